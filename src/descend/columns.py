@@ -1,0 +1,146 @@
+"""The columns that a hypothesis uses, taken from a table: typed, and with missing cells settled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from descend.delimited import Note
+from descend.errors import DesignError, OptionError, TableError
+from descend.terms import Arithmetic, Category, Name, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from descend.tables import Table
+    from descend.terms import Hypothesis
+
+    Floats = NDArray[np.float64]
+
+Use = Literal["number", "category"]
+POLICIES = ("error", "drop", "mean")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns ready for a design: ``numbers`` as float64, ``labels`` as text, all of the same rows.
+
+    ``rows`` are their indices in the table; ``means`` the means of the number columns before any were filled in.
+    """
+
+    numbers: dict[str, Floats]
+    labels: dict[str, pl.Series]
+    rows: NDArray[np.int64]
+    table: Table
+    means: dict[str, float]
+    notes: list[Note] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return int(self.rows.size)
+
+    def take(self, chosen: NDArray[np.int64]) -> Columns:
+        """Return the columns of some of the rows, by position."""
+        return Columns(
+            {name: values[chosen] for name, values in self.numbers.items()},
+            {name: labels.gather(chosen) for name, labels in self.labels.items()},
+            self.rows[chosen],
+            self.table,
+            self.means,
+        )
+
+    def line(self, row: int) -> int:
+        """Return where a person finds row ``row`` of these columns."""
+        return self.table.line(int(self.rows[row]))
+
+
+def uses(hypothesis: Hypothesis, table: Table) -> dict[str, Use]:
+    """Tell for each input column whether the hypothesis takes it as a number or as a category.
+
+    Text and boolean columns standing alone are categories; inside a function, or as ``poly``, a column is a number.
+    Raises DesignError when one column is used as both.
+    """
+    found: dict[str, Use] = {}
+    for term in hypothesis.terms:
+        for factor in term:
+            alone = isinstance(factor, Category) or (
+                isinstance(factor, Arithmetic) and isinstance(factor.expression, Name)
+            )
+            for name in names_of(factor):
+                if isinstance(factor, Category):
+                    use: Use = "category"
+                else:
+                    use = "category" if alone and table.kind(name.name) in ("text", "boolean") else "number"
+                if found.setdefault(name.name, use) != use:
+                    raise DesignError("design.both-uses", column=name.name)
+    return found
+
+
+def gather(
+    wanted: Mapping[str, Use],
+    table: Table,
+    *,
+    missing: str = "error",
+    means: Mapping[str, float] | None = None,
+    required: Iterable[str] = (),
+) -> Columns:
+    """Take columns from a table.
+
+    wanted: each column and how it is used.
+    missing: "error" raises TableError naming the first rows and the count; "drop" leaves those rows out; "mean" puts
+        the column's mean (or the one in ``means``) into number columns that are not ``required``.
+    """
+    if missing not in POLICIES:
+        raise OptionError("option.missing", value=missing, known=", ".join(POLICIES))
+    numbers = {name: table.numbers(name) for name, use in wanted.items() if use == "number"}
+    labels = {name: table.labels(name) for name, use in wanted.items() if use == "category"}
+    gaps = {name: np.isnan(values) for name, values in numbers.items()}
+    gaps |= {name: series.is_null().to_numpy() for name, series in labels.items()}
+    known = {name: float(values[~gaps[name]].mean()) if not gaps[name].all() else np.nan for name, values in numbers.items()}
+    for name, gap in gaps.items():
+        if table.rows and gap.all():
+            raise TableError("table.all-missing", file=table.name, column=name)
+    keep = np.ones(table.rows, dtype=bool)
+    notes: list[Note] = []
+    for name, gap in gaps.items():
+        if not gap.any():
+            continue
+        if missing == "mean" and name in numbers and name not in required:
+            fill = dict(means or {}).get(name, known[name])
+            numbers[name] = np.where(gap, fill, numbers[name])
+            notes.append(Note("note.filled", {"count": int(gap.sum()), "column": name, "mean": fill}))
+        elif missing == "drop":
+            keep &= ~gap
+        else:
+            _refuse(name, gap, table, "table.missing" if missing == "error" else "table.missing-no-mean")
+    if not keep.all():
+        if not keep.any():
+            raise TableError("table.all-dropped", file=table.name, rows=table.rows)
+        notes.append(Note("note.dropped", {"count": int((~keep).sum()), "rows": table.rows}))
+        numbers = {name: values[keep] for name, values in numbers.items()}
+        labels = {name: series.filter(keep) for name, series in labels.items()}
+    return Columns(numbers, labels, np.flatnonzero(keep), table, known, notes)
+
+
+def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str) -> None:
+    first = [table.line(int(row)) for row in np.flatnonzero(gap)[:3]]
+    more = "" if gap.sum() <= 3 else ", …"
+    raise TableError(
+        code, file=table.name, column=column, line=first[0], lines=", ".join(map(str, first)) + more, count=int(gap.sum())
+    )
+
+
+def require(columns: Mapping[str, Use], table: Table, finder: Callable[[str], list[str]]) -> None:
+    """Raise DesignError when a column that a model needs is missing from a table or is of the wrong kind."""
+    for name, use in columns.items():
+        if name not in table.columns:
+            near = finder(name)
+            code = "design.no-column-near" if near else "design.no-column"
+            raise DesignError(code, column=name, file=table.name, near="".join(near[:1]), known=", ".join(table.columns[:12]))
+        kind = table.kind(name)
+        if kind == "other" or (use == "number" and kind == "text"):
+            raise DesignError("design.wrong-kind", column=name, file=table.name, expected=use, found=kind)

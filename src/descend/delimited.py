@@ -1,0 +1,208 @@
+"""Delimited text (CSV, TSV): its encoding, delimiter, quotes and header found out, its rows read as text.
+
+Cells stay text here; ``tables.Table`` turns a column into numbers only when the hypothesis asks for it, so that a
+stray cell in a column nobody uses harms nobody.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from descend.errors import OptionError, TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DELIMITERS = (",", "\t", ";", "|")
+NUMBER = re.compile(r"[+\-−]?(\d[\d,.   ]*|[.,]\d+)([eE][+-]?\d+)?")
+CLOSED_QUOTE = re.compile(r"(^|[,;|\t])'[^']*'(?=[,;|\t]|$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the reader found out and the person should know: a code of messages/ and its values."""
+
+    code: str
+    values: dict[str, Any]
+
+
+@dataclass
+class Delimited:
+    """The text of a file, how to cut it, and what was noticed on the way."""
+
+    name: str
+    text: str
+    delimiter: str
+    quote: str
+    header: bool
+    notes: list[Note] = field(default_factory=list)
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the line on which each record starts (as an editor counts) and its cells; a blank line has none."""
+        csv.field_size_limit(2**31 - 1)
+        reader = csv.reader(
+            io.StringIO(self.text, newline=""), delimiter=self.delimiter, quotechar=self.quote
+        )
+        line = 1
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+
+    def line_of(self, row: int) -> int | None:
+        """Return the line on which data row ``row`` (from 0, blank lines not counted) starts."""
+        filled = (line for line, cells in self.records() if cells)
+        for index, line in enumerate(filled):
+            if index == row + int(self.header):
+                return line
+        return None
+
+
+def read_delimited(
+    data: bytes,
+    name: str,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    decimal: str = ".",
+) -> tuple[pl.DataFrame, Delimited]:
+    """Read delimited text into a frame whose columns are all text (null where the cell is empty).
+
+    What is not given is found out. Raises TableError for undecodable, empty, ragged or unclosed input.
+    """
+    if delimiter is not None:
+        delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+        if len(delimiter) != 1:
+            raise OptionError("option.delimiter", value=delimiter)
+    text, found = decode(data, name, encoding)
+    if not text.strip():
+        raise TableError("table.empty", file=name)
+    if "\0" in text:
+        raise TableError("table.binary", file=name)
+    head = text[:65536]
+    quote = "'" if '"' not in head and CLOSED_QUOTE.search(head) else '"'
+    source = Delimited(name, text, delimiter or _delimiter(head, quote, decimal), quote, header is not False)
+    if found not in ("utf-8", "utf-8-sig"):
+        source.notes.append(Note("note.encoding", {"encoding": found}))
+    first = next(cells for _, cells in source.records() if cells)
+    if header is None and all(not cell.strip() or NUMBER.fullmatch(cell.strip()) for cell in first):
+        source.header = False
+        source.notes.append(Note("note.no-header", {"names": ", ".join(f"x{i + 1}" for i in range(min(len(first), 3)))}))
+    names = _names(first, source)
+    frame = _cells(source, names)
+    if frame.height == 0:
+        raise TableError("table.no-rows", file=name)
+    return frame, source
+
+
+def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, str]:
+    """Return the text and the encoding: the one given, else by byte order mark, UTF-8, UTF-16 without a mark, cp949."""
+    if encoding is not None:
+        try:
+            return data.decode(encoding).removeprefix("\ufeff"), encoding
+        except LookupError as error:
+            raise OptionError("option.encoding", value=encoding) from error
+        except UnicodeDecodeError as error:
+            line = data[: error.start].count(b"\n") + 1
+            raise TableError("table.wrong-encoding", file=name, encoding=encoding, line=line) from error
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        candidates = ["utf-16"]
+    elif data[1:2] == b"\0" or data[3:4] == b"\0":
+        candidates = ["utf-16-le"]
+    elif data[:1] == b"\0":
+        candidates = ["utf-16-be"]
+    else:
+        candidates = ["utf-8-sig", "cp949"]
+    for candidate in candidates:
+        try:
+            return data.decode(candidate), candidate
+        except UnicodeDecodeError:
+            continue
+    raise TableError("table.undecodable", file=name)
+
+
+def _delimiter(head: str, quote: str, decimal: str) -> str:
+    """Choose the delimiter that cuts the first lines into the same number of cells, and the most of them."""
+    lines = [line for line in head.splitlines() if line.strip()][:50]
+    if len(head) == 65536 and len(lines) > 1:
+        lines.pop()
+
+    def score(delimiter: str) -> tuple[int, int]:
+        widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter, quotechar=quote) if cells]
+        alike = sum(width == widths[0] for width in widths) if widths[0] > 1 else 0
+        return alike, widths[0]
+
+    candidates = [d for d in DELIMITERS if d != decimal]
+    best = max(candidates, key=score)
+    return best if score(best)[0] else candidates[0]
+
+
+def _names(first: list[str], source: Delimited) -> list[str]:
+    """Return the names of the columns: trimmed, the empty ones numbered, the repeated ones told apart."""
+    if not source.header:
+        return [f"x{i + 1}" for i in range(len(first))]
+    names: list[str] = []
+    given = {cell.strip() for cell in first}
+    for index, cell in enumerate(first):
+        name = cell.strip()
+        if not name:
+            name = _free(f"column{index + 1}", given | set(names))
+            source.notes.append(Note("note.empty-header", {"position": index + 1, "name": name}))
+        elif name in names:
+            fresh = _free(f"{name}_2", given | set(names))
+            source.notes.append(Note("note.repeated-header", {"name": name, "fresh": fresh}))
+            name = fresh
+        names.append(name)
+    return names
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        stem, _, number = name.rpartition("_")
+        name = f"{stem}_{int(number) + 1}" if stem and number.isdecimal() else f"{name}_2"
+    return name
+
+
+def _cells(source: Delimited, names: list[str]) -> pl.DataFrame:
+    """Read every cell as text; raise TableError naming the first ragged line or the quote left open."""
+    try:
+        frame = pl.read_csv(
+            source.text.encode(),
+            has_header=False,
+            new_columns=names,
+            schema_overrides=[pl.String] * len(names),
+            separator=source.delimiter,
+            quote_char=source.quote,
+            infer_schema=False,
+        )
+    except pl.exceptions.PolarsError as error:
+        _check_widths(source, len(names))
+        raise TableError("table.unreadable", file=source.name, reason=str(error).splitlines()[0]) from error
+    if frame.width != len(names):
+        _check_widths(source, len(names))
+    if frame[:, -1].null_count():
+        blank = _check_widths(source, len(names))
+        if blank:
+            keep = pl.Series([True] * frame.height)
+            keep[[index for index in blank if index < frame.height]] = False
+            frame = frame.filter(keep)
+    return frame.slice(1) if source.header else frame
+
+
+def _check_widths(source: Delimited, width: int) -> list[int]:
+    """Return the indices of blank lines; raise TableError for a record with too many or too few cells."""
+    blank = []
+    for index, (line, cells) in enumerate(source.records()):
+        if not cells:
+            blank.append(index)
+        elif len(cells) != width:
+            if any("\n" in cell for cell in cells):
+                raise TableError("table.open-quote", file=source.name, line=line)
+            raise TableError("table.ragged", file=source.name, line=line, found=len(cells), expected=width)
+    return blank

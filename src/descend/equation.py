@@ -1,0 +1,71 @@
+"""The fitted equation in the units of the table, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.design import INTERCEPT, Design, PolyCode
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.target import Target
+
+    Floats = NDArray[np.floating[Any]]
+
+ROUNDING = 1e-12
+
+
+def addends(design: Design, weights: Floats, output: int) -> dict[str, float]:
+    """Return what is added up for one output: each name and its coefficient in raw units, polynomials as powers of x.
+
+    A coefficient that is nothing but rounding beside the largest contribution is given as 0.
+    """
+    raw = design.to_raw(weights)[:, output]
+    sizes = np.hypot(design.means, design.scales)
+    weight_of = np.abs(raw) * sizes
+    raw = np.where(weight_of <= ROUNDING * weight_of.max(initial=0.0), 0.0, raw)
+    total: dict[str, float] = {INTERCEPT: float(raw[0])} if design.hypothesis.intercept else {}
+    column = int(design.hypothesis.intercept)
+    for block in design.blocks:
+        mine = raw[column : column + len(block.names)]
+        column += len(block.names)
+        code = block.codes[0]
+        names, values = block.names, mine
+        if len(block.codes) == 1 and isinstance(code, PolyCode):
+            powers = code.powers(mine)
+            names = [INTERCEPT] + [
+                str(code.expression) if power == 1 else f"{code.expression}^{power}"
+                for power in range(1, powers.size)
+            ]
+            values = powers
+        for name, value in zip(names, values, strict=True):
+            total[name] = total.get(name, 0.0) + float(value)
+    return total
+
+
+def equation_lines(design: Design, target: Target, weights: Floats, *, digits: int = 6) -> list[str]:
+    """Return the equation, a line an output: ``score = 0.59 + 19.74 × hours``."""
+    outputs = target.outputs
+    sums = [_sum(addends(design, weights, index), digits) for index in range(len(outputs))]
+    if target.family == "linear":
+        return [f"{output} = {text}" for output, text in zip(outputs, sums, strict=True)]
+    column = target.columns[0]
+    if target.family == "logistic":
+        return [f"P({column} = {outputs[0]}) = 1 / (1 + exp(−z))", f"z = {sums[0]}"]
+    lines = [f"z[{output}] = {text}" for output, text in zip(outputs, sums, strict=True)]
+    return [f"P({column} = k) = exp(z[k]) / Σ exp(z)", *lines]
+
+
+def _sum(total: dict[str, float], digits: int) -> str:
+    parts = []
+    for name, value in total.items():
+        size = f"{abs(value):.{digits}g}"
+        text = size if name == INTERCEPT else f"{size} × {name}"
+        if not parts:
+            parts.append(f"−{text}" if value < 0 else text)
+        else:
+            parts.append(f"{'−' if value < 0 else '+'} {text}")
+    return " ".join(parts) or "0"

@@ -1,0 +1,81 @@
+"""What happened in a fit: losses, gradient norms and parameters by epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+Stop = Literal["epochs", "converged", "early", "diverged", "interrupted", "optimum"]
+SNAPSHOTS = 500
+
+
+@dataclass(frozen=True)
+class History:
+    """The record of a run.
+
+    ``epoch[i]`` updates had been made when ``loss[i]`` (with its penalty), ``gradient_norm[i]`` and, where rows were
+    held out to stop early, ``validation_loss[i]`` were taken; epoch 0 is the start. ``snapshots`` holds parameters
+    (flat) at the epochs of ``snapshot_epoch``. ``weights`` are the final ones, ``stop`` says why the run ended and
+    ``elapsed`` how long it took in seconds.
+    """
+
+    epoch: NDArray[np.int64]
+    loss: Floats
+    gradient_norm: Floats
+    weights: Floats
+    snapshot_epoch: NDArray[np.int64]
+    snapshots: Floats
+    stop: Stop
+    optimizer: str
+    lr: float
+    validation_loss: Floats = field(default_factory=lambda: np.empty(0))
+    elapsed: float = 0.0
+    final_loss: float = float("nan")
+    final_gradient_norm: float = float("nan")
+    gap: float | None = None
+    batch_size: int | None = None
+
+    def __len__(self) -> int:
+        return int(self.epoch.size)
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that were run."""
+        return int(self.epoch[-1])
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss grew without bound."""
+        return self.stop == "diverged"
+
+    def at(self, epoch: int) -> float:
+        """Return the loss after ``epoch`` updates; raises KeyError where none was recorded."""
+        where = np.searchsorted(self.epoch, epoch)
+        if where >= self.epoch.size or self.epoch[where] != epoch:
+            raise KeyError(epoch)
+        return float(self.loss[where])
+
+    def frame(self) -> pl.DataFrame:
+        """Return the record as a polars frame: epoch, loss, gradient_norm and, where there is one, validation_loss."""
+        import polars as pl
+
+        columns = {"epoch": self.epoch, "loss": self.loss, "gradient_norm": self.gradient_norm}
+        if self.validation_loss.size:
+            columns["validation_loss"] = self.validation_loss
+        return pl.DataFrame(columns)
+
+
+def snapshot_epochs(epochs: int) -> NDArray[np.int64]:
+    """Return at most SNAPSHOTS epochs from 0 to ``epochs`` to keep parameters of: every early one, then fewer."""
+    if epochs < SNAPSHOTS:
+        return np.arange(epochs + 1)
+    spread = np.geomspace(SNAPSHOTS // 2, epochs, SNAPSHOTS - SNAPSHOTS // 2)
+    return np.unique(np.concatenate([np.arange(SNAPSHOTS // 2), np.round(spread)]).astype(np.int64))

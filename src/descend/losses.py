@@ -1,0 +1,279 @@
+"""Losses: value, first and second derivative in the linear predictor, element by element, and the link.
+
+A loss knows nothing of parameters. Z is the linear predictor (rows x outputs) and Y the target of the same shape,
+or rows x 1 of class codes for ``cross_entropy``. ``total`` divides: a mean runs over rows and targets, a sum does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from descend.errors import DesignError, OptionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+
+class Loss(Protocol):
+    """What a solver's objective asks of a loss.
+
+    ``curvature_limit`` is the largest second derivative that can occur, None where there is none;
+    ``smooth`` says whether the derivative is continuous; ``mean`` whether the total is divided by its count.
+    """
+
+    name: str
+    mean: bool
+    smooth: bool
+    curvature_limit: float | None
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return each element's loss (rows x outputs; rows x 1 for cross-entropy over classes)."""
+        ...
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return the derivative in Z, of Z's shape."""
+        ...
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return the second derivative in Z, of Z's shape (its diagonal, for cross-entropy over classes)."""
+        ...
+
+    def check(self, Y: Floats, column: str) -> None:
+        """Raise DesignError when the loss is not defined for a target like that."""
+        ...
+
+
+@dataclass(frozen=True)
+class SquaredError:
+    """(z - y)^2; its mean or, with ``mean=False``, its sum."""
+
+    name: str = "mse"
+    mean: bool = True
+    smooth: bool = True
+    curvature_limit: float | None = 2.0
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return (z - y)^2."""
+        return np.square(Z - Y)
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 2 (z - y)."""
+        return 2 * (Z - Y)
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 2."""
+        return np.full_like(Z, 2)
+
+    def check(self, Y: Floats, column: str) -> None:
+        """Any number will do."""
+
+
+@dataclass(frozen=True)
+class AbsoluteError:
+    """|z - y|; its slope is 0 where they are equal.
+
+    ``scale`` "target" divides by |y| (MAPE); ``rounding`` > 0 gives the smooth sqrt((z - y)^2 + r^2) - r, at most r below.
+    """
+
+    name: str = "mae"
+    relative: bool = False
+    rounding: float = 0.0
+    mean: bool = True
+    smooth: bool = False
+    curvature_limit: float | None = None
+
+    def _weight(self, Y: Floats) -> Floats:
+        return 1 / np.abs(Y) if self.relative else np.ones_like(Y)
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return |z - y|, or |z - y| / |y|."""
+        return self._weight(Y) * (np.hypot(Z - Y, self.rounding) - self.rounding)
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return the sign of z - y, times the weight."""
+        R = Z - Y
+        length = np.hypot(R, self.rounding)
+        return self._weight(Y) * np.divide(R, length, out=np.zeros_like(R), where=length > 0)
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 0, or that of the rounded corner."""
+        length = np.hypot(Z - Y, self.rounding)
+        return self._weight(Y) * np.divide(self.rounding**2, length**3, out=np.zeros_like(Z), where=length > 0)
+
+    def rounded(self, rounding: float) -> AbsoluteError:
+        """Return the same loss with its corner rounded, which a quasi-Newton solver can follow."""
+        return AbsoluteError(self.name, self.relative, rounding, self.mean, smooth=True)
+
+    def check(self, Y: Floats, column: str) -> None:
+        """MAPE divides by the target, which must not be zero."""
+        if self.relative and (Y == 0).any():
+            raise DesignError("design.zero-target", column=column, loss=self.name)
+
+
+@dataclass(frozen=True)
+class Huber:
+    """r^2 / 2 for |r| <= delta, else delta (|r| - delta / 2), with r = z - y (Huber 1964)."""
+
+    delta: float = 1.0
+    name: str = "huber"
+    mean: bool = True
+    smooth: bool = True
+    curvature_limit: float | None = 1.0
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return the square near the target, the line away from it."""
+        size = np.abs(Z - Y)
+        near = np.minimum(size, self.delta)
+        return near * (size - near / 2)
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return r held to [-delta, delta]."""
+        return np.clip(Z - Y, -self.delta, self.delta)
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 1 near the target, 0 away from it."""
+        return (np.abs(Z - Y) <= self.delta).astype(Z.dtype)
+
+    def check(self, Y: Floats, column: str) -> None:
+        """Any number will do."""
+
+
+@dataclass(frozen=True)
+class SquaredLogError:
+    """(log(1 + z) - log(1 + y))^2, with z below 0 counted as 0; not convex."""
+
+    name: str = "msle"
+    mean: bool = True
+    smooth: bool = True
+    curvature_limit: float | None = None
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return the squared difference of the logarithms."""
+        return np.square(np.log1p(np.maximum(Z, 0)) - np.log1p(Y))
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 2 (log(1 + z) - log(1 + y)) / (1 + z), 0 below 0."""
+        held = np.maximum(Z, 0)
+        return np.where(Z < 0, 0, 2 * (np.log1p(held) - np.log1p(Y)) / (1 + held))
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 2 (1 - difference) / (1 + z)^2, 0 below 0."""
+        held = np.maximum(Z, 0)
+        return np.where(Z < 0, 0, 2 * (1 - np.log1p(held) + np.log1p(Y)) / np.square(1 + held))
+
+    def check(self, Y: Floats, column: str) -> None:
+        """The logarithm needs a target that is not negative."""
+        if (Y < 0).any():
+            raise DesignError("design.negative-target", column=column, loss=self.name)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy:
+    """log(1 + e^z) - y z, from the logit, without overflow at any z."""
+
+    name: str = "binary_cross_entropy"
+    mean: bool = True
+    smooth: bool = True
+    curvature_limit: float | None = 0.25
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return log1p(e^-|z|) + max(z, 0) - y z."""
+        return np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0) - Y * Z
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return p - y."""
+        return sigmoid(Z) - Y
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return p (1 - p)."""
+        return sigmoid(Z) * sigmoid(-Z)
+
+    def check(self, Y: Floats, column: str) -> None:
+        """The target is made of codes 0 and 1 before it comes here."""
+
+
+@dataclass(frozen=True)
+class CrossEntropy:
+    """log(sum of e^z) - z[y], from the logits of all classes, without overflow."""
+
+    name: str = "cross_entropy"
+    mean: bool = True
+    smooth: bool = True
+    curvature_limit: float | None = 0.5  # Boehning (1992)
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return each row's loss, rows x 1."""
+        highest = Z.max(axis=1, keepdims=True)
+        spread = np.log(np.exp(Z - highest).sum(axis=1, keepdims=True)) + highest
+        return spread - np.take_along_axis(Z, _codes(Y), axis=1)
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return p, less 1 at the row's class."""
+        P = softmax(Z)
+        rows = np.arange(len(P))
+        P[rows, _codes(Y)[:, 0]] -= 1
+        return P
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return p (1 - p), the diagonal of diag(p) - p p'."""
+        P = softmax(Z)
+        return P * (1 - P)
+
+    def check(self, Y: Floats, column: str) -> None:
+        """The target is made of codes before it comes here."""
+
+
+def sigmoid(Z: Floats) -> Floats:
+    """Return 1 / (1 + e^-z) without overflow."""
+    small = np.exp(-np.abs(Z))
+    return np.where(Z >= 0, 1, small) / (1 + small)
+
+
+def softmax(Z: Floats) -> Floats:
+    """Return e^z over its row's sum, without overflow."""
+    E = np.exp(Z - Z.max(axis=1, keepdims=True))
+    E /= E.sum(axis=1, keepdims=True)
+    return E
+
+
+def _codes(Y: Floats) -> NDArray[np.intp]:
+    return Y.astype(np.intp)
+
+
+DEFAULTS = {"linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy"}
+BY_FAMILY = {
+    "linear": ("mse", "sse", "mae", "huber", "msle", "mape"),
+    "logistic": ("binary_cross_entropy",),
+    "softmax": ("cross_entropy",),
+}
+NAMES = tuple(name for names in BY_FAMILY.values() for name in names)
+
+
+def make_loss(name: str, family: str, *, delta: float = 1.0) -> Loss:
+    """Return a loss by name ("auto": the family's own); ``delta`` is Huber's.
+
+    Raises OptionError for an unknown name and for a loss that the family cannot use.
+    """
+    name = DEFAULTS[family] if name == "auto" else name
+    if name not in NAMES:
+        raise OptionError("option.loss", value=name, known=", ".join(NAMES))
+    if name not in BY_FAMILY[family]:
+        raise OptionError("option.loss-family", value=name, family=family, known=", ".join(BY_FAMILY[family]))
+    if delta <= 0 or not np.isfinite(delta):
+        raise OptionError("option.delta", value=delta)
+    made: dict[str, Loss] = {
+        "mse": SquaredError(),
+        "sse": SquaredError("sse", mean=False),
+        "mae": AbsoluteError(),
+        "huber": Huber(delta),
+        "msle": SquaredLogError(),
+        "mape": AbsoluteError("mape", relative=True),
+        "binary_cross_entropy": BinaryCrossEntropy(),
+        "cross_entropy": CrossEntropy(),
+    }
+    return made[name]

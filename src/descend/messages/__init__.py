@@ -1,0 +1,46 @@
+"""Every sentence that a person reads, by code and language.
+
+``en.toml`` and ``ko.toml`` hold the same codes with the same values in braces; a test compares them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+LANGUAGES = ("en", "ko")
+
+
+@cache
+def _sentences(lang: str) -> dict[str, str]:
+    tree = tomllib.loads(files(__name__).joinpath(f"{lang}.toml").read_text(encoding="utf-8"))
+    return {f"{group}.{key}": text for group, entries in tree.items() for key, text in entries.items()}
+
+
+def say(code: str, lang: str = "en", **values: Any) -> str:
+    """Return the sentence of ``code`` in ``lang`` with ``values`` put in; an unknown language speaks English."""
+    return _sentences(lang if lang in LANGUAGES else "en")[code].format(**values)
+
+
+def has(code: str) -> bool:
+    """Tell whether there is a sentence of that code."""
+    return code in _sentences("en")
+
+
+def codes(lang: str) -> dict[str, str]:
+    """Return every sentence of a language by its code, unfilled."""
+    return dict(_sentences(lang))
+
+
+def language(wanted: str | None = None) -> str:
+    """Return the language to speak: the one wanted, else ``DESCEND_LANG``, else the locale's, else English."""
+    if wanted in LANGUAGES:
+        return wanted
+    for name in ("DESCEND_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = os.environ.get(name, "")
+        if value:
+            return "ko" if value.lower().startswith("ko") else "en"
+    return "en"

@@ -1,0 +1,70 @@
+"""Scores of predictions: errors of numbers, and of probabilities of classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+LEAST_PROBABILITY = 1e-15
+
+
+def number_scores(truth: Floats, predicted: Floats) -> dict[str, float]:
+    """Return rmse, mae and r2 of one target (rows,); r2 is against the rows' own mean, NaN where they do not vary."""
+    residual = truth - predicted
+    spread = float(np.square(truth - truth.mean()).sum())
+    return {
+        "rmse": float(np.sqrt(np.square(residual).mean())),
+        "mae": float(np.abs(residual).mean()),
+        "r2": 1 - float(np.square(residual).sum()) / spread if spread > 0 else float("nan"),
+    }
+
+
+def class_scores(codes: NDArray[np.int64], probabilities: Floats) -> dict[str, float]:
+    """Return accuracy, log_loss (nats) and, for two classes, auc of the second, from rows x classes probabilities."""
+    scores = {
+        "accuracy": float((probabilities.argmax(axis=1) == codes).mean()),
+        "log_loss": float(row_log_loss(codes, probabilities).mean()),
+    }
+    if probabilities.shape[1] == 2:
+        scores["auc"] = auc(codes == 1, probabilities[:, 1])
+    return scores
+
+
+def row_log_loss(codes: NDArray[np.int64], probabilities: Floats) -> Floats:
+    """Return minus the log of the probability given to each row's class, held above 1e-15."""
+    given = np.take_along_axis(probabilities, codes[:, None], axis=1)[:, 0]
+    return -np.log(np.maximum(given, LEAST_PROBABILITY))
+
+
+def auc(positive: NDArray[np.bool_], score: Floats) -> float:
+    """Return the chance that a positive row scores above a negative one, ties for half (Mann and Whitney 1947)."""
+    many, few = int(positive.sum()), int((~positive).sum())
+    if not many or not few:
+        return float("nan")
+    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return float((ranks[positive].sum() - many * (many + 1) / 2) / (many * few))
+
+
+def confusion(codes: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """Return the counts, rows the true class and columns the predicted one."""
+    return np.bincount(codes * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+def per_class(levels: Sequence[str], matrix: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Return each class's rows, precision and recall; NaN where there is nothing to divide by."""
+    told = []
+    for index, level in enumerate(levels):
+        hits, guessed, there = int(matrix[index, index]), int(matrix[:, index].sum()), int(matrix[index].sum())
+        precision = hits / guessed if guessed else float("nan")
+        recall = hits / there if there else float("nan")
+        told.append({"class": level, "rows": there, "precision": precision, "recall": recall})
+    return told

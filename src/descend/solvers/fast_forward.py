@@ -1,0 +1,143 @@
+"""Gradient descent on a quadratic in closed form: every epoch of plain, momentum and Nesterov SGD without a loop.
+
+In the eigenvectors of the Hessian each coordinate e of w - w* and its velocity v go their own way,
+
+    [e, v] <- A [e, v],   A = [[1 - lr l, -lr b], [l, b]]                  (momentum b, as PyTorch has it; b = 0: plain)
+                          A = [[1 - lr l (1 + b), -lr b^2], [l, b]]        (Nesterov)
+
+so the state after t epochs is A^t's, and powers of A are made in blocks: about two square roots of t products.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.history import History, Stop, snapshot_epochs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.objectives.gram import GramObjective
+    from descend.optimizers import SGD
+
+    Floats = NDArray[np.floating[Any]]
+
+RECORDED = 1_000_000
+
+
+def fast_forward(
+    objective: GramObjective, w: Floats, optimizer: SGD, epochs: int, *, tolerance: float = 0.0, halt: bool = True
+) -> History:
+    """Return the history of ``epochs`` epochs of full-batch descent from ``w``.
+
+    Every epoch is recorded up to a million of them, above that evenly spaced ones and the last. The run ends at the
+    first loss that is not finite (``halt``) or when the gradient's norm falls to ``tolerance`` times its first.
+    """
+    started = perf_counter()
+    stride = -(-epochs // RECORDED) or 1
+    step = _transition(objective.curvatures, optimizer)
+    offsets = objective.offsets(w)
+    moving = np.flatnonzero(np.abs(offsets).sum(axis=1) > 0)
+    steps = _Powers(step[moving], offsets[moving], stride)
+    weights = objective.curvatures[moving, None]
+    epoch = np.arange(epochs // stride + 1) * stride
+    squares, slopes, kept = [], [], []
+    wanted = set(snapshot_epochs(epoch.size - 1).tolist())
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        for first, block in steps.blocks(epoch.size):
+            squares.append(np.einsum("tpk,pk->t", block**2, np.broadcast_to(weights, block.shape[1:])) / 2)
+            slopes.append(np.sqrt(np.einsum("tpk,pk->t", block**2, np.broadcast_to(weights**2, block.shape[1:]))))
+            chosen = [index for index in range(len(block)) if first + index in wanted]
+            kept.append(block[chosen])
+        excess, slope, kept_offsets = np.concatenate(squares), np.concatenate(slopes), np.concatenate(kept)
+        last = steps.after(epochs)
+        if epoch[-1] != epochs:
+            epoch = np.append(epoch, epochs)
+            excess = np.append(excess, (weights * last**2).sum() / 2)
+            slope = np.append(slope, np.sqrt((weights**2 * last**2).sum()))
+        # beyond the largest number, infinity less infinity stands where the truth is only infinite
+        loss = np.where(np.isnan(excess), np.inf, objective.least + excess)
+        slope = np.where(np.isnan(slope), np.inf, slope)
+        base = objective.minimum_near(w)
+        paths = objective.directions[:, moving] @ kept_offsets
+        snapshots = base[None, :] + paths.reshape(len(kept_offsets), -1)
+    snapshot_epoch = np.array(sorted(wanted), dtype=np.int64) * stride
+    end, stop = _end(loss, slope, tolerance, halt)
+    if end + 1 < epoch.size:
+        last = steps.after(int(epoch[end] if stop == "converged" else epoch[max(end - 1, 0)]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        final = base + (objective.directions[:, moving] @ last).ravel()
+    shown = snapshot_epoch <= epoch[end]
+    return History(
+        epoch=epoch[: end + 1],
+        loss=loss[: end + 1],
+        gradient_norm=slope[: end + 1],
+        weights=final,
+        snapshot_epoch=snapshot_epoch[shown],
+        snapshots=snapshots[shown],
+        stop=stop,
+        optimizer=optimizer.name,
+        lr=optimizer.lr,
+        elapsed=perf_counter() - started,
+        final_loss=float(loss[end]),
+        final_gradient_norm=float(slope[end]),
+        gap=float(loss[end] - objective.least),
+    )
+
+
+def _transition(curvatures: Floats, optimizer: SGD) -> Floats:
+    """Return A for every coordinate, coordinates x 2 x 2."""
+    b, lr = optimizer.momentum, optimizer.lr
+    A = np.empty((curvatures.size, 2, 2))
+    with np.errstate(over="ignore"):
+        A[:, 0, 0] = 1 - lr * curvatures * (1 + b if optimizer.nesterov else 1)
+        A[:, 0, 1] = -lr * b * (b if optimizer.nesterov else 1)
+        A[:, 1, 0] = curvatures
+        A[:, 1, 1] = b
+    return A
+
+
+class _Powers:
+    """The offsets after 0, s, 2 s ... epochs, from powers of the transition A^s."""
+
+    def __init__(self, transition: Floats, offsets: Floats, stride: int) -> None:
+        self.transition = transition
+        self.start = np.stack([offsets, np.zeros_like(offsets)], axis=1)  # coordinates x 2 x outputs
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            self.step = np.linalg.matrix_power(transition, stride)
+
+    def after(self, epochs: int) -> Floats:
+        """Return the offsets after so many epochs, coordinates x outputs."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            power = np.linalg.matrix_power(self.transition, epochs)
+            return np.asarray((power @ self.start)[:, 0, :])
+
+    def blocks(self, count: int) -> Any:
+        """Yield (first index, offsets as steps x coordinates x outputs) until ``count`` steps are told."""
+        width = max(int(np.sqrt(count)), 1)
+        coordinates = len(self.step)
+        table = np.empty((width, coordinates, 2, 2))
+        power = np.broadcast_to(np.eye(2), (coordinates, 2, 2))
+        for index in range(width):
+            table[index] = power
+            power = self.step @ power
+        state = self.start
+        for first in range(0, count, width):
+            block = table[: min(width, count - first), :, :1, :] @ state
+            yield first, block[:, :, 0, :]
+            state = power @ state
+
+
+def _end(loss: Floats, slope: Floats, tolerance: float, halt: bool) -> tuple[int, Stop]:
+    """Return the index of the last record to keep and why the run ends there."""
+    infinite = np.flatnonzero(~np.isfinite(loss))
+    if infinite.size:
+        return (int(infinite[0]) if halt else loss.size - 1), "diverged"
+    if tolerance > 0:
+        reached = np.flatnonzero(slope <= tolerance * slope[0])
+        if reached.size:
+            return int(reached[0]), "converged"
+    return loss.size - 1, "diverged" if loss[-1] > loss[0] * (1 + 1e-9) else "epochs"

@@ -1,0 +1,188 @@
+"""The target: which family of hypothesis its column asks for, its values for the solver, and its unit back again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+
+from descend.delimited import Note
+from descend.design import level_codes, level_list
+from descend.errors import DesignError, OptionError
+from descend.terms import Expression, Hypothesis, Name, names_of
+from descend.transforms import evaluate, undo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.columns import Columns, Use
+    from descend.tables import Table
+
+    Floats = NDArray[np.float64]
+
+Family = Literal["linear", "logistic", "softmax"]
+FAMILIES: tuple[Family, ...] = ("linear", "logistic", "softmax")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted.
+
+    ``expressions`` are the targets as written, ``columns`` the columns under them, and ``levels`` the classes
+    (logistic: the second level is the one whose probability is fitted); ``label_kind`` is what the column of classes
+    holds in the table: "text", "number" or "boolean".
+    """
+
+    family: Family
+    expressions: tuple[Expression, ...]
+    columns: tuple[str, ...]
+    levels: tuple[str, ...]
+    label_kind: str = "text"
+
+    @property
+    def outputs(self) -> list[str]:
+        """A name for each column of predictions of the solver: a target, the second level, or each class."""
+        if self.family == "linear":
+            return [str(expression) for expression in self.expressions]
+        return [self.levels[1]] if self.family == "logistic" else list(self.levels)
+
+    @property
+    def transformed(self) -> bool:
+        """Whether a target is a transform of its column."""
+        return any(not isinstance(expression, Name) for expression in self.expressions)
+
+    def encode(self, data: Columns) -> Floats:
+        """Return the target's values for the solver: rows x targets, or rows x 1 of class codes (0, 1, ...).
+
+        Raises DesignError for a class that was not seen in fitting, and where a transform is not defined.
+        """
+        if self.family != "linear":
+            return level_codes(self.columns[0], data, self.levels)[:, None].astype(np.float64)
+        made = []
+        for expression in self.expressions:
+            values = np.broadcast_to(evaluate(expression, data.numbers), (len(data),))
+            if not np.isfinite(values).all():
+                row = int(np.argmin(np.isfinite(values)))
+                term, file = str(expression), data.table.name
+                raise DesignError("design.undefined", term=term, file=file, line=data.line(row))
+            made.append(values)
+        return np.stack(made, axis=1)
+
+    def truth(self, data: Columns) -> Floats:
+        """Return what the predictions are held against: the columns in their own units, or the class codes."""
+        if self.family != "linear":
+            return self.encode(data)
+        return np.stack([data.numbers[column] for column in self.columns], axis=1)
+
+    def predict(self, Z: Floats) -> Floats:
+        """Return predictions from the linear predictor Z (rows x outputs).
+
+        Linear: rows x targets in the unit of the table. Logistic and softmax: rows x classes, probabilities.
+        """
+        if self.family == "linear":
+            return np.stack([undo(e, Z[:, i]) for i, e in enumerate(self.expressions)], axis=1)
+        if self.family == "logistic":
+            from descend.losses import sigmoid
+
+            return np.concatenate([sigmoid(-Z), sigmoid(Z)], axis=1)
+        from descend.losses import softmax
+
+        return softmax(Z)
+
+    def labels(self, probabilities: Floats) -> NDArray[Any]:
+        """Return the likeliest class of every row, as the table writes classes: text, numbers or booleans."""
+        chosen = probabilities.argmax(axis=1)
+        if self.label_kind == "number":
+            return np.array([float(level) for level in self.levels])[chosen]
+        if self.label_kind == "boolean":
+            return np.array([level == "true" for level in self.levels])[chosen]
+        return np.array(self.levels)[chosen]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what is needed to build the target again, besides the formula."""
+        return {"family": self.family, "levels": list(self.levels), "label_kind": self.label_kind}
+
+    @classmethod
+    def restore(cls, hypothesis: Hypothesis, described: dict[str, Any]) -> Target:
+        """Build a target again from what ``describe`` gave."""
+        family = cast("Family", described["family"])
+        if family not in FAMILIES:
+            raise ValueError(family)
+        levels, kind = tuple(map(str, described["levels"])), str(described["label_kind"])
+        if family != "linear" and (len(levels) < 2 or (family == "logistic" and len(levels) > 2)):
+            raise ValueError(levels)
+        return cls(family, hypothesis.targets, _columns_under(hypothesis), levels, kind)
+
+
+def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -> tuple[Family, Note]:
+    """Return the family and why: as asked, as the loss asks, else by what the target's column holds.
+
+    Numbers are linear; two levels (text, boolean, or only 0 and 1) logistic; more levels of text softmax.
+    """
+    if asked not in ("auto", *FAMILIES):
+        raise OptionError("option.family", value=asked, known=", ".join(("auto", *FAMILIES)))
+    columns = _columns_under(hypothesis)
+    name = columns[0]
+    if asked != "auto":
+        family = cast("Family", asked)
+        if family != "linear" and (len(columns) > 1 or not isinstance(hypothesis.targets[0], Name)):
+            raise DesignError("design.one-class-target", family=family)
+        return family, Note("family.asked", {"family": family})
+    if loss == "binary_cross_entropy":
+        return "logistic", Note("family.by-loss", {"family": "logistic", "loss": loss})
+    if loss == "cross_entropy":
+        return "softmax", Note("family.by-loss", {"family": "softmax", "loss": loss})
+    if loss != "auto":
+        return "linear", Note("family.by-loss", {"family": "linear", "loss": loss})
+    kinds = {column: table.kind(column) for column in columns}
+    if len(columns) > 1 or not isinstance(hypothesis.targets[0], Name):
+        return "linear", Note("family.numbers", {"column": ", ".join(columns)})
+    if kinds[name] == "number":
+        # a column of nothing but 0 and 1 is a class; a bad cell in it is told when the column is read
+        values = table.numbers(name)
+        found = np.unique(values[~np.isnan(values)])
+        if found.size == 2 and set(found.tolist()) == {0.0, 1.0}:
+            return "logistic", Note("family.zero-one", {"column": name})
+        return "linear", Note("family.numbers", {"column": name})
+    levels = table.labels(name).drop_nulls().unique().sort().to_list()
+    if len(levels) > 20 and len(levels) > table.rows // 2:
+        raise DesignError("design.target-all-distinct", column=name, levels=len(levels), rows=table.rows)
+    if len(levels) <= 2:
+        return "logistic", Note("family.two-levels", {"column": name, "levels": ", ".join(levels)})
+    return "softmax", Note("family.levels", {"column": name, "count": len(levels)})
+
+
+def target_uses(hypothesis: Hypothesis, family: Family) -> dict[str, Use]:
+    """Return how the target's columns are read from the table."""
+    return {name: "number" if family == "linear" else "category" for name in _columns_under(hypothesis)}
+
+
+def learn_target(hypothesis: Hypothesis, family: Family, data: Columns) -> Target:
+    """Fit the target on rows; raises DesignError when it has one class only, or not two where two are needed."""
+    columns = _columns_under(hypothesis)
+    if family == "linear":
+        for expression in hypothesis.targets:
+            undo(expression, np.ones(1))
+        return Target(family, hypothesis.targets, columns, ())
+    levels = level_list(columns[0], data)
+    if len(levels) < 2:
+        raise DesignError("design.one-class", column=columns[0], level="".join(levels))
+    if family == "logistic" and len(levels) > 2:
+        raise DesignError("design.not-two", column=columns[0], count=len(levels), levels=", ".join(levels[:5]))
+    return Target(family, hypothesis.targets, columns, levels, data.table.kind(columns[0]))
+
+
+def _columns_under(hypothesis: Hypothesis) -> tuple[str, ...]:
+    columns = []
+    for expression in hypothesis.targets:
+        under = {name.name for name in names_of(expression)}
+        if len(under) != 1:
+            raise DesignError("design.no-inverse", target=str(expression))
+        columns.append(under.pop())
+    repeated = [column for column in columns if columns.count(column) > 1]
+    if repeated:
+        raise DesignError("design.repeated-target", column=repeated[0])
+    return tuple(columns)
+
+

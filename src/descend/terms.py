@@ -1,0 +1,267 @@
+"""What a formula says: expressions, factors and terms, and the hypothesis that they make of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NoReturn
+
+from descend.errors import FormulaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+FUNCTIONS = ("log", "log1p", "log10", "exp", "sqrt", "abs", "sin", "cos", "tanh")
+MAX_TERMS = 2_000
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number written in the formula."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.15g}"
+
+
+@dataclass(frozen=True)
+class Name:
+    """A column, with where in the text it stands."""
+
+    name: str
+    position: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A function of the list above applied to an expression."""
+
+    function: str
+    argument: Expression
+
+    def __str__(self) -> str:
+        return f"{self.function}({self.argument})"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Two expressions joined by + - * / or **; unary minus has no left side."""
+
+    operator: str
+    left: Expression | None
+    right: Expression
+
+    def __str__(self) -> str:
+        if self.left is None:
+            return f"-{_grouped(self.right)}"
+        space = "" if self.operator == "**" else " "
+        return f"{_grouped(self.left)}{space}{self.operator}{space}{_grouped(self.right)}"
+
+
+Expression = Number | Name | Apply | Operation
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """A factor computed from columns: one column as it is, a function of it, or ``I(...)``."""
+
+    expression: Expression
+
+    def __str__(self) -> str:
+        return f"I({self.expression})" if isinstance(self.expression, Operation) else str(self.expression)
+
+
+@dataclass(frozen=True)
+class Poly:
+    """The powers 1 to ``degree`` of an expression, made orthogonal unless ``raw``."""
+
+    expression: Expression
+    degree: int
+    raw: bool = False
+
+    def __str__(self) -> str:
+        return f"poly({self.expression}, {self.degree}{', raw=True' if self.raw else ''})"
+
+
+@dataclass(frozen=True)
+class Category:
+    """A column whose values are levels, whatever its kind: ``C(name)``."""
+
+    name: Name
+
+    def __str__(self) -> str:
+        return f"C({self.name})"
+
+
+Factor = Arithmetic | Poly | Category
+Term = tuple[Factor, ...]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A factor, ``.`` (no factor) or, where ``intercept`` is not None, a 0 or a 1."""
+
+    factor: Factor | None = None
+    intercept: bool | None = None
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Parts joined by the operator before each of them, from left to right; the first operator is "+" or "-"."""
+
+    parts: tuple[tuple[str, Tree, int], ...]
+
+
+@dataclass(frozen=True)
+class Power:
+    """A sum crossed with itself: ``(a + b)^2``."""
+
+    base: Tree
+    exponent: int
+    position: int
+
+
+Tree = Leaf | Chain | Power
+_Terms = dict[frozenset[Factor], Term]
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What a formula says of a table: its targets, its terms in order, and whether there is an intercept."""
+
+    text: str
+    targets: tuple[Expression, ...]
+    terms: tuple[Term, ...]
+    intercept: bool
+
+    @property
+    def inputs(self) -> list[Name]:
+        """The columns that the terms use, in the order of their first use."""
+        return _unique(name for term in self.terms for factor in term for name in names_of(factor))
+
+    @property
+    def outputs(self) -> list[Name]:
+        """The columns that the targets use."""
+        return _unique(name for target in self.targets for name in names_of(target))
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A parsed formula; ``resolve`` says what it means for a table's columns."""
+
+    text: str
+    targets: tuple[Expression, ...]
+    right: Tree
+
+    def __str__(self) -> str:
+        return self.text
+
+    def resolve(self, columns: Sequence[str]) -> Hypothesis:
+        """Return the hypothesis over those columns, ``.`` written out.
+
+        Raises FormulaError for a name that is not among them, and for a right-hand side with nothing in it.
+        """
+        outputs = [name.name for target in self.targets for name in names_of(target)]
+        others: list[Factor] = [Arithmetic(Name(column)) for column in columns if column not in outputs]
+        expanded, intercept = _expand(self.right, others, self.text)
+        terms = tuple(sorted(expanded.values(), key=len))  # main effects first, as written
+        hypothesis = Hypothesis(self.text, self.targets, terms, intercept is not False)
+        for name in [*hypothesis.outputs, *hypothesis.inputs]:
+            if name.name not in columns:
+                near = get_close_matches(name.name, columns, n=1, cutoff=0.5)
+                code = "formula.unknown-column-near" if near else "formula.unknown-column"
+                fail(code, self.text, name.position, found=name.name, known=_listed(columns), near="".join(near))
+        for name in hypothesis.inputs:
+            if name.name in outputs:
+                fail("formula.target-on-right", self.text, name.position, found=name.name)
+        if not terms and not hypothesis.intercept:
+            fail("formula.nothing", self.text, len(self.text))
+        return hypothesis
+
+
+def names_of(node: Expression | Factor) -> Iterable[Name]:
+    """Yield the columns that an expression or a factor uses."""
+    match node:
+        case Name():
+            yield node
+        case Apply(argument=inner) | Arithmetic(expression=inner) | Poly(expression=inner) | Category(name=inner):
+            yield from names_of(inner)
+        case Operation():
+            for side in (node.left, node.right):
+                if side is not None:
+                    yield from names_of(side)
+        case Number():
+            return
+
+
+def label(term: Term) -> str:
+    """Return a term as it is written: ``a:b``."""
+    return ":".join(map(str, term))
+
+
+def fail(code: str, text: str, position: int, **values: object) -> NoReturn:
+    """Raise a FormulaError that points at ``position`` of ``text``."""
+    raise FormulaError(code, text=text, position=position, **values)
+
+
+def _grouped(node: Expression) -> str:
+    return f"({node})" if isinstance(node, Operation) else str(node)
+
+
+def _unique(names: Iterable[Name]) -> list[Name]:
+    return list({name.name: name for name in reversed(list(names))}.values())[::-1]
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = ", ".join(columns[:12])
+    return f"{shown}, … ({len(columns)})" if len(columns) > 12 else shown
+
+
+def _expand(node: Tree, others: list[Factor], text: str) -> tuple[_Terms, bool | None]:
+    """Return the terms of a right-hand side, in order, and what it says of the intercept (None: nothing)."""
+    match node:
+        case Leaf(factor=None, intercept=None):
+            return {frozenset([factor]): (factor,) for factor in others}, None
+        case Leaf(factor=None):
+            return {}, node.intercept
+        case Leaf():
+            assert node.factor is not None
+            return {frozenset([node.factor]): (node.factor,)}, None
+        case Power():
+            base, intercept = _expand(node.base, others, text)
+            terms = dict(base)
+            for _ in range(node.exponent - 1):
+                terms = _united(terms, _crossed(terms, base, text, node.position))
+            return terms, intercept
+    terms, intercept = {}, None
+    for operator, part, position in node.parts:
+        right, said = _expand(part, others, text)
+        if operator == "-":
+            terms = {key: term for key, term in terms.items() if key not in right}
+            intercept = intercept if said is None else not said
+        else:
+            crossed = _crossed(terms, right, text, position) if operator in "*:" else {}
+            terms = crossed if operator == ":" else _united(terms, right, crossed)
+            intercept = intercept if said is None else said
+    return terms, intercept
+
+
+def _crossed(left: _Terms, right: _Terms, text: str, position: int) -> _Terms:
+    if len(left) * len(right) > MAX_TERMS:
+        fail("formula.too-many-terms", text, position, limit=MAX_TERMS)
+    pairs = ((a, b) for a in left.values() for b in right.values())
+    products = ((*a, *(factor for factor in b if factor not in a)) for a, b in pairs)
+    return _united(*({frozenset(term): term} for term in products))
+
+
+def _united(*several: _Terms) -> _Terms:
+    """Return the terms of all, each as it was written first."""
+    united: _Terms = {}
+    for terms in several:
+        for key, term in terms.items():
+            united.setdefault(key, term)
+    return united

@@ -1,0 +1,93 @@
+"""What the formula's expressions compute: numbers from columns, and a target's unit back from its transform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from descend.errors import DesignError
+from descend.terms import Apply, Expression, Name, Number, Operation, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FORWARD: dict[str, Callable[[Floats], Floats]] = {
+    "log": np.log,
+    "log1p": np.log1p,
+    "log10": np.log10,
+    "exp": np.exp,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tanh": np.tanh,
+}
+INVERSE: dict[str, Callable[[Floats], Floats]] = {
+    "log": np.exp,
+    "log1p": np.expm1,
+    "log10": lambda z: np.power(10.0, z),
+    "exp": np.log,
+    "sqrt": lambda z: np.square(np.maximum(z, 0.0)),
+    "tanh": np.arctanh,
+}
+
+
+def evaluate(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
+    """Return the expression's value for every row; where it is not defined (log of 0) the value is not finite."""
+    with np.errstate(all="ignore"):
+        match expression:
+            case Number(value):
+                return np.asarray(value, dtype=np.float64)
+            case Name(name):
+                return columns[name]
+            case Apply(function, argument):
+                return FORWARD[function](evaluate(argument, columns))
+            case Operation(operator, left, right):
+                b = evaluate(right, columns)
+                a = evaluate(left, columns) if left is not None else np.zeros(())
+                match operator:
+                    case "+":
+                        return np.add(a, b)
+                    case "-":
+                        return np.subtract(a, b)
+                    case "*":
+                        return np.multiply(a, b)
+                    case "/":
+                        return np.divide(a, b)
+                    case _:
+                        return np.power(a, b)
+
+
+def undo(expression: Expression, values: Floats) -> Floats:
+    """Return the column whose ``expression`` gives ``values``: ``exp(z)`` for ``log(price)``.
+
+    Raises DesignError (``design.no-inverse``) for an expression that cannot be undone.
+    """
+    with np.errstate(all="ignore"):
+        match expression:
+            case Name():
+                return values
+            case Apply(function, argument) if function in INVERSE:
+                return undo(argument, INVERSE[function](values))
+            case Operation(operator, left, right) if operator != "**":
+                if left is None:
+                    return undo(right, -values)
+                if not any(names_of(right)):
+                    constant = evaluate(right, {})
+                    back = {"+": np.subtract, "-": np.add, "*": np.divide, "/": np.multiply}[operator]
+                    return undo(left, back(values, constant))
+                if not any(names_of(left)):
+                    constant = evaluate(left, {})
+                    swapped: dict[str, Callable[[Floats], Floats]] = {
+                        "+": lambda z: z - constant,
+                        "-": lambda z: constant - z,
+                        "*": lambda z: z / constant,
+                        "/": lambda z: constant / z,
+                    }
+                    return undo(right, swapped[operator](values))
+    raise DesignError("design.no-inverse", target=str(expression))

@@ -1,0 +1,179 @@
+"""Verification: rows the fit has not seen, the baseline, and whether the hypothesis beats it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from descend.delimited import Note
+from descend.errors import OptionError
+from descend.metrics import class_scores, confusion, number_scores, per_class, row_log_loss
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.target import Target
+
+    Floats = NDArray[np.float64]
+    Rows = NDArray[np.int64]
+
+Method = Literal["holdout", "loo", "folds", "none", "given"]
+HOLDOUT_FROM = 50
+HOLDOUT_SHARE = 0.2
+FEW_ROWS = 10
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rows are fitted (``train``) and which pairs of rows (fitted, tested) verify the hypothesis."""
+
+    method: Method
+    train: Rows
+    folds: list[tuple[Rows, Rows]]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The test on unseen rows.
+
+    ``scores`` has one entry a target: its name, its ``hypothesis`` and ``baseline`` scores by metric. ``classes``
+    holds rows, precision and recall of each class and ``confusion`` the counts (true x predicted), empty for numbers.
+    ``verdict`` is the code of the sentence that sums up, with ``values`` for it.
+    """
+
+    method: Method
+    rows: int
+    fitted_rows: int
+    scores: list[dict[str, Any]]
+    classes: list[dict[str, Any]]
+    confusion: list[list[int]]
+    verdict: str
+    values: dict[str, Any]
+
+    def note(self) -> Note:
+        """Return the verdict as a note."""
+        return Note(self.verdict, self.values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON can hold it."""
+        return asdict(self)
+
+
+def split_rows(rows: int, test: str, seed: int, codes: Rows | None = None) -> Split:
+    """Return the split that ``test`` asks for: "auto", "none", "loo", a share or a number of folds.
+
+    Rows of a class (``codes``) are shared out in proportion. Raises OptionError when it makes no sense for that many.
+    """
+    everything = np.arange(rows)
+    if test == "auto":
+        test = str(HOLDOUT_SHARE) if rows >= HOLDOUT_FROM else "loo"
+        if rows < 3:
+            test = "none"
+    if test == "none":
+        return Split("none", everything, [])
+    if test == "loo":
+        return Split("loo", everything, [(np.delete(everything, row), everything[[row]]) for row in range(rows)])
+    try:
+        number = float(test)
+    except ValueError as error:
+        raise OptionError("option.test", value=test) from error
+    if 0 < number < 1:
+        held = _spread(rows, seed, codes) < max(round(number * rows), 1) / rows
+        if held.all() or not held.any():
+            raise OptionError("option.test-rows", value=test, rows=rows)
+        return Split("holdout", everything[~held], [(everything[~held], everything[held])])
+    if number == int(number) and 2 <= number <= rows:
+        part = np.floor(_spread(rows, seed, codes) * number).astype(np.int64)
+        parts = [everything[part == index] for index in range(int(number))]
+        folds = [(everything[part != index], rows_of) for index, rows_of in enumerate(parts) if rows_of.size]
+        return Split("folds", everything, folds)
+    code = "option.test-rows" if number >= 2 else "option.test"
+    raise OptionError(code, value=test, rows=rows)
+
+
+def _spread(rows: int, seed: int, codes: Rows | None) -> Floats:
+    """Return a place in [0, 1) for every row, at random, the rows of each class evenly spread."""
+    random = np.random.default_rng(seed)
+    order = random.permutation(rows)
+    if codes is not None:
+        # each class's rows, in random order, take evenly spaced keys; sorting by key interleaves the classes
+        key = np.empty(rows)
+        for code in np.unique(codes):
+            mine = order[codes[order] == code]
+            key[mine] = (np.arange(mine.size) + random.random()) / mine.size
+        order = np.argsort(key, kind="stable")
+    place = np.empty(rows)
+    place[order] = np.arange(rows) / rows
+    return place
+
+
+def baseline(target: Target, fitted: Floats, tested: int) -> Floats:
+    """Return what no hypothesis predicts for ``tested`` rows: the mean, or the classes' shares, of the fitted rows."""
+    if target.family == "linear":
+        return np.broadcast_to(fitted.mean(axis=0), (tested, fitted.shape[1]))
+    classes = len(target.levels)
+    shares = np.bincount(fitted[:, 0].astype(np.int64), minlength=classes) / len(fitted)
+    return np.broadcast_to(shares, (tested, classes))
+
+
+def row_losses(target: Target, truth: Floats, predicted: Floats) -> Floats:
+    """Return each row's error: squared, in units of each target's spread and averaged over targets; or its log-loss."""
+    if target.family != "linear":
+        return row_log_loss(truth[:, 0].astype(np.int64), predicted)
+    spread = truth.std(axis=0)
+    return np.square((truth - predicted) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
+
+
+def judge(
+    target: Target, truth: Floats, predicted: Floats, base: Floats, *, method: Method, fitted_rows: int
+) -> Verification:
+    """Score predictions of unseen rows beside the baseline's and say which is better.
+
+    The verdict compares the two row by row: better when the mean difference is more than twice its standard error.
+    """
+    classes: list[dict[str, Any]] = []
+    matrix = np.zeros((0, 0), dtype=np.int64)
+    if target.family == "linear":
+        scores = [
+            {
+                "target": column,
+                "hypothesis": number_scores(truth[:, i], predicted[:, i]),
+                "baseline": number_scores(truth[:, i], base[:, i]),
+            }
+            for i, column in enumerate(target.columns)
+        ]
+        measure = "rmse"
+    else:
+        codes = truth[:, 0].astype(np.int64)
+        mine, theirs = class_scores(codes, predicted), class_scores(codes, base)
+        scores = [{"target": target.columns[0], "hypothesis": mine, "baseline": theirs}]
+        matrix = confusion(codes, predicted.argmax(axis=1), len(target.levels))
+        classes = per_class(target.levels, matrix)
+        measure = "accuracy"
+    verdict, values = _verdict(target, truth, predicted, base)
+    if len(scores) == 1:
+        values |= {"score": scores[0]["hypothesis"][measure], "baseline": scores[0]["baseline"][measure]}
+    else:
+        values |= {"score": float(np.mean([s["hypothesis"]["r2"] for s in scores])), "baseline": 0.0}
+    return Verification(
+        method, len(truth), fitted_rows, scores, classes, matrix.tolist(), verdict, {"rows": len(truth), **values}
+    )
+
+
+def _verdict(target: Target, truth: Floats, predicted: Floats, base: Floats) -> tuple[str, dict[str, Any]]:
+    ours, theirs = row_losses(target, truth, predicted), row_losses(target, truth, base)
+    gains = theirs - ours
+    gain = float(gains.mean())
+    error = float(gains.std(ddof=1) / np.sqrt(gains.size)) if gains.size > 1 else float("inf")
+    total, left = float(theirs.mean()), float(ours.mean())
+    lower = 1 - (np.sqrt(left / total) if target.family == "linear" else left / total) if total > 0 else 0.0
+    kind = "numbers" if target.family == "linear" else "classes"
+    if not gain > 0:
+        return f"verdict.no-better-{kind}", {"lower": float(-lower)}
+    if gains.size < FEW_ROWS:
+        return f"verdict.few-rows-{kind}", {"lower": float(lower)}
+    if gain <= 2 * error:
+        return f"verdict.unsure-{kind}", {"lower": float(lower)}
+    return f"verdict.better-{kind}", {"lower": float(lower)}
