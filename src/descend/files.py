@@ -1,11 +1,12 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files: whole or not at all, and in JSON nothing but what JSON knows."""
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from descend.errors import OptionError
 
@@ -32,3 +33,14 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
             raise OptionError("option.cannot-write", path=str(target), reason=reason) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def plain(value: Any) -> Any:
+    """Return a value made of what JSON knows; numbers that are not finite become null."""
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # NumPy's arrays and scalars
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

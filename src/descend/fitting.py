@@ -141,8 +141,16 @@ class Problem:
         """The class of every row, None for numbers."""
         return None if self.target.family == "linear" else self.target.encode(self.data)[:, 0].astype(np.int64)
 
-    def train(self, rows: Rows, recipe: Recipe, on_epoch: OnEpoch | None = None) -> Trained:
-        """Fit on some of the rows."""
+    def train(
+        self,
+        rows: Rows,
+        recipe: Recipe,
+        on_epoch: OnEpoch | None = None,
+        *,
+        halt: bool = True,
+        on_batch: OnEpoch | None = None,
+    ) -> Trained:
+        """Fit on some of the rows; ``halt`` and ``on_batch`` as in ``iterate``."""
         design = Design.learn(
             self.hypothesis, self.uses, self.data, rows=rows, standardize=recipe.standardize, ddof=recipe.ddof
         )
@@ -153,7 +161,7 @@ class Problem:
             rows = rows[inner.train]
         objective = self._objective(design, rows, recipe)
         start = recipe.start(design.names, objective.outputs)
-        history = solve(objective, start, recipe, validation, on_epoch)
+        history = solve(objective, start, recipe, validation, on_epoch, halt=halt, on_batch=on_batch)
         weights = history.weights.reshape(objective.shape)
         notes = []
         if self.target.family != "linear" and not recipe.l2 and separated(objective.X @ weights, objective.Y):

@@ -16,7 +16,7 @@ from descend._version import __version__
 from descend.delimited import Note
 from descend.design import Design
 from descend.errors import DescendError, ModelError
-from descend.files import written_whole
+from descend.files import plain, written_whole
 from descend.formula import parse
 from descend.history import History
 from descend.losses import NAMES
@@ -43,7 +43,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> Path:
 
     path = Path(path)
     header, tensors = _taken_apart(model)
-    text = json.dumps(_without_nan(header), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(header), ensure_ascii=False, allow_nan=False)
     metadata = {"descend": text, "sha256": _checksum(text, tensors)}
     with written_whole(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
@@ -186,17 +186,6 @@ def _checksum(text: str, tensors: Tensors) -> str:
         digest.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
         digest.update(np.ascontiguousarray(tensor).tobytes())
     return digest.hexdigest()
-
-
-def _without_nan(value: Any) -> Any:
-    """Return JSON's kinds of value only: numbers that are not finite become null."""
-    if isinstance(value, dict):
-        return {str(key): _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(inner) for inner in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _with_nan(value: Any) -> Any:

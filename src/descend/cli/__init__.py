@@ -1,0 +1,112 @@
+"""The command line: ``descend fit scores.csv "score ~ hours"`` and its kin.
+
+``main`` speaks the reader's language, turns every error into a sentence on the error stream and an exit code, and
+never shows a traceback without --debug. Exit codes: 0 done, 1 the table, the model or a lab, 2 the command or the
+formula, 3 diverged, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from descend.messages import language, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from descend.errors import DescendError
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code, and is the console script's entry."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    lang = asked_language(arguments)
+    os.environ["DESCEND_LANG"] = lang
+    from descend.errors import DescendError
+
+    try:
+        from descend.cli.app import build
+
+        return int(build(lang)(arguments, standalone_mode=False, prog_name="descend") or 0)
+    except DescendError as error:
+        if "--debug" in arguments:
+            raise
+        _tell(error, lang, as_json="--json" in arguments)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"\n{say('fit.interrupted-early', lang)}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        if type(error).__name__ == "Abort":
+            print(f"\n{say('fit.interrupted-early', lang)}", file=sys.stderr)
+            return INTERRUPTED
+        if hasattr(error, "format_message"):
+            _tell_usage(error, arguments, lang)
+            return 2
+        print(say("usage.bug", lang, kind=type(error).__name__, reason=error), file=sys.stderr)
+        return 1
+
+
+def asked_language(arguments: Sequence[str]) -> str:
+    """Return the language of --lang wherever it stands, else the environment's."""
+    for index, argument in enumerate(arguments):
+        if argument == "--lang" and index + 1 < len(arguments):
+            return language(arguments[index + 1])
+        if argument.startswith("--lang="):
+            return language(argument.removeprefix("--lang="))
+    return language()
+
+
+def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
+    caret = getattr(error, "caret", "")
+    if as_json:
+        import json
+
+        from descend.files import plain
+
+        facts = {"code": error.code, "message": error.tell(lang), "hint": error.hint(lang), "line": error.line}
+        print(json.dumps({"error": plain(facts)}, ensure_ascii=False))
+    _print_error(error.code, error.tell(lang), caret, error.hint(lang), lang)
+
+
+def _tell_usage(error: Exception, arguments: Sequence[str], lang: str) -> None:
+    """Tell what the command-line parser refused, in the reader's language."""
+    kind = type(error).__name__
+    code = {
+        "NoSuchOption": "no-option",
+        "MissingParameter": "missing",
+        "BadParameter": "value",
+        "NoSuchCommand": "no-command",
+    }.get(kind, "other")
+    reason = error.format_message()  # type: ignore[attr-defined]
+    name = getattr(error, "option_name", None)
+    parameter = getattr(error, "param", None)
+    if name is None and parameter is not None:
+        options = [option for option in parameter.opts if option.startswith("--")]
+        name = options[0] if options else str(parameter.name).upper()
+    if reason.startswith("No such command"):
+        code, name = "no-command", reason.split("'")[1] if "'" in reason else reason
+    if name is None and code != "other":
+        code = "other"
+    command = " ".join(["descend", *[a for a in arguments[:1] if not a.startswith("-") and code != "no-command"]])
+    text = say(f"usage.{code}", lang, name=name, reason=reason)
+    _print_error(f"usage.{code}", text, "", say("usage.hint", lang, command=command), lang)
+
+
+def _print_error(code: str, text: str, caret: str, hint: str, lang: str) -> None:
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    red, plain_style = ("\033[1;31m", "\033[0m") if colour else ("", "")
+    print(f"{red}{say('panel.error', lang)}{plain_style} [{code}] {text}", file=sys.stderr)
+    for part in (caret, f"→ {hint}" if hint else ""):
+        if part:
+            print(part, file=sys.stderr)
+

@@ -1,0 +1,80 @@
+"""Where the command line writes: results to standard output, progress and errors to the error stream."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from descend.messages import language, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console, RenderableType
+
+PATIENCE = 0.5
+
+
+def speak() -> str:
+    """Return the language that ``main`` settled on."""
+    return language()
+
+
+def console() -> Console:
+    """Return the console of standard output: as wide as the terminal, 100 where it is piped."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else max(shutil.get_terminal_size((100, 24)).columns, 100)
+    return Console(width=width, highlight=False, soft_wrap=False)
+
+
+def tell(content: RenderableType) -> None:
+    """Print something made for the terminal, without the blanks that fill its lines when it is piped."""
+    target = console()
+    if sys.stdout.isatty():
+        target.print(content)
+        return
+    with target.capture() as captured:
+        target.print(content)
+    sys.stdout.write("".join(line.rstrip() + "\n" for line in captured.get().splitlines()))
+
+
+def tell_json(facts: dict[str, Any]) -> None:
+    """Print facts as JSON."""
+    print(json.dumps(facts, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+@contextmanager
+def progress(key: str, total: int | None) -> Iterator[Callable[[int, float], None]]:
+    """Give a callback (done, loss) that shows a bar once half a second has gone by; none where nobody watches."""
+    if not sys.stderr.isatty():
+        yield lambda done, value: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    lang = speak()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(say(f"report.{key}", lang), total=total, loss="")
+    started, shown = monotonic(), [False, 0.0]
+
+    def update(done: int, value: float) -> None:
+        now = monotonic()
+        if now - started < PATIENCE or now - float(shown[1]) < 0.05:
+            return
+        if not shown[0]:
+            bar.start()
+        shown[:] = [True, now]
+        told = f"{say('report.loss', lang)} {value:.6g}" if key == "fitting" else f"{done}/{value:.0f}"
+        bar.update(task, completed=done, total=total if key == "fitting" else value, loss=told)
+
+    try:
+        yield update
+    finally:
+        if shown[0]:
+            bar.stop()

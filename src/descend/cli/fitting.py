@@ -1,0 +1,166 @@
+"""descend fit, descend compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from descend.cli import options as o
+from descend.cli.console import progress, speak, tell, tell_json
+from descend.errors import DivergedError, OptionError
+from descend.messages import say
+
+if TYPE_CHECKING:
+    from descend.model import Model
+
+
+def fit(
+    file: o.File,
+    formula: o.Formula,
+    out: o.Out = None,
+    family: o.Family = "auto",
+    loss: o.Loss = "auto",
+    delta: o.Delta = 1.0,
+    l2: o.L2 = 0.0,
+    optimizer: o.Optimizer = "auto",
+    lr: o.Lr = None,
+    momentum: o.Momentum = 0.0,
+    nesterov: o.Nesterov = False,
+    epochs: o.Epochs = None,
+    tolerance: o.Tolerance = 0.0,
+    batch_size: o.BatchSize = None,
+    schedule: o.Schedule = "constant",
+    gamma: o.Gamma = 0.1,
+    step_size: o.StepSize = 100,
+    warmup: o.Warmup = 0,
+    patience: o.Patience = None,
+    validation: o.Validation = 0.2,
+    standardize: o.Standardize = True,
+    ddof: o.Ddof = 0,
+    init: o.Init = "zeros",
+    seed: o.Seed = 0,
+    dtype: o.Dtype = "float64",
+    test: o.Test = "auto",
+    missing: o.Missing = "error",
+    encoding: o.Encoding = None,
+    delimiter: o.Delimiter = None,
+    header: o.Header = None,
+    decimal: o.Decimal = ".",
+    na: o.Na = None,
+    log_every: o.LogEvery = None,
+    keep: o.Keep = False,
+    json: o.Json = False,
+    lang: o.Lang = None,
+    debug: o.Debug = False,
+) -> int:
+    """Fit a hypothesis and tell how it went."""
+    from descend.fitting import fit as run
+    from descend.recipe import Recipe
+
+    if keep and out is None:
+        raise OptionError("option.keep-without-out")
+    if log_every is not None and log_every < 1:
+        raise OptionError("option.count", name="log-every", value=log_every)
+    recipe = Recipe(
+        family=family, loss=loss, delta=delta, optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov,
+        epochs=epochs, tolerance=tolerance, batch_size=batch_size, schedule=schedule, gamma=gamma,
+        step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
+        seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
+    )  # fmt: skip
+    table = read_table(file, encoding, delimiter, header, decimal, na)
+    try:
+        with progress("fitting", recipe.length if recipe.method != "auto" else None) as on_epoch:
+            with progress("verifying", None) as on_refit:
+                model = run(formula, table, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit)
+    except DivergedError as error:
+        _log(error.model, log_every, json)
+        if keep and out is not None:
+            error.model.save(out)
+            typer.echo(say("report.plotted", speak(), path=out), err=True)
+        elif out is not None:
+            typer.echo(say("fit.not-kept", speak()), err=True)
+        raise
+    interrupted = model.history.stop == "interrupted"
+    files = [str(model.save(out))] if out is not None else []
+    _log(model, log_every, json)
+    _report(model, files, json)
+    if interrupted:
+        facts = {"epoch": model.history.epochs, "loss": model.history.final_loss}
+        typer.echo(say("fit.interrupted", speak(), **facts), err=True)
+        return 130
+    return 0
+
+
+def compare(
+    file: o.File,
+    formulas: o.Formulas,
+    family: o.Family = "auto",
+    loss: o.Loss = "auto",
+    delta: o.Delta = 1.0,
+    l2: o.L2 = 0.0,
+    optimizer: o.Optimizer = "auto",
+    lr: o.Lr = None,
+    momentum: o.Momentum = 0.0,
+    epochs: o.Epochs = None,
+    standardize: o.Standardize = True,
+    seed: o.Seed = 0,
+    test: o.Test = "auto",
+    missing: o.Missing = "error",
+    encoding: o.Encoding = None,
+    delimiter: o.Delimiter = None,
+    header: o.Header = None,
+    decimal: o.Decimal = ".",
+    na: o.Na = None,
+    json: o.Json = False,
+    lang: o.Lang = None,
+    debug: o.Debug = False,
+) -> int:
+    """Compare hypotheses."""
+    from descend.recipe import Recipe
+    from descend.report.facts import comparison_facts
+    from descend.report.terminal import tell_comparison
+    from descend.selection import compare as run
+
+    recipe = Recipe(
+        family=family, loss=loss, delta=delta, optimizer=optimizer, lr=lr, momentum=momentum, epochs=epochs, l2=l2,
+        standardize=standardize, seed=seed, missing=missing, test=test,
+    )  # fmt: skip
+    table = read_table(file, encoding, delimiter, header, decimal, na)
+    with progress("verifying", None) as on_fold:
+        comparison = run(table, formulas, recipe=recipe, on_fold=on_fold)
+    if json:
+        tell_json(comparison_facts(comparison, speak()))
+    else:
+        tell(tell_comparison(comparison, speak()))
+    return 0
+
+
+def read_table(
+    file: str, encoding: str | None, delimiter: str | None, header: bool | None, decimal: str, na: list[str] | None
+) -> Any:
+    """Read a table with the options of the command line; ``--na`` adds to the usual markers."""
+    from descend.tables import MISSING, read
+
+    missing = (*MISSING, *(na or []))
+    return read(file, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing)
+
+
+def _report(model: Model, files: list[str], json: bool) -> None:
+    if json:
+        from descend.report.facts import model_facts
+
+        tell_json(model_facts(model, speak(), files))
+    else:
+        from descend.report.terminal import tell_model
+
+        tell(tell_model(model, speak(), files))
+
+
+def _log(model: Model, every: int | None, json: bool) -> None:
+    if every is None or json:
+        return
+    from descend.report.terminal import log_lines
+
+    for line in log_lines(model.history, every, speak()):
+        typer.echo(line)

@@ -1,0 +1,78 @@
+"""descend labs, descend lab: the worked examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from descend.cli import options as o
+from descend.cli.console import speak, tell, tell_json
+from descend.errors import OptionError
+from descend.files import plain, written_whole
+from descend.messages import say
+
+if TYPE_CHECKING:
+    from descend.labs.runner import Outcome
+
+
+def labs(json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False) -> int:
+    """List the labs."""
+    from descend.labs import all_labs
+    from descend.report.lessons import tell_list
+
+    found = all_labs()
+    if json:
+        tell_json({"labs": [{"id": lab.id, "title": lab.title, "hypothesis": lab.hypothesis} for lab in found]})
+    else:
+        tell(tell_list(found, speak()))
+    return 0
+
+
+def lab(
+    id: o.LabId = None,
+    all: o.All = False,
+    save_table: o.SaveTable = None,
+    json: o.Json = False,
+    lang: o.Lang = None,
+    debug: o.Debug = False,
+) -> int:
+    """Run one lab, or all of them."""
+    from descend.labs import all_labs, find
+    from descend.labs.runner import run
+    from descend.report.lessons import tell_outcome, tell_summary
+
+    if all == (id is not None):
+        raise OptionError("option.lab-which")
+    if id is None:
+        outcomes = [run(found) for found in all_labs()]
+        if json:
+            tell_json({"labs": [_facts(outcome) for outcome in outcomes]})
+        else:
+            tell(tell_summary(outcomes, speak()))
+        return 0 if all_good(outcomes) else 1
+    found = find(id)
+    if save_table is not None:
+        with written_whole(save_table) as path:
+            found.table().write_csv(path)
+        typer.echo(say("lab.written", speak(), path=save_table), err=json)
+    outcome = run(found)
+    if json:
+        tell_json(_facts(outcome))
+    else:
+        tell(tell_outcome(outcome, speak()))
+    return 0 if outcome.good == len(outcome.checks) else 1
+
+
+def all_good(outcomes: list[Outcome]) -> bool:
+    """Tell whether every figure of every lab was reproduced."""
+    return all(outcome.good == len(outcome.checks) for outcome in outcomes)
+
+
+def _facts(outcome: Outcome) -> dict[str, object]:
+    checks = [
+        {"figure": check.code, **check.values, "printed": check.printed, "ours": check.ours, "reproduced": check.good}
+        for check in outcome.checks
+    ]
+    facts = plain({"id": outcome.lab.id, "reproduced": outcome.good, "figures": len(checks), "checks": checks})
+    return dict(facts)

@@ -1,0 +1,102 @@
+"""The options that commands share, each declared once, with its help in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from descend.errors import OptionError
+from descend.messages import language, say
+
+_LANG = language()
+
+
+def _option(name: str, *flags: str, panel: str = "output") -> Any:
+    return Option(*flags, help=say(f"help.{name}", _LANG), rich_help_panel=say(f"panel.{panel}", _LANG))
+
+
+def _argument(name: str, metavar: str) -> Any:
+    return Argument(help=say(f"help.{name}", _LANG), show_default=False, metavar=metavar)
+
+
+File = Annotated[str, _argument("file", "FILE")]
+RowsFile = Annotated[str | None, _argument("rows-file", "[FILE]")]
+Formula = Annotated[str, _argument("formula", "FORMULA")]
+Formulas = Annotated[list[str], _argument("formulas", "FORMULA...")]
+ModelFile = Annotated[str, _argument("model", "MODEL")]
+LabId = Annotated[str | None, _argument("lab-id", "[LAB]")]
+
+Version = Annotated[bool, _option("version", "--version")]
+Lang = Annotated[str | None, _option("lang", "--lang")]
+Json = Annotated[bool, _option("json", "--json")]
+Debug = Annotated[bool, _option("debug", "--debug")]
+Out = Annotated[str | None, _option("out", "--out", "-o")]
+Keep = Annotated[bool, _option("keep", "--keep")]
+LogEvery = Annotated[int | None, _option("log-every", "--log-every")]
+PredictOut = Annotated[str | None, _option("predict-out", "--out", "-o")]
+PlotOut = Annotated[str, _option("plot-out", "--out", "-o")]
+Set = Annotated[list[str] | None, _option("set", "--set")]
+All = Annotated[bool, _option("all", "--all")]
+SaveTable = Annotated[str | None, _option("save-table", "--save-table")]
+
+Encoding = Annotated[str | None, _option("encoding", "--encoding", panel="table")]
+Delimiter = Annotated[str | None, _option("delimiter", "--delimiter", panel="table")]
+Header = Annotated[bool | None, _option("header", "--header/--no-header", panel="table")]
+Decimal = Annotated[str, _option("decimal", "--decimal", panel="table")]
+Na = Annotated[list[str] | None, _option("na", "--na", panel="table")]
+Missing = Annotated[str, _option("missing", "--missing", panel="table")]
+
+Family = Annotated[str, _option("family", "--family", panel="hypothesis")]
+Loss = Annotated[str, _option("loss", "--loss", panel="hypothesis")]
+Delta = Annotated[float, _option("delta", "--delta", panel="hypothesis")]
+L2 = Annotated[float, _option("l2", "--l2", panel="hypothesis")]
+
+Optimizer = Annotated[str, _option("optimizer", "--optimizer", panel="fitting")]
+Lr = Annotated[float | None, _option("lr", "--lr", panel="fitting")]
+Momentum = Annotated[float, _option("momentum", "--momentum", panel="fitting")]
+Nesterov = Annotated[bool, _option("nesterov", "--nesterov", panel="fitting")]
+Epochs = Annotated[int | None, _option("epochs", "--epochs", panel="fitting")]
+Tolerance = Annotated[float, _option("tolerance", "--tolerance", panel="fitting")]
+BatchSize = Annotated[int | None, _option("batch-size", "--batch-size", panel="fitting")]
+Schedule = Annotated[str, _option("schedule", "--schedule", panel="fitting")]
+Gamma = Annotated[float, _option("gamma", "--gamma", panel="fitting")]
+StepSize = Annotated[int, _option("step-size", "--step-size", panel="fitting")]
+Warmup = Annotated[int, _option("warmup", "--warmup", panel="fitting")]
+Standardize = Annotated[bool, _option("standardize", "--standardize/--no-standardize", panel="fitting")]
+Ddof = Annotated[int, _option("ddof", "--ddof", panel="fitting")]
+Init = Annotated[str, _option("init", "--init", panel="fitting")]
+Seed = Annotated[int, _option("seed", "--seed", panel="fitting")]
+Dtype = Annotated[str, _option("dtype", "--dtype", panel="fitting")]
+Patience = Annotated[int | None, _option("patience", "--patience", panel="fitting")]
+Validation = Annotated[float, _option("validation", "--validation", panel="fitting")]
+Test = Annotated[str, _option("test", "--test", panel="testing")]
+
+
+def start_of(text: str) -> Any:
+    """Return --init as the recipe takes it: a name, or values by column; several outputs are parted by "/"."""
+    if "=" not in text:
+        return text
+    return {name: values if len(values) > 1 else values[0] for name, values in _pairs(text).items()}
+
+
+def _pairs(text: str) -> dict[str, list[float]]:
+    made = {}
+    for part in text.split(","):
+        name, _, values = part.rpartition("=")
+        try:
+            made[name.strip()] = [float(value) for value in values.split("/")]
+        except ValueError as error:
+            raise OptionError("option.init", value=part.strip()) from error
+    return made
+
+
+def cells_of(settings: list[str]) -> dict[str, list[str]]:
+    """Return --set hours=4 --set sex=male as a table of one row, its cells as text."""
+    made = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.strip():
+            raise OptionError("option.set", value=setting)
+        made[name.strip()] = [value.strip()]
+    return made

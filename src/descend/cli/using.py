@@ -1,0 +1,159 @@
+"""descend predict, evaluate, show, plot: what is done with a model file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from descend.cli import options as o
+from descend.cli.console import speak, tell, tell_json
+from descend.cli.fitting import read_table
+from descend.errors import OptionError
+from descend.messages import say
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHOWN = 20
+PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".ndjson")
+
+
+def predict(
+    model: o.ModelFile,
+    file: o.RowsFile = None,
+    set: o.Set = None,
+    out: o.PredictOut = None,
+    missing: o.Missing = "error",
+    encoding: o.Encoding = None,
+    delimiter: o.Delimiter = None,
+    header: o.Header = None,
+    decimal: o.Decimal = ".",
+    na: o.Na = None,
+    json: o.Json = False,
+    lang: o.Lang = None,
+    debug: o.Debug = False,
+) -> int:
+    """Predict rows."""
+    from descend.model import load
+    from descend.tables import MISSING
+
+    if file is None and not set:
+        raise OptionError("option.nothing-to-predict")
+    if file is not None and set:
+        raise OptionError("option.both-inputs")
+    if out is not None and Path(out).suffix.lower() not in PREDICTION_FILES:
+        known = ", ".join(PREDICTION_FILES)
+        raise OptionError("option.out-kind", path=out, found=Path(out).suffix or "''", known=known)
+    loaded = load(model)
+    if file is None:
+        table: Any = _typed(o.cells_of(set or []), decimal, MISSING)
+    else:
+        table = read_table(file, encoding, delimiter, header, decimal, na)
+    frame = loaded.predictions(table, missing=missing)
+    if out is not None:
+        _write(frame, out)
+        typer.echo(say("report.written", speak(), path=out, rows=frame.height), err=json)
+    if json:
+        added = [name for name in frame.columns if name not in table.columns]
+        tell_json({"predictions": frame.select(added).to_dicts()})
+    elif out is None:
+        if sys.stdout.isatty() or file is None:
+            tell(_told(frame))
+        else:
+            sys.stdout.write(frame.write_csv())
+    return 0
+
+
+def evaluate(
+    model: o.ModelFile,
+    file: o.File,
+    missing: o.Missing = "error",
+    encoding: o.Encoding = None,
+    delimiter: o.Delimiter = None,
+    header: o.Header = None,
+    decimal: o.Decimal = ".",
+    na: o.Na = None,
+    json: o.Json = False,
+    lang: o.Lang = None,
+    debug: o.Debug = False,
+) -> int:
+    """Test a model on a table."""
+    from descend.model import load
+    from descend.report.facts import verification_facts
+    from descend.report.terminal import tell_verdict, tell_verification
+
+    loaded = load(model)
+    table = read_table(file, encoding, delimiter, header, decimal, na)
+    verification = loaded.evaluate(table, missing=missing)
+    if json:
+        tell_json(verification_facts(verification, speak()))
+    else:
+        tell(tell_verification(verification, speak(), table.name))
+        tell(tell_verdict(verification, speak()))
+    return 0
+
+
+def show(model: o.ModelFile, json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False) -> int:
+    """Tell what a model is."""
+    from descend.model import load
+    from descend.report.facts import model_facts
+    from descend.report.terminal import tell_coefficients, tell_model
+
+    loaded = load(model)
+    if json:
+        tell_json(model_facts(loaded, speak()))
+    else:
+        tell(tell_model(loaded, speak()))
+        tell(tell_coefficients(loaded, speak()))
+    return 0
+
+
+def plot(model: o.ModelFile, out: o.PlotOut = "fit.png", lang: o.Lang = None, debug: o.Debug = False) -> int:
+    """Draw a model."""
+    from descend.model import load
+    from descend.report.plots import PICTURES
+
+    if Path(out).suffix.lower() not in PICTURES:
+        known = ", ".join(PICTURES)
+        raise OptionError("option.plot-kind", path=out, found=Path(out).suffix or "''", known=known)
+    load(model).plot(out, lang=speak())
+    typer.echo(say("report.plotted", speak(), path=out))
+    return 0
+
+
+def _typed(cells: dict[str, list[str]], decimal: str, missing: tuple[str, ...]) -> Any:
+    """Return values given by hand as a table, read by the rules of a text file."""
+    import polars as pl
+
+    from descend.delimited import Delimited
+    from descend.tables import Table
+
+    frame = pl.DataFrame({name: pl.Series(name, values, dtype=pl.String) for name, values in cells.items()})
+    lines = "\n".join(["\t".join(cells), "\t".join(values[0] for values in cells.values())])
+    return Table(frame, "--set", missing, decimal, Delimited("--set", lines, "\t", '"', header=True))
+
+
+def _told(frame: pl.DataFrame) -> Any:
+    from descend.report.terminal import tell_frame
+
+    return tell_frame(frame, SHOWN, speak())
+
+
+def _write(frame: pl.DataFrame, out: str) -> None:
+    from descend.files import written_whole
+
+    kind = Path(out).suffix.lower()
+    with written_whole(out) as path:
+        if kind == ".csv":
+            frame.write_csv(path)
+        elif kind == ".tsv":
+            frame.write_csv(path, separator="\t")
+        elif kind == ".parquet":
+            frame.write_parquet(path)
+        elif kind == ".json":
+            frame.write_json(path)
+        else:
+            frame.write_ndjson(path)

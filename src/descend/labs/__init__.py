@@ -1,0 +1,80 @@
+"""The worked examples: small tables, settings and the figures that textbooks print for them, as data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from descend.errors import OptionError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One worked example.
+
+    ``data`` are the columns of its table, or ``rule`` names how they are made; ``init`` holds the first weights
+    (columns x outputs) and biases, or "normal"; ``log`` rows are [epoch, loss before that epoch's update];
+    ``figures`` the other printed figures. ``title`` and ``note`` are by language.
+    """
+
+    id: str
+    title: dict[str, str]
+    hypothesis: str
+    loss: str
+    lr: float
+    epochs: int
+    family: str = "linear"
+    data: dict[str, list[Any]] = field(default_factory=dict)
+    rule: str = ""
+    init: Any = None
+    continues: str = ""
+    batch_size: int | None = None
+    dtype: str = "float64"
+    standardize: dict[str, int] = field(default_factory=dict)
+    log: list[list[Any]] = field(default_factory=list)
+    log_from_one: bool = False
+    log_tolerance: float | None = None
+    decimals: int | None = None
+    note: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def table(self, seed: int = 0) -> pl.DataFrame:
+        """Return the table; where a rule makes it, from ``seed``."""
+        import numpy as np
+        import polars as pl
+
+        if self.rule == "noisy-line":
+            random = np.random.default_rng(seed)
+            x, noise = random.standard_normal(1000), random.standard_normal(1000)
+            return pl.DataFrame({"x": x, "y": 3 * x + 2 + noise})
+        if self.rule == "sine-cubic":
+            x = np.linspace(-np.pi, np.pi, 1000)
+            return pl.DataFrame({"x": x, "y": np.sin(x)})
+        return pl.DataFrame(self.data)
+
+
+@cache
+def all_labs() -> tuple[Lab, ...]:
+    """Return the labs in the order in which they are taught."""
+    entries = json.loads(files(__name__).joinpath("labs.json").read_text(encoding="utf-8"))
+    known = set(Lab.__dataclass_fields__)
+    made = []
+    for entry in entries:
+        settings = {key: value for key, value in entry.items() if key in known}
+        figures = {key: value for key, value in entry.items() if key not in known}
+        made.append(Lab(**settings, figures=figures))
+    return tuple(made)
+
+
+def find(id: str) -> Lab:
+    """Return a lab by its name; raises OptionError (``option.lab``)."""
+    for lab in all_labs():
+        if lab.id == id:
+            return lab
+    raise OptionError("option.lab", value=id)

@@ -1,0 +1,72 @@
+"""A model as plain facts: what --json prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from descend.files import plain
+from descend.messages import say
+
+if TYPE_CHECKING:
+    from descend.model import Model
+    from descend.selection import Comparison
+    from descend.verification import Verification
+
+
+def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
+    """Return everything that the terminal tells of a model, and more exactly."""
+    history = model.history
+    return plain(
+        {
+            "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
+            "hypothesis": {
+                "formula": model.formula,
+                "family": model.family,
+                "levels": model.design.levels,
+                "classes": model.target.levels,
+            },
+            "fit": {
+                "loss_name": model.loss,
+                "optimizer": history.optimizer,
+                "learning_rate": history.lr,
+                "epochs": history.epochs,
+                "stop": history.stop,
+                "first_loss": history.loss[0],
+                "loss": history.final_loss,
+                "gradient_norm": history.final_gradient_norm,
+                "gap": history.gap,
+                "rows": model.fitted_rows,
+                "settings": model.settings,
+                "seconds": history.elapsed,
+            },
+            "equation": model.equation.split("\n"),
+            "coefficients": model.coefficients,
+            "verification": None if model.verification is None else verification_facts(model.verification, lang),
+            "notes": [say(note.code, lang, **note.values) for note in model.notes],
+            "files": files or [],
+        }
+    )
+
+
+def verification_facts(verification: Verification, lang: str = "en") -> dict[str, Any]:
+    """Return a test on unseen rows."""
+    facts = verification.as_dict()
+    sentence = say(facts["verdict"], lang, **facts.pop("values"))
+    return plain({**facts, "sentence": sentence})
+
+
+def comparison_facts(comparison: Comparison, lang: str = "en") -> dict[str, Any]:
+    """Return a comparison of hypotheses."""
+    return plain(
+        {
+            "table": comparison.table_name,
+            "rows": comparison.rows,
+            "folds": comparison.folds,
+            "metric": comparison.metric,
+            "baseline": comparison.baseline,
+            "hypotheses": [entry.__dict__ for entry in comparison.entries],
+            "best": comparison.best.formula,
+            "simplest": comparison.simplest.formula,
+            "sentence": say(comparison.verdict, lang, **comparison.values),
+        }
+    )

@@ -1,0 +1,171 @@
+"""Comparing hypotheses about one target: the same rows, the same folds, and which to prefer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.columns import gather, uses
+from descend.errors import DesignError, FitError, OptionError
+from descend.fitting import Problem
+from descend.formula import parse
+from descend.recipe import Recipe
+from descend.tables import read
+from descend.target import choose_family, target_uses
+from descend.verification import FEW_ROWS, HOLDOUT_FROM, row_losses, split_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+FOLDS = 10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One hypothesis: its columns (parameters an output), its score on unseen rows and that score's standard error.
+
+    ``difference`` is its score less the best one's, with its own standard error from the row-by-row differences.
+    """
+
+    formula: str
+    columns: int
+    score: float
+    error: float
+    difference: float
+    difference_error: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Hypotheses about one target, scored on the same folds; lower scores are better.
+
+    ``metric`` is rmse (in the target's unit; over several targets in units of their spread) or log_loss. ``simplest``
+    is the one with the fewest columns within one standard error of the best (Breiman et al. 1984, section 3.4.3).
+    """
+
+    table_name: str
+    rows: int
+    folds: int
+    metric: str
+    baseline: float
+    entries: list[Entry]
+    best: Entry
+    simplest: Entry
+    verdict: str
+    values: dict[str, Any]
+
+
+def compare(
+    source: Any,
+    formulas: Sequence[str],
+    *,
+    recipe: Recipe | None = None,
+    on_fold: Callable[[int, float], None] | None = None,
+    **settings: Any,
+) -> Comparison:
+    """Score each hypothesis on rows it has not seen, the same folds for all.
+
+    Ten folds with 50 rows or more, else every row by itself; ``test`` asks for another number. Rows with a missing
+    cell in any of the hypotheses' columns are treated alike for all. Raises DescendError as ``fit`` does, and
+    OptionError for fewer than two hypotheses or for different targets.
+    """
+    recipe = recipe or Recipe(**settings)
+    if len(formulas) < 2:
+        raise OptionError("option.one-hypothesis")
+    table = read(source)
+    hypotheses = [parse(formula).resolve(table.columns) for formula in formulas]
+    outputs = [{name.name for name in hypothesis.outputs} for hypothesis in hypotheses]
+    for hypothesis, output in zip(hypotheses, outputs, strict=True):
+        if output != outputs[0]:
+            raise OptionError("option.other-target", first=hypotheses[0].text, other=hypothesis.text)
+    family = choose_family(hypotheses[0], table, recipe.family, recipe.loss)[0]
+    targets = target_uses(hypotheses[0], family)
+    wanted = dict(targets)
+    for hypothesis in hypotheses:
+        for name, use in uses(hypothesis, table).items():
+            if wanted.setdefault(name, use) != use:
+                raise DesignError("design.both-uses", column=name)
+    data = gather(wanted, table, missing=recipe.missing, required=targets)
+    problems = [Problem.state(hypothesis, table, recipe, data) for hypothesis in hypotheses]
+    rows = len(data)
+    test = (str(FOLDS) if rows >= HOLDOUT_FROM else "loo") if recipe.test == "auto" else recipe.test
+    split = split_rows(rows, test, recipe.seed, problems[0].codes)
+    if split.method == "none":
+        raise OptionError("option.test", value=test)
+    losses, bases, columns = [], [], []
+    for index, problem in enumerate(problems):
+        if on_fold is not None:
+            on_fold(index, len(problems))
+        trained = problem.train(split.train, recipe)
+        if trained.history.diverged:
+            raise FitError("fit.diverged-in-compare", formula=problem.hypothesis.text)
+        truth, predicted, base = problem.predict_unseen(split, trained, recipe)
+        losses.append(row_losses(problem.target, truth, predicted))
+        bases.append(row_losses(problem.target, truth, base))
+        columns.append(len(trained.design.names))
+    unit = float(truth.std()) or 1.0 if truth.shape[1] == 1 and family == "linear" else 1.0
+    return _compared(table.name, rows, len(split.folds), family == "linear", unit, hypotheses, losses, bases[0], columns)
+
+
+def _compared(
+    name: str,
+    rows: int,
+    folds: int,
+    squared: bool,
+    unit: float,
+    hypotheses: Sequence[Any],
+    losses: list[Floats],
+    base: Floats,
+    columns: list[int],
+) -> Comparison:
+    """Turn each hypothesis's row losses into scores, differences and a verdict."""
+
+    def score(values: Floats) -> float:
+        return float(np.sqrt(values.mean())) * unit if squared else float(values.mean())
+
+    def error(values: Floats, around: float) -> float:
+        """Return the standard error of a score; of a root by the delta method, d sqrt(m) = dm / (2 sqrt(m))."""
+        spread = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")
+        if not squared:
+            return spread
+        return spread * unit**2 / (2 * around) if around > 0 else 0.0
+
+    scores = [score(values) for values in losses]
+    best = int(np.argmin([round(value, 12) for value in scores]))
+    best = min(range(len(scores)), key=lambda i: (scores[i] > scores[best] * (1 + 1e-9), columns[i]))
+    entries = [
+        Entry(
+            hypothesis.text,
+            columns[index],
+            scores[index],
+            error(losses[index], scores[index]),
+            scores[index] - scores[best],
+            error(losses[index] - losses[best], (scores[index] + scores[best]) / 2),
+        )
+        for index, hypothesis in enumerate(hypotheses)
+    ]
+    chosen = entries[best]
+    near = [entry for entry in entries if entry.score <= chosen.score + chosen.error] or [chosen]
+    simplest = min(near, key=lambda entry: (entry.columns, entry.score))
+    following = min((entry for entry in entries if entry is not chosen), key=lambda entry: entry.score)
+    values: dict[str, Any] = {"best": chosen.formula, "rows": rows}
+    if chosen.score >= score(base):
+        verdict = "report.prefer-none"
+    elif rows < FEW_ROWS:
+        verdict = "report.prefer-few"
+    elif simplest is not chosen:
+        verdict = "report.prefer-simple"
+        values |= {"simplest": simplest.formula, "difference": simplest.difference, "error": simplest.difference_error}
+    else:
+        clear = following.difference > 2 * following.difference_error
+        verdict = "report.prefer-clear" if clear else "report.prefer-best"
+        values |= {"next": following.formula, "difference": following.difference, "error": following.difference_error}
+    return Comparison(
+        name, rows, folds, "rmse" if squared else "log_loss", score(base), entries, chosen, simplest, verdict, values
+    )
