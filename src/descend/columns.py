@@ -143,4 +143,5 @@ def require(columns: Mapping[str, Use], table: Table, finder: Callable[[str], li
             raise DesignError(code, column=name, file=table.name, near="".join(near[:1]), known=", ".join(table.columns[:12]))
         kind = table.kind(name)
         if kind == "other" or (use == "number" and kind == "text"):
-            raise DesignError("design.wrong-kind", column=name, file=table.name, expected=use, found=kind)
+            code = "design.not-of-numbers" if kind == "text" else "design.neither-kind"
+            raise DesignError(code, column=name, file=table.name)

@@ -114,12 +114,15 @@ def show(model: o.ModelFile, json: o.Json = False, lang: o.Lang = None, debug: o
 def plot(model: o.ModelFile, out: o.PlotOut = "fit.png", lang: o.Lang = None, debug: o.Debug = False) -> int:
     """Draw a model."""
     from descend.model import load
-    from descend.report.plots import PICTURES
+    from descend.report.plots import PICTURES, lacks_letters
 
     if Path(out).suffix.lower() not in PICTURES:
         known = ", ".join(PICTURES)
         raise OptionError("option.plot-kind", path=out, found=Path(out).suffix or "''", known=known)
-    load(model).plot(out, lang=speak())
+    loaded = load(model)
+    loaded.plot(out, lang=speak())
+    if lacks_letters(loaded, speak()):
+        typer.echo(say("note.no-font", speak()), err=True)
     typer.echo(say("report.plotted", speak(), path=out))
     return 0
 

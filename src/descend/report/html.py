@@ -1,0 +1,32 @@
+"""A model in a notebook: its equation, its scores and the verdict, as a small piece of HTML."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from descend.messages import language, say
+
+if TYPE_CHECKING:
+    from descend.model import Model
+
+
+def render(model: Model) -> str:
+    """Return the HTML, every text of the user's escaped."""
+    lang = language()
+    lines = "<br>".join(escape(line) for line in model.equation.split("\n")[:20])
+    parts = [f"<p><strong>{escape(model.formula)}</strong></p>", f"<p><code>{lines}</code></p>"]
+    verification = model.verification
+    if verification is not None:
+        metrics = list(verification.scores[0]["hypothesis"])
+        heads = "".join(f"<th>{escape(say(f'report.{metric}', lang))}</th>" for metric in metrics)
+        alone = say("report.share-row" if verification.classes else "report.mean-row", lang)
+        rows = []
+        for score in verification.scores:
+            for key, label in (("hypothesis", say("report.model-row", lang)), ("baseline", alone)):
+                cells = "".join(f"<td>{score[key][metric]:.4g}</td>" for metric in metrics)
+                name = f"{score['target']}: {label}"
+                rows.append(f"<tr><td>{escape(name)}</td>{cells}</tr>")
+        parts.append(f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table>")
+        parts.append(f"<p>{escape(say(verification.verdict, lang, **verification.values))}</p>")
+    return f"<div>{''.join(parts)}</div>"

@@ -1,0 +1,130 @@
+"""The picture of a fit: data and hypothesis, loss, the path of the parameters, predictions and what is left over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+
+from descend.files import written_whole
+from descend.losses import make_loss
+from descend.messages import say
+from descend.model import sample_columns
+from descend.objectives.rows import RowsObjective
+from descend.report import panels
+
+if TYPE_CHECKING:
+    import os
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from descend.model import Model
+
+PICTURES = (".png", ".svg", ".pdf")
+KOREAN_FONTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum")
+TEXT_WIDTH = 46
+
+
+def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "en") -> Figure:
+    """Draw a model in six panels; write the picture where a path (.png, .svg, .pdf) is given."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    fonts = ["DejaVu Sans", *([found] if (found := korean_font()) else [])]
+    style = {"font.family": fonts, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "descend"}
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(15, 8.6), layout="constrained")
+        grid = figure.add_gridspec(2, 3)
+        figure.suptitle(_short(model.formula), fontsize=14)
+        kept = Kept(model)
+        data, loss, way = (figure.add_subplot(grid[0, column]) for column in range(3))
+        if kept.rows:
+            panels.data_and_fit(data, kept, lang)
+        else:
+            _empty(data, say("plot.no-sample", lang))
+        panels.loss_by_epoch(loss, model.history, lang)
+        panels.path_on_contours(way, kept, lang)
+        if model.family == "linear":
+            compared, left, words = (figure.add_subplot(grid[1, column]) for column in range(3))
+            if kept.rows:
+                panels.predicted_and_actual(compared, kept, lang)
+                panels.residuals(left, kept, lang)
+            else:
+                _empty(compared, say("plot.no-sample", lang))
+                _empty(left, "")
+        else:
+            counted = figure.add_subplot(grid[1, 0])
+            words = figure.add_subplot(grid[1, 1:])
+            if kept.rows or (model.verification and model.verification.confusion):
+                panels.confusion_counts(counted, kept, lang)
+        _words(words, model, lang)
+        if path is not None:
+            with written_whole(path) as temporary:
+                kind = Path(path).suffix.lower().removeprefix(".")
+                metadata = {"Date": None} if kind == "svg" else {}
+                figure.savefig(temporary, format=kind, dpi=110, metadata=metadata)
+    return figure
+
+
+class Kept:
+    """The rows that the model keeps, with what is computed from them."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.rows = 0 if model.sample is None else model.sample.frame.height
+        self.size = 36.0 if self.rows <= 100 else 14.0
+        if not self.rows:
+            return
+        assert model.sample is not None
+        self.columns = sample_columns(model)
+        self.tested = model.sample.tested
+        self.X = model.design.matrix(self.columns)
+        self.Y = model.target.encode(self.columns)
+        self.truth = model.target.truth(self.columns)
+        self.predicted = model.target.predict(self.X @ model.weights)
+        loss = make_loss(model.loss, model.family, delta=model.delta)
+        fitted = ~self.tested
+        l2 = float(model.settings.get("l2", 0.0))
+        outputs = model.weights.shape[1]
+        self.objective = RowsObjective(self.X[fitted], self.Y[fitted], loss, outputs, l2, model.design.penalised)
+
+
+def korean_font() -> str | None:
+    """Return the name of an installed font that has Hangul, None where there is none."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return next((name for name in KOREAN_FONTS if name in installed), None)
+
+
+def lacks_letters(model: Model, lang: str) -> bool:
+    """Tell whether the picture needs Korean letters that no installed font has."""
+    texts = [model.formula, *model.target.levels, *(level for levels in model.design.levels.values() for level in levels)]
+    hangul = lang == "ko" or any("\uac00" <= letter <= "\ud7a3" for text in texts for letter in text)
+    return hangul and korean_font() is None
+
+
+def _words(axes: Axes, model: Model, lang: str) -> None:
+    """Write the equation and the verdict."""
+    axes.set_axis_off()
+    width = TEXT_WIDTH if model.family == "linear" else 2 * TEXT_WIDTH
+    width = width * 5 // 8 if lang == "ko" else width  # Hangul is wider
+    lines = [fill(line, width, subsequent_indent="    ") for line in model.equation.split("\n")[:8]]
+    text = ["\n".join(lines)]
+    if model.verification is not None:
+        text.append(fill(say(model.verification.verdict, lang, **model.verification.values), width))
+    shown = "\n".join("\n\n".join(text).split("\n")[:22])
+    axes.text(0, 1, shown, va="top", fontsize=11, linespacing=1.5, parse_math=False).set_in_layout(False)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 110 else text[:109] + "…"
+
+
+def _empty(axes: Axes, text: str) -> None:
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=panels.GREY)
+
+
