@@ -141,8 +141,8 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
     if kinds[name] == "number":
         # a column of nothing but 0 and 1 is a class; a bad cell in it is told when the column is read
         values = table.numbers(name)
-        found = np.unique(values[~np.isnan(values)])
-        if found.size == 2 and set(found.tolist()) == {0.0, 1.0}:
+        zeros, ones = values == 0, values == 1
+        if zeros.any() and ones.any() and (zeros | ones | np.isnan(values)).all():
             return "logistic", Note("family.zero-one", {"column": name})
         return "linear", Note("family.numbers", {"column": name})
     levels = table.labels(name).drop_nulls().unique().sort().to_list()

@@ -84,7 +84,7 @@ def split_rows(rows: int, test: str, seed: int, codes: Rows | None = None) -> Sp
         if held.all() or not held.any():
             raise OptionError("option.test-rows", value=test, rows=rows)
         return Split("holdout", everything[~held], [(everything[~held], everything[held])])
-    if number == int(number) and 2 <= number <= rows:
+    if number.is_integer() and 2 <= number <= rows:
         part = np.floor(_spread(rows, seed, codes) * number).astype(np.int64)
         parts = [everything[part == index] for index in range(int(number))]
         folds = [(everything[part != index], rows_of) for index, rows_of in enumerate(parts) if rows_of.size]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from descend.errors import OptionError
@@ -62,7 +62,7 @@ class Lab:
 @cache
 def all_labs() -> tuple[Lab, ...]:
     """Return the labs in the order in which they are taught."""
-    entries = json.loads(files(__name__).joinpath("labs.json").read_text(encoding="utf-8"))
+    entries = json.loads(Path(__file__).with_name("labs.json").read_text(encoding="utf-8"))
     known = set(Lab.__dataclass_fields__)
     made = []
     for entry in entries:

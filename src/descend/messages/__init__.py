@@ -8,15 +8,16 @@ from __future__ import annotations
 import os
 import tomllib
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "ko")
+HERE = Path(__file__).parent
 
 
 @cache
 def _sentences(lang: str) -> dict[str, str]:
-    tree = tomllib.loads(files(__name__).joinpath(f"{lang}.toml").read_text(encoding="utf-8"))
+    tree = tomllib.loads((HERE / f"{lang}.toml").read_text(encoding="utf-8"))
     return {f"{group}.{key}": text for group, entries in tree.items() for key, text in entries.items()}
 
 

@@ -5,7 +5,8 @@ In the eigenvectors of the Hessian each coordinate e of w - w* and its velocity 
     [e, v] <- A [e, v],   A = [[1 - lr l, -lr b], [l, b]]                  (momentum b, as PyTorch has it; b = 0: plain)
                           A = [[1 - lr l (1 + b), -lr b^2], [l, b]]        (Nesterov)
 
-so the state after t epochs is A^t's, and powers of A are made in blocks: about two square roots of t products.
+so the state after t epochs is A^t's, and powers of A are made in blocks: about two square roots of t products. Without
+momentum e_t is (1 - lr l)^t e_0 alone, taken through the logarithm, which keeps its digits at any t.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import numpy as np
 from descend.history import History, Stop, snapshot_epochs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from descend.objectives.gram import GramObjective
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 RECORDED = 1_000_000
+BLOCK = 4096
 
 
 def fast_forward(
@@ -38,11 +42,14 @@ def fast_forward(
     """
     started = perf_counter()
     stride = -(-epochs // RECORDED) or 1
-    step = _transition(objective.curvatures, optimizer)
     offsets = objective.offsets(w)
     moving = np.flatnonzero(np.abs(offsets).sum(axis=1) > 0)
-    steps = _Powers(step[moving], offsets[moving], stride)
     weights = objective.curvatures[moving, None]
+    steps: _Plain | _Powers
+    if optimizer.momentum:
+        steps = _Powers(_transition(weights[:, 0], optimizer), offsets[moving], stride)
+    else:
+        steps = _Plain(optimizer.lr * weights[:, 0], offsets[moving], stride)
     epoch = np.arange(epochs // stride + 1) * stride
     squares, slopes, kept = [], [], []
     wanted = set(snapshot_epochs(epoch.size - 1).tolist())
@@ -100,6 +107,32 @@ def _transition(curvatures: Floats, optimizer: SGD) -> Floats:
     return A
 
 
+class _Plain:
+    """The offsets after 0, s, 2 s ... epochs without momentum; ``rates`` are lr l."""
+
+    def __init__(self, rates: Floats, offsets: Floats, stride: int) -> None:
+        self.offsets, self.stride = offsets, stride
+        with np.errstate(divide="ignore"):
+            self.logs = np.where(rates < 1, np.log1p(-np.minimum(rates, 1.0)), np.log(np.abs(1 - rates)))
+        self.alternates = rates > 1
+
+    def _factors(self, epochs: NDArray[np.int64]) -> Floats:
+        """Return (1 - lr l)^t, epochs x coordinates."""
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            size = np.exp(np.where(epochs[:, None] > 0, epochs[:, None] * self.logs, 0.0))
+        return np.where(self.alternates & (epochs[:, None] % 2 == 1), -size, size)
+
+    def after(self, epochs: int) -> Floats:
+        """Return the offsets after so many epochs, coordinates x outputs."""
+        return np.asarray(self._factors(np.array([epochs]))[0][:, None] * self.offsets)
+
+    def blocks(self, count: int) -> Iterator[tuple[int, Floats]]:
+        """Yield (first index, offsets as steps x coordinates x outputs) until ``count`` steps are told."""
+        for first in range(0, count, BLOCK):
+            epochs = np.arange(first, min(first + BLOCK, count)) * self.stride
+            yield first, self._factors(epochs)[:, :, None] * self.offsets
+
+
 class _Powers:
     """The offsets after 0, s, 2 s ... epochs, from powers of the transition A^s."""
 
@@ -115,7 +148,7 @@ class _Powers:
             power = np.linalg.matrix_power(self.transition, epochs)
             return np.asarray((power @ self.start)[:, 0, :])
 
-    def blocks(self, count: int) -> Any:
+    def blocks(self, count: int) -> Iterator[tuple[int, Floats]]:
         """Yield (first index, offsets as steps x coordinates x outputs) until ``count`` steps are told."""
         width = max(int(np.sqrt(count)), 1)
         coordinates = len(self.step)

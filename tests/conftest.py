@@ -1,0 +1,34 @@
+"""What several test files share: the example files and a table of known make."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parent.parent
+os.environ["DESCEND_LANG"] = "en"
+
+
+@pytest.fixture
+def scores() -> Path:
+    return ROOT / "examples" / "scores.csv"
+
+
+@pytest.fixture
+def penguins() -> Path:
+    return ROOT / "examples" / "penguins.csv"
+
+
+@pytest.fixture
+def noisy() -> dict[str, np.ndarray]:
+    """120 rows: y = 3 + 2 a - b + noise, c unrelated, and classes drawn from logits."""
+    random = np.random.default_rng(7)
+    a, b, c = random.normal(10, 4, 120), random.normal(0, 0.1, 120), random.uniform(0, 1000, 120)
+    y = 3 + 2 * a - 20 * b + random.normal(0, 1, 120)
+    logit = 0.5 * (a - 10) - 10 * b
+    passed = np.where(random.uniform(size=120) < 1 / (1 + np.exp(-logit)), "yes", "no")
+    group = random.choice(["u", "v", "w"], 120)
+    return {"a": a, "b": b, "c": c, "y": y, "passed": passed, "group": group}

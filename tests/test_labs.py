@@ -1,0 +1,137 @@
+"""The worked examples: every printed figure, out of every engine that can run it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from descend.errors import OptionError
+from descend.formula import parse
+from descend.labs import all_labs, find
+from descend.labs.runner import agrees, recipe_of, run, train
+from descend.objectives.gram import GramObjective
+from descend.optimizers import SGD
+from descend.schedules import Schedule
+from descend.solvers.iterate import iterate
+
+LABS = {lab.id: lab for lab in all_labs()}
+LOGGED = [lab.id for lab in all_labs() if lab.log and not lab.rule]
+SQUARED = [name for name in LOGGED if LABS[name].loss == "mse"]
+
+
+def test_there_are_twenty_two():
+    assert len(LABS) == 22
+    assert sum(not lab.log for lab in LABS.values()) == 3
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_every_figure_of_the_lab_is_reproduced(name):
+    outcome = run(LABS[name])
+    assert outcome.checks
+    assert [check for check in outcome.checks if not check.good] == []
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_a_lab_whose_rate_is_changed_is_not_reproduced(name):
+    if name in ("quiz-minibatch", "noisy-line", "sine-cubic", "signs", "rate-too-small"):
+        pytest.skip("holds at other rates, or is computed from the rate")
+    changed = dataclasses.replace(LABS[name], lr=LABS[name].lr * 1.1)
+    outcome = run(changed)
+    assert any(not check.good for check in outcome.checks)
+
+
+def log_of(lab, losses):
+    return [
+        (printed, float(losses[epoch - lab.log_from_one]))
+        for epoch, printed in lab.log
+        if agrees(printed, float(losses[epoch - lab.log_from_one]), lab.decimals if lab.decimals is not None else 6)
+    ]
+
+
+@pytest.mark.parametrize("name", LOGGED)
+def test_the_log_comes_out_of_the_loop_over_rows_too(name):
+    lab = LABS[name]
+    _, trained = train(lab, epochs=1)
+    start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).astype(lab.dtype)
+    looped = iterate(trained.objective, start, SGD(lab.lr), Schedule(), lab.epochs, halt=False)
+    assert len(log_of(lab, looped.loss)) == len(lab.log)
+
+
+@pytest.mark.parametrize("name", [name for name in SQUARED if LABS[name].dtype == "float64"])
+def test_the_log_comes_out_of_the_loop_over_the_gram_matrix_too(name):
+    lab = LABS[name]
+    _, trained = train(lab, epochs=1)
+    start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1])
+    looped = iterate(GramObjective.of(trained.objective), start, SGD(lab.lr), Schedule(), lab.epochs, halt=False)
+    assert len(log_of(lab, looped.loss)) == len(lab.log)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOGGED)
+def test_the_log_comes_out_of_a_plain_pytorch_loop_too(name):
+    import torch
+
+    lab = LABS[name]
+    problem, trained = train(lab, epochs=1)
+    dtype = getattr(torch, lab.dtype)
+    start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).reshape(trained.weights.shape)
+    w = torch.nn.Parameter(torch.tensor(start, dtype=dtype))
+    X, Y = torch.tensor(trained.objective.X, dtype=dtype), torch.tensor(trained.objective.Y, dtype=dtype)
+    functional = torch.nn.functional
+    losses = []
+    for _ in range(lab.epochs):
+        z = X @ w
+        if lab.loss == "mse":
+            loss = functional.mse_loss(z, Y)
+        elif lab.loss == "binary_cross_entropy":
+            loss = functional.binary_cross_entropy_with_logits(z, Y)
+        else:
+            loss = functional.cross_entropy(z, Y[:, 0].long())
+        losses.append(loss.item())
+        (gradient,) = torch.autograd.grad(loss, w)
+        with torch.no_grad():
+            w -= lab.lr * gradient
+    assert len(log_of(lab, losses)) == len(lab.log)
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_a_lab_is_told_in_both_languages_and_its_hypothesis_reads_its_table(name):
+    lab = LABS[name]
+    assert set(lab.title) == {"en", "ko"}
+    assert not lab.note or set(lab.note) == {"en", "ko"}
+    table = lab.table()
+    assert parse(lab.hypothesis).resolve(table.columns).terms
+    assert table.height >= 3
+
+
+def test_an_unknown_lab_is_an_error():
+    with pytest.raises(OptionError) as error:
+        find("study-minutes")
+    assert error.value.code == "option.lab"
+
+
+@pytest.mark.parametrize(
+    ("printed", "ours", "decimals", "good"),
+    [
+        (1.0, 1.0001, 6, True),
+        (1.0, 1.00011, 6, False),
+        (0.001, 0.00149, 3, True),
+        (0.001, 0.00151, 3, False),
+        ("nan", float("nan"), 6, True),
+        ("nan", 1.0, 6, False),
+        ("inf", float("inf"), 6, True),
+        ("inf", float("nan"), 6, False),
+        (1.0, float("nan"), 6, False),
+    ],
+)
+def test_agreement_is_one_in_ten_thousand_or_half_the_last_decimal(printed, ours, decimals, good):
+    assert agrees(printed, ours, decimals) is good
+
+
+def test_made_tables_are_the_same_for_the_same_seed():
+    lab = find("noisy-line")
+    assert lab.table(3).equals(lab.table(3))
+    assert not lab.table(3).equals(lab.table(4))
+    assert np.isclose(find("sine-cubic").table()["x"][0], -np.pi)

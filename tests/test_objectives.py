@@ -1,0 +1,138 @@
+"""Every engine keeps the one contract: value, gradient against finite differences, and engines against each other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from descend.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredError, SquaredLogError
+from descend.objectives.gram import GramObjective
+from descend.objectives.rows import RowsObjective
+
+RANDOM = np.random.default_rng(11)
+X = np.column_stack([np.ones(25), RANDOM.normal(size=(25, 3)) * [1, 10, 0.1]])
+TARGETS = RANDOM.normal(size=(25, 2))
+PENALISED = np.array([False, True, True, True])
+
+
+def rows(loss, Y, outputs, l2=0.0, X=X):
+    return RowsObjective(X, Y, loss, outputs, l2, PENALISED[: X.shape[1]])
+
+
+ENGINES = {
+    "rows mse": rows(SquaredError(), TARGETS, 2),
+    "rows mse l2": rows(SquaredError(), TARGETS, 2, 0.3),
+    "rows sse": rows(SquaredError("sse", mean=False), TARGETS, 2, 0.3),
+    "rows huber": rows(Huber(0.5), TARGETS, 2, 0.1),
+    "rows mae": rows(AbsoluteError(), TARGETS, 2),
+    "rows msle": rows(SquaredLogError(), np.abs(TARGETS), 2),
+    "rows logistic": rows(BinaryCrossEntropy(), RANDOM.integers(0, 2, (25, 1)).astype(float), 1, 0.2),
+    "rows softmax": rows(CrossEntropy(), RANDOM.integers(0, 3, (25, 1)).astype(float), 3, 0.2),
+    "gram mse": GramObjective.of(rows(SquaredError(), TARGETS, 2)),
+    "gram mse l2": GramObjective.of(rows(SquaredError(), TARGETS, 2, 0.3)),
+    "gram sse": GramObjective.of(rows(SquaredError("sse", mean=False), TARGETS, 2, 0.3)),
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_gradient_equals_finite_differences(name):
+    engine = ENGINES[name]
+    w = RANDOM.normal(size=engine.shape[0] * engine.shape[1])
+    step = 1e-6
+    expected = [
+        (engine.value(w + step * unit) - engine.value(w - step * unit)) / (2 * step) for unit in np.eye(w.size)
+    ]
+    np.testing.assert_allclose(engine.gradient(w), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_value_and_gradient_are_those_of_each_alone(name):
+    engine = ENGINES[name]
+    w = RANDOM.normal(size=engine.shape[0] * engine.shape[1])
+    value, gradient = engine.value_and_gradient(w)
+    assert value == pytest.approx(engine.value(w), rel=1e-14)
+    np.testing.assert_array_equal(gradient, engine.gradient(w))
+
+
+@pytest.mark.parametrize("name", ["mse", "mse l2", "sse"])
+def test_gram_and_rows_are_one_function(name):
+    by_rows, by_gram = ENGINES[f"rows {name}"], ENGINES[f"gram {name}"]
+    for scale in (1e-3, 1.0, 1e3):
+        w = scale * RANDOM.normal(size=8)
+        assert by_gram.value(w) == pytest.approx(by_rows.value(w), rel=1e-11)
+        np.testing.assert_allclose(by_gram.gradient(w), by_rows.gradient(w), rtol=1e-10, atol=1e-10 * scale)
+
+
+@pytest.mark.parametrize("name", ["rows mse", "rows huber", "rows logistic", "rows softmax", "gram mse"])
+def test_no_direction_curves_more_than_the_limit(name):
+    engine = ENGINES[name]
+    limit = engine.curvature_limit()
+    for _ in range(20):
+        w = RANDOM.normal(size=engine.shape[0] * engine.shape[1])
+        v = RANDOM.normal(size=w.size)
+        v /= np.linalg.norm(v)
+        curving = (engine.gradient(w + 1e-5 * v) - engine.gradient(w - 1e-5 * v)) @ v / 2e-5
+        assert curving <= limit * (1 + 1e-6)
+
+
+def test_losses_without_a_curvature_limit_say_so():
+    assert ENGINES["rows mae"].curvature_limit() is None
+    assert ENGINES["rows msle"].row_curvature_limit() is None
+
+
+def test_gram_minimum_is_least_squares():
+    engine = ENGINES["gram mse"]
+    expected = np.linalg.lstsq(X, TARGETS, rcond=None)[0]
+    np.testing.assert_allclose(engine.minimum, expected, rtol=1e-11)
+    assert engine.least == pytest.approx(np.square(TARGETS - X @ expected).mean(), rel=1e-13)
+
+
+def test_gram_minimum_with_l2_leaves_the_intercept_alone():
+    engine = ENGINES["gram mse l2"]
+    ridge = 0.3 * TARGETS.size * np.diag([0.0, 1, 1, 1])
+    expected = np.linalg.solve(X.T @ X + ridge, X.T @ TARGETS)
+    np.testing.assert_allclose(engine.minimum, expected, rtol=1e-10)
+
+
+def test_the_loss_at_a_perfect_minimum_is_zero_to_the_last_digits():
+    line = np.column_stack([np.ones(3), [1.0, 2.0, 3.0]])
+    engine = GramObjective.of(RowsObjective(line, np.array([[20.0], [40.0], [60.0]]), SquaredError(), 1, 0.0, PENALISED[:2]))
+    assert engine.least < 1e-24
+    np.testing.assert_allclose(engine.minimum[:, 0], [0, 20], atol=1e-12)
+
+
+def test_collinear_columns_leave_a_flat_direction():
+    doubled = np.column_stack([X, 2 * X[:, 1]])
+    engine = GramObjective.of(RowsObjective(doubled, TARGETS, SquaredError(), 2, 0.0, np.ones(5, dtype=bool)))
+    assert engine.rank == 4
+    start = RANDOM.normal(size=10)
+    there = engine.minimum_near(start)
+    assert engine.value(there) == pytest.approx(np.square(TARGETS - X @ np.linalg.lstsq(X, TARGETS, rcond=None)[0]).mean())
+    flat = np.array([0, 2, 0, 0, -1.0])
+    moved = (there - start).reshape(5, 2)
+    np.testing.assert_allclose(flat @ moved, 0, atol=1e-9)
+
+
+def test_large_offsets_cost_no_digits():
+    x = 1e6 + np.arange(50.0)
+    y = 3 + 2 * (x - 1e6)
+    design = np.column_stack([np.ones(50), x])
+    engine = GramObjective.of(RowsObjective(design, y[:, None], SquaredError(), 1, 0.0, PENALISED[:2]))
+    assert engine.minimum[1, 0] == pytest.approx(2, rel=1e-8)
+    np.testing.assert_allclose(design @ engine.minimum[:, 0], y, rtol=1e-8)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 3), st.integers(1, 40))
+def test_batches_of_a_shuffle_add_up_to_the_whole(seed, size, outputs, count):
+    random = np.random.default_rng(seed)
+    design, target = random.normal(size=(count, 3)), random.normal(size=(count, outputs))
+    whole = RowsObjective(design, target, SquaredError("sse", mean=False), outputs, 0.0, np.ones(3, dtype=bool))
+    w = random.normal(size=3 * outputs)
+    shuffled = whole.shuffled(random.permutation(count))
+    parts = [shuffled.batch(start, min(start + size, count)) for start in range(0, count, size)]
+    assert sum(part.rows for part in parts) == count
+    assert sum(part.value(w) for part in parts) == pytest.approx(whole.value(w))
+    np.testing.assert_allclose(sum(part.gradient(w) for part in parts), whole.gradient(w), atol=1e-9)

@@ -1,0 +1,187 @@
+"""Splits, scores, the baseline and the verdict; scikit-learn is the reference for scores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn.metrics as reference
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import descend
+from descend.errors import OptionError
+from descend.fitting import Problem, left_out
+from descend.formula import parse
+from descend.metrics import auc, class_scores, confusion, number_scores, per_class
+from descend.recipe import Recipe
+from descend.tables import read
+from descend.verification import split_rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(3, 300), st.sampled_from(["auto", "0.2", "0.5", "loo", "5", "3"]), st.integers(0, 99))
+def test_every_split_keeps_fitted_and_tested_rows_apart(rows, test, seed):
+    if test == "5" and rows < 5:
+        return
+    split = split_rows(rows, test, seed)
+    for fitted, tested in split.folds:
+        assert not set(fitted) & set(tested)
+        assert tested.size
+        assert fitted.size
+    tested_rows = np.concatenate([tested for _, tested in split.folds])
+    assert len(set(tested_rows)) == tested_rows.size
+    if split.method in ("loo", "folds"):
+        assert sorted(tested_rows) == list(range(rows))
+        assert split.train.size == rows
+    else:
+        assert sorted([*split.train, *tested_rows]) == list(range(rows))
+
+
+def test_from_fifty_rows_on_a_fifth_is_held_out_and_below_each_row_in_turn():
+    assert split_rows(49, "auto", 0).method == "loo"
+    split = split_rows(50, "auto", 0)
+    assert split.method == "holdout"
+    assert split.folds[0][1].size == 10
+    assert split_rows(2, "auto", 0).method == "none"
+    assert split_rows(50, "none", 0).folds == []
+
+
+def test_the_seed_decides_the_split():
+    first, again, other = (split_rows(100, "0.2", seed).train.tolist() for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_classes_are_held_out_in_proportion():
+    codes = np.repeat([0, 1, 2], [100, 50, 10])
+    for seed in range(20):
+        held = codes[split_rows(160, "0.2", seed, codes).folds[0][1]]
+        counts = np.bincount(held, minlength=3)
+        assert abs(counts[0] - 20) <= 1
+        assert abs(counts[1] - 10) <= 1
+        assert abs(counts[2] - 2) <= 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "test", "code"),
+    [(10, "half", "option.test"), (10, "1", "option.test"), (10, "-1", "option.test"), (10, "2.5", "option.test-rows"),
+     (10, "11", "option.test-rows"), (2, "0.9999", "option.test-rows"), (10, "nan", "option.test")],
+)  # fmt: skip
+def test_a_split_that_makes_no_sense_is_an_error(rows, test, code):
+    with pytest.raises(OptionError) as error:
+        split_rows(rows, test, 0)
+    assert error.value.code == code
+
+
+def test_number_scores_are_scikit_learns():
+    random = np.random.default_rng(0)
+    truth, predicted = random.normal(size=50), random.normal(size=50)
+    scores = number_scores(truth, predicted)
+    assert scores["rmse"] == pytest.approx(reference.root_mean_squared_error(truth, predicted))
+    assert scores["mae"] == pytest.approx(reference.mean_absolute_error(truth, predicted))
+    assert scores["r2"] == pytest.approx(reference.r2_score(truth, predicted))
+    assert np.isnan(number_scores(np.ones(3), np.ones(3))["r2"])
+
+
+def test_class_scores_are_scikit_learns():
+    random = np.random.default_rng(1)
+    codes = random.integers(0, 3, 80)
+    probabilities = random.dirichlet([1, 1, 1], 80)
+    scores = class_scores(codes, probabilities)
+    guessed = probabilities.argmax(axis=1)
+    assert scores["accuracy"] == reference.accuracy_score(codes, guessed)
+    assert scores["log_loss"] == pytest.approx(reference.log_loss(codes, probabilities))
+    matrix = confusion(codes, guessed, 3)
+    np.testing.assert_array_equal(matrix, reference.confusion_matrix(codes, guessed))
+    told = per_class(["a", "b", "c"], matrix)
+    precision, recall, _, support = reference.precision_recall_fscore_support(codes, guessed)
+    np.testing.assert_allclose([entry["precision"] for entry in told], precision)
+    np.testing.assert_allclose([entry["recall"] for entry in told], recall)
+    assert [entry["rows"] for entry in told] == support.tolist()
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=60))
+def test_auc_is_scikit_learns_with_ties(pairs):
+    positive = np.array([truth for truth, _ in pairs])
+    score = np.array([value for _, value in pairs], dtype=float)
+    if positive.all() or not positive.any():
+        assert np.isnan(auc(positive, score))
+    else:
+        assert auc(positive, score) == pytest.approx(reference.roc_auc_score(positive, score))
+
+
+def problem_of(formula, data, recipe):
+    table = read(data)
+    return Problem.state(parse(formula).resolve(table.columns), table, recipe)
+
+
+@pytest.mark.parametrize("formula", ["y ~ a + b", "y ~ poly(a, 3) + group", "y ~ 0 + a", "y + c ~ a"])
+def test_leaving_one_out_in_closed_form_equals_refitting(noisy, formula):
+    data = {name: values[:30] for name, values in noisy.items()}
+    recipe = Recipe(test="loo")
+    problem = problem_of(formula, data, recipe)
+    split = split_rows(30, "loo", 0)
+    trained = problem.train(split.train, recipe)
+    quick = left_out(trained.objective)
+    _, refitted, _ = problem.predict_unseen(split, None, recipe)
+    assert quick is not None
+    np.testing.assert_allclose(quick, refitted, rtol=1e-7)
+
+
+def test_the_closed_form_is_not_used_where_it_would_be_wrong(noisy):
+    data = {name: values[:30] for name, values in noisy.items()}
+    for settings_of_fit, formula in [({"l2": 0.1}, "y ~ a"), ({}, "y ~ a + I(2 * a)"), ({"loss": "huber"}, "y ~ a")]:
+        recipe = Recipe(**settings_of_fit)
+        problem = problem_of(formula, data, recipe)
+        assert left_out(problem.train(np.arange(30), recipe).objective) is None
+
+
+def test_held_out_rows_do_not_touch_the_fit(noisy):
+    model = descend.fit("y ~ a + b", noisy)
+    split = split_rows(120, "auto", 0)
+    changed = {name: values.copy() for name, values in noisy.items()}
+    changed["y"][split.folds[0][1]] += 1000.0
+    changed["a"][split.folds[0][1]] *= 50.0
+    again = descend.fit("y ~ a + b", changed)
+    assert again.coefficients == model.coefficients
+
+
+def test_a_hypothesis_that_explains_is_called_better_and_noise_is_not(noisy):
+    good = descend.fit("y ~ a + b", noisy).verification
+    assert good.verdict == "verdict.better-numbers"
+    assert good.scores[0]["hypothesis"]["rmse"] < 0.5 * good.scores[0]["baseline"]["rmse"]
+    verdicts = []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        data = {"x": random.normal(size=100), "y": random.normal(size=100)}
+        verdicts.append(descend.fit("y ~ x", data, seed=seed).verification.verdict)
+    assert verdicts.count("verdict.better-numbers") <= 2
+
+
+def test_few_rows_are_called_few(scores):
+    assert descend.fit("score ~ hours", scores).verification.verdict == "verdict.few-rows-numbers"
+
+
+def test_the_baseline_is_the_fitted_rows_mean_or_their_class_shares(noisy):
+    model = descend.fit("y ~ a", noisy)
+    split = split_rows(120, "auto", 0)
+    truth = noisy["y"][split.folds[0][1]]
+    expected = np.sqrt(np.mean((truth - noisy["y"][split.train].mean()) ** 2))
+    assert model.verification.scores[0]["baseline"]["rmse"] == pytest.approx(expected)
+    classes = descend.fit("passed ~ a", noisy)
+    codes = (noisy["passed"] == "yes").astype(int)
+    split = split_rows(120, "auto", 0, codes)
+    share = codes[split.train].mean()
+    expected = reference.log_loss(codes[split.folds[0][1]], np.full(split.folds[0][1].size, share))
+    assert classes.verification.scores[0]["baseline"]["log_loss"] == pytest.approx(expected)
+
+
+def test_folds_test_every_row_once(noisy):
+    found = descend.fit("y ~ a", noisy, test="5").verification
+    assert (found.method, found.rows) == ("folds", 120)
+
+
+def test_verification_of_classes_counts_every_row(noisy):
+    found = descend.fit("passed ~ a + b", noisy).verification
+    assert np.sum(found.confusion) == found.rows == 24
+    assert [entry["class"] for entry in found.classes] == ["no", "yes"]
+    assert found.verdict.endswith("-classes")
