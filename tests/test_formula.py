@@ -1,6 +1,7 @@
 """The formula language: what a formula means, where an error points, and that nothing in it is ever run."""
 
 import builtins
+import contextlib
 import time
 
 import pytest
@@ -154,24 +155,49 @@ def test_every_function_of_the_language_applies_to_a_column(function):
 
 
 @pytest.mark.parametrize(
-    ("written", "printed"),
+    ("written", "meant"),
     [
-        ("I(a + b * c)", "I(a + (b * c))"),
-        ("I((a + b) * c)", "I((a + b) * c)"),
-        ("I(a - b - c)", "I((a - b) - c)"),
-        ("I(a / b / c)", "I((a / b) / c)"),
-        ("I(a / (b * c))", "I(a / (b * c))"),
-        ("I(-a**2)", "I(-(a**2))"),
-        ("I((-a)**2)", "I((-a)**2)"),
-        ("I(2**-a)", "I(2**(-a))"),
-        ("I(2**a**b)", "I(2**(a**b))"),
-        ("I(--a)", "I(-(-a))"),
-        ("I(a - -b)", "I(a - (-b))"),
-        ("exp(-x**2 / 2)", "exp((-(x**2)) / 2)"),
+        ("a + b * c", "a + (b * c)"),
+        ("a - b - c", "(a - b) - c"),
+        ("a / b / c", "(a / b) / c"),
+        ("a / b * c", "(a / b) * c"),
+        ("-a**2", "-(a**2)"),
+        ("-a * b", "(-a) * b"),
+        ("2**-a", "2**(-a)"),
+        ("2**a**b", "2**(a**b)"),
+        ("a - -b", "a - (-b)"),
+        ("a ^ b", "a ** b"),
+        ("a − b", "a - b"),
+        ("-x**2 / 2", "(-(x**2)) / 2"),
     ],
 )
-def test_arithmetic_binds_as_in_python(written, printed):
-    assert label((factor(f"y ~ {written}"),)) == printed
+def test_arithmetic_binds_as_in_python(written, meant):
+    assert factor(f"y ~ I({written})") == factor(f"y ~ I({meant})")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "x",
+        "점수",
+        "log(x)",
+        "I(x**2)",
+        "I((a + b) * c)",
+        "I(a / (b * c))",
+        "I(-x)",
+        "I((-a)**2)",
+        "I(2**(-a))",
+        "C(g)",
+        "poly(x, 2)",
+        "poly(x, 3, raw=True)",
+        "poly(log(x), 2)",
+        "sqrt(x / 2)",
+        "a:b:log(c)",
+        "I(x * 1.5e-07)",
+    ],
+)
+def test_a_term_is_printed_as_it_is_written(written):
+    assert meaning(f"y ~ {written}", [*COLUMNS, "점수"]) == ([written], True)
 
 
 @pytest.mark.parametrize("name", ["log", "poly", "C", "I", "raw", "True", "lambda", "import", "None"])
@@ -181,7 +207,21 @@ def test_a_word_of_the_language_without_a_parenthesis_is_a_column(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["점수", "공부_시간", "цена", "μ", "température", "दाम", "价格", "年齢2", "السعر", "ราคา", "_x1", "Sepal.Length", "v1.2.b"],
+    [
+        "점수",
+        "공부_시간",
+        "цена",
+        "μ",
+        "température",
+        "दाम",
+        "价格",
+        "年齢2",
+        "السعر",
+        "ราคา",
+        "_x1",
+        "Sepal.Length",
+        "v1.2.b",
+    ],
 )
 def test_a_name_may_be_in_any_script_and_hold_dots(name):
     assert meaning(f"y ~ {name} + log({name}) + C({name}):y2", ["y", "y2", name]) == (
@@ -191,7 +231,9 @@ def test_a_name_may_be_in_any_script_and_hold_dots(name):
     assert meaning(f"{name} ~ y", ["y", name]) == (["y"], True)
 
 
-@pytest.mark.parametrize("name", ["my column", "a+b", "2nd", "x ~ y", "무게 (kg)", "~", "a:b", "#", "{0}", "'q'", "()", "."])
+@pytest.mark.parametrize(
+    "name", ["my column", "a+b", "2nd", "x ~ y", "무게 (kg)", "~", "a:b", "#", "{0}", "'q'", "()", "."]
+)
 def test_any_name_may_be_written_in_backticks(name):
     hypothesis = parse(f"y ~ x + log(`{name}`)").resolve(["y", "x", name])
     assert [found.name for found in hypothesis.inputs] == ["x", name]
@@ -257,7 +299,12 @@ def test_a_target_may_be_written_in_backticks(name):
         ("y ~ poly(x)", "          ^", "formula.expected", {"expected": ",", "found": ")"}),
         ("y ~ poly(x, 2, 3)", "               ^", "formula.expected", {"expected": "raw=True", "found": "3"}),
         ("y ~ poly(x, 2, raw)", "                  ^", "formula.expected", {"expected": "=", "found": ")"}),
-        ("y ~ poly(x, 2, raw=1)", "                   ^", "formula.expected", {"expected": "True", "found": "1"}),
+        (
+            "y ~ poly(x, 2, raw=1)",
+            "                   ^",
+            "formula.expected",
+            {"expected": "True", "found": "1"},
+        ),
         ("y ~ poly(2, 2)", "         ^", "formula.term-without-column", {}),
         ("y ~ x + log(2)", "        ^", "formula.term-without-column", {}),
         ("y ~ x + I(1 + 1)", "        ^", "formula.term-without-column", {}),
@@ -363,7 +410,7 @@ def test_only_text_is_a_formula():
     assert (error.code, error.values["found"]) == ("formula.not-text", "int")
 
 
-@pytest.mark.parametrize("formula", ["log(poly(x, 2)) ~ z", "y ~ log(C(g))", "y ~ sqrt(I(x))", "I(y * 2) ~ x"])
+@pytest.mark.parametrize("formula", ["y ~ log(poly(x, 2))", "y ~ log(C(g))", "I(y * 2) ~ x"])
 def test_a_function_that_is_named_as_missing_is_not_listed_as_known(formula):
     error = refused(formula)
     assert error.code == "formula.function"
@@ -422,9 +469,9 @@ def test_a_tower_of_powers_is_limited():
 
 def test_the_number_of_terms_is_limited():
     columns = ["y", *(f"x{i}" for i in range(100))]
-    formula = "y ~ (.)^3"
-    error = refused(formula, columns)
-    assert (error.code, error.values["limit"], error.values["position"]) == ("formula.too-many-terms", 2000, 7)
+    error = refused("y ~ (.)^3", columns)
+    assert error.code == "formula.too-many-terms"
+    assert (error.values["limit"], error.values["position"]) == (2000, 7)
 
 
 def test_a_thousand_columns_may_be_added():
@@ -446,10 +493,8 @@ def test_a_short_formula_with_much_crossing_is_answered_at_once():
     """Crossing ten columns over and over must hit a limit or be quick: a formula may come from a web page."""
     columns = list("abcdefghij")
     start = time.perf_counter()
-    try:
+    with contextlib.suppress(FormulaError):
         parse("y ~ " + "*".join(columns[i % 10] for i in range(500))).resolve(["y", *columns])
-    except FormulaError as error:
-        assert error.code == "formula.too-many-terms"
     assert time.perf_counter() - start < 1
 
 

@@ -170,8 +170,9 @@ class Problem:
 
     def _objective(self, design: Design, rows: Rows, recipe: Recipe) -> RowsObjective:
         data = self.data.take(rows)
-        X = design.matrix(data).astype(recipe.dtype, copy=False)
-        Y = self.target.encode(data).astype(recipe.dtype, copy=False)
+        with np.errstate(over="ignore"):  # what does not fit the dtype is refused in solve
+            X = design.matrix(data).astype(recipe.dtype, copy=False)
+            Y = self.target.encode(data).astype(recipe.dtype, copy=False)
         return RowsObjective(X, Y, self.loss, len(self.target.outputs), recipe.l2, design.penalised)
 
     def verify(

@@ -39,14 +39,15 @@ HISTORY_FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_grad
 
 def save(model: Model, path: str | os.PathLike[str]) -> Path:
     """Write a model; raises OptionError where the file cannot be written."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as serialized
 
     path = Path(path)
     header, tensors = _taken_apart(model)
-    text = json.dumps(plain(header), ensure_ascii=False, allow_nan=False)
-    metadata = {"descend": text, "sha256": _checksum(text, tensors)}
+    header = plain(header)
+    sealed = {"sha256": checksum(header, tensors), "model": header}
+    metadata = {"descend": json.dumps(sealed, ensure_ascii=False, allow_nan=False)}
     with written_whole(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+        temporary.write_bytes(serialized(tensors, metadata=metadata))
     return path
 
 
@@ -65,11 +66,11 @@ def load(path: str | os.PathLike[str]) -> Model:
         raise ModelError("model.unreadable", file=name, reason=str(error).split("\n")[0][:200]) from error
     if "descend" not in metadata:
         raise ModelError("model.foreign", file=name)
-    text = metadata["descend"]
-    if metadata.get("sha256") != _checksum(text, tensors):
-        raise ModelError("model.changed", file=name)
     try:
-        header = json.loads(text)
+        sealed = json.loads(metadata["descend"])
+        header = sealed["model"]
+        if sealed["sha256"] != checksum(header, tensors):
+            raise ModelError("model.changed", file=name)
         if header["format"] != FORMAT:
             raise ModelError("model.format", file=name, found=header["format"], known=FORMAT)
         return _put_together(header, tensors)
@@ -179,8 +180,9 @@ def _levels(design: Design, target: Target) -> dict[str, tuple[str, ...]]:
     return {**design.levels, **({target.columns[0]: target.levels} if target.levels else {})}
 
 
-def _checksum(text: str, tensors: Tensors) -> str:
-    digest = hashlib.sha256(text.encode())
+def checksum(header: dict[str, Any], tensors: Tensors) -> str:
+    """Return the SHA-256 of a model's header, as JSON with its keys sorted, and of its tensors."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
