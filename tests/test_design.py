@@ -1,5 +1,6 @@
 """The design: columns against patsy and NumPy, scaling, raw units, the printed equation, and its errors."""
 
+import contextlib
 import json
 import re
 from datetime import date
@@ -291,10 +292,11 @@ def test_l2_spares_the_intercept_only():
 
 
 @pytest.mark.parametrize("right", ["x + poly(x, 2, raw=True)", "x:z + `x:z`", "a + C(a)"])
-def test_every_column_has_a_name_of_its_own(right):
-    """Coefficients are told by name: two columns of one name would lose one of them."""
-    names = matrix(f"y ~ {right}", TABLE | {"x:z": TABLE["y"]})[0]
-    assert len(set(names)) == len(names)
+def test_two_columns_of_one_name_are_refused_or_named_apart(right):
+    """Coefficients are told by name: of two columns with one name, one would be lost."""
+    with contextlib.suppress(DesignError):
+        names = matrix(f"y ~ {right}", TABLE | {"x:z": TABLE["y"]})[0]
+        assert len(set(names)) == len(names)
 
 
 # the printed equation

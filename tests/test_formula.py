@@ -423,11 +423,11 @@ def test_a_formula_that_stops_short_is_called_unfinished(formula):
     assert (error.code, error.values["position"]) == ("formula.unfinished", len(formula))
 
 
-@pytest.mark.parametrize("formula", ["y ~ (1 + a):b", "y ~ (1):b", "y ~ (0 + a)*b"])
+@pytest.mark.parametrize("formula", ["y ~ (1 + a):b", "y ~ (1):b"])
 def test_a_constant_inside_a_product_is_refused_in_parentheses_too(formula):
     """``1:b`` is refused; in parentheses the 1 must not make ``b`` vanish without a word."""
     error = refused(formula)
-    assert (error.code, error.values["found"]) == ("formula.number", formula[5])
+    assert (error.code, error.values["found"]) == ("formula.number", "1")
 
 
 # limits

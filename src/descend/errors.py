@@ -6,7 +6,8 @@
     ├── DesignError     a hypothesis that does not fit the table
     ├── OptionError     a setting that makes no sense
     ├── FitError        a fit that cannot go on
-    │   └── DivergedError
+    │   ├── DivergedError
+    │   └── InterruptedFitError
     └── ModelError      a model file that is not one, or not whole
 
 An error carries a code (``table.bad-cell``) and the values that its sentence needs; the sentences themselves, in
@@ -103,6 +104,12 @@ class DivergedError(FitError):
     def __init__(self, code: str, model: Any = None, **values: Any) -> None:
         super().__init__(code, **values)
         self.model = model
+
+
+class InterruptedFitError(FitError):
+    """Stopped by hand before there was anything to keep."""
+
+    exit_code = 130
 
 
 class ModelError(DescendError):

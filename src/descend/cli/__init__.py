@@ -26,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     lang = asked_language(arguments)
     os.environ["DESCEND_LANG"] = lang
+    if lang != "en":
+        _translate_the_parser(lang)
     from descend.errors import DescendError
 
     try:
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell(error, lang, as_json="--json" in arguments)
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"\n{say('fit.interrupted-early', lang)}", file=sys.stderr)
+        _print_error("fit.interrupted-early", say("fit.interrupted-early", lang), "", "", lang)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -46,9 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if "--debug" in arguments:
             raise
-        if type(error).__name__ == "Abort":
-            print(f"\n{say('fit.interrupted-early', lang)}", file=sys.stderr)
-            return INTERRUPTED
         if hasattr(error, "format_message"):
             _tell_usage(error, arguments, lang)
             return 2
@@ -64,6 +63,25 @@ def asked_language(arguments: Sequence[str]) -> str:
         if argument.startswith("--lang="):
             return language(argument.removeprefix("--lang="))
     return language()
+
+
+def _translate_the_parser(lang: str) -> None:
+    """Give the command-line parser, which asks gettext, the few words of its help pages in the reader's language.
+
+    It binds gettext when it is imported, so this comes first.
+    """
+    import gettext
+
+    words = {
+        "Usage:": "panel.usage",
+        "Arguments": "panel.arguments",
+        "Options": "panel.options",
+        "Commands": "panel.commands",
+        "[default: {}]": "panel.default",
+        "[required]": "panel.required",
+        "Show this message and exit.": "help.help",
+    }
+    gettext.gettext = lambda message: say(words[message], lang) if message in words else message
 
 
 def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:

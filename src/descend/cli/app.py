@@ -1,11 +1,13 @@
 """The commands, put together."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import typer
 
 from descend.cli import options as o
+from descend.errors import InterruptedFitError
 from descend.messages import say
 
 
@@ -32,11 +34,9 @@ def build(lang: str) -> Callable[..., Any]:
         learning.lab,
     )
     for command in commands:
-        app.command(help=say(f"help.{command.__name__}", lang))(command)
+        app.command(help=say(f"help.{command.__name__}", lang))(_interruptible(command))
 
     app.callback()(_root)
-    if lang != "en":
-        _speak_in_help(lang)
     return app
 
 
@@ -49,10 +49,14 @@ def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = Fals
         raise typer.Exit
 
 
-def _speak_in_help(lang: str) -> None:
-    """Put the headings of the help pages into the reader's language."""
-    from typer import rich_utils
+def _interruptible(command: Callable[..., int]) -> Callable[..., int]:
+    """Let Ctrl-C out of a command as an error of ours; the parser would end without a word."""
 
-    rich_utils.ARGUMENTS_PANEL_TITLE = say("panel.arguments", lang)
-    rich_utils.OPTIONS_PANEL_TITLE = say("panel.options", lang)
-    rich_utils.COMMANDS_PANEL_TITLE = say("panel.commands", lang)
+    @wraps(command)
+    def run(*arguments: Any, **options: Any) -> int:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt as error:
+            raise InterruptedFitError("fit.interrupted-early") from error
+
+    return run

@@ -1,0 +1,125 @@
+"""Comparing hypotheses: the same folds for all, and an honest preference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import descend
+from descend.errors import DescendError, FitError, OptionError
+from descend.fitting import Problem
+from descend.formula import parse
+from descend.recipe import Recipe
+from descend.tables import read
+from descend.verification import split_rows
+
+
+def curved(rows=200, noise=1.0, bend=0.5):
+    random = np.random.default_rng(3)
+    x = random.uniform(0, 10, rows)
+    return {"x": x, "y": 1 + 2 * x + bend * x**2 + random.normal(0, noise, rows), "z": random.normal(size=rows)}
+
+
+def test_the_curve_is_preferred_where_there_is_one():
+    found = descend.compare(curved(), ["y ~ x", "y ~ poly(x, 2)", "y ~ poly(x, 5)"])
+    assert found.simplest.formula == "y ~ poly(x, 2)"
+    assert found.entries[0].score > 1.5 * found.simplest.score
+    assert found.metric == "rmse"
+    assert found.simplest.score == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_simplest_within_one_standard_error_is_marked():
+    found = descend.compare(curved(bend=0.0), ["y ~ poly(x, 6) + z", "y ~ x"])
+    assert found.simplest.formula == "y ~ x"
+    assert found.simplest.columns == 2
+    assert found.verdict in ("report.prefer-simple", "report.prefer-best", "report.prefer-clear")
+
+
+def test_a_clear_difference_is_called_clear():
+    found = descend.compare(curved(), ["y ~ x", "y ~ poly(x, 2)"])
+    assert found.verdict == "report.prefer-clear"
+    assert found.values["best"] == "y ~ poly(x, 2)"
+    assert found.values["difference"] > 2 * found.values["error"]
+
+
+def test_hypotheses_no_better_than_none_are_not_preferred():
+    random = np.random.default_rng(0)
+    data = {"y": random.normal(size=80), **{f"x{i}": random.normal(size=80) for i in range(30)}}
+    found = descend.compare(data, ["y ~ .", "y ~ . - x1"])
+    assert found.verdict == "report.prefer-none"
+
+
+def test_scores_are_those_of_the_folds_made_by_hand():
+    data = curved(100)
+    found = descend.compare(data, ["y ~ x", "y ~ poly(x, 2)"], test="5", seed=9)
+    squares = np.empty(100)
+    for fitted, tested in split_rows(100, "5", 9).folds:
+        design = np.column_stack([np.ones(100), data["x"]])
+        w = np.linalg.lstsq(design[fitted], data["y"][fitted], rcond=None)[0]
+        squares[tested] = (data["y"][tested] - design[tested] @ w) ** 2
+    assert found.entries[0].score == pytest.approx(np.sqrt(squares.mean()))
+    assert found.entries[0].error == pytest.approx(squares.std(ddof=1) / 10 / (2 * np.sqrt(squares.mean())))
+    assert found.folds == 5
+
+
+def test_few_rows_are_left_out_one_by_one_and_prove_little(scores):
+    found = descend.compare(scores, ["score ~ hours", "score ~ 1"])
+    assert found.folds == found.rows == 3
+    assert found.verdict == "report.prefer-few"
+
+
+def test_a_transformed_target_is_scored_in_the_targets_unit():
+    random = np.random.default_rng(1)
+    x = random.uniform(0, 3, 150)
+    price = np.exp(1 + x + random.normal(0, 0.1, 150))
+    found = descend.compare({"x": x, "price": price}, ["price ~ x", "log(price) ~ x"])
+    assert found.best.formula == "log(price) ~ x"
+    assert found.best.score < found.baseline / 3
+
+
+def test_classes_are_compared_by_log_loss(penguins):
+    found = descend.compare(
+        penguins, ["species ~ bill_length_mm", "species ~ bill_length_mm + bill_depth_mm"], missing="drop", l2=1e-3
+    )
+    assert found.metric == "log_loss"
+    assert found.best.formula.endswith("bill_depth_mm")
+
+
+def test_a_missing_cell_in_one_hypothesis_leaves_the_row_out_of_all():
+    data = curved(100)
+    data["z"] = [None if i % 10 == 0 else float(i) for i in range(100)]
+    found = descend.compare(data, ["y ~ x", "y ~ x + z"], missing="drop")
+    assert found.rows == 90
+
+
+@pytest.mark.parametrize(
+    ("formulas", "code"),
+    [
+        (["y ~ x"], "option.one-hypothesis"),
+        (["y ~ x", "z ~ x"], "option.other-target"),
+        (["y ~ x", "y ~ nothing"], "formula.unknown-column"),
+        (["y ~ x", "y ~ C(x)"], "design.both-uses"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(formulas, code):
+    with pytest.raises(DescendError) as error:
+        descend.compare(curved(60), formulas)
+    assert error.value.code == code
+
+
+def test_a_rate_that_diverges_and_a_test_without_rows_are_errors():
+    with pytest.raises(FitError) as error:
+        descend.compare(curved(60), ["y ~ x", "y ~ z"], lr=50.0)
+    assert error.value.code == "fit.diverged-in-compare"
+    with pytest.raises(OptionError) as test:
+        descend.compare(curved(60), ["y ~ x", "y ~ z"], test="none")
+    assert test.value.code == "option.test"
+
+
+def test_every_hypothesis_sees_the_same_rows():
+    data = curved(60)
+    table = read(data)
+    problems = [Problem.state(parse(f).resolve(table.columns), table, Recipe()) for f in ("y ~ x", "y ~ z")]
+    split = split_rows(60, "10", 0)
+    truths = [problem.predict_unseen(split, None, Recipe())[0] for problem in problems]
+    np.testing.assert_array_equal(*truths)
