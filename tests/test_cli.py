@@ -20,7 +20,12 @@ ENVIRONMENT = {**os.environ, "DESCEND_LANG": "", "LANG": "C.UTF-8", "LC_ALL": "C
 
 def descend(*arguments, cwd=None, **environment):
     return subprocess.run(
-        [sys.executable, "-c", "from descend.cli import main; raise SystemExit(main())", *map(str, arguments)],
+        [
+            sys.executable,
+            "-c",
+            "from descend.cli import main; raise SystemExit(main())",
+            *map(str, arguments),
+        ],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -77,14 +82,37 @@ def test_json_tells_the_same_to_machines(capsys, table):
     code, out, err = called(capsys, "fit", table, "y ~ a + b", "--json")
     facts = json.loads(out)
     assert (code, err) == (0, "")
-    assert set(facts) == {"table", "hypothesis", "fit", "equation", "coefficients", "verification", "notes", "files"}
+    assert set(facts) == {
+        "table",
+        "hypothesis",
+        "fit",
+        "equation",
+        "coefficients",
+        "verification",
+        "notes",
+        "files",
+    }
     assert facts["coefficients"]["a"] == pytest.approx(2, abs=0.1)
     assert facts["fit"]["stop"] == "optimum"
     assert facts["verification"]["sentence"].startswith("Better than no hypothesis")
 
 
 def test_the_log_is_printed_as_textbooks_do(capsys, scores):
-    _, out, _ = called(capsys, "fit", scores, "score ~ hours", "--lr", "0.01", "--epochs", "300", "--no-standardize", "--log-every", "100", "--init", "hours=1.5409960746765137, (intercept)=-0.293428897857666")
+    _, out, _ = called(
+        capsys,
+        "fit",
+        scores,
+        "score ~ hours",
+        "--lr",
+        "0.01",
+        "--epochs",
+        "300",
+        "--no-standardize",
+        "--log-every",
+        "100",
+        "--init",
+        "hours=1.5409960746765137, (intercept)=-0.293428897857666",
+    )
     lines = out.splitlines()
     assert lines[0] == "epoch   0/300  loss 1611.847575"
     assert lines[1] == "epoch 100/300  loss 3.812150"
@@ -99,7 +127,12 @@ def test_predictions_by_hand_by_file_and_to_files(capsys, model, table, tmp_path
     frame = pl.read_csv(out.encode())
     assert frame.height == 120
     assert frame.columns[-1] == "y_predicted"
-    for kind, reader in [("csv", pl.read_csv), ("parquet", pl.read_parquet), ("ndjson", pl.read_ndjson), ("json", pl.read_json)]:
+    for kind, reader in [
+        ("csv", pl.read_csv),
+        ("parquet", pl.read_parquet),
+        ("ndjson", pl.read_ndjson),
+        ("json", pl.read_json),
+    ]:
         target = tmp_path / f"out.{kind}"
         code, out, _ = called(capsys, "predict", model, table, "-o", target)
         assert (code, out) == (0, f"wrote {target} (120 rows)\n")
@@ -246,7 +279,11 @@ def test_a_progress_bar_is_drawn_on_a_terminal_for_a_long_run(table):
         (2, "usage.missing", ["fit", "{scores}"]),
         (2, "usage.no-command", ["learn", "{scores}"]),
         (2, "option.keep-without-out", ["fit", "{scores}", "score ~ hours", "--keep"]),
-        (2, "option.cannot-write", ["fit", "{scores}", "score ~ hours", "-o", "no/such/folder/m.safetensors"]),
+        (
+            2,
+            "option.cannot-write",
+            ["fit", "{scores}", "score ~ hours", "-o", "no/such/folder/m.safetensors"],
+        ),
         (2, "option.init", ["fit", "{scores}", "score ~ hours", "--init", "hours=big"]),
         (2, "option.count", ["fit", "{scores}", "score ~ hours", "--log-every", "0"]),
         (1, "model.not-found", ["show", "no.safetensors"]),
@@ -296,7 +333,10 @@ def test_debug_shows_the_traceback(scores):
 
 def test_help_and_version_are_told_in_both_languages():
     for arguments in (["--help"], [], ["fit", "--help"]):
-        english, korean = descend(*arguments), descend(*arguments, "--lang", "ko") if arguments else descend(LANG="ko_KR", LC_ALL="")
+        english, korean = (
+            descend(*arguments),
+            descend(*arguments, "--lang", "ko") if arguments else descend(LANG="ko_KR", LC_ALL=""),
+        )
         assert english.returncode == korean.returncode == 0
         assert "descend" in english.stdout
         assert any("가" <= letter <= "힣" for letter in korean.stdout)
@@ -304,7 +344,8 @@ def test_help_and_version_are_told_in_both_languages():
 
 
 def test_a_closed_pipe_is_no_error(table, model):
-    command = f"{sys.executable} -c 'from descend.cli import main; raise SystemExit(main())' predict {model} {table} | head -1"
+    program = "from descend.cli import main; raise SystemExit(main())"
+    command = f"{sys.executable} -c '{program}' predict {model} {table} | head -1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=ENVIRONMENT, check=False)
     assert done.stderr == ""
     assert done.stdout.startswith("a,b,c")

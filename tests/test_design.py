@@ -196,9 +196,7 @@ def test_orthogonal_powers_of_new_rows_continue_the_same_polynomials():
     X = design.matrix(data)
     np.testing.assert_allclose(X[:40, 1:].T @ X[:40, 1:], np.eye(3), atol=1e-12)
     coefficients = polynomial.polyfit(TABLE["x"][:40], X[:40, 1:], 3)
-    np.testing.assert_allclose(
-        X[40:, 1:], polynomial.polyval(TABLE["x"][40:], coefficients).T, rtol=1e-9, atol=1e-12
-    )
+    np.testing.assert_allclose(X[40:, 1:], polynomial.polyval(TABLE["x"][40:], coefficients).T, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("raw", ["", ", raw=True"])
@@ -207,9 +205,7 @@ def test_powers_of_a_polynomial_are_told_in_the_variable_itself(raw):
     (code,) = design.blocks[0].codes
     weights = np.array([1.5, -2.0, 0.25])
     values = design.matrix(data)[:, 1:] @ weights
-    np.testing.assert_allclose(
-        polynomial.polyval(TABLE["x"], code.powers(weights)), values, rtol=1e-10, atol=1e-12
-    )
+    np.testing.assert_allclose(polynomial.polyval(TABLE["x"], code.powers(weights)), values, rtol=1e-10, atol=1e-12)
 
 
 def test_a_degree_that_the_distinct_values_do_not_reach_is_an_error():
@@ -246,9 +242,7 @@ def test_columns_get_mean_0_and_deviation_1_on_the_training_rows(ddof, training)
 def test_without_an_intercept_columns_are_only_scaled_by_their_root_mean_square():
     design, data = designed("y ~ 0 + x + z", standardize=True)
     np.testing.assert_array_equal(design.means, 0)
-    np.testing.assert_allclose(
-        design.scales, [np.sqrt(np.mean(TABLE[name] ** 2)) for name in "xz"], rtol=1e-14
-    )
+    np.testing.assert_allclose(design.scales, [np.sqrt(np.mean(TABLE[name] ** 2)) for name in "xz"], rtol=1e-14)
     np.testing.assert_allclose((design.matrix(data) ** 2).mean(axis=0), 1, rtol=1e-13)
 
 

@@ -44,7 +44,9 @@ def test_body_mass_of_penguins_equals_statsmodels(penguins):
 def test_predictions_of_richer_hypotheses_equal_statsmodels(penguins, formula):
     frame = pd.read_csv(penguins).dropna().reset_index(drop=True)
     ours = descend.fit(formula, frame, test="none")
-    there = formula.replace("poly(flipper_length_mm, 3)", " + ".join(f"I((flipper_length_mm / 200)**{k})" for k in (1, 2, 3)))
+    there = formula.replace(
+        "poly(flipper_length_mm, 3)", " + ".join(f"I((flipper_length_mm / 200)**{k})" for k in (1, 2, 3))
+    )
     for name in ("log", "sqrt"):
         there = there.replace(f"{name}(", f"np.{name}(")
     theirs = smf.ols(there, frame).fit()
@@ -93,7 +95,9 @@ def test_every_optimizer_comes_near_the_same_optimum(noisy, optimizer, lr):
 
 
 def test_a_training_run_equals_a_pytorch_loop_through_the_whole_road(noisy):
-    model = descend.fit("y ~ a + c", noisy, optimizer="adam", lr=0.05, epochs=200, l2=0.01, test="none", init="normal", seed=5)
+    model = descend.fit(
+        "y ~ a + c", noisy, optimizer="adam", lr=0.05, epochs=200, l2=0.01, test="none", init="normal", seed=5
+    )
     columns = np.column_stack([noisy["a"], noisy["c"]])
     X = torch.tensor((columns - columns.mean(0)) / columns.std(0))
     X = torch.cat([torch.ones(120, 1, dtype=torch.float64), X], dim=1)
@@ -130,7 +134,9 @@ def test_divergence_is_told_with_the_epoch_and_the_largest_stable_rate(noisy, mo
     assert (told.code, told.exit_code) == ("fit.diverged-stable-raw", 3)
     assert told.model.history.epochs == told.values["epoch"]
     stable = told.values["stable"]
-    below = descend.fit("y ~ a + c", noisy, lr=0.99 * stable, momentum=momentum, epochs=500, standardize=False, test="none")
+    below = descend.fit(
+        "y ~ a + c", noisy, lr=0.99 * stable, momentum=momentum, epochs=500, standardize=False, test="none"
+    )
     assert below.history.final_loss < below.history.loss[0]
     assert np.isfinite(told.model.weights).all()
     assert told.model.verification is None

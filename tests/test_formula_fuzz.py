@@ -109,9 +109,7 @@ sums = st.recursive(
         st.builds("C({})".format, names),
         st.builds("{}({})".format, st.sampled_from(["log", "exp", "tanh"]), names),
         st.builds("poly({}, {}{})".format, names, st.integers(1, 20), st.sampled_from(["", ", raw=True"])),
-        st.builds(
-            "I({} {} {})".format, names, st.sampled_from(["+", "-", "*", "/", "**"]), st.integers(0, 9)
-        ),
+        st.builds("I({} {} {})".format, names, st.sampled_from(["+", "-", "*", "/", "**"]), st.integers(0, 9)),
         st.just("."),
     ),
     lambda inner: st.one_of(
@@ -157,9 +155,7 @@ def test_printed_arithmetic_gives_the_same_expression_again(text):
     assert reparsed(hypothesis).terms == hypothesis.terms
 
 
-@pytest.mark.parametrize(
-    "text", ["x * 1e999", "x * 0.1234567890123456789", "x + 1e-320", "x * 123456789012345678"]
-)
+@pytest.mark.parametrize("text", ["x * 1e999", "x * 0.1234567890123456789", "x + 1e-320", "x * 123456789012345678"])
 def test_a_number_of_any_size_is_printed_in_full_or_refused(text):
     hypothesis, error = outcome(f"y ~ I({text})")
     if error is not None:

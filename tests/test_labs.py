@@ -74,7 +74,7 @@ def test_the_log_comes_out_of_a_plain_pytorch_loop_too(name):
     import torch
 
     lab = LABS[name]
-    problem, trained = train(lab, epochs=1)
+    _, trained = train(lab, epochs=1)
     dtype = getattr(torch, lab.dtype)
     start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).reshape(trained.weights.shape)
     w = torch.nn.Parameter(torch.tensor(start, dtype=dtype))

@@ -29,7 +29,11 @@ BITS = RANDOM.integers(0, 2, (40, 3)).astype(float)
 
 CASES = [
     (SquaredError(), NUMBERS, lambda z, y: torch.nn.functional.mse_loss(z, y)),
-    (SquaredError("sse", mean=False), NUMBERS, lambda z, y: torch.nn.functional.mse_loss(z, y, reduction="sum")),
+    (
+        SquaredError("sse", mean=False),
+        NUMBERS,
+        lambda z, y: torch.nn.functional.mse_loss(z, y, reduction="sum"),
+    ),
     (AbsoluteError(), NUMBERS, lambda z, y: torch.nn.functional.l1_loss(z, y)),
     (AbsoluteError("mape", relative=True), POSITIVE, lambda z, y: ((z - y).abs() / y.abs()).mean()),
     (Huber(0.7), NUMBERS, lambda z, y: torch.nn.functional.huber_loss(z, y, delta=0.7)),

@@ -30,21 +30,37 @@ def test_both_languages_use_the_same_values(code):
 
 
 def test_korean_sentences_are_korean():
-    symbols = {"report.saved", "report.r2", "report.rmse", "report.mae", "report.auc", "usage.other", "plot.probability"}
-    plain = [code for code, text in KOREAN.items() if not re.search("[가-힣]", text) and code not in symbols and "pip install" not in text]
+    symbols = {
+        "report.saved",
+        "report.r2",
+        "report.rmse",
+        "report.mae",
+        "report.auc",
+        "usage.other",
+        "plot.probability",
+    }
+    plain = [
+        code
+        for code, text in KOREAN.items()
+        if not re.search("[가-힣]", text) and code not in symbols and "pip install" not in text
+    ]
     assert plain == []
 
 
 def test_every_error_says_what_to_do():
     groups = ("table", "formula", "design", "fit", "model")
-    named = set(re.findall(r'Error\(\s*"([a-z]+\.[a-z0-9-]+)"', SOURCE)) | set(re.findall(r'fail\("([a-z]+\.[a-z0-9-]+)"', SOURCE))
+    named = set(re.findall(r'Error\(\s*"([a-z]+\.[a-z0-9-]+)"', SOURCE)) | set(
+        re.findall(r'fail\("([a-z]+\.[a-z0-9-]+)"', SOURCE)
+    )
     without = [code for code in named if code.split(".")[0] in groups and f"{code}.hint" not in ENGLISH]
     assert without in ([], ["formula.expected"])
 
 
 def test_every_code_that_the_source_names_has_a_sentence():
     groups = {code.split(".")[0] for code in ENGLISH}
-    named = {code for code in re.findall(r'"([a-z]+\.[a-z][a-z0-9_-]*)"', SOURCE) if code.split(".")[0] in groups} - {"fit.png"}
+    named = {code for code in re.findall(r'"([a-z]+\.[a-z][a-z0-9_-]*)"', SOURCE) if code.split(".")[0] in groups} - {
+        "fit.png"
+    }
     assert {code for code in named if code not in ENGLISH} == set()
 
 
@@ -104,7 +120,8 @@ def test_an_error_survives_pickling_between_processes():
 
 
 @pytest.mark.parametrize(
-    ("text", "position", "under"), [("y ~ x[0]", 5, 7), ("점수 ~ x[0]", 6, 10), ("y" * 500 + "[", 500, 62), ("", 0, 2)]
+    ("text", "position", "under"),
+    [("y ~ x[0]", 5, 7), ("점수 ~ x[0]", 6, 10), ("y" * 500 + "[", 500, 62), ("", 0, 2)],
 )
 def test_the_caret_stands_under_the_place_that_is_meant(text, position, under):
     shown, caret = pointer(text, position).split("\n")

@@ -41,7 +41,9 @@ def test_a_model_read_again_is_the_same_to_the_bit(fitted, noisy, tmp_path):
     again = descend.load(path)
     np.testing.assert_array_equal(again.predict(noisy), fitted.predict(noisy))
     if fitted.family != "linear":
-        np.testing.assert_array_equal(again.predict(noisy, probabilities=True), fitted.predict(noisy, probabilities=True))
+        np.testing.assert_array_equal(
+            again.predict(noisy, probabilities=True), fitted.predict(noisy, probabilities=True)
+        )
     assert again.equation == fitted.equation
     assert again.coefficients == fitted.coefficients
     assert plain(again.verification.as_dict()) == plain(fitted.verification.as_dict())
@@ -141,7 +143,12 @@ def test_other_files_are_refused_by_name(tmp_path):
     save_file({"weight": np.zeros(3)}, foreign)
     text = tmp_path / "text.safetensors"
     text.write_text("hours,score\n1,20\n")
-    for path, code in [(foreign, "model.foreign"), (text, "model.unreadable"), (tmp_path / "no", "model.not-found"), (tmp_path, "model.not-found")]:
+    for path, code in [
+        (foreign, "model.foreign"),
+        (text, "model.unreadable"),
+        (tmp_path / "no", "model.not-found"),
+        (tmp_path, "model.not-found"),
+    ]:
         with pytest.raises(ModelError) as error:
             descend.load(path)
         assert error.value.code == code

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descend.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredError, SquaredLogError
+from descend.losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    SquaredError,
+    SquaredLogError,
+)
 from descend.objectives.gram import GramObjective
 from descend.objectives.rows import RowsObjective
 
@@ -41,9 +48,7 @@ def test_gradient_equals_finite_differences(name):
     engine = ENGINES[name]
     w = RANDOM.normal(size=engine.shape[0] * engine.shape[1])
     step = 1e-6
-    expected = [
-        (engine.value(w + step * unit) - engine.value(w - step * unit)) / (2 * step) for unit in np.eye(w.size)
-    ]
+    expected = [(engine.value(w + step * unit) - engine.value(w - step * unit)) / (2 * step) for unit in np.eye(w.size)]
     np.testing.assert_allclose(engine.gradient(w), expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
 
 
@@ -98,7 +103,9 @@ def test_gram_minimum_with_l2_leaves_the_intercept_alone():
 
 def test_the_loss_at_a_perfect_minimum_is_zero_to_the_last_digits():
     line = np.column_stack([np.ones(3), [1.0, 2.0, 3.0]])
-    engine = GramObjective.of(RowsObjective(line, np.array([[20.0], [40.0], [60.0]]), SquaredError(), 1, 0.0, PENALISED[:2]))
+    engine = GramObjective.of(
+        RowsObjective(line, np.array([[20.0], [40.0], [60.0]]), SquaredError(), 1, 0.0, PENALISED[:2])
+    )
     assert engine.least < 1e-24
     np.testing.assert_allclose(engine.minimum[:, 0], [0, 20], atol=1e-12)
 
@@ -109,7 +116,9 @@ def test_collinear_columns_leave_a_flat_direction():
     assert engine.rank == 4
     start = RANDOM.normal(size=10)
     there = engine.minimum_near(start)
-    assert engine.value(there) == pytest.approx(np.square(TARGETS - X @ np.linalg.lstsq(X, TARGETS, rcond=None)[0]).mean())
+    assert engine.value(there) == pytest.approx(
+        np.square(TARGETS - X @ np.linalg.lstsq(X, TARGETS, rcond=None)[0]).mean()
+    )
     flat = np.array([0, 2, 0, 0, -1.0])
     moved = (there - start).reshape(5, 2)
     np.testing.assert_allclose(flat @ moved, 0, atol=1e-9)

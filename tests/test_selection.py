@@ -17,7 +17,11 @@ from descend.verification import split_rows
 def curved(rows=200, noise=1.0, bend=0.5):
     random = np.random.default_rng(3)
     x = random.uniform(0, 10, rows)
-    return {"x": x, "y": 1 + 2 * x + bend * x**2 + random.normal(0, noise, rows), "z": random.normal(size=rows)}
+    return {
+        "x": x,
+        "y": 1 + 2 * x + bend * x**2 + random.normal(0, noise, rows),
+        "z": random.normal(size=rows),
+    }
 
 
 def test_the_curve_is_preferred_where_there_is_one():
@@ -79,7 +83,10 @@ def test_a_transformed_target_is_scored_in_the_targets_unit():
 
 def test_classes_are_compared_by_log_loss(penguins):
     found = descend.compare(
-        penguins, ["species ~ bill_length_mm", "species ~ bill_length_mm + bill_depth_mm"], missing="drop", l2=1e-3
+        penguins,
+        ["species ~ bill_length_mm", "species ~ bill_length_mm + bill_depth_mm"],
+        missing="drop",
+        l2=1e-3,
     )
     assert found.metric == "log_loss"
     assert found.best.formula.endswith("bill_depth_mm")

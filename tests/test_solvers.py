@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from descend.foresight import best_rate, largest_stable_rate
 from descend.history import SNAPSHOTS, snapshot_epochs
-from descend.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredError, SquaredLogError
+from descend.losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    SquaredError,
+    SquaredLogError,
+)
 from descend.objectives.gram import GramObjective
 from descend.objectives.rows import RowsObjective
 from descend.optimizers import SGD, Adam
@@ -164,7 +171,9 @@ def test_quasi_newton_reaches_statsmodels_logit_and_mnlogit():
     theirs = sm.Logit(bits, X).fit(disp=0, tol=1e-12)
     np.testing.assert_allclose(ours.weights, theirs.params, rtol=1e-6)
     codes = np.argmax(X @ random.normal(size=(4, 3)) + random.gumbel(size=(200, 3)), axis=1)
-    ours = quasi_newton(RowsObjective(X, codes[:, None].astype(float), CrossEntropy(), 3, 0.0, everywhere), np.zeros(12))
+    ours = quasi_newton(
+        RowsObjective(X, codes[:, None].astype(float), CrossEntropy(), 3, 0.0, everywhere), np.zeros(12)
+    )
     theirs = sm.MNLogit(codes, X).fit(disp=0, method="newton", tol=1e-12)
     W = ours.weights.reshape(4, 3)
     np.testing.assert_allclose(W[:, 1:] - W[:, :1], np.asarray(theirs.params), rtol=1e-5, atol=1e-7)

@@ -168,9 +168,7 @@ def test_line_ends_that_were_translated_twice_lose_no_row(save):
     assert values(table, "b") == [2, 4, 6]
 
 
-@pytest.mark.parametrize(
-    "text", ["\n\na,b\n1,x\n", "a,b\n\n\n1,x\n", "a,b\n1,x\n\n\n", "\r\na,b\r\n\r\n1,x\r\n\r\n"]
-)
+@pytest.mark.parametrize("text", ["\n\na,b\n1,x\n", "a,b\n\n\n1,x\n", "a,b\n1,x\n\n\n", "\r\na,b\r\n\r\n1,x\r\n\r\n"])
 def test_blank_lines_anywhere_are_no_rows(save, text):
     assert cells(read(save(text))) == {"a": ["1"], "b": ["x"]}
 
@@ -298,9 +296,7 @@ def test_a_quote_within_quotes_that_is_written_once_never_changes_a_cell_or_join
     assert (error.code, error.line) == ("table.open-quote", 3)
 
 
-@pytest.mark.parametrize(
-    ("text", "code"), [("", "table.empty"), (" \n\n", "table.empty"), ("a,b\n", "table.no-rows")]
-)
+@pytest.mark.parametrize(("text", "code"), [("", "table.empty"), (" \n\n", "table.empty"), ("a,b\n", "table.no-rows")])
 def test_a_file_without_rows_is_refused(save, text, code):
     error = refused(save(text, "scores.csv"))
     assert (error.code, error.values["file"]) == (code, "scores.csv")
@@ -599,9 +595,7 @@ def test_gaps_are_filled_with_the_columns_mean(gaps):
     data = gather({"x": "number"}, gaps, missing="mean")
     assert data.numbers["x"].tolist() == [1, 2, 3, 2, 2, 2]
     assert data.means == {"x": 2}
-    assert [(note.code, note.values["count"], note.values["mean"]) for note in data.notes] == [
-        ("note.filled", 4, 2)
-    ]
+    assert [(note.code, note.values["count"], note.values["mean"]) for note in data.notes] == [("note.filled", 4, 2)]
 
 
 def test_gaps_are_filled_with_the_mean_that_is_given(gaps):
@@ -786,9 +780,7 @@ def test_ndjson_that_holds_no_objects_is_refused(save):
 def book(tmp_path):
     path = tmp_path / "book.xlsx"
     with xlsxwriter.Workbook(path) as workbook:
-        first, second, third, _ = (
-            workbook.add_worksheet(name) for name in ("one", "점수", "header", "empty")
-        )
+        first, second, third, _ = (workbook.add_worksheet(name) for name in ("one", "점수", "header", "empty"))
         first.write_row(0, 0, [" hours ", "group"])
         first.write_row(1, 0, [1, "x"])
         first.write_row(2, 0, [2.5, "y"])
@@ -998,9 +990,7 @@ def test_columns_of_different_lengths_or_of_one_value_are_refused():
         assert (error.code, error.column) == ("table.scalar-column", "b")
 
 
-@pytest.mark.parametrize(
-    "source", [None, 5, b"a,b", [], [1, 2], [[1, 2]], pd.Series([1]), pl.Series([1]), object()]
-)
+@pytest.mark.parametrize("source", [None, 5, b"a,b", [], [1, 2], [[1, 2]], pd.Series([1]), pl.Series([1]), object()])
 def test_an_object_that_is_no_table_is_refused_by_its_type(source):
     error = refused(source)
     assert (error.code, error.values["type"]) == ("table.unknown-object", type(source).__name__)

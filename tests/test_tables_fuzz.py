@@ -130,9 +130,9 @@ def test_a_table_that_python_writes_is_read_back_cell_by_cell(folder, data, widt
     names = [f"column {i}" for i in range(width)]
     path = folder / "round.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(
-            file, delimiter=delimiter, quotechar='"', quoting=csv.QUOTE_ALL, lineterminator=end
-        ).writerows([names, *rows])
+        csv.writer(file, delimiter=delimiter, quotechar='"', quoting=csv.QUOTE_ALL, lineterminator=end).writerows(
+            [names, *rows]
+        )
     table = read(path, header=True, delimiter=delimiter)
     assert table.columns == names
     assert [["" if cell is None else cell for cell in row] for row in table.frame.rows()] == rows
@@ -160,11 +160,7 @@ def test_numbers_come_back_to_the_last_bit(folder, numbers):
 
 
 @many
-@given(
-    text=st.lists(st.sampled_from(["a", "1", ",", ",", "\n", "\r\n", '"', '""', " "]), max_size=25).map(
-        "".join
-    )
-)
+@given(text=st.lists(st.sampled_from(["a", "1", ",", ",", "\n", "\r\n", '"', '""', " "]), max_size=25).map("".join))
 @example(text="1,2,")
 @example(text='"1 "a" 1",2')
 @example(text='"1\n",2\n\n3,4')
@@ -184,9 +180,7 @@ def test_what_is_read_is_what_pythons_strict_reader_reads(folder, text):
     assert [table.columns, *got] == expected
 
 
-LINES = st.lists(
-    st.sampled_from(["", "x", "two\nlines", "\n\n", 'a "b"', "키, 몸무게"]), min_size=3, max_size=30
-)
+LINES = st.lists(st.sampled_from(["", "x", "two\nlines", "\n\n", 'a "b"', "키, 몸무게"]), min_size=3, max_size=30)
 
 
 @many

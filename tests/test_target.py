@@ -177,9 +177,7 @@ def test_text_asked_to_be_linear_is_an_error_that_shows_a_cell():
     assert (caught.value.code, caught.value.values["column"]) == ("table.not-numbers", "kind")
 
 
-@pytest.mark.parametrize(
-    ("left", "column"), [("price + price", "price"), ("score + price + log(price)", "price")]
-)
+@pytest.mark.parametrize(("left", "column"), [("price + price", "price"), ("score + price + log(price)", "price")])
 def test_a_column_is_a_target_once(left, column):
     with pytest.raises(DesignError) as caught:
         family_of(left)
@@ -231,9 +229,7 @@ def test_logistic_probabilities_are_those_of_both_classes():
     target, _ = learnt("yes", "logistic")
     Z = np.array([[-800.0], [-1.0], [0.0], [2.0], [800.0]])
     made = target.predict(Z)
-    np.testing.assert_allclose(
-        made[:, 1], [0, 1 / (1 + np.e), 0.5, 1 / (1 + np.exp(-2)), 1], rtol=1e-14, atol=1e-300
-    )
+    np.testing.assert_allclose(made[:, 1], [0, 1 / (1 + np.e), 0.5, 1 / (1 + np.exp(-2)), 1], rtol=1e-14, atol=1e-300)
     np.testing.assert_allclose(made.sum(axis=1), 1, rtol=1e-15)
 
 
@@ -253,9 +249,7 @@ def test_a_class_that_was_not_seen_is_named_with_the_known_ones():
     assert (values["column"], values["found"], values["known"], values["line"]) == ("kind", "d", "a, b, c", 2)
 
 
-@pytest.mark.parametrize(
-    ("left", "family"), [("flag", "logistic"), ("kind", "softmax"), ("log(price)", "linear")]
-)
+@pytest.mark.parametrize(("left", "family"), [("flag", "logistic"), ("kind", "softmax"), ("log(price)", "linear")])
 def test_a_target_restored_from_json_is_the_same(left, family):
     target, _ = learnt(left, family)
     described = json.loads(json.dumps(target.describe()))
@@ -318,9 +312,7 @@ def test_predictions_come_back_in_the_unit_of_the_column(left):
 def test_several_targets_come_back_each_in_its_own_unit():
     model = fit("log(price) + 5 * score ~ x", TABLE, test="none")
     assert model.target.outputs == ["log(price)", "5 * score"]
-    np.testing.assert_allclose(
-        model.predict({"x": X}), np.stack([TABLE["price"], TABLE["score"]], axis=1), rtol=1e-7
-    )
+    np.testing.assert_allclose(model.predict({"x": X}), np.stack([TABLE["price"], TABLE["score"]], axis=1), rtol=1e-7)
     assert model.coefficients["log(price)"] == pytest.approx({"(intercept)": 1, "x": 0.5})
     assert model.coefficients["5 * score"] == pytest.approx({"(intercept)": 15, "x": -10})
 

@@ -129,7 +129,11 @@ def test_leaving_one_out_in_closed_form_equals_refitting(noisy, formula):
 
 def test_the_closed_form_is_not_used_where_it_would_be_wrong(noisy):
     data = {name: values[:30] for name, values in noisy.items()}
-    for settings_of_fit, formula in [({"l2": 0.1}, "y ~ a"), ({}, "y ~ a + I(2 * a)"), ({"loss": "huber"}, "y ~ a")]:
+    for settings_of_fit, formula in [
+        ({"l2": 0.1}, "y ~ a"),
+        ({}, "y ~ a + I(2 * a)"),
+        ({"loss": "huber"}, "y ~ a"),
+    ]:
         recipe = Recipe(**settings_of_fit)
         problem = problem_of(formula, data, recipe)
         assert left_out(problem.train(np.arange(30), recipe).objective) is None

@@ -100,9 +100,12 @@ def gather(
     labels = {name: table.labels(name) for name, use in wanted.items() if use == "category"}
     gaps = {name: np.isnan(values) for name, values in numbers.items()}
     gaps |= {name: series.is_null().to_numpy() for name, series in labels.items()}
-    known = {name: float(values[~gaps[name]].mean()) if not gaps[name].all() else np.nan for name, values in numbers.items()}
+    known = {
+        name: float(values[~gaps[name]].mean()) if not gaps[name].all() else np.nan for name, values in numbers.items()
+    }
+    fillable = set(means or {}) - set(required) if missing == "mean" else set()
     for name, gap in gaps.items():
-        if table.rows and gap.all():
+        if table.rows and gap.all() and name not in fillable:
             raise TableError("table.all-missing", file=table.name, column=name)
     keep = np.ones(table.rows, dtype=bool)
     notes: list[Note] = []
@@ -130,7 +133,12 @@ def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str) -> Non
     first = [table.line(int(row)) for row in np.flatnonzero(gap)[:3]]
     more = "" if gap.sum() <= 3 else ", …"
     raise TableError(
-        code, file=table.name, column=column, line=first[0], lines=", ".join(map(str, first)) + more, count=int(gap.sum())
+        code,
+        file=table.name,
+        column=column,
+        line=first[0],
+        lines=", ".join(map(str, first)) + more,
+        count=int(gap.sum()),
     )
 
 
@@ -140,7 +148,13 @@ def require(columns: Mapping[str, Use], table: Table, finder: Callable[[str], li
         if name not in table.columns:
             near = finder(name)
             code = "design.no-column-near" if near else "design.no-column"
-            raise DesignError(code, column=name, file=table.name, near="".join(near[:1]), known=", ".join(table.columns[:12]))
+            raise DesignError(
+                code,
+                column=name,
+                file=table.name,
+                near="".join(near[:1]),
+                known=", ".join(table.columns[:12]),
+            )
         kind = table.kind(name)
         if kind == "other" or (use == "number" and kind == "text"):
             code = "design.not-of-numbers" if kind == "text" else "design.neither-kind"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DELIMITERS = (",", "\t", ";", "|")
+HEAD = 65_536
+TOP = 4_194_304
 NUMBER = re.compile(r"[+\-−]?(\d[\d,.   ]*|[.,]\d+)([eE][+-]?\d+)?")
 CLOSED_QUOTE = re.compile(r"(^|[,;|\t])'[^']*'(?=[,;|\t]|$)", re.MULTILINE)
 
@@ -43,16 +47,28 @@ class Delimited:
     header: bool
     notes: list[Note] = field(default_factory=list)
 
-    def records(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the line on which each record starts (as an editor counts) and its cells; a blank line has none."""
+    def records(self, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+        """Yield the line on which each record starts (as an editor counts) and its cells; a blank line has none.
+
+        strict: raise TableError where text follows a closing quote, or a quote stays open.
+        """
         csv.field_size_limit(2**31 - 1)
-        reader = csv.reader(
-            io.StringIO(self.text, newline=""), delimiter=self.delimiter, quotechar=self.quote
-        )
+        lines = io.StringIO(self.text, newline="")
+        reader = csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=strict)
         line = 1
-        for cells in reader:
-            yield line, cells
-            line = reader.line_num + 1
+        try:
+            for cells in reader:
+                yield line, cells
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise TableError("table.open-quote", file=self.name, line=line) from error
+
+    def quotes_suspect(self) -> bool:
+        """Tell whether text seems to follow a closing quote, which readers understand in different ways."""
+        q, d = re.escape(self.quote), re.escape(self.delimiter)
+        return self.quote in self.text and bool(
+            re.search(rf"(?:^|[{d}\n]){q}(?:[^{q}]++|{q}{q})*+{q}[^{d}\n]", self.text)
+        )
 
     def line_of(self, row: int) -> int | None:
         """Return the line on which data row ``row`` (from 0, blank lines not counted) starts."""
@@ -78,22 +94,27 @@ def read_delimited(
     """
     if delimiter is not None:
         delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
-        if len(delimiter) != 1:
+        if len(delimiter) != 1 or not delimiter.isascii() or delimiter in "\r\n\0\"'":
             raise OptionError("option.delimiter", value=delimiter)
     text, found = decode(data, name, encoding)
-    if not text.strip():
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text or text.isspace():
         raise TableError("table.empty", file=name)
     if "\0" in text:
         raise TableError("table.binary", file=name)
-    head = text[:65536]
+    head = text.lstrip("\n")[:HEAD]
     quote = "'" if '"' not in head and CLOSED_QUOTE.search(head) else '"'
     source = Delimited(name, text, delimiter or _delimiter(head, quote, decimal), quote, header is not False)
     if found not in ("utf-8", "utf-8-sig"):
         source.notes.append(Note("note.encoding", {"encoding": found}))
-    first = next(cells for _, cells in source.records() if cells)
+    top = source if len(text) < TOP else replace(source, text=text[:TOP])
+    first = next(cells for _, cells in top.records() if cells)
     if header is None and all(not cell.strip() or NUMBER.fullmatch(cell.strip()) for cell in first):
         source.header = False
-        source.notes.append(Note("note.no-header", {"names": ", ".join(f"x{i + 1}" for i in range(min(len(first), 3)))}))
+        source.notes.append(
+            Note("note.no-header", {"names": ", ".join(f"x{i + 1}" for i in range(min(len(first), 3)))})
+        )
     names = _names(first, source)
     frame = _cells(source, names)
     if frame.height == 0:
@@ -105,18 +126,20 @@ def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, str]:
     """Return the text and the encoding: the one given, else by byte order mark, UTF-8, UTF-16 without a mark, cp949."""
     if encoding is not None:
         try:
-            return data.decode(encoding).removeprefix("\ufeff"), encoding
-        except LookupError as error:
-            raise OptionError("option.encoding", value=encoding) from error
-        except UnicodeDecodeError as error:
-            line = data[: error.start].count(b"\n") + 1
+            text = data.decode(encoding).removeprefix("\ufeff")
+            text.encode()  # some codecs give halves of characters
+        except UnicodeError as error:
+            line = data[: getattr(error, "start", 0)].count(b"\n") + 1
             raise TableError("table.wrong-encoding", file=name, encoding=encoding, line=line) from error
+        except (LookupError, ValueError) as error:
+            raise OptionError("option.encoding", value=encoding) from error
+        return text, encoding
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         candidates = ["utf-16"]
-    elif data[1:2] == b"\0" or data[3:4] == b"\0":
-        candidates = ["utf-16-le"]
-    elif data[:1] == b"\0":
-        candidates = ["utf-16-be"]
+    elif b"\0" in data:  # in UTF-16 the high byte of a letter or a comma is 0, and all of these lie on one side
+        high, low = data[1::2].count(0), data[::2].count(0)
+        wide = "utf-16-le" if high > low else "utf-16-be"
+        candidates = [wide] if max(high, low) > len(data) / 8 else ["utf-8-sig", wide]
     else:
         candidates = ["utf-8-sig", "cp949"]
     for candidate in candidates:
@@ -130,13 +153,14 @@ def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, str]:
 def _delimiter(head: str, quote: str, decimal: str) -> str:
     """Choose the delimiter that cuts the first lines into the same number of cells, and the most of them."""
     lines = [line for line in head.splitlines() if line.strip()][:50]
-    if len(head) == 65536 and len(lines) > 1:
+    if len(head) == HEAD and len(lines) > 1:
         lines.pop()
 
     def score(delimiter: str) -> tuple[int, int]:
         widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter, quotechar=quote) if cells]
-        alike = sum(width == widths[0] for width in widths) if widths[0] > 1 else 0
-        return alike, widths[0]
+        if not widths or widths[0] < 2:
+            return 0, 0
+        return sum(width == widths[0] for width in widths), widths[0]
 
     candidates = [d for d in DELIMITERS if d != decimal]
     best = max(candidates, key=score)
@@ -173,7 +197,7 @@ def _cells(source: Delimited, names: list[str]) -> pl.DataFrame:
     """Read every cell as text; raise TableError naming the first ragged line or the quote left open."""
     try:
         frame = pl.read_csv(
-            source.text.encode(),
+            (source.text.strip("\n") + "\n").encode(),
             has_header=False,
             new_columns=names,
             schema_overrides=[pl.String] * len(names),
@@ -183,7 +207,10 @@ def _cells(source: Delimited, names: list[str]) -> pl.DataFrame:
         )
     except pl.exceptions.PolarsError as error:
         _check_widths(source, len(names))
+        deque(source.records(strict=True), maxlen=0)
         raise TableError("table.unreadable", file=source.name, reason=str(error).splitlines()[0]) from error
+    if source.quotes_suspect():
+        deque(source.records(strict=True), maxlen=0)
     if frame.width != len(names):
         _check_widths(source, len(names))
     if frame[:, -1].null_count():
@@ -198,7 +225,8 @@ def _cells(source: Delimited, names: list[str]) -> pl.DataFrame:
 def _check_widths(source: Delimited, width: int) -> list[int]:
     """Return the indices of blank lines; raise TableError for a record with too many or too few cells."""
     blank = []
-    for index, (line, cells) in enumerate(source.records()):
+    records = dropwhile(lambda record: not record[1], source.records())
+    for index, (line, cells) in enumerate(records):
         if not cells:
             blank.append(index)
         elif len(cells) != width:

@@ -65,7 +65,9 @@ class PolyCode:
         """``poly(x, 2)[1]`` and so on, or ``x^2`` where the powers are raw."""
         if self.norms:
             return [f"{self.text}[{power}]" for power in range(1, self.degree + 1)]
-        return [str(self.expression) if power == 1 else f"{self.expression}^{power}" for power in range(1, self.degree + 1)]
+        return [
+            str(self.expression) if power == 1 else f"{self.expression}^{power}" for power in range(1, self.degree + 1)
+        ]
 
     @classmethod
     def learn(cls, factor: Poly, data: Columns) -> PolyCode:
@@ -276,7 +278,7 @@ def level_list(name: str, data: Columns) -> tuple[str, ...]:
 
 
 def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.int64]:
-    """Return each row's position among ``levels``; raises DesignError (``design.unseen-level``) where it is not there."""
+    """Return each row's position among ``levels``; raises DesignError where it is not there."""
     import polars as pl
 
     labels = data.labels[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from descend.target import Target
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.float64]
 
 ROUNDING = 1e-12
 
@@ -37,8 +37,7 @@ def addends(design: Design, weights: Floats, output: int) -> dict[str, float]:
         if len(block.codes) == 1 and isinstance(code, PolyCode):
             powers = code.powers(mine)
             names = [INTERCEPT] + [
-                str(code.expression) if power == 1 else f"{code.expression}^{power}"
-                for power in range(1, powers.size)
+                str(code.expression) if power == 1 else f"{code.expression}^{power}" for power in range(1, powers.size)
             ]
             values = powers
         for name, value in zip(names, values, strict=True):
@@ -60,7 +59,7 @@ def equation_lines(design: Design, target: Target, weights: Floats, *, digits: i
 
 
 def _sum(total: dict[str, float], digits: int) -> str:
-    parts = []
+    parts: list[str] = []
     for name, value in total.items():
         size = f"{abs(value):.{digits}g}"
         text = size if name == INTERCEPT else f"{size} × {name}"

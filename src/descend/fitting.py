@@ -162,7 +162,7 @@ class Problem:
         objective = self._objective(design, rows, recipe)
         start = recipe.start(design.names, objective.outputs)
         history = solve(objective, start, recipe, validation, on_epoch, halt=halt, on_batch=on_batch)
-        weights = history.weights.reshape(objective.shape)
+        weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
         notes = []
         if self.target.family != "linear" and not recipe.l2 and separated(objective.X @ weights, objective.Y):
             notes.append(Note("note.separable", {"column": self.target.columns[0]}))
@@ -289,7 +289,12 @@ def left_out(objective: RowsObjective) -> Floats | None:
 def _diverged(model: Model, trained: Trained) -> DivergedError:
     """Return the error that tells a divergence: when, how large, and the rate that would have been stable."""
     history = model.history
-    values = {"epoch": history.epochs, "loss": float(history.loss[-1]), "lr": history.lr, "first": float(history.loss[0])}
+    values = {
+        "epoch": history.epochs,
+        "loss": float(history.loss[-1]),
+        "lr": history.lr,
+        "first": float(history.loss[0]),
+    }
     if history.optimizer == "sgd":
         momentum = model.settings.get("momentum", 0.0)
         nesterov = bool(model.settings.get("nesterov", False))

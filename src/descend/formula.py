@@ -54,7 +54,7 @@ MAX_DEGREE = 20
 def parse(text: str) -> Formula:
     """Return the formula written in ``text``; raises FormulaError, with the place, for anything outside the grammar."""
     if not isinstance(text, str):
-        raise FormulaError("formula.not-text", text="", position=0, found=type(text).__name__)
+        fail("formula.not-text", "", 0, found=type(text).__name__)
     if len(text) > MAX_LENGTH:
         fail("formula.too-long", text, MAX_LENGTH, limit=MAX_LENGTH)
     return _Parser(text).formula()
@@ -90,7 +90,12 @@ def _tokens(text: str) -> list[_Token]:
         else:
             match = _TOKEN.match(text, at)
             if match is None:
-                fail("formula.character", text, at, found=text[at] if text[at].isprintable() else repr(text[at]))
+                fail(
+                    "formula.character",
+                    text,
+                    at,
+                    found=text[at] if text[at].isprintable() else repr(text[at]),
+                )
             if match.lastgroup:
                 tokens.append(_Token(match.lastgroup, match.group().replace("−", "-"), at))
             at = match.end()
@@ -174,8 +179,8 @@ class _Parser:
     def sum(self) -> Tree:
         sign = self.accept("+", "-") or _Token("sign", "+", self.token.position)
         parts = [(sign.text, self.product(), sign.position)]
-        while sign := self.accept("+", "-"):
-            parts.append((sign.text, self.product(), sign.position))
+        while follower := self.accept("+", "-"):
+            parts.append((follower.text, self.product(), follower.position))
         return Chain(tuple(parts))
 
     def product(self) -> Tree:

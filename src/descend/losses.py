@@ -20,16 +20,22 @@ if TYPE_CHECKING:
 
 
 class Loss(Protocol):
-    """What a solver's objective asks of a loss.
+    """What a solver's objective asks of a loss."""
 
-    ``curvature_limit`` is the largest second derivative that can occur, None where there is none;
-    ``smooth`` says whether the derivative is continuous; ``mean`` whether the total is divided by its count.
-    """
+    @property
+    def name(self) -> str:
+        """What the loss is called."""
+        ...
 
-    name: str
-    mean: bool
-    smooth: bool
-    curvature_limit: float | None
+    @property
+    def mean(self) -> bool:
+        """Whether the total is divided by its count."""
+        ...
+
+    @property
+    def curvature_limit(self) -> float | None:
+        """The largest second derivative that can occur, None where there is none."""
+        ...
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return each element's loss (rows x outputs; rows x 1 for cross-entropy over classes)."""
@@ -54,7 +60,6 @@ class SquaredError:
 
     name: str = "mse"
     mean: bool = True
-    smooth: bool = True
     curvature_limit: float | None = 2.0
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
@@ -77,14 +82,13 @@ class SquaredError:
 class AbsoluteError:
     """|z - y|; its slope is 0 where they are equal.
 
-    ``scale`` "target" divides by |y| (MAPE); ``rounding`` > 0 gives the smooth sqrt((z - y)^2 + r^2) - r, at most r below.
+    ``relative`` divides by |y| (MAPE); ``rounding`` r > 0 gives the smooth sqrt((z - y)^2 + r^2) - r, at most r below.
     """
 
     name: str = "mae"
     relative: bool = False
     rounding: float = 0.0
     mean: bool = True
-    smooth: bool = False
     curvature_limit: float | None = None
 
     def _weight(self, Y: Floats) -> Floats:
@@ -92,22 +96,23 @@ class AbsoluteError:
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return |z - y|, or |z - y| / |y|."""
-        return self._weight(Y) * (np.hypot(Z - Y, self.rounding) - self.rounding)
+        return np.asarray(self._weight(Y) * (np.hypot(Z - Y, self.rounding) - self.rounding))
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return the sign of z - y, times the weight."""
         R = Z - Y
         length = np.hypot(R, self.rounding)
-        return self._weight(Y) * np.divide(R, length, out=np.zeros_like(R), where=length > 0)
+        return np.asarray(self._weight(Y) * np.divide(R, length, out=np.zeros_like(R), where=length > 0))
 
     def curvature(self, Z: Floats, Y: Floats) -> Floats:
         """Return 0, or that of the rounded corner."""
         length = np.hypot(Z - Y, self.rounding)
-        return self._weight(Y) * np.divide(self.rounding**2, length**3, out=np.zeros_like(Z), where=length > 0)
+        bent = np.divide(self.rounding**2, length**3, out=np.zeros_like(Z), where=length > 0)
+        return np.asarray(self._weight(Y) * bent)
 
     def rounded(self, rounding: float) -> AbsoluteError:
         """Return the same loss with its corner rounded, which a quasi-Newton solver can follow."""
-        return AbsoluteError(self.name, self.relative, rounding, self.mean, smooth=True)
+        return AbsoluteError(self.name, self.relative, rounding, self.mean)
 
     def check(self, Y: Floats, column: str) -> None:
         """MAPE divides by the target, which must not be zero."""
@@ -122,14 +127,13 @@ class Huber:
     delta: float = 1.0
     name: str = "huber"
     mean: bool = True
-    smooth: bool = True
     curvature_limit: float | None = 1.0
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return the square near the target, the line away from it."""
         size = np.abs(Z - Y)
         near = np.minimum(size, self.delta)
-        return near * (size - near / 2)
+        return np.asarray(near * (size - near / 2))
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return r held to [-delta, delta]."""
@@ -149,12 +153,11 @@ class SquaredLogError:
 
     name: str = "msle"
     mean: bool = True
-    smooth: bool = True
     curvature_limit: float | None = None
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return the squared difference of the logarithms."""
-        return np.square(np.log1p(np.maximum(Z, 0)) - np.log1p(Y))
+        return np.asarray(np.square(np.log1p(np.maximum(Z, 0)) - np.log1p(Y)))
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return 2 (log(1 + z) - log(1 + y)) / (1 + z), 0 below 0."""
@@ -178,12 +181,11 @@ class BinaryCrossEntropy:
 
     name: str = "binary_cross_entropy"
     mean: bool = True
-    smooth: bool = True
     curvature_limit: float | None = 0.25
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return log1p(e^-|z|) + max(z, 0) - y z."""
-        return np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0) - Y * Z
+        return np.asarray(np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0) - Y * Z)
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p - y."""
@@ -203,14 +205,13 @@ class CrossEntropy:
 
     name: str = "cross_entropy"
     mean: bool = True
-    smooth: bool = True
     curvature_limit: float | None = 0.5  # Boehning (1992)
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return each row's loss, rows x 1."""
         highest = Z.max(axis=1, keepdims=True)
         spread = np.log(np.exp(Z - highest).sum(axis=1, keepdims=True)) + highest
-        return spread - np.take_along_axis(Z, _codes(Y), axis=1)
+        return np.asarray(spread - np.take_along_axis(Z, _codes(Y), axis=1))
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p, less 1 at the row's class."""
@@ -231,12 +232,12 @@ class CrossEntropy:
 def sigmoid(Z: Floats) -> Floats:
     """Return 1 / (1 + e^-z) without overflow."""
     small = np.exp(-np.abs(Z))
-    return np.where(Z >= 0, 1, small) / (1 + small)
+    return np.asarray(np.where(Z >= 0, 1, small) / (1 + small))
 
 
 def softmax(Z: Floats) -> Floats:
     """Return e^z over its row's sum, without overflow."""
-    E = np.exp(Z - Z.max(axis=1, keepdims=True))
+    E: Floats = np.exp(Z - Z.max(axis=1, keepdims=True))
     E /= E.sum(axis=1, keepdims=True)
     return E
 

@@ -63,7 +63,11 @@ def per_class(levels: Sequence[str], matrix: NDArray[np.int64]) -> list[dict[str
     """Return each class's rows, precision and recall; NaN where there is nothing to divide by."""
     told = []
     for index, level in enumerate(levels):
-        hits, guessed, there = int(matrix[index, index]), int(matrix[:, index].sum()), int(matrix[index].sum())
+        hits, guessed, there = (
+            int(matrix[index, index]),
+            int(matrix[:, index].sum()),
+            int(matrix[index].sum()),
+        )
         precision = hits / guessed if guessed else float("nan")
         recall = hits / there if there else float("nan")
         told.append({"class": level, "rows": there, "precision": precision, "recall": recall})

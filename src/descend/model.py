@@ -81,7 +81,7 @@ class Model:
 
     @property
     def coefficients(self) -> dict[str, Any]:
-        """Coefficients in raw units by column, the intercept as ``(intercept)``; by output first where there are several."""
+        """Coefficients in raw units by column (``(intercept)`` too); by output first where there are several."""
         raw = self.design.to_raw(self.weights)
         made = {
             output: dict(zip(self.design.names, map(float, raw[:, index]), strict=True))
@@ -134,9 +134,7 @@ class Model:
         data = self.gather(source, missing=missing, target=True)
         truth = self.target.truth(data)
         base = np.broadcast_to(self.base, (len(data), self.base.shape[1]))
-        return judge(
-            self.target, truth, self._predicted(data), base, method="given", fitted_rows=self.fitted_rows
-        )
+        return judge(self.target, truth, self._predicted(data), base, method="given", fitted_rows=self.fitted_rows)
 
     def plot(self, path: str | os.PathLike[str] | None = None, *, lang: str = "en") -> Any:
         """Draw the fit; write it to ``path`` (.png, .svg, .pdf) where one is given. Returns the matplotlib figure."""
@@ -201,5 +199,3 @@ def load(path: str | os.PathLike[str]) -> Model:
     from descend import storage
 
     return storage.load(path)
-
-

@@ -23,8 +23,15 @@ if TYPE_CHECKING:
 class Optimizer(Protocol):
     """``init`` gives a state for parameters like ``w``; ``update`` changes ``w`` and the state in place by one step."""
 
-    name: str
-    lr: float
+    @property
+    def name(self) -> str:
+        """What the optimizer is called."""
+        ...
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        ...
 
     def init(self, w: Floats) -> State:
         """Return the state before the first step."""

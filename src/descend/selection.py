@@ -110,7 +110,9 @@ def compare(
         bases.append(row_losses(problem.target, truth, base))
         columns.append(len(trained.design.names))
     unit = float(truth.std()) or 1.0 if truth.shape[1] == 1 and family == "linear" else 1.0
-    return _compared(table.name, rows, len(split.folds), family == "linear", unit, hypotheses, losses, bases[0], columns)
+    return _compared(
+        table.name, rows, len(split.folds), family == "linear", unit, hypotheses, losses, bases[0], columns
+    )
 
 
 def _compared(
@@ -161,11 +163,28 @@ def _compared(
         verdict = "report.prefer-few"
     elif simplest is not chosen:
         verdict = "report.prefer-simple"
-        values |= {"simplest": simplest.formula, "difference": simplest.difference, "error": simplest.difference_error}
+        values |= {
+            "simplest": simplest.formula,
+            "difference": simplest.difference,
+            "error": simplest.difference_error,
+        }
     else:
         clear = following.difference > 2 * following.difference_error
         verdict = "report.prefer-clear" if clear else "report.prefer-best"
-        values |= {"next": following.formula, "difference": following.difference, "error": following.difference_error}
+        values |= {
+            "next": following.formula,
+            "difference": following.difference,
+            "error": following.difference_error,
+        }
     return Comparison(
-        name, rows, folds, "rmse" if squared else "log_loss", score(base), entries, chosen, simplest, verdict, values
+        name,
+        rows,
+        folds,
+        "rmse" if squared else "log_loss",
+        score(base),
+        entries,
+        chosen,
+        simplest,
+        verdict,
+        values,
     )

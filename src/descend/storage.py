@@ -34,7 +34,16 @@ if TYPE_CHECKING:
 FORMAT = 1
 LARGEST_HEADER = 50_000_000
 HISTORY_TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "snapshot_epoch", "snapshots")
-HISTORY_FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
+HISTORY_FACTS = (
+    "stop",
+    "optimizer",
+    "lr",
+    "elapsed",
+    "final_loss",
+    "final_gradient_norm",
+    "gap",
+    "batch_size",
+)
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> Path:
@@ -76,7 +85,16 @@ def load(path: str | os.PathLike[str]) -> Model:
         return _put_together(header, tensors)
     except ModelError:
         raise
-    except (DescendError, KeyError, ValueError, TypeError, AttributeError, IndexError, StopIteration, RecursionError) as error:
+    except (
+        DescendError,
+        KeyError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        StopIteration,
+        RecursionError,
+    ) as error:
         raise ModelError("model.inconsistent", file=name, reason=f"{type(error).__name__}: {error}"[:200]) from error
 
 
@@ -136,10 +154,10 @@ def _put_together(header: dict[str, Any], tensors: Tensors) -> Model:
             raise ValueError(f"{name} {tensor.dtype}{tensor.shape}")
     if header["loss"] not in NAMES or not (design.scales > 0).all():
         raise ValueError("loss" if (design.scales > 0).all() else "scales")
-    facts = {fact: header["history"][fact] for fact in HISTORY_FACTS}
+    facts: dict[str, Any] = {fact: header["history"][fact] for fact in HISTORY_FACTS}
     for fact in ("lr", "final_loss", "final_gradient_norm"):
         facts[fact] = math.nan if facts[fact] is None else float(facts[fact])
-    record = {name: tensors[f"history.{name}"] for name in HISTORY_TENSORS}
+    record: dict[str, Any] = {name: tensors[f"history.{name}"] for name in HISTORY_TENSORS}
     if not record["epoch"].size == record["loss"].size == record["gradient_norm"].size > 0:
         raise ValueError("history")
     verification = header["verification"]

@@ -88,16 +88,18 @@ class Target:
             return np.concatenate([sigmoid(-Z), sigmoid(Z)], axis=1)
         from descend.losses import softmax
 
-        return softmax(Z)
+        return np.asarray(softmax(Z), dtype=np.float64)
 
     def labels(self, probabilities: Floats) -> NDArray[Any]:
         """Return the likeliest class of every row, as the table writes classes: text, numbers or booleans."""
         chosen = probabilities.argmax(axis=1)
         if self.label_kind == "number":
-            return np.array([float(level) for level in self.levels])[chosen]
-        if self.label_kind == "boolean":
-            return np.array([level == "true" for level in self.levels])[chosen]
-        return np.array(self.levels)[chosen]
+            levels: NDArray[Any] = np.array([float(level) for level in self.levels])
+        elif self.label_kind == "boolean":
+            levels = np.array([level == "true" for level in self.levels])
+        else:
+            levels = np.array(self.levels)
+        return np.asarray(levels[chosen])
 
     def describe(self) -> dict[str, Any]:
         """Return what is needed to build the target again, besides the formula."""
@@ -155,7 +157,7 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
 
 def target_uses(hypothesis: Hypothesis, family: Family) -> dict[str, Use]:
     """Return how the target's columns are read from the table."""
-    return {name: "number" if family == "linear" else "category" for name in _columns_under(hypothesis)}
+    return dict.fromkeys(_columns_under(hypothesis), "number" if family == "linear" else "category")
 
 
 def learn_target(hypothesis: Hypothesis, family: Family, data: Columns) -> Target:
@@ -184,5 +186,3 @@ def _columns_under(hypothesis: Hypothesis) -> tuple[str, ...]:
     if repeated:
         raise DesignError("design.repeated-target", column=repeated[0])
     return tuple(columns)
-
-

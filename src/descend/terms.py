@@ -174,7 +174,14 @@ class Formula:
             if name.name not in columns:
                 near = get_close_matches(name.name, columns, n=1, cutoff=0.5)
                 code = "formula.unknown-column-near" if near else "formula.unknown-column"
-                fail(code, self.text, name.position, found=name.name, known=_listed(columns), near="".join(near))
+                fail(
+                    code,
+                    self.text,
+                    name.position,
+                    found=name.name,
+                    known=_listed(columns),
+                    near="".join(near),
+                )
         for name in hypothesis.inputs:
             if name.name in outputs:
                 fail("formula.target-on-right", self.text, name.position, found=name.name)

@@ -123,7 +123,7 @@ def row_losses(target: Target, truth: Floats, predicted: Floats) -> Floats:
     if target.family != "linear":
         return row_log_loss(truth[:, 0].astype(np.int64), predicted)
     spread = truth.std(axis=0)
-    return np.square((truth - predicted) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
+    return np.asarray(np.square((truth - predicted) / np.where(spread > 0, spread, 1.0)).mean(axis=1))
 
 
 def judge(
@@ -135,6 +135,7 @@ def judge(
     """
     classes: list[dict[str, Any]] = []
     matrix = np.zeros((0, 0), dtype=np.int64)
+    scores: list[dict[str, Any]]
     if target.family == "linear":
         scores = [
             {
@@ -160,7 +161,14 @@ def judge(
     else:
         values |= {"score": float(np.mean([s["hypothesis"]["r2"] for s in scores])), "baseline": 0.0}
     return Verification(
-        method, len(truth), fitted_rows, scores, classes, matrix.tolist(), verdict, {"rows": len(truth), **values}
+        method,
+        len(truth),
+        fitted_rows,
+        scores,
+        classes,
+        matrix.tolist(),
+        verdict,
+        {"rows": len(truth), **values},
     )
 
 

@@ -91,7 +91,12 @@ def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
 
         from descend.files import plain
 
-        facts = {"code": error.code, "message": error.tell(lang), "hint": error.hint(lang), "line": error.line}
+        facts = {
+            "code": error.code,
+            "message": error.tell(lang),
+            "hint": error.hint(lang),
+            "line": error.line,
+        }
         print(json.dumps({"error": plain(facts)}, ensure_ascii=False))
     _print_error(error.code, error.tell(lang), caret, error.hint(lang), lang)
 
@@ -127,4 +132,3 @@ def _print_error(code: str, text: str, caret: str, hint: str, lang: str) -> None
     for part in (caret, f"→ {hint}" if hint else ""):
         if part:
             print(part, file=sys.stderr)
-

@@ -58,7 +58,12 @@ def progress(key: str, total: int | None) -> Iterator[Callable[[int, float], Non
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     lang = speak()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[loss]}"),
+        TimeRemainingColumn(),
+    )
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task(say(f"report.{key}", lang), total=total, loss="")
     started, shown = monotonic(), [False, 0.0]

@@ -70,9 +70,9 @@ def fit(
     )  # fmt: skip
     table = read_table(file, encoding, delimiter, header, decimal, na)
     try:
-        with progress("fitting", recipe.length if recipe.method != "auto" else None) as on_epoch:
-            with progress("verifying", None) as on_refit:
-                model = run(formula, table, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit)
+        total = recipe.length if recipe.method != "auto" else None
+        with progress("fitting", total) as on_epoch, progress("verifying", None) as on_refit:
+            model = run(formula, table, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit)
     except DivergedError as error:
         _log(error.model, log_every, json)
         if keep and out is not None:
@@ -137,7 +137,12 @@ def compare(
 
 
 def read_table(
-    file: str, encoding: str | None, delimiter: str | None, header: bool | None, decimal: str, na: list[str] | None
+    file: str,
+    encoding: str | None,
+    delimiter: str | None,
+    header: bool | None,
+    decimal: str,
+    na: list[str] | None,
 ) -> Any:
     """Read a table with the options of the command line; ``--na`` adds to the usual markers."""
     from descend.tables import MISSING, read

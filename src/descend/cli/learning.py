@@ -71,7 +71,13 @@ def all_good(outcomes: list[Outcome]) -> bool:
 
 def _facts(outcome: Outcome) -> dict[str, object]:
     checks = [
-        {"figure": check.code, **check.values, "printed": check.printed, "ours": check.ours, "reproduced": check.good}
+        {
+            "figure": check.code,
+            **check.values,
+            "printed": check.printed,
+            "ours": check.ours,
+            "reproduced": check.good,
+        }
         for check in outcome.checks
     ]
     facts = plain({"id": outcome.lab.id, "reproduced": outcome.good, "figures": len(checks), "checks": checks})

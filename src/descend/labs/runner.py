@@ -33,7 +33,7 @@ FAR = 10_000_000
 
 @dataclass(frozen=True)
 class Check:
-    """One figure: what it is (a code of messages/lab and its values), as printed, as it came out, and whether it holds."""
+    """One figure: what it is (a code of messages and its values), as printed, as it came out, whether it holds."""
 
     code: str
     values: dict[str, Any]
@@ -72,7 +72,11 @@ def run(lab: Lab) -> Outcome:
 
 
 def train(
-    lab: Lab, *, seed: int = 0, epochs: int | None = None, on_batch: Callable[[int, float], None] | None = None
+    lab: Lab,
+    *,
+    seed: int = 0,
+    epochs: int | None = None,
+    on_batch: Callable[[int, float], None] | None = None,
 ) -> tuple[Problem, Trained]:
     """Fit a lab's hypothesis from its start with its settings."""
     table = read(lab.table(seed))
@@ -116,7 +120,11 @@ def agrees(printed: float | str, ours: float, decimals: int) -> bool:
 def _decimals(figures: Any) -> int:
     """Return the most decimals that any of the figures is printed with."""
     flat = np.ravel(np.array(figures, dtype=object)).tolist()
-    texts = [f"{figure:.17f}".rstrip("0") if abs(figure) < 1e-4 else repr(figure) for figure in flat if not isinstance(figure, str)]
+    texts = [
+        f"{figure:.17f}".rstrip("0") if abs(figure) < 1e-4 else repr(figure)
+        for figure in flat
+        if not isinstance(figure, str)
+    ]
     return max((len(text.partition(".")[2].partition("e")[0]) for text in texts), default=0)
 
 
@@ -169,7 +177,11 @@ def _figures(lab: Lab, problem: Problem, trained: Trained) -> Iterator[Check]:
     if "test" in figures:
         test = figures["test"]
         recipe = recipe_of(lab)
-        unseen = Problem.state(problem.hypothesis, read(lab.table() if not test else test["data"]), replace(recipe, family="linear", loss="auto"))
+        unseen = Problem.state(
+            problem.hypothesis,
+            read(lab.table() if not test else test["data"]),
+            replace(recipe, family="linear", loss="auto"),
+        )
         codes = np.array([problem.target.levels.index(str(label)) for label in test["data"][problem.target.columns[0]]])
         scores = class_scores(codes, trained.predict(problem.target, unseen.data))
         yield check("test-accuracy", test["accuracy"], scores["accuracy"], [0.01])
@@ -206,6 +218,12 @@ def _sine_cubic(lab: Lab) -> Iterator[Check]:
     cubic = np.polynomial.polynomial.polyfit(x, y, 3)
     _, far = train(lab, epochs=FAR)
     for name, printed, ours in zip(far.design.names, cubic, far.weights[:, 0], strict=True):
-        yield Check("lab.limit-of", {"name": name}, float(printed), float(ours), agrees(float(printed), float(ours), 6))
+        yield Check(
+            "lab.limit-of",
+            {"name": name},
+            float(printed),
+            float(ours),
+            agrees(float(printed), float(ours), 6),
+        )
     least = float(np.square(y - np.polynomial.polynomial.polyval(x, cubic)).sum())
     yield Check("lab.limit-loss", {}, least, far.history.final_loss, agrees(least, far.history.final_loss, 6))

@@ -98,7 +98,7 @@ class RowsObjective:
         return self._with(self.X[start:stop], self.Y[start:stop])
 
     def stages(self) -> list[RowsObjective]:
-        """Return the objectives that lead a quasi-Newton solver to this one: itself, after rounder ones if it has corners."""
+        """Return the objectives that lead a quasi-Newton solver here: itself, after rounder ones if it has corners."""
         if not isinstance(self.loss, AbsoluteError):
             return [self]
         spread = float(np.abs(self.Y - np.median(self.Y, axis=0)).mean()) or 1.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
     """Return everything that the terminal tells of a model, and more exactly."""
     history = model.history
-    return plain(
+    facts: dict[str, Any] = plain(
         {
             "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
             "hypothesis": {
@@ -46,18 +46,19 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
             "files": files or [],
         }
     )
+    return facts
 
 
 def verification_facts(verification: Verification, lang: str = "en") -> dict[str, Any]:
     """Return a test on unseen rows."""
     facts = verification.as_dict()
     sentence = say(facts["verdict"], lang, **facts.pop("values"))
-    return plain({**facts, "sentence": sentence})
+    return dict(plain({**facts, "sentence": sentence}))
 
 
 def comparison_facts(comparison: Comparison, lang: str = "en") -> dict[str, Any]:
     """Return a comparison of hypotheses."""
-    return plain(
+    facts: dict[str, Any] = plain(
         {
             "table": comparison.table_name,
             "rows": comparison.rows,
@@ -70,3 +71,4 @@ def comparison_facts(comparison: Comparison, lang: str = "en") -> dict[str, Any]
             "sentence": say(comparison.verdict, lang, **comparison.values),
         }
     )
+    return facts

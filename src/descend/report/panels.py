@@ -9,7 +9,6 @@ import numpy as np
 from descend.columns import Columns
 from descend.messages import say
 from descend.metrics import confusion
-from descend.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +65,12 @@ def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
         axes.legend(frameon=False, fontsize=9)
     others = len(kept.columns.numbers) - len(target.columns) > 1 or len(categories) > (split is not None)
     told = target.columns[0] if len(target.columns) == 1 else ", ".join(target.columns)
-    _name(axes, say("plot.effect", lang, target=told, column=column) if others else say("plot.data", lang), column, told)
+    _name(
+        axes,
+        say("plot.effect", lang, target=told, column=column) if others else say("plot.data", lang),
+        column,
+        told,
+    )
 
 
 def _probabilities(axes: Axes, kept: Kept, column: str, lang: str) -> None:
@@ -83,7 +87,11 @@ def _probabilities(axes: Axes, kept: Kept, column: str, lang: str) -> None:
     codes = kept.truth[:, 0].astype(int)
     for index in range(len(target.levels)):
         mine = codes == index
-        height = (codes[mine] == 1).astype(float) if target.family == "logistic" else np.full(mine.sum(), -0.04 * (index + 1))
+        height = (
+            (codes[mine] == 1).astype(float)
+            if target.family == "logistic"
+            else np.full(mine.sum(), -0.04 * (index + 1))
+        )
         _scatter(axes, x[mine], height, kept.tested[mine], COLOURS[index % len(COLOURS)], kept.size)
     axes.legend(frameon=False, fontsize=9)
     _name(axes, say("plot.data", lang), column, "")
@@ -98,7 +106,16 @@ def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
     chosen = _along(kept, {columns[0]: a.ravel(), columns[1]: b.ravel()}, {}).argmax(axis=1).reshape(a.shape)
     levels = kept.model.target.levels
     colours = [COLOURS[index % len(COLOURS)] for index in range(len(levels))]
-    axes.pcolormesh(a, b, chosen, cmap=ListedColormap(colours), alpha=0.18, vmin=-0.5, vmax=len(levels) - 0.5, rasterized=True)
+    axes.pcolormesh(
+        a,
+        b,
+        chosen,
+        cmap=ListedColormap(colours),
+        alpha=0.18,
+        vmin=-0.5,
+        vmax=len(levels) - 0.5,
+        rasterized=True,
+    )
     for index, level in enumerate(levels):
         mine = kept.truth[:, 0] == index
         _scatter(axes, first[mine], second[mine], kept.tested[mine], colours[index], kept.size, label=level)
@@ -146,7 +163,7 @@ def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
         axes.set_ylim(bottom=max(positive.min(), positive.max() * 1e-16) / 2)
     key = "iteration" if history.optimizer == "auto" and np.isnan(history.lr) else "epoch"
     if few:
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
     _name(axes, say("plot.loss-by-epoch", lang), say(f"plot.{key}", lang), say("plot.loss", lang))
 
 
@@ -161,7 +178,7 @@ def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
     order = np.argsort(-moved, kind="stable")
     if not kept.rows or end.size < 2:
         if kept.rows and end.size:
-            _single(axes, kept, path[:, 0], names[0], lang)
+            _single(axes, kept, path[:, 0], lang)
         _name(axes, title, names[0] if names else "", say("plot.loss", lang))
         return
     i, j = int(order[0]), int(order[1])
@@ -181,7 +198,7 @@ def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
     _name(axes, title, names[i], names[j])
 
 
-def _single(axes: Axes, kept: Kept, path: Floats, name: str, lang: str) -> None:
+def _single(axes: Axes, kept: Kept, path: NDArray[np.floating[Any]], lang: str) -> None:
     """Draw the loss over the one parameter there is."""
     end = float(kept.model.weights.ravel()[0])
     grid = _wider(np.append(path, end), FINE)
@@ -219,7 +236,7 @@ def residuals(axes: Axes, kept: Kept, lang: str) -> None:
 
 def confusion_counts(axes: Axes, kept: Kept, lang: str) -> None:
     """Draw how often each class was taken for each, on the unseen rows where there were any."""
-    target: Target = kept.model.target
+    target = kept.model.target
     verification = kept.model.verification
     if verification is not None:
         counts, which = np.array(verification.confusion), say("plot.unseen-rows", lang)
@@ -256,7 +273,10 @@ def _which(axes: Axes, kept: Kept, lang: str) -> None:
 
 def _by_strength(kept: Kept) -> list[str]:
     """Return the number columns, the one whose change moves the prediction most first."""
-    design, inputs = kept.model.design, [name for name, use in kept.model.design.uses.items() if use == "number"]
+    design, inputs = (
+        kept.model.design,
+        [name for name, use in kept.model.design.uses.items() if use == "number"],
+    )
     rows = kept.columns
 
     def moved(name: str) -> float:
@@ -297,7 +317,7 @@ def _parameter_names(kept: Kept) -> list[str]:
     return [f"{output}: {name}" for name in names for output in outputs]
 
 
-def _wider(values: Floats, count: int = FINE) -> Floats:
+def _wider(values: NDArray[np.floating[Any]], count: int = FINE) -> Floats:
     """Return evenly spaced numbers over the values' range and a fifth more at each end."""
     low, high = float(values.min()), float(values.max())
     room = (high - low) * 0.2 or max(abs(low), 1.0) * 0.5

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING
-
+from typing import TYPE_CHECKING, Any
 
 from descend.files import written_whole
 from descend.losses import make_loss
@@ -23,7 +22,15 @@ if TYPE_CHECKING:
     from descend.model import Model
 
 PICTURES = (".png", ".svg", ".pdf")
-KOREAN_FONTS = ("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo", "AppleGothic", "UnDotum")
+KOREAN_FONTS = (
+    "Noto Sans CJK KR",
+    "Noto Sans KR",
+    "NanumGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "AppleGothic",
+    "UnDotum",
+)
 TEXT_WIDTH = 46
 
 
@@ -33,7 +40,12 @@ def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "
     from matplotlib.figure import Figure
 
     fonts = ["DejaVu Sans", *([found] if (found := korean_font()) else [])]
-    style = {"font.family": fonts, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "descend"}
+    style: Any = {
+        "font.family": fonts,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.hashsalt": "descend",
+    }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(15, 8.6), layout="constrained")
         grid = figure.add_gridspec(2, 3)
@@ -101,7 +113,11 @@ def korean_font() -> str | None:
 
 def lacks_letters(model: Model, lang: str) -> bool:
     """Tell whether the picture needs Korean letters that no installed font has."""
-    texts = [model.formula, *model.target.levels, *(level for levels in model.design.levels.values() for level in levels)]
+    texts = [
+        model.formula,
+        *model.target.levels,
+        *(level for levels in model.design.levels.values() for level in levels),
+    ]
     hangul = lang == "ko" or any("\uac00" <= letter <= "\ud7a3" for text in texts for letter in text)
     return hangul and korean_font() is None
 
@@ -126,5 +142,3 @@ def _short(text: str) -> str:
 def _empty(axes: Axes, text: str) -> None:
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=panels.GREY)
-
-

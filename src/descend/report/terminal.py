@@ -34,7 +34,10 @@ def tell_model(model: Model, lang: str, files: Sequence[str] | None = None) -> R
         lines.append((say(f"report.{key}", lang), content))
 
     columns = len(model.table_columns)
-    add("table", say("report.rows-columns", lang, name=model.table_name, rows=model.table_rows, columns=columns))
+    add(
+        "table",
+        say("report.rows-columns", lang, name=model.table_name, rows=model.table_rows, columns=columns),
+    )
     add("hypothesis", _hypothesis(model, lang))
     add("fit", Group(*(Text(line) for line in fit_lines(model, lang))))
     add("equation", _equation(model, lang))
@@ -129,12 +132,21 @@ def tell_comparison(comparison: Comparison, lang: str) -> RenderableType:
     """Return the table of a comparison and the sentence that says which to prefer."""
     metric = say(f"report.{comparison.metric}", lang)
     key = "compare-loo-title" if comparison.folds == comparison.rows else "compare-title"
-    title = say(f"report.{key}", lang, name=comparison.table_name, rows=comparison.rows, folds=comparison.folds, metric=metric)
+    title = say(
+        f"report.{key}",
+        lang,
+        name=comparison.table_name,
+        rows=comparison.rows,
+        folds=comparison.folds,
+        metric=metric,
+    )
     heads = [say(f"report.{head}", lang) for head in ("columns-count", "score", "spread", "difference", "error")]
     grid = grid_of([], [*heads, ""], first=say("report.hypothesis", lang))
     for entry in comparison.entries:
         marks = [say(f"report.{mark}", lang) for mark in ("best", "simplest") if entry is getattr(comparison, mark)]
-        difference = [_number(entry.difference), _number(entry.difference_error)] if entry is not comparison.best else ["", ""]
+        difference = (
+            [_number(entry.difference), _number(entry.difference_error)] if entry is not comparison.best else ["", ""]
+        )
         style = "bold" if entry in (comparison.best, comparison.simplest) else ""
         figures = [_number(entry.score), _number(entry.error)]
         grid.add_row(entry.formula, str(entry.columns), *figures, *difference, ", ".join(marks), style=style)

@@ -33,7 +33,13 @@ BLOCK = 4096
 
 
 def fast_forward(
-    objective: GramObjective, w: Floats, optimizer: SGD, epochs: int, *, tolerance: float = 0.0, halt: bool = True
+    objective: GramObjective,
+    w: Floats,
+    optimizer: SGD,
+    epochs: int,
+    *,
+    tolerance: float = 0.0,
+    halt: bool = True,
 ) -> History:
     """Return the history of ``epochs`` epochs of full-batch descent from ``w``.
 

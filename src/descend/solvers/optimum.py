@@ -71,9 +71,20 @@ def quasi_newton(
     slope = slopes[-1]
     try:
         for stage in objective.stages():
-            options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-16, "gtol": 1e-10}
+            options = {
+                "maxiter": iterations,
+                "maxfun": 2 * iterations,
+                "maxcor": 20,
+                "ftol": 1e-16,
+                "gtol": 1e-10,
+            }
             found = minimize(
-                stage.value_and_gradient, snapshots[-1], jac=True, method="L-BFGS-B", callback=record, options=options
+                stage.value_and_gradient,
+                snapshots[-1],
+                jac=True,
+                method="L-BFGS-B",
+                callback=record,
+                options=options,
             )
             record(found.x)
             slope = float(np.linalg.norm(found.jac))

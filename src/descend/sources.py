@@ -1,0 +1,159 @@
+"""Files that hold tables: what kind each is, and those that are not delimited text read into a polars frame."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import sqlite3
+import zlib
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from descend.errors import TableError
+from descend.frames import from_memory
+
+
+@dataclass(frozen=True)
+class File:
+    """A file's bytes (unpacked, where it was gzipped), its kind, and what was named inside it after ``::``."""
+
+    path: str
+    inner: str
+    data: bytes
+    kind: str
+
+    @property
+    def name(self) -> str:
+        """The name without its folder."""
+        return Path(self.path).name
+
+
+def open_file(source: str) -> File:
+    """Read a file and tell its kind; raises TableError where it cannot be opened or unpacked."""
+    path, _, inner = source.partition("::")
+    data = _bytes(path)
+    return File(path, inner, data, _file_kind(data, Path(path).name))
+
+
+def read_binary(file: File) -> pl.DataFrame:
+    """Read a file that is not delimited text; raises TableError where it is damaged or empty."""
+    try:
+        frame = _READERS[file.kind](file)
+    except TableError:
+        raise
+    except ModuleNotFoundError as error:
+        raise TableError("table.needs-extra", file=file.name, extra="excel") from error
+    except pl.exceptions.NoDataError as error:
+        raise TableError("table.no-rows", file=file.name) from error
+    except (Exception, pl.exceptions.PanicException) as error:  # every reader has errors of its own
+        reason = str(error).split("\n")[0][:200]
+        raise TableError("table.damaged", file=file.name, kind=file.kind, reason=reason) from error
+    if frame.width == 0 or frame.height == 0:
+        raise TableError("table.no-rows", file=file.name)
+    return frame
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise TableError("table.not-found", file=path) from error
+    except IsADirectoryError as error:
+        raise TableError("table.folder", file=path) from error
+    except (OSError, ValueError) as error:
+        raise TableError("table.no-access", file=path, reason=getattr(error, "strerror", None) or str(error)) from error
+    if data.startswith(b"\x1f\x8b"):
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, ValueError, zlib.error) as error:
+            raise TableError("table.damaged", file=path, kind="gzip", reason=str(error)) from error
+    return data
+
+
+def _file_kind(data: bytes, name: str) -> str:
+    """Tell a file's kind by its first bytes, else by its name, else it is text."""
+    if data.startswith(b"PAR1") and data.endswith(b"PAR1"):
+        return "parquet"
+    if data.startswith(b"ARROW1\0\0"):
+        return "arrow"
+    if data.startswith(b"SQLite format 3\0"):
+        return "sqlite"
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return "excel"
+    suffixes = [suffix.lower() for suffix in Path(name).suffixes if suffix.lower() != ".gz"]
+    suffix = suffixes[-1] if suffixes else ""
+    by_name = {
+        ".parquet": "parquet", ".feather": "arrow", ".arrow": "arrow", ".json": "json", ".ndjson": "ndjson",
+        ".jsonl": "ndjson", ".xlsx": "excel", ".xls": "excel", ".ods": "excel", ".db": "sqlite", ".sqlite": "sqlite",
+    }  # fmt: skip
+    if suffix == ".safetensors":
+        raise TableError("table.is-model", file=name)
+    return by_name.get(suffix, "text")
+
+
+def _read_arrow(file: File) -> pl.DataFrame:
+    return (
+        pl.read_ipc(io.BytesIO(file.data))
+        if file.data.startswith(b"ARROW1")
+        else pl.read_ipc_stream(io.BytesIO(file.data))
+    )
+
+
+def _read_excel(file: File) -> pl.DataFrame:
+    frame = pl.read_excel(io.BytesIO(file.data), sheet_name=file.inner or None, engine="calamine")
+    return frame.rename({column: column.strip() for column in frame.columns})
+
+
+def _read_sqlite(file: File) -> pl.DataFrame:
+    with closing(sqlite3.connect(f"{Path(file.path).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        known = [row[0] for row in connection.execute("select name from sqlite_master where type in ('table', 'view')")]
+        inner = file.inner
+        if not inner and len(known) == 1:
+            inner = known[0]
+        if inner not in known:
+            raise TableError("table.no-such-table", file=file.name, found=inner, known=", ".join(known) or "-")
+        quoted = inner.replace('"', '""')
+        cursor = connection.execute(f'select * from "{quoted}"')
+        names = [column[0] for column in cursor.description]
+        rows = cursor.fetchall()
+    return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None, strict=False)
+
+
+def _read_json(file: File) -> pl.DataFrame:
+    try:
+        tree = json.loads(file.data)
+    except json.JSONDecodeError as error:
+        raise TableError("table.bad-json", file=file.name, line=error.lineno, reason=error.msg) from error
+    if isinstance(tree, dict):
+        return from_memory(tree, None)
+    if isinstance(tree, list) and tree and all(isinstance(row, dict) for row in tree):
+        return pl.DataFrame(tree, infer_schema_length=None, strict=False)
+    raise TableError("table.json-shape", file=file.name)
+
+
+def _read_ndjson(file: File) -> pl.DataFrame:
+    rows = []
+    for number, line in enumerate(file.data.splitlines(), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise TableError("table.bad-json", file=file.name, line=number, reason=error.msg) from error
+            if not isinstance(row, dict):
+                raise TableError("table.json-shape", file=file.name)
+            rows.append(row)
+    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+
+
+_READERS = {
+    "parquet": lambda file: pl.read_parquet(io.BytesIO(file.data)),
+    "arrow": _read_arrow,
+    "json": _read_json,
+    "ndjson": _read_ndjson,
+    "excel": _read_excel,
+    "sqlite": _read_sqlite,
+}
