@@ -310,8 +310,8 @@ def test_a_target_may_be_written_in_backticks(name):
         ("y ~ x + I(1 + 1)", "        ^", "formula.term-without-column", {}),
         ("1 ~ x", "^", "formula.target-without-column", {}),
         ("y + 2 * 3 ~ x", "    ^", "formula.target-without-column", {}),
-        ("y ~ x + lag(z)", "        ^", "formula.function", {"found": "lag", "near": "log"}),
-        ("y ~ sqr(x)", "    ^", "formula.function", {"found": "sqr", "near": "sqrt"}),
+        ("y ~ x + lag(z)", "        ^", "formula.function-near", {"found": "lag", "near": "log"}),
+        ("y ~ sqr(x)", "    ^", "formula.function-near", {"found": "sqr", "near": "sqrt"}),
         ("y ~ I(zzz(x))", "      ^", "formula.function", {"found": "zzz", "near": ""}),
         ("y ~ x + y", "        ^", "formula.target-on-right", {"found": "y"}),
         ("log(y) ~ x + sqrt(y)", "                  ^", "formula.target-on-right", {"found": "y"}),
@@ -410,7 +410,7 @@ def test_only_text_is_a_formula():
     assert (error.code, error.values["found"]) == ("formula.not-text", "int")
 
 
-@pytest.mark.parametrize("formula", ["y ~ log(poly(x, 2))", "y ~ log(C(g))", "I(y * 2) ~ x"])
+@pytest.mark.parametrize("formula", ["y ~ log(poly(x, 2))", "y ~ log(C(g))"])
 def test_a_function_that_is_named_as_missing_is_not_listed_as_known(formula):
     error = refused(formula)
     assert error.code == "formula.function"
@@ -564,7 +564,7 @@ def test_code_in_a_formula_is_refused_and_never_run(attack, code, at, side, tmp_
 def test_code_in_backticks_is_only_the_name_of_a_column():
     name = "__import__('os').system('true')"
     assert refused(f"y ~ `{name}`").values["found"] == name
-    assert meaning(f"y ~ `{name}`", ["y", name]) == ([name], True)
+    assert parse(f"y ~ `{name}`").resolve(["y", name]).inputs == [Name(name)]
 
 
 def test_a_message_with_braces_in_the_formula_is_told_as_it_stands():

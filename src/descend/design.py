@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.errors import DesignError
-from descend.terms import Arithmetic, Category, Expression, Factor, Hypothesis, Name, Poly, Term
+from descend.terms import Arithmetic, Category, Expression, Factor, Hypothesis, Name, Poly, Term, grouped
 from descend.transforms import evaluate
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ class PolyCode:
         """``poly(x, 2)[1]`` and so on, or ``x^2`` where the powers are raw."""
         if self.norms:
             return [f"{self.text}[{power}]" for power in range(1, self.degree + 1)]
-        return [
-            str(self.expression) if power == 1 else f"{self.expression}^{power}" for power in range(1, self.degree + 1)
-        ]
+        return [power_name(self.expression, power) for power in range(1, self.degree + 1)]
 
     @classmethod
     def learn(cls, factor: Poly, data: Columns) -> PolyCode:
@@ -207,6 +205,9 @@ class Design:
             _check_levels(name, levels[name], data)
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
         plain = cls(hypothesis, uses, levels, blocks, np.zeros(width), np.ones(width))
+        for name in plain.names:
+            if plain.names.count(name) > 1:
+                raise DesignError("design.same-name", column=name)
         if not standardize or len(seen) == 0:
             return plain
         X = plain.matrix(seen)
@@ -267,6 +268,11 @@ class Design:
         if self.hypothesis.intercept:
             raw[0] -= self.means @ raw
         return raw
+
+
+def power_name(expression: Expression, power: int) -> str:
+    """Return the name of a power: ``x``, ``x^2``, ``(x + z)^2``."""
+    return grouped(expression) if power == 1 else f"{grouped(expression)}^{power}"
 
 
 def level_list(name: str, data: Columns) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from descend.design import INTERCEPT, Design, PolyCode
+from descend.design import INTERCEPT, Design, PolyCode, power_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,9 +36,7 @@ def addends(design: Design, weights: Floats, output: int) -> dict[str, float]:
         names, values = block.names, mine
         if len(block.codes) == 1 and isinstance(code, PolyCode):
             powers = code.powers(mine)
-            names = [INTERCEPT] + [
-                str(code.expression) if power == 1 else f"{code.expression}^{power}" for power in range(1, powers.size)
-            ]
+            names = [INTERCEPT, *(power_name(code.expression, power) for power in range(1, powers.size))]
             values = powers
         for name, value in zip(names, values, strict=True):
             total[name] = total.get(name, 0.0) + float(value)

@@ -118,12 +118,12 @@ class ModelError(DescendError):
 
 def pointer(text: str, position: int) -> str:
     """Two lines: a window of ``text`` and a caret under ``position``; wide letters (Hangul) take two cells."""
-    from unicodedata import east_asian_width
+    from unicodedata import category, east_asian_width
 
     flat = "".join(c if c.isprintable() else " " for c in text)
     position = min(max(position, 0), len(flat))
     start = max(0, position - 60)
     window = flat[start : position + 40]
     before = window[: position - start]
-    cells = sum(2 if east_asian_width(c) in "WF" else 1 for c in before)
+    cells = sum(0 if category(c) in ("Mn", "Me", "Cf") else 2 if east_asian_width(c) in "WF" else 1 for c in before)
     return f"  {window}\n  {' ' * cells}^"

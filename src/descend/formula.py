@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import isfinite
 from typing import TYPE_CHECKING, NoReturn
 
 from descend.terms import (
@@ -39,6 +40,7 @@ from descend.terms import (
     Power,
     Tree,
     fail,
+    leaves,
     names_of,
 )
 
@@ -133,10 +135,18 @@ class _Parser:
             return token
         return None
 
+    def stands(self, sign: str) -> bool:
+        """Tell whether a sign stands here."""
+        return (self.token.kind, self.token.text) == ("sign", sign)
+
     def expect(self, sign: str) -> None:
         if not self.accept(sign):
-            code = "formula.unfinished" if self.token.kind == "end" else "formula.expected"
-            self.fail(code, expected=sign, found=self.token.text)
+            self.wrong(sign)
+
+    def wrong(self, expected: str) -> NoReturn:
+        """Fail because something else was expected here, or because the text ends."""
+        code = "formula.unfinished" if self.token.kind == "end" else "formula.expected"
+        self.fail(code, expected=expected, found=self.token.text)
 
     def deeper(self) -> None:
         self.depth += 1
@@ -153,7 +163,7 @@ class _Parser:
             self.fail("formula.empty")
         if not any(token.text == "~" and token.kind == "sign" for token in self.tokens):
             self.fail("formula.no-tilde", self.tokens[-1])
-        if self.token.text == "~":
+        if self.stands("~"):
             self.fail("formula.no-target")
         targets = [self.target()]
         while self.accept("+"):
@@ -163,7 +173,7 @@ class _Parser:
             self.fail("formula.no-terms")
         right = self.sum()
         if self.token.kind != "end":
-            code = "formula.second-tilde" if self.token.text == "~" else "formula.unexpected"
+            code = "formula.second-tilde" if self.stands("~") else "formula.unexpected"
             self.fail(code, found=self.token.text)
         return Formula(self.text, tuple(targets), right)
 
@@ -195,11 +205,14 @@ class _Parser:
         parts = [("+", first, start.position)]
         while sign := self.accept(operator):
             start_of_part = self.token
+            if len(parts) >= MAX_LINKS:
+                self.fail("formula.too-deep", limit=MAX_LINKS)
             parts.append((operator, part(), sign.position))
             for tree, token in ((first, start), (parts[-1][1], start_of_part)):
-                if isinstance(tree, Leaf) and tree.intercept is not None:
-                    self.fail("formula.number", token, found=token.text)
-        if self.token.kind == "sign" and self.token.text == "/":
+                for leaf in leaves(tree):
+                    if leaf.intercept is not None:
+                        self.fail("formula.number", token, found=str(int(leaf.intercept)))
+        if self.stands("/"):
             self.fail("formula.division")
         return first if len(parts) == 1 else Chain(tuple(parts))
 
@@ -244,7 +257,7 @@ class _Parser:
                 self.with_column(made, token)
             self.expect(")")
             return made
-        made = Arithmetic(self.operand())
+        made = Arithmetic(self.operand(known=(*FUNCTIONS, "poly", "I", "C")))
         self.with_column(made, token)
         return made
 
@@ -260,11 +273,11 @@ class _Parser:
         raw = False
         if self.accept(","):
             if self.token.text != "raw":
-                self.fail("formula.expected", expected="raw=True", found=self.token.text)
+                self.wrong("raw=True")
             self.at += 1
             self.expect("=")
             if self.token.text not in ("True", "False"):
-                self.fail("formula.expected", expected="True", found=self.token.text)
+                self.wrong("True")
             raw = self.token.text == "True"
             self.at += 1
         made = Poly(expression, degree, raw)
@@ -305,9 +318,11 @@ class _Parser:
             self.fail("formula.too-deep", limit=MAX_LINKS)
         return Operation(operator, left, right)
 
-    def operand(self) -> Expression:
+    def operand(self, known: tuple[str, ...] = (*FUNCTIONS, "I")) -> Expression:
         token = self.token
         if token.kind == "number":
+            if not isfinite(float(token.text)):
+                self.fail("formula.too-large", found=token.text)
             self.at += 1
             return Number(float(token.text))
         if self.accept("("):
@@ -317,29 +332,31 @@ class _Parser:
             self.depth -= 1
             return inner
         if self.calls():
-            if token.text not in FUNCTIONS:
-                near = get_close_matches(token.text, FUNCTIONS, n=1)
-                known = ", ".join((*FUNCTIONS, "poly", "I", "C"))
-                self.fail("formula.function", found=token.text, known=known, near=near[0] if near else "")
+            if token.text not in (*FUNCTIONS, "I"):
+                near = get_close_matches(token.text, known, n=1)
+                code = "formula.function-near" if near else "formula.function"
+                self.fail(code, found=token.text, known=", ".join(known), near="".join(near))
             self.at += 2
             self.deeper()
             inner = self.arithmetic()
             self.expect(")")
             self.depth -= 1
-            return Apply(token.text, inner)
+            return inner if token.text == "I" else Apply(token.text, inner)
         return self.name()
 
     def name(self) -> Name:
         token = self.token
         if token.kind not in ("name", "quoted"):
-            code = "formula.unfinished" if token.kind == "end" else "formula.expected"
-            self.fail(code, expected="…", found=token.text)
+            self.wrong("…")
         self.at += 1
         return Name(token.text, token.position)
 
     def integer(self, least: int, most: int) -> int:
         token = self.token
-        if token.kind != "number" or not token.text.isdecimal() or not least <= int(token.text) <= most:
+        if token.kind == "end":
+            self.wrong("2")
+        short = token.kind == "number" and token.text.isdecimal() and len(token.text) < 4
+        if not short or not least <= int(token.text) <= most:
             self.fail("formula.degree", found=token.text, least=least, most=most)
         self.at += 1
         return int(token.text)

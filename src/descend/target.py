@@ -126,17 +126,13 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
         raise OptionError("option.family", value=asked, known=", ".join(("auto", *FAMILIES)))
     columns = _columns_under(hypothesis)
     name = columns[0]
-    if asked != "auto":
-        family = cast("Family", asked)
+    if asked != "auto" or loss != "auto":
+        by_loss = {"binary_cross_entropy": "logistic", "cross_entropy": "softmax"}.get(loss, "linear")
+        family = cast("Family", by_loss if asked == "auto" else asked)
         if family != "linear" and (len(columns) > 1 or not isinstance(hypothesis.targets[0], Name)):
             raise DesignError("design.one-class-target", family=family)
-        return family, Note("family.asked", {"family": family})
-    if loss == "binary_cross_entropy":
-        return "logistic", Note("family.by-loss", {"family": "logistic", "loss": loss})
-    if loss == "cross_entropy":
-        return "softmax", Note("family.by-loss", {"family": "softmax", "loss": loss})
-    if loss != "auto":
-        return "linear", Note("family.by-loss", {"family": "linear", "loss": loss})
+        code = "family.by-loss" if asked == "auto" else "family.asked"
+        return family, Note(code, {"family": family, "loss": loss})
     kinds = {column: table.kind(column) for column in columns}
     if len(columns) > 1 or not isinstance(hypothesis.targets[0], Name):
         return "linear", Note("family.numbers", {"column": ", ".join(columns)})

@@ -22,7 +22,7 @@ class Number:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.value:.15g}"
+        return str(int(self.value)) if self.value.is_integer() and self.value < 1e15 else repr(self.value)
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,12 @@ class Operation:
 
     def __str__(self) -> str:
         if self.left is None:
-            return f"-{_grouped(self.right)}"
+            return f"-{grouped(self.right)}"
         space = "" if self.operator == "**" else " "
-        return f"{_grouped(self.left)}{space}{self.operator}{space}{_grouped(self.right)}"
+        looser = {"+": "", "-": "", "*": "+-", "/": "+-"}.get(self.operator)
+        bare = isinstance(self.left, Operation) and looser is not None and self.left.operator not in looser
+        left = str(self.left) if bare else grouped(self.left)
+        return f"{left}{space}{self.operator}{space}{grouped(self.right)}"
 
 
 Expression = Number | Name | Apply | Operation
@@ -170,7 +173,7 @@ class Formula:
         expanded, intercept = _expand(self.right, others, self.text)
         terms = tuple(sorted(expanded.values(), key=len))  # main effects first, as written
         hypothesis = Hypothesis(self.text, self.targets, terms, intercept is not False)
-        for name in [*hypothesis.outputs, *hypothesis.inputs]:
+        for name in [*hypothesis.outputs, *(name for leaf in leaves(self.right) for name in _names_in(leaf))]:
             if name.name not in columns:
                 near = get_close_matches(name.name, columns, n=1, cutoff=0.5)
                 code = "formula.unknown-column-near" if near else "formula.unknown-column"
@@ -205,6 +208,22 @@ def names_of(node: Expression | Factor) -> Iterable[Name]:
             return
 
 
+def leaves(tree: Tree) -> Iterable[Leaf]:
+    """Yield the leaves of a right-hand side, from left to right."""
+    match tree:
+        case Leaf():
+            yield tree
+        case Power():
+            yield from leaves(tree.base)
+        case Chain():
+            for _, part, _ in tree.parts:
+                yield from leaves(part)
+
+
+def _names_in(leaf: Leaf) -> Iterable[Name]:
+    return names_of(leaf.factor) if leaf.factor is not None else ()
+
+
 def label(term: Term) -> str:
     """Return a term as it is written: ``a:b``."""
     return ":".join(map(str, term))
@@ -215,12 +234,16 @@ def fail(code: str, text: str, position: int, **values: object) -> NoReturn:
     raise FormulaError(code, text=text, position=position, **values)
 
 
-def _grouped(node: Expression) -> str:
+def grouped(node: Expression) -> str:
+    """Return an expression in parentheses where it is more than a name or a call."""
     return f"({node})" if isinstance(node, Operation) else str(node)
 
 
 def _unique(names: Iterable[Name]) -> list[Name]:
-    return list({name.name: name for name in reversed(list(names))}.values())[::-1]
+    found: dict[str, Name] = {}
+    for name in names:
+        found.setdefault(name.name, name)
+    return list(found.values())
 
 
 def _listed(columns: Sequence[str]) -> str:
@@ -241,8 +264,13 @@ def _expand(node: Tree, others: list[Factor], text: str) -> tuple[_Terms, bool |
         case Power():
             base, intercept = _expand(node.base, others, text)
             terms = dict(base)
+            newest = base
             for _ in range(node.exponent - 1):
-                terms = _united(terms, _crossed(terms, base, text, node.position))
+                crossed = _crossed(newest, base, text, node.position)
+                newest = {key: term for key, term in crossed.items() if key not in terms}
+                terms = _united(terms, newest)
+                if len(terms) > MAX_TERMS:
+                    fail("formula.too-many-terms", text, node.position, limit=MAX_TERMS)
             return terms, intercept
     terms, intercept = {}, None
     for operator, part, position in node.parts:
@@ -258,11 +286,15 @@ def _expand(node: Tree, others: list[Factor], text: str) -> tuple[_Terms, bool |
 
 
 def _crossed(left: _Terms, right: _Terms, text: str, position: int) -> _Terms:
-    if len(left) * len(right) > MAX_TERMS:
-        fail("formula.too-many-terms", text, position, limit=MAX_TERMS)
-    pairs = ((a, b) for a in left.values() for b in right.values())
-    products = ((*a, *(factor for factor in b if factor not in a)) for a, b in pairs)
-    return _united(*({frozenset(term): term} for term in products))
+    crossed: _Terms = {}
+    for a_key, a in left.items():
+        for b_key, b in right.items():
+            key = a_key | b_key
+            if key not in crossed:
+                crossed[key] = (*a, *(factor for factor in b if factor not in a_key))
+        if len(crossed) > MAX_TERMS:
+            fail("formula.too-many-terms", text, position, limit=MAX_TERMS)
+    return crossed
 
 
 def _united(*several: _Terms) -> _Terms:

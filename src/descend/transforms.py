@@ -74,20 +74,23 @@ def undo(expression: Expression, values: Floats) -> Floats:
                 return values
             case Apply(function, argument) if function in INVERSE:
                 return undo(argument, INVERSE[function](values))
-            case Operation(operator, left, right) if operator != "**":
-                if left is None:
-                    return undo(right, -values)
-                if not any(names_of(right)):
-                    constant = evaluate(right, {})
-                    back = {"+": np.subtract, "-": np.add, "*": np.divide, "/": np.multiply}[operator]
-                    return undo(left, back(values, constant))
-                if not any(names_of(left)):
-                    constant = evaluate(left, {})
-                    swapped: dict[str, Callable[[Floats], Floats]] = {
-                        "+": lambda z: z - constant,
-                        "-": lambda z: constant - z,
-                        "*": lambda z: z / constant,
-                        "/": lambda z: constant / z,
-                    }
-                    return undo(right, swapped[operator](values))
+            case Operation("-", None, right):
+                return undo(right, -values)
+            case Operation(operator, left, right) if operator != "**" and left is not None:
+                first = any(names_of(left))
+                if first != any(names_of(right)):
+                    constant = evaluate(right if first else left, {})
+                    if np.isfinite(constant) and (constant != 0 or operator in "+-"):
+                        return _undo_operation(operator, left if first else right, constant, values, first=first)
     raise DesignError("design.no-inverse", target=str(expression))
+
+
+def _undo_operation(operator: str, variable: Expression, constant: Floats, values: Floats, *, first: bool) -> Floats:
+    """Undo an operation with a constant, the variable standing ``first`` or second."""
+    if operator == "+":
+        return undo(variable, values - constant)
+    if operator == "*":
+        return undo(variable, values / constant)
+    if operator == "-":
+        return undo(variable, values + constant if first else constant - values)
+    return undo(variable, values * constant if first else constant / values)
