@@ -6,6 +6,7 @@ Columns are standardised inside; ``to_raw`` takes parameters back to the units o
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -205,8 +206,8 @@ class Design:
             _check_levels(name, levels[name], data)
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
         plain = cls(hypothesis, uses, levels, blocks, np.zeros(width), np.ones(width))
-        for name in plain.names:
-            if plain.names.count(name) > 1:
+        for name, count in Counter(plain.names).items():
+            if count > 1:
                 raise DesignError("design.same-name", column=name)
         if not standardize or len(seen) == 0:
             return plain

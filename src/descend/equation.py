@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 ROUNDING = 1e-12
+DIGITS = 6
 
 
 def addends(design: Design, weights: Floats, output: int) -> dict[str, float]:
@@ -43,17 +44,40 @@ def addends(design: Design, weights: Floats, output: int) -> dict[str, float]:
     return total
 
 
-def equation_lines(design: Design, target: Target, weights: Floats, *, digits: int = 6) -> list[str]:
-    """Return the equation, a line an output: ``score = 0.59 + 19.74 × hours``."""
+def equation_lines(design: Design, target: Target, weights: Floats, *, digits: int | None = None) -> list[str]:
+    """Return the equation, a line an output: ``score = 0.59 + 19.74 × hours``.
+
+    digits: significant ones; None: six, and more where large terms cancel, so that the equation can be used as printed.
+    """
     outputs = target.outputs
-    sums = [_sum(addends(design, weights, index), digits) for index in range(len(outputs))]
+    sums = [
+        _sum(addends(design, weights, index), digits or _digits(design, weights, index))
+        for index in range(len(outputs))
+    ]
     if target.family == "linear":
         return [f"{output} = {text}" for output, text in zip(outputs, sums, strict=True)]
     column = target.columns[0]
     if target.family == "logistic":
         return [f"P({column} = {outputs[0]}) = 1 / (1 + exp(−z))", f"z = {sums[0]}"]
     lines = [f"z[{output}] = {text}" for output, text in zip(outputs, sums, strict=True)]
-    return [f"P({column} = k) = exp(z[k]) / Σ exp(z)", *lines]
+    return [f"P({column} = class) = exp(z[class]) / Σ exp(z)", *lines]
+
+
+def _digits(design: Design, weights: Floats, output: int) -> int:
+    """Return six digits and one more for every power of ten by which powers of x outgrow what they add up to."""
+    spread = float(np.linalg.norm(weights[int(design.hypothesis.intercept) :, output]))
+    largest, column = 0.0, int(design.hypothesis.intercept)
+    for block in design.blocks:
+        code = block.codes[0]
+        width = len(block.names)
+        if len(block.codes) == 1 and isinstance(code, PolyCode) and code.norms:
+            raw = weights[column : column + width, output] / design.scales[column : column + width]
+            reach = abs(code.centre) + code.half_range
+            largest = max(largest, float(np.max(np.abs(code.powers(raw)) * reach ** np.arange(width + 1))))
+        column += width
+    if not spread > 0 or largest <= spread:
+        return DIGITS
+    return min(DIGITS + int(np.log10(largest / spread)), 17)
 
 
 def _sum(total: dict[str, float], digits: int) -> str:

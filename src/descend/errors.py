@@ -125,5 +125,11 @@ def pointer(text: str, position: int) -> str:
     start = max(0, position - 60)
     window = flat[start : position + 40]
     before = window[: position - start]
-    cells = sum(0 if category(c) in ("Mn", "Me", "Cf") else 2 if east_asian_width(c) in "WF" else 1 for c in before)
+
+    def width(letter: str) -> int:
+        if category(letter) in ("Mn", "Me", "Cf") or "\u1160" <= letter <= "\u11ff":  # marks; later parts of a syllable
+            return 0
+        return 2 if east_asian_width(letter) in "WF" else 1
+
+    cells = sum(map(width, before))
     return f"  {window}\n  {' ' * cells}^"

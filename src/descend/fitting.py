@@ -304,5 +304,5 @@ def _diverged(model: Model, trained: Trained) -> DivergedError:
             code = "fit.diverged-stable" if isinstance(trained.objective.loss, SquaredError) else "fit.diverged-bound"
             if model.settings.get("standardize", True) is False:
                 code += "-raw"
-            return DivergedError(code, model, stable=stable, **values)
+            return DivergedError(code, model, stable=stable, safe=0.9 * stable, **values)
     return DivergedError("fit.diverged", model, suggestion=history.lr / 10, **values)

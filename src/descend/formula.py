@@ -11,7 +11,7 @@ A recursive-descent parser, never an evaluator: what is not in this grammar is a
     atom       = "0" | "1" | "." | "(" sum ")" | factor
     factor     = name | "C(" name ")" | "poly(" arithmetic "," integer [ "," "raw" "=" ( "True" | "False" ) ] ")"
                | "I(" arithmetic ")" | function "(" arithmetic ")"
-    arithmetic = the usual + - * / ** (or ^), unary minus, numbers, names, functions and parentheses
+    arithmetic = the usual + - * / ** (or ^), unary minus, numbers, names, functions, I( ) and parentheses
     function   = log | log1p | log10 | exp | sqrt | abs | sin | cos | tanh
 """
 
@@ -179,6 +179,7 @@ class _Parser:
 
     def target(self) -> Expression:
         token = self.token
+        self.links = 0
         target = self.product_of_numbers()
         if not any(names_of(target)):
             self.fail("formula.target-without-column", token)
@@ -245,6 +246,7 @@ class _Parser:
 
     def factor(self) -> Factor:
         token = self.token
+        self.links = 0
         if self.calls() and token.text in ("C", "poly", "I"):
             self.at += 2
             made: Factor
@@ -322,7 +324,7 @@ class _Parser:
         token = self.token
         if token.kind == "number":
             if not isfinite(float(token.text)):
-                self.fail("formula.too-large", found=token.text)
+                self.fail("formula.too-large", found=token.text[:20])
             self.at += 1
             return Number(float(token.text))
         if self.accept("("):

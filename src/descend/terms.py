@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS = ("log", "log1p", "log10", "exp", "sqrt", "abs", "sin", "cos", "tanh")
 MAX_TERMS = 2_000
+MAX_WORK = 200_000
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ class Formula:
         """
         outputs = [name.name for target in self.targets for name in names_of(target)]
         others: list[Factor] = [Arithmetic(Name(column)) for column in columns if column not in outputs]
-        expanded, intercept = _expand(self.right, others, self.text)
+        expanded, intercept = _Expansion(others, self.text).expand(self.right)
         terms = tuple(sorted(expanded.values(), key=len))  # main effects first, as written
         hypothesis = Hypothesis(self.text, self.targets, terms, intercept is not False)
         for name in [*hypothesis.outputs, *(name for leaf in leaves(self.right) for name in _names_in(leaf))]:
@@ -251,56 +252,68 @@ def _listed(columns: Sequence[str]) -> str:
     return f"{shown}, … ({len(columns)})" if len(columns) > 12 else shown
 
 
-def _expand(node: Tree, others: list[Factor], text: str) -> tuple[_Terms, bool | None]:
-    """Return the terms of a right-hand side, in order, and what it says of the intercept (None: nothing)."""
-    match node:
-        case Leaf(factor=None, intercept=None):
-            return {frozenset([factor]): (factor,) for factor in others}, None
-        case Leaf(factor=None):
-            return {}, node.intercept
-        case Leaf():
-            assert node.factor is not None
-            return {frozenset([node.factor]): (node.factor,)}, None
-        case Power():
-            base, intercept = _expand(node.base, others, text)
-            terms = dict(base)
-            newest = base
-            for _ in range(node.exponent - 1):
-                crossed = _crossed(newest, base, text, node.position)
-                newest = {key: term for key, term in crossed.items() if key not in terms}
-                terms = _united(terms, newest)
-                if len(terms) > MAX_TERMS:
-                    fail("formula.too-many-terms", text, node.position, limit=MAX_TERMS)
-            return terms, intercept
-    terms, intercept = {}, None
-    for operator, part, position in node.parts:
-        right, said = _expand(part, others, text)
-        if operator == "-":
-            terms = {key: term for key, term in terms.items() if key not in right}
-            intercept = intercept if said is None else not said
-        else:
-            crossed = _crossed(terms, right, text, position) if operator in "*:" else {}
-            terms = crossed if operator == ":" else _united(terms, right, crossed)
-            intercept = intercept if said is None else said
-    return terms, intercept
+class _Expansion:
+    """Writes a right-hand side out into its terms, and stops at a limit: a formula may come from a web page."""
 
+    def __init__(self, others: list[Factor], text: str) -> None:
+        self.others, self.text, self.work = others, text, 0
 
-def _crossed(left: _Terms, right: _Terms, text: str, position: int) -> _Terms:
-    crossed: _Terms = {}
-    for a_key, a in left.items():
-        for b_key, b in right.items():
-            key = a_key | b_key
-            if key not in crossed:
-                crossed[key] = (*a, *(factor for factor in b if factor not in a_key))
-        if len(crossed) > MAX_TERMS:
-            fail("formula.too-many-terms", text, position, limit=MAX_TERMS)
-    return crossed
+    def expand(self, node: Tree) -> tuple[_Terms, bool | None]:
+        """Return the terms, in order, and what the node says of the intercept (None: nothing)."""
+        match node:
+            case Leaf(factor=None, intercept=None):
+                return {frozenset([factor]): (factor,) for factor in self.others}, None
+            case Leaf(factor=None):
+                return {}, node.intercept
+            case Leaf():
+                assert node.factor is not None
+                return {frozenset([node.factor]): (node.factor,)}, None
+            case Power():
+                base, intercept = self.expand(node.base)
+                terms, newest = dict(base), base
+                for _ in range(node.exponent - 1):
+                    crossed = self.crossed(newest, base, node.position)
+                    newest = {key: term for key, term in crossed.items() if key not in terms}
+                    terms = self.united(node.position, terms, newest)
+                return terms, intercept
+        terms, intercept = {}, None
+        for operator, part, position in node.parts:
+            right, said = self.expand(part)
+            if operator == "-":
+                terms = {key: term for key, term in terms.items() if key not in right}
+                intercept = intercept if said is None else not said
+            else:
+                crossed = self.crossed(terms, right, position) if operator in "*:" else {}
+                if operator == ":":
+                    terms = crossed
+                else:
+                    self.united(position, terms, right, crossed)
+                intercept = intercept if said is None else said
+        return terms, intercept
 
+    def crossed(self, left: _Terms, right: _Terms, position: int) -> _Terms:
+        """Return the product of every term of one side with every one of the other."""
+        self.count(len(left) * len(right), position)
+        crossed: _Terms = {}
+        for a_key, a in left.items():
+            for b_key, b in right.items():
+                key = a_key | b_key
+                if key not in crossed:
+                    crossed[key] = (*a, *(factor for factor in b if factor not in a_key))
+            if len(crossed) > MAX_TERMS:
+                fail("formula.too-many-terms", self.text, position, limit=MAX_TERMS)
+        return crossed
 
-def _united(*several: _Terms) -> _Terms:
-    """Return the terms of all, each as it was written first."""
-    united: _Terms = {}
-    for terms in several:
-        for key, term in terms.items():
-            united.setdefault(key, term)
-    return united
+    def united(self, position: int, terms: _Terms, *more: _Terms) -> _Terms:
+        """Add terms to the first, each as it was written first, and return it."""
+        for added in more:
+            self.count(len(added), position)
+            for key, term in added.items():
+                terms.setdefault(key, term)
+        return terms
+
+    def count(self, work: int, position: int) -> None:
+        """Add to the work done; a formula that asks for too much is refused."""
+        self.work += work
+        if self.work > MAX_WORK:
+            fail("formula.too-many-terms", self.text, position, limit=MAX_TERMS)

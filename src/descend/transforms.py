@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+EDGE = 2.0**-53
 FORWARD: dict[str, Callable[[Floats], Floats]] = {
     "log": np.log,
     "log1p": np.log1p,
@@ -31,9 +32,9 @@ INVERSE: dict[str, Callable[[Floats], Floats]] = {
     "log": np.exp,
     "log1p": np.expm1,
     "log10": lambda z: np.power(10.0, z),
-    "exp": np.log,
+    "exp": lambda z: np.log(np.maximum(z, np.finfo(np.float64).tiny)),
     "sqrt": lambda z: np.square(np.maximum(z, 0.0)),
-    "tanh": np.arctanh,
+    "tanh": lambda z: np.arctanh(np.clip(z, -1 + EDGE, 1 - EDGE)),
 }
 
 
@@ -49,7 +50,9 @@ def evaluate(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
                 return FORWARD[function](evaluate(argument, columns))
             case Operation(operator, left, right):
                 b = evaluate(right, columns)
-                a = evaluate(left, columns) if left is not None else np.zeros(())
+                if left is None:
+                    return np.negative(b)
+                a = evaluate(left, columns)
                 match operator:
                     case "+":
                         return np.add(a, b)
@@ -66,6 +69,7 @@ def evaluate(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
 def undo(expression: Expression, values: Floats) -> Floats:
     """Return the column whose ``expression`` gives ``values``: ``exp(z)`` for ``log(price)``.
 
+    A value that the expression cannot give (below 0 for a root) is taken to the nearest one that it can.
     Raises DesignError (``design.no-inverse``) for an expression that cannot be undone.
     """
     with np.errstate(all="ignore"):

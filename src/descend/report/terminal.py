@@ -140,17 +140,15 @@ def tell_comparison(comparison: Comparison, lang: str) -> RenderableType:
         folds=comparison.folds,
         metric=metric,
     )
-    heads = [say(f"report.{head}", lang) for head in ("columns-count", "score", "spread", "difference", "error")]
-    grid = grid_of([], [*heads, ""], first=say("report.hypothesis", lang))
+    heads = [say(f"report.{head}", lang) for head in ("columns-count", "score", "difference")]
+    grid = grid_of([], heads, first=say("report.hypothesis", lang), last="")
     for entry in comparison.entries:
         marks = [say(f"report.{mark}", lang) for mark in ("best", "simplest") if entry is getattr(comparison, mark)]
-        difference = (
-            [_number(entry.difference), _number(entry.difference_error)] if entry is not comparison.best else ["", ""]
-        )
-        style = "bold" if entry in (comparison.best, comparison.simplest) else ""
-        figures = [_number(entry.score), _number(entry.error)]
-        grid.add_row(entry.formula, str(entry.columns), *figures, *difference, ", ".join(marks), style=style)
-    grid.add_row(say("report.baseline", lang), "", _number(comparison.baseline), "", "", "", "", style="dim")
+        difference = "" if entry is comparison.best else _spread(entry.difference, entry.difference_error)
+        style = "bold" if marks else ""
+        score = _spread(entry.score, entry.error)
+        grid.add_row(entry.formula, str(entry.columns), score, difference, ", ".join(marks), style=style)
+    grid.add_row(say("report.baseline", lang), "", _number(comparison.baseline), "", "", style="dim")
     sentence = say(comparison.verdict, lang, **comparison.values)
     return Group(title, grid, Text(sentence, style="green" if comparison.verdict.endswith("clear") else "yellow"))
 
@@ -225,6 +223,10 @@ def _number(value: float | None, scale: float | None = None) -> str:
     if scale is not None and math.isfinite(scale) and abs(value) < 1e-12 * abs(scale):
         value = 0.0
     return f"{value:.4g}"
+
+
+def _spread(value: float, error: float) -> str:
+    return f"{value:.4g} ± {error:.2g}"
 
 
 def grid_of(before: Sequence[str], after: Sequence[str], first: str = "", last: str | None = None) -> Grid:
