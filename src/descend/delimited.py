@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import BOM_UTF8
 from collections import deque
 from dataclasses import dataclass, field, replace
 from itertools import dropwhile
@@ -97,13 +98,14 @@ def read_delimited(
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in "\r\n\0\"'":
             raise OptionError("option.delimiter", value=delimiter)
     text, found = decode(data, name, encoding)
-    if "\r" in text:
+    unchanged = found == "utf-8-sig" and b"\r" not in data and not data.startswith(BOM_UTF8)
+    if not unchanged and "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text or text.isspace():
         raise TableError("table.empty", file=name)
     if "\0" in text:
         raise TableError("table.binary", file=name)
-    head = text.lstrip("\n")[:HEAD]
+    head = text[:TOP].lstrip("\n")[:HEAD]
     quote = "'" if '"' not in head and CLOSED_QUOTE.search(head) else '"'
     source = Delimited(name, text, delimiter or _delimiter(head, quote, decimal), quote, header is not False)
     if found not in ("utf-8", "utf-8-sig"):
@@ -116,7 +118,7 @@ def read_delimited(
             Note("note.no-header", {"names": ", ".join(f"x{i + 1}" for i in range(min(len(first), 3)))})
         )
     names = _names(first, source)
-    frame = _cells(source, names)
+    frame = _cells(source, names, data if unchanged else None)
     if frame.height == 0:
         raise TableError("table.no-rows", file=name)
     return frame, source
@@ -193,11 +195,17 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def _cells(source: Delimited, names: list[str]) -> pl.DataFrame:
-    """Read every cell as text; raise TableError naming the first ragged line or the quote left open."""
+def _cells(source: Delimited, names: list[str], data: bytes | None) -> pl.DataFrame:
+    """Read every cell as text; raise TableError naming the first ragged line or the quote left open.
+
+    ``data`` are the bytes of the text in UTF-8, where they are at hand.
+    """
+    text = source.text
+    if text.startswith("\n") or not text.endswith("\n"):
+        text, data = text.strip("\n") + "\n", None  # without an end of line polars lets the last row be too long
     try:
         frame = pl.read_csv(
-            (source.text.strip("\n") + "\n").encode(),
+            text.encode() if data is None else data,
             has_header=False,
             new_columns=names,
             schema_overrides=[pl.String] * len(names),

@@ -5,9 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import sqlite3
 import zlib
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,6 +107,9 @@ def _read_excel(file: File) -> pl.DataFrame:
 
 
 def _read_sqlite(file: File) -> pl.DataFrame:
+    import sqlite3
+    from contextlib import closing
+
     with closing(sqlite3.connect(f"{Path(file.path).resolve().as_uri()}?mode=ro", uri=True)) as connection:
         known = [row[0] for row in connection.execute("select name from sqlite_master where type in ('table', 'view')")]
         inner = file.inner

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 import typer
@@ -10,37 +11,39 @@ from descend.cli import options as o
 from descend.errors import InterruptedFitError
 from descend.messages import say
 
+COMMANDS = {
+    "fit": "fitting",
+    "predict": "using",
+    "evaluate": "using",
+    "show": "using",
+    "plot": "using",
+    "compare": "fitting",
+    "labs": "learning",
+    "lab": "learning",
+}
 
-def build(lang: str) -> Callable[..., Any]:
-    """Return the command line in a language, ready to be called with arguments."""
-    from descend.cli import fitting, learning, using
 
+def build(lang: str, asked: str) -> Callable[..., Any]:
+    """Return the command line in a language, ready to be called with arguments.
+
+    Only the command that was ``asked`` for is loaded, or all of them where it is none of them.
+    """
     app = typer.Typer(
         help=say("help.app", lang),
         add_completion=False,
+        add_help_option=False,
         invoke_without_command=True,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
-        context_settings={"help_option_names": ["--help", "-h"]},
     )
-    commands = (
-        fitting.fit,
-        using.predict,
-        using.evaluate,
-        using.show,
-        using.plot,
-        fitting.compare,
-        learning.labs,
-        learning.lab,
-    )
-    for command in commands:
-        app.command(help=say(f"help.{command.__name__}", lang))(_interruptible(command))
-
+    for name in [asked] if asked in COMMANDS else COMMANDS:
+        command = getattr(import_module(f"descend.cli.{COMMANDS[name]}"), name)
+        app.command(name, help=say(f"help.{name}", lang), add_help_option=False)(_interruptible(command))
     app.callback()(_root)
     return app
 
 
-def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = False) -> None:
+def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> None:
     """Take the options that may stand before the command; ``main`` has read them already."""
     if version:
         from descend._version import __version__

@@ -53,6 +53,7 @@ def fit(
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
+    help: o.Help = False,
 ) -> int:
     """Fit a hypothesis and tell how it went."""
     from descend.fitting import fit as run
@@ -115,6 +116,7 @@ def compare(
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
+    help: o.Help = False,
 ) -> int:
     """Compare hypotheses."""
     from descend.recipe import Recipe

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from descend.labs.runner import Outcome
 
 
-def labs(json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False) -> int:
+def labs(json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> int:
     """List the labs."""
     from descend.labs import all_labs
     from descend.report.lessons import tell_list
@@ -36,6 +36,7 @@ def lab(
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
+    help: o.Help = False,
 ) -> int:
     """Run one lab, or all of them."""
     from descend.labs import all_labs, find

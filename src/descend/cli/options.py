@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, Context, Exit, Option
 
 from descend.errors import OptionError
 from descend.messages import language, say
@@ -20,6 +20,12 @@ def _argument(name: str, metavar: str) -> Any:
     return Argument(help=say(f"help.{name}", _LANG), show_default=False, metavar=metavar)
 
 
+def _show_help(context: Context, asked: bool) -> None:
+    if asked:
+        context.get_help()
+        raise Exit
+
+
 File = Annotated[str, _argument("file", "FILE")]
 RowsFile = Annotated[str | None, _argument("rows-file", "[FILE]")]
 Formula = Annotated[str, _argument("formula", "FORMULA")]
@@ -27,6 +33,10 @@ Formulas = Annotated[list[str], _argument("formulas", "FORMULA...")]
 ModelFile = Annotated[str, _argument("model", "MODEL")]
 LabId = Annotated[str | None, _argument("lab-id", "[LAB]")]
 
+Help = Annotated[
+    bool,
+    Option("--help", "-h", help=say("help.help", _LANG), is_eager=True, expose_value=False, callback=_show_help),
+]
 Version = Annotated[bool, _option("version", "--version")]
 Lang = Annotated[str | None, _option("lang", "--lang")]
 Json = Annotated[bool, _option("json", "--json")]

@@ -35,6 +35,7 @@ def predict(
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
+    help: o.Help = False,
 ) -> int:
     """Predict rows."""
     from descend.model import load
@@ -79,6 +80,7 @@ def evaluate(
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
+    help: o.Help = False,
 ) -> int:
     """Test a model on a table."""
     from descend.model import load
@@ -96,7 +98,9 @@ def evaluate(
     return 0
 
 
-def show(model: o.ModelFile, json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False) -> int:
+def show(
+    model: o.ModelFile, json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False
+) -> int:
     """Tell what a model is."""
     from descend.model import load
     from descend.report.facts import model_facts
@@ -111,7 +115,9 @@ def show(model: o.ModelFile, json: o.Json = False, lang: o.Lang = None, debug: o
     return 0
 
 
-def plot(model: o.ModelFile, out: o.PlotOut = "fit.png", lang: o.Lang = None, debug: o.Debug = False) -> int:
+def plot(
+    model: o.ModelFile, out: o.PlotOut = "fit.png", lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False
+) -> int:
     """Draw a model."""
     from descend.model import load
     from descend.report.plots import PICTURES, lacks_letters
