@@ -284,6 +284,7 @@ def test_a_progress_bar_is_drawn_on_a_terminal_for_a_long_run(table):
             "option.cannot-write",
             ["fit", "{scores}", "score ~ hours", "-o", "no/such/folder/m.safetensors"],
         ),
+        (2, "option.model-kind", ["fit", "{scores}", "score ~ hours", "-o", "scores.csv"]),
         (2, "option.init", ["fit", "{scores}", "score ~ hours", "--init", "hours=big"]),
         (2, "option.count", ["fit", "{scores}", "score ~ hours", "--log-every", "0"]),
         (1, "model.not-found", ["show", "no.safetensors"]),

@@ -481,7 +481,7 @@ def test_dates_are_neither_numbers_nor_labels():
     table = read({"day": [date(2024, 1, 5)]})
     with pytest.raises(TableError) as error:
         table.numbers("day")
-    assert (error.value.code, error.value.column) == ("table.not-numbers", "day")
+    assert (error.value.code, error.value.column) == ("table.no-category", "day")
     with pytest.raises(TableError) as error:
         table.labels("day")
     assert (error.value.code, error.value.column) == ("table.no-category", "day")

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def require_folder(path: str | os.PathLike[str]) -> None:
+    """Raise OptionError where a file could not be written for want of a folder: better before a long fit than after."""
+    folder = Path(path).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise OptionError("option.cannot-write", path=str(path), reason=str(folder))
+
+
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``path``; on success flush it to disk and rename it, else remove it.

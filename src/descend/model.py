@@ -156,7 +156,7 @@ class Model:
         wanted: dict[str, Use] = dict(self.design.uses)
         outputs = target_uses(self.design.hypothesis, self.target.family) if target else {}
         wanted |= outputs
-        require(wanted, table, lambda name: get_close_matches(name, table.columns, n=1, cutoff=0.5))
+        require(wanted, table, lambda name: get_close_matches(name, table.columns, n=1, cutoff=0.6))
         return gather(wanted, table, missing=missing, means=self.means, required=outputs)
 
     def _predicted(self, data: Columns) -> Floats:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 import polars as pl
@@ -94,7 +94,9 @@ class Table:
         Raises TableError (``table.bad-cell``) naming the first cell that is no finite number.
         """
         kind = self.kind(column)
-        if kind not in ("number", "boolean"):
+        if kind == "other":
+            self._refuse_kind(column)
+        if kind == "text":
             raise TableError("table.not-numbers", file=self.name, column=column, **self._first_text(column))
         if kind == "boolean":
             truth = (self.labels(column) == "true").cast(pl.Float64)
@@ -117,7 +119,7 @@ class Table:
         """Return a column as text labels, null where missing; 2007 and 2007.0 are one label, so are TRUE and true."""
         kind = self.kind(column)
         if kind == "other":
-            raise TableError("table.no-category", file=self.name, column=column, dtype=str(self.frame[column].dtype))
+            self._refuse_kind(column)
         if kind == "number" and not self._parsed(column)[1].any():
             values = self._parsed(column)[0]
             distinct = np.unique(values[~np.isnan(values)])
@@ -126,6 +128,10 @@ class Table:
             return series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
         text = self._text(column)
         return text.str.to_lowercase() if kind == "boolean" else text
+
+    def _refuse_kind(self, column: str) -> NoReturn:
+        dtype = str(self.frame[column].dtype)
+        raise TableError("table.no-category", file=self.name, column=column, dtype=dtype)
 
     def _text(self, column: str) -> pl.Series:
         text = self.frame[column].cast(pl.String).str.strip_chars()

@@ -176,7 +176,7 @@ class Formula:
         hypothesis = Hypothesis(self.text, self.targets, terms, intercept is not False)
         for name in [*hypothesis.outputs, *(name for leaf in leaves(self.right) for name in _names_in(leaf))]:
             if name.name not in columns:
-                near = get_close_matches(name.name, columns, n=1, cutoff=0.5)
+                near = get_close_matches(name.name, columns, n=1, cutoff=0.6)
                 code = "formula.unknown-column-near" if near else "formula.unknown-column"
                 fail(
                     code,

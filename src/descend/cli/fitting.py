@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from descend.cli import options as o
 from descend.cli.console import progress, speak, tell, tell_json
 from descend.errors import DivergedError, OptionError
+from descend.files import require_folder
 from descend.messages import say
 
 if TYPE_CHECKING:
@@ -61,6 +63,10 @@ def fit(
 
     if keep and out is None:
         raise OptionError("option.keep-without-out")
+    if out is not None:
+        if Path(out).suffix != ".safetensors":
+            raise OptionError("option.model-kind", path=out)
+        require_folder(out)
     if log_every is not None and log_every < 1:
         raise OptionError("option.count", name="log-every", value=log_every)
     recipe = Recipe(
