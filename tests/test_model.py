@@ -15,7 +15,6 @@ from safetensors.numpy import save_file
 import descend
 from descend.errors import DescendError, ModelError, OptionError
 from descend.files import plain
-from descend.storage import save
 
 FITS = {
     "line": ("y ~ a + b", {}),
@@ -53,7 +52,7 @@ def test_a_model_read_again_is_the_same_to_the_bit(fitted, noisy, tmp_path):
     np.testing.assert_array_equal(again.history.snapshots, fitted.history.snapshots)
     assert again.sample.frame.select(fitted.sample.frame.columns).equals(fitted.sample.frame)
     np.testing.assert_array_equal(again.sample.tested, fitted.sample.tested)
-    assert save(again, tmp_path / "n.safetensors").read_bytes() == path.read_bytes()
+    assert again.save(tmp_path / "n.safetensors").read_bytes() == path.read_bytes()
 
 
 @pytest.fixture

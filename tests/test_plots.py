@@ -7,7 +7,8 @@ import pytest
 
 import descend
 from descend.errors import OptionError
-from descend.report.plots import Kept, draw, korean_font, lacks_letters
+from descend.report.kept import Kept
+from descend.report.plots import draw, korean_font, lacks_letters
 
 FITS = {
     "line": ("y ~ a", {}),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.history import History
-    from descend.report.plots import Kept
+    from descend.report.kept import Kept
 
     Floats = NDArray[np.float64]
 

@@ -7,11 +7,9 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from descend.files import written_whole
-from descend.losses import make_loss
 from descend.messages import say
-from descend.model import sample_columns
-from descend.objectives.rows import RowsObjective
 from descend.report import panels
+from descend.report.kept import Kept
 
 if TYPE_CHECKING:
     import os
@@ -78,29 +76,6 @@ def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "
                 metadata = {"Date": None} if kind == "svg" else {}
                 figure.savefig(temporary, format=kind, dpi=110, metadata=metadata)
     return figure
-
-
-class Kept:
-    """The rows that the model keeps, with what is computed from them."""
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-        self.rows = 0 if model.sample is None else model.sample.frame.height
-        self.size = 36.0 if self.rows <= 100 else 14.0
-        if not self.rows:
-            return
-        assert model.sample is not None
-        self.columns = sample_columns(model)
-        self.tested = model.sample.tested
-        self.X = model.design.matrix(self.columns)
-        self.Y = model.target.encode(self.columns)
-        self.truth = model.target.truth(self.columns)
-        self.predicted = model.target.predict(self.X @ model.weights)
-        loss = make_loss(model.loss, model.family, delta=model.delta)
-        fitted = ~self.tested
-        l2 = float(model.settings.get("l2", 0.0))
-        outputs = model.weights.shape[1]
-        self.objective = RowsObjective(self.X[fitted], self.Y[fitted], loss, outputs, l2, model.design.penalised)
 
 
 def korean_font() -> str | None:
