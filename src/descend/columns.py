@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from descend.delimited import Note
 from descend.errors import DesignError, OptionError, TableError
+from descend.messages import Note
 from descend.terms import Arithmetic, Category, Name, names_of
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from codecs import BOM_UTF8
 from collections import deque
 from dataclasses import dataclass, field, replace
 from itertools import dropwhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from descend.errors import OptionError, TableError
+from descend.messages import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,14 +28,6 @@ HEAD = 65_536
 TOP = 4_194_304
 NUMBER = re.compile(r"[+\-−]?(\d[\d,.   ]*|[.,]\d+)([eE][+-]?\d+)?")
 CLOSED_QUOTE = re.compile(r"(^|[,;|\t])'[^']*'(?=[,;|\t]|$)", re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something the reader found out and the person should know: a code of messages/ and its values."""
-
-    code: str
-    values: dict[str, Any]
 
 
 @dataclass

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.columns import Columns, gather, uses
-from descend.delimited import Note
 from descend.design import Design
 from descend.diagnosis import separated
 from descend.errors import DivergedError, FitError
 from descend.foresight import best_rate, largest_stable_rate
 from descend.formula import parse
 from descend.losses import Loss, SquaredError, make_loss
+from descend.messages import Note
 from descend.model import Model, keep_sample
 from descend.objectives.gram import GramObjective
 from descend.objectives.rows import RowsObjective

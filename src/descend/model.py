@@ -17,13 +17,13 @@ import polars as pl
 from descend import storage
 from descend._version import __version__
 from descend.columns import Columns, Use, gather, require
-from descend.delimited import Note
 from descend.design import INTERCEPT, Design
 from descend.equation import equation_lines
 from descend.errors import DescendError, ModelError
 from descend.formula import parse
 from descend.history import History
 from descend.losses import NAMES
+from descend.messages import Note
 from descend.tables import Table, read
 from descend.target import Family, Target, target_uses
 from descend.verification import Verification, judge

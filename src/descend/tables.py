@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 import polars as pl
 
-from descend.delimited import Delimited, Note, read_delimited
+from descend.delimited import Delimited, read_delimited
 from descend.errors import OptionError, TableError
 from descend.frames import from_memory
 from descend.sources import open_file, read_binary
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from descend.messages import Note
 
     Floats = NDArray[np.float64]
 

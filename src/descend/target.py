@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from descend.delimited import Note
 from descend.design import level_codes, level_list
 from descend.errors import DesignError, OptionError
+from descend.messages import Note
 from descend.terms import Expression, Hypothesis, Name, names_of
 from descend.transforms import evaluate, undo
 

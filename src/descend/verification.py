@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from descend.delimited import Note
 from descend.errors import OptionError
+from descend.messages import Note
 from descend.metrics import class_scores, confusion, number_scores, per_class, row_log_loss
 
 if TYPE_CHECKING:

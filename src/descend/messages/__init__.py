@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,18 @@ def _sentences(lang: str) -> dict[str, str]:
 def say(code: str, lang: str = "en", **values: Any) -> str:
     """Return the sentence of ``code`` in ``lang`` with ``values`` put in; an unknown language speaks English."""
     return _sentences(lang if lang in LANGUAGES else "en")[code].format(**values)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something a person should know: the code of a sentence and the values that fill it."""
+
+    code: str
+    values: dict[str, Any]
+
+    def tell(self, lang: str = "en") -> str:
+        """Return the sentence in ``lang``."""
+        return say(self.code, lang, **self.values)
 
 
 def has(code: str) -> bool:

@@ -42,7 +42,7 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
             "equation": model.equation.split("\n"),
             "coefficients": model.coefficients,
             "verification": None if model.verification is None else verification_facts(model.verification, lang),
-            "notes": [say(note.code, lang, **note.values) for note in model.notes],
+            "notes": [note.tell(lang) for note in model.notes],
             "files": files or [],
         }
     )

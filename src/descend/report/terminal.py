@@ -48,7 +48,7 @@ def tell_model(model: Model, lang: str, files: Sequence[str] | None = None) -> R
         add("verdict", tell_verdict(model.verification, lang))
     notes = [note for note in model.notes if note.code.startswith("note.")]
     if notes:
-        add("notes", Group(*(Text(say(note.code, lang, **note.values), style="yellow") for note in notes)))
+        add("notes", Group(*(Text(note.tell(lang), style="yellow") for note in notes)))
     if files is not None:
         written = [say("report.saved", lang, path=path) for path in files]
         add("files", "\n".join(written) if written else Text(say("report.not-saved", lang), style="dim"))
@@ -178,7 +178,7 @@ def tell_frame(frame: Any, limit: int, lang: str) -> RenderableType:
 
 def _hypothesis(model: Model, lang: str) -> RenderableType:
     lines = [Text(model.formula, style="bold")]
-    lines += [Text(say(n.code, lang, **n.values)) for n in model.notes if n.code.startswith("family.")]
+    lines += [Text(n.tell(lang)) for n in model.notes if n.code.startswith("family.")]
     for column, levels in model.design.levels.items():
         told = ", ".join(levels[1:8]) + (", …" if len(levels) > 8 else "")
         lines.append(Text(say("report.level-line", lang, column=column, levels=told, reference=levels[0]), style="dim"))
