@@ -309,6 +309,19 @@ def test_snapshots_are_few_and_hold_the_start_and_the_end(epochs):
     assert (np.diff(kept) > 0).all()
 
 
+def test_many_parameters_are_kept_less_often():
+    assert snapshot_epochs(1000, 10_000).size <= 50
+    random = np.random.default_rng(0)
+    X = np.column_stack([np.ones(300), random.normal(size=(300, 60))])
+    codes = random.integers(0, 200, (300, 1)).astype(float)
+    objective = RowsObjective(X, codes, CrossEntropy(), 200, 1e-3, np.ones(61, dtype=bool))
+    run = quasi_newton(objective, np.zeros(61 * 200), iterations=100)
+    assert len(run) > 50
+    assert len(run.snapshots) <= 41
+    assert run.final_loss == objective.value(run.weights) == min(run.loss)
+    assert run.snapshot_epoch[0] == 0
+
+
 def test_a_history_becomes_a_frame_and_knows_its_epochs():
     run = iterate(problem(17), np.zeros(3), SGD(0.01), CONSTANT, 5)
     frame = run.frame()

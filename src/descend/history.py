@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Stop = Literal["epochs", "converged", "early", "diverged", "interrupted", "optimum"]
 SNAPSHOTS = 500
+SNAPSHOT_NUMBERS = 500_000
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,13 @@ class History:
         return pl.DataFrame(columns)
 
 
-def snapshot_epochs(epochs: int) -> NDArray[np.int64]:
-    """Return at most SNAPSHOTS epochs from 0 to ``epochs`` to keep parameters of: every early one, then fewer."""
-    if epochs < SNAPSHOTS:
+def snapshot_epochs(epochs: int, parameters: int = 1) -> NDArray[np.int64]:
+    """Return the epochs from 0 to ``epochs`` to keep parameters of: every early one, then fewer.
+
+    They are SNAPSHOTS at most, and fewer where there are so many parameters that they would fill SNAPSHOT_NUMBERS.
+    """
+    most = max(min(SNAPSHOTS, SNAPSHOT_NUMBERS // max(parameters, 1)), 4)
+    if epochs < most:
         return np.arange(epochs + 1)
-    spread = np.geomspace(SNAPSHOTS // 2, epochs, SNAPSHOTS - SNAPSHOTS // 2)
-    return np.unique(np.concatenate([np.arange(SNAPSHOTS // 2), np.round(spread)]).astype(np.int64))
+    spread = np.geomspace(most // 2, epochs, most - most // 2)
+    return np.unique(np.concatenate([np.arange(most // 2), np.round(spread)]).astype(np.int64))

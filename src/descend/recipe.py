@@ -64,7 +64,7 @@ class Recipe:
     init: Any = "zeros"
     seed: int = 0
     missing: str = "error"
-    test: str = "auto"
+    test: str | float = "auto"
     validation: float = 0.2
     patience: int | None = None
     dtype: str = "float64"

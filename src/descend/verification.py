@@ -61,7 +61,7 @@ class Verification:
         return asdict(self)
 
 
-def split_rows(rows: int, test: str, seed: int, codes: Rows | None = None) -> Split:
+def split_rows(rows: int, test: str | float, seed: int, codes: Rows | None = None) -> Split:
     """Return the split that ``test`` asks for: "auto", "none", "loo", a share or a number of folds.
 
     Rows of a class (``codes``) are shared out in proportion. Raises OptionError when it makes no sense for that many.
@@ -77,7 +77,7 @@ def split_rows(rows: int, test: str, seed: int, codes: Rows | None = None) -> Sp
         return Split("loo", everything, [(np.delete(everything, row), everything[[row]]) for row in range(rows)])
     try:
         number = float(test)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise OptionError("option.test", value=test) from error
     if 0 < number < 1:
         held = _spread(rows, seed, codes) < max(round(number * rows), 1) / rows

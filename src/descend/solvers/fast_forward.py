@@ -58,7 +58,7 @@ def fast_forward(
         steps = _Plain(optimizer.lr * weights[:, 0], offsets[moving], stride)
     epoch = np.arange(epochs // stride + 1) * stride
     squares, slopes, kept = [], [], []
-    wanted = set(snapshot_epochs(epoch.size - 1).tolist())
+    wanted = set(snapshot_epochs(epoch.size - 1, w.size).tolist())
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for first, block in steps.blocks(epoch.size):
             squares.append(np.einsum("tpk,pk->t", block**2, np.broadcast_to(weights, block.shape[1:])) / 2)

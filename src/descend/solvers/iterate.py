@@ -98,7 +98,7 @@ class _Run:
         self.validation_losses: list[float] = []
         self.best_epoch, self.best_w = 0, w.copy()
         self.finite_w = w.copy()
-        self.wanted = set(snapshot_epochs(epochs).tolist())
+        self.wanted = set(snapshot_epochs(epochs, w.size).tolist())
         self.snapshots: list[tuple[int, Floats]] = []
         self.started = perf_counter()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.foresight import best_rate
-from descend.history import History, Stop
+from descend.history import SNAPSHOT_NUMBERS, SNAPSHOTS, History, Stop
 from descend.optimizers import SGD
 from descend.solvers.fast_forward import fast_forward
 
@@ -56,55 +56,64 @@ def quasi_newton(
     from scipy.optimize import minimize
 
     started = perf_counter()
-    losses, slopes, snapshots = [], [], []
-
-    def record(at: Floats) -> None:
-        value, gradient = objective.value_and_gradient(at)
-        losses.append(value)
-        slopes.append(float(np.linalg.norm(gradient)))
-        snapshots.append(at.copy())
-        if on_epoch is not None:
-            on_epoch(len(losses) - 1, value)
-
-    record(w)
+    way = _Way(objective, on_epoch)
+    way.record(w)
     stop: Stop = "optimum"
-    slope = slopes[-1]
     try:
         for stage in objective.stages():
-            options = {
-                "maxiter": iterations,
-                "maxfun": 2 * iterations,
-                "maxcor": 20,
-                "ftol": 1e-16,
-                "gtol": 1e-10,
-            }
+            options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-16, "gtol": 1e-10}
             found = minimize(
-                stage.value_and_gradient,
-                snapshots[-1],
-                jac=True,
-                method="L-BFGS-B",
-                callback=record,
-                options=options,
+                stage.value_and_gradient, way.last, jac=True, method="L-BFGS-B", callback=way.record, options=options
             )
-            record(found.x)
-            slope = float(np.linalg.norm(found.jac))
+            way.record(found.x)
+            way.slope = float(np.linalg.norm(found.jac))
             if found.nit >= iterations:
                 stop = "epochs"
     except KeyboardInterrupt:
         stop = "interrupted"
-    best = int(np.nanargmin(losses))
-    kept = np.unique(np.linspace(0, len(snapshots) - 1, 500).astype(np.int64))
     return History(
-        epoch=np.arange(len(losses)),
-        loss=np.array(losses),
-        gradient_norm=np.array(slopes),
-        weights=snapshots[best],
-        snapshot_epoch=kept,
-        snapshots=np.array([snapshots[index] for index in kept]),
+        epoch=np.arange(len(way.losses)),
+        loss=np.array(way.losses),
+        gradient_norm=np.array(way.slopes),
+        weights=way.best,
+        snapshot_epoch=np.array(list(way.snapshots), dtype=np.int64),
+        snapshots=np.array(list(way.snapshots.values())),
         stop=stop,
         optimizer="auto",
         lr=float("nan"),
         elapsed=perf_counter() - started,
-        final_loss=losses[best],
-        final_gradient_norm=slope,
+        final_loss=way.least,
+        final_gradient_norm=way.slope,
     )
+
+
+class _Way:
+    """The record of a quasi-Newton run; of the parameters it keeps every one at first, then fewer."""
+
+    def __init__(self, objective: RowsObjective, on_epoch: Callable[[int, float], None] | None) -> None:
+        self.objective, self.on_epoch = objective, on_epoch
+        self.losses: list[float] = []
+        self.slopes: list[float] = []
+        self.snapshots: dict[int, Floats] = {}
+        self.stride = 1
+        self.best: Floats = np.empty(0)
+        self.last: Floats = np.empty(0)
+        self.least = float("inf")
+        self.slope = float("nan")
+
+    def record(self, w: Floats) -> None:
+        """Take down the loss, the gradient and now and then the parameters."""
+        value, gradient = self.objective.value_and_gradient(w)
+        self.last = w.copy()
+        if value < self.least or not self.losses:
+            self.best, self.least = self.last, value
+        step = len(self.losses)
+        self.losses.append(value)
+        self.slopes.append(float(np.linalg.norm(gradient)))
+        if step % self.stride == 0:
+            self.snapshots[step] = self.last
+        if len(self.snapshots) > max(min(SNAPSHOTS, SNAPSHOT_NUMBERS // w.size), 4):
+            self.stride *= 2
+            self.snapshots = {step: kept for step, kept in self.snapshots.items() if step % self.stride == 0}
+        if self.on_epoch is not None:
+            self.on_epoch(step, value)
