@@ -144,11 +144,11 @@ def test_evaluate_show_and_plot_use_the_model_file(capsys, model, table, tmp_pat
     code, out, _ = called(capsys, "evaluate", model, table)
     assert code == 0
     assert "RMSE" in out
-    assert "120 unseen rows" in out
+    assert "on 120 rows its error" in out
     code, out, _ = called(capsys, "show", model)
     assert code == 0
     assert "y ~ a + group" in out
-    assert "group[v]" in out
+    assert "\n group[v]  " in out
     code, out, _ = called(capsys, "show", model, "--json")
     assert json.loads(out)["hypothesis"]["formula"] == "y ~ a + group"
     code, out, _ = called(capsys, "plot", model, "-o", tmp_path / "fit.png")

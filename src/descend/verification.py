@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from descend.errors import OptionError
-from descend.messages import Note
+from descend.messages import say
 from descend.metrics import class_scores, confusion, number_scores, per_class, row_log_loss
 
 if TYPE_CHECKING:
@@ -52,9 +52,10 @@ class Verification:
     verdict: str
     values: dict[str, Any]
 
-    def note(self) -> Note:
-        """Return the verdict as a note."""
-        return Note(self.verdict, self.values)
+    def tell(self, lang: str = "en") -> str:
+        """Return the verdict in a language."""
+        which = say("verdict.given" if self.method == "given" else "verdict.unseen", lang, rows=self.rows)
+        return say(self.verdict, lang, which=which, **self.values)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it."""
@@ -168,7 +169,7 @@ def judge(
         classes,
         matrix.tolist(),
         verdict,
-        {"rows": len(truth), **values},
+        values,
     )
 
 

@@ -34,9 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         from descend.cli.app import build
+        from descend.cli.console import heeding_interrupts
 
         asked = next((argument for argument in arguments if not argument.startswith("-")), "")
-        return int(build(lang, asked)(arguments, standalone_mode=False, prog_name="descend") or 0)
+        with heeding_interrupts():
+            return int(build(lang, asked)(arguments, standalone_mode=False, prog_name="descend") or 0)
     except DescendError as error:
         if "--debug" in arguments:
             raise

@@ -29,7 +29,7 @@ def console() -> Console:
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else max(shutil.get_terminal_size((100, 24)).columns, 100)
-    return Console(width=width, highlight=False, soft_wrap=False)
+    return Console(width=width, highlight=False, markup=False, emoji=False)
 
 
 def tell(content: RenderableType) -> None:
@@ -48,11 +48,43 @@ def tell_json(facts: dict[str, Any]) -> None:
     print(json.dumps(facts, ensure_ascii=False, indent=2, allow_nan=False))
 
 
+_pressed = False
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Remember Ctrl-C as well as raise it: where a library swallows the exception, the next epoch raises it again."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of Ctrl-C
+        return
+
+    def press(number: int, frame: object) -> None:
+        global _pressed
+        _pressed = True
+        raise KeyboardInterrupt
+
+    global _pressed
+    _pressed = False
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _heed() -> None:
+    if _pressed:
+        raise KeyboardInterrupt
+
+
 @contextmanager
 def progress(key: str, total: int | None) -> Iterator[Callable[[int, float], None]]:
     """Give a callback (done, loss) that shows a bar once half a second has gone by; none where nobody watches."""
     if not sys.stderr.isatty():
-        yield lambda done, value: None
+        yield lambda done, value: _heed()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -69,6 +101,7 @@ def progress(key: str, total: int | None) -> Iterator[Callable[[int, float], Non
     started, shown = monotonic(), [False, 0.0]
 
     def update(done: int, value: float) -> None:
+        _heed()
         now = monotonic()
         if now - started < PATIENCE or now - float(shown[1]) < 0.05:
             return

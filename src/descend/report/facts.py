@@ -51,9 +51,7 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
 
 def verification_facts(verification: Verification, lang: str = "en") -> dict[str, Any]:
     """Return a test on unseen rows."""
-    facts = verification.as_dict()
-    sentence = say(facts["verdict"], lang, **facts.pop("values"))
-    return dict(plain({**facts, "sentence": sentence}))
+    return dict(plain({**verification.as_dict(), "sentence": verification.tell(lang)}))
 
 
 def comparison_facts(comparison: Comparison, lang: str = "en") -> dict[str, Any]:

@@ -28,5 +28,5 @@ def render(model: Model) -> str:
                 name = f"{score['target']}: {label}"
                 rows.append(f"<tr><td>{escape(name)}</td>{cells}</tr>")
         parts.append(f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table>")
-        parts.append(f"<p>{escape(say(verification.verdict, lang, **verification.values))}</p>")
+        parts.append(f"<p>{escape(verification.tell(lang))}</p>")
     return f"<div>{''.join(parts)}</div>"

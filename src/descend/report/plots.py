@@ -105,7 +105,7 @@ def _words(axes: Axes, model: Model, lang: str) -> None:
     lines = [fill(line, width, subsequent_indent="    ") for line in model.equation.split("\n")[:8]]
     text = ["\n".join(lines)]
     if model.verification is not None:
-        text.append(fill(say(model.verification.verdict, lang, **model.verification.values), width))
+        text.append(fill(model.verification.tell(lang), width))
     shown = "\n".join("\n\n".join(text).split("\n")[:22])
     axes.text(0, 1, shown, va="top", fontsize=11, linespacing=1.5, parse_math=False).set_in_layout(False)
 

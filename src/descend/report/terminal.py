@@ -142,11 +142,12 @@ def tell_comparison(comparison: Comparison, lang: str) -> RenderableType:
     )
     heads = [say(f"report.{head}", lang) for head in ("columns-count", "score", "difference")]
     grid = grid_of([], heads, first=say("report.hypothesis", lang), last="")
+    scale = comparison.baseline
     for entry in comparison.entries:
         marks = [say(f"report.{mark}", lang) for mark in ("best", "simplest") if entry is getattr(comparison, mark)]
-        difference = "" if entry is comparison.best else _spread(entry.difference, entry.difference_error)
+        difference = "" if entry is comparison.best else _spread(entry.difference, entry.difference_error, scale)
         style = "bold" if marks else ""
-        score = _spread(entry.score, entry.error)
+        score = _spread(entry.score, entry.error, scale)
         grid.add_row(entry.formula, str(entry.columns), score, difference, ", ".join(marks), style=style)
     grid.add_row(say("report.baseline", lang), "", _number(comparison.baseline), "", "", style="dim")
     sentence = say(comparison.verdict, lang, **comparison.values)
@@ -201,7 +202,7 @@ def _equation(model: Model, lang: str) -> RenderableType:
 def tell_verdict(verification: Verification, lang: str) -> Text:
     """Return the verdict, coloured by what it says."""
     kind = verification.verdict.removeprefix("verdict.").split("-")[0]
-    return Text(say(verification.verdict, lang, **verification.values), style=f"bold {VERDICT_STYLES[kind]}")
+    return Text(verification.tell(lang), style=f"bold {VERDICT_STYLES[kind]}")
 
 
 def _optimizer_name(model: Model) -> str:
@@ -225,8 +226,8 @@ def _number(value: float | None, scale: float | None = None) -> str:
     return f"{value:.4g}"
 
 
-def _spread(value: float, error: float) -> str:
-    return f"{value:.4g} ± {error:.2g}"
+def _spread(value: float, error: float, scale: float) -> str:
+    return _number(value, scale) if abs(value) < 1e-12 * abs(scale) else f"{value:.4g} ± {error:.2g}"
 
 
 def grid_of(before: Sequence[str], after: Sequence[str], first: str = "", last: str | None = None) -> Grid:

@@ -120,11 +120,11 @@ class _Run:
 
     def history(self, stop: Stop, optimizer: Optimizer, batch_size: int | None, *, restore: bool) -> History:
         """Return the record."""
-        if not self.losses:
+        if not self.slopes:
+            self.losses.clear()
+            self.validation_losses.clear()
             self.look(0)
-        recorded = len(self.losses)
-        if self.validation is not None:
-            recorded = min(recorded, len(self.validation_losses))
+        recorded = min(len(self.losses), len(self.slopes))  # an interrupt may come between the two
         loss, slopes = np.array(self.losses[:recorded]), np.array(self.slopes[:recorded])
         if stop in ("epochs", "early", "interrupted"):
             worse = loss[-1] > loss[0] * ((1 + 1e-9) if batch_size is None else 2)

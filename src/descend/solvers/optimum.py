@@ -72,8 +72,8 @@ def quasi_newton(
     except KeyboardInterrupt:
         stop = "interrupted"
     return History(
-        epoch=np.arange(len(way.losses)),
-        loss=np.array(way.losses),
+        epoch=np.arange(len(way.slopes)),
+        loss=np.array(way.losses[: len(way.slopes)]),
         gradient_norm=np.array(way.slopes),
         weights=way.best,
         snapshot_epoch=np.array(list(way.snapshots), dtype=np.int64),
