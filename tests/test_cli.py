@@ -380,3 +380,46 @@ def test_every_public_name_can_be_had():
     assert dir(package) == package.__all__
     with pytest.raises(AttributeError):
         package.nothing  # noqa: B018
+
+
+def test_names_with_brackets_are_printed_as_they_are(capsys, tmp_path):
+    path = tmp_path / "brackets.csv"
+    path.write_text("[bold]x[/bold],[red]y :smile:\n" + "\n".join(f"{i},{2 * i}" for i in range(1, 9)) + "\n")
+    code, out, _ = called(capsys, "fit", path, "`[red]y :smile:` ~ `[bold]x[/bold]`", "-o", tmp_path / "m.safetensors")
+    assert code == 0
+    assert "[red]y :smile: = 0 + 2 × [bold]x[/bold]" in out
+    _, out, _ = called(capsys, "show", tmp_path / "m.safetensors")
+    assert "[bold]x[/bold]  " in out
+
+
+def test_a_wide_hypothesis_is_told_by_its_first_coefficients(capsys, tmp_path):
+    random = np.random.default_rng(0)
+    columns = {f"x{i}": random.normal(size=80) for i in range(30)}
+    path = tmp_path / "wide.csv"
+    pl.DataFrame({**columns, "y": sum(columns.values())}).write_csv(path)
+    code, out, _ = called(capsys, "fit", path, "y ~ .", "--lang", "en")
+    assert code == 0
+    assert "… and 17 more" in out
+    code, out, _ = called(capsys, "fit", path, "y ~ .", "--json")
+    assert len(json.loads(out)["coefficients"]) == 31
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (
+            ["--optimizer", "adam", "--lr", "0.3", "--patience", "5"],
+            "stopped early: the loss on held-out rows was best",
+        ),
+        (["--optimizer", "sgd", "--tolerance", "1e-3"], "stopped as the gradient had vanished"),
+        (["--lr", "0.1", "--batch-size", "16", "--epochs", "30"], "in batches of 16: 30 epochs"),
+        (["--lr", "0.1", "--momentum", "0.5", "--nesterov"], "sgd (Nesterov 0.5) with a learning rate of 0.1"),
+        (["--loss", "huber"], "Huber loss, L-BFGS"),
+        (["--test", "5"], "each predicted by a fit that has not seen it"),
+        (["--test", "none"], "not tested"),
+    ],
+)
+def test_how_the_fit_went_is_told(capsys, table, options, told):
+    code, out, _ = called(capsys, "fit", table, "y ~ a + b", *options)
+    assert code == 0
+    assert told in " ".join(out.split())

@@ -354,7 +354,7 @@ def test_a_coefficient_that_is_only_rounding_is_printed_as_0():
 def test_a_design_restored_from_json_makes_the_same_matrix():
     design, data = designed("y ~ poly(x, 3)*a + C(k) + log(z):b", standardize=True, rows=np.arange(50))
     described = json.loads(json.dumps(design.describe()))
-    again = Design.restore(design.hypothesis, described, design.means, design.scales)
+    again = Design.restore(design.hypothesis, described, [design.means, design.scales, design.sizes, design.spreads])
     assert again.names == design.names
     np.testing.assert_array_equal(again.matrix(data), design.matrix(data))
 

@@ -274,3 +274,58 @@ def test_a_recipe_keeps_what_differs_from_the_defaults():
     assert recipe.method == "sgd"
     assert Recipe().method == "auto"
     assert Recipe(optimizer="adam").method == "adam"
+
+
+def uneven(name):
+    random = np.random.default_rng(0)
+    noise = random.normal(size=60)
+    big, tiny, t = random.normal(size=60) * 1e9, random.normal(size=60) * 1e-7, 1.7e9 + 86.4 * np.arange(60)
+    year = 2000.0 + np.arange(60) % 25
+    made = {
+        "scales": ({"a": big, "b": tiny, "y": 5 + 6e-9 * big + 3e7 * tiny + noise}, "y ~ a + b"),
+        "offset": ({"t": t, "y": 2 * np.arange(60) + noise}, "y ~ t"),
+        "years": ({"year": year, "y": (year - 2012) ** 2 + noise}, "y ~ poly(year, 2, raw=True)"),
+    }
+    return made[name]
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize("name", ["scales", "offset", "years"])
+def test_the_optimum_is_reached_on_columns_of_any_scale(name, standardize):
+    data, formula = uneven(name)
+    model = descend.fit(formula, data, standardize=standardize, test="none")
+    columns = [values for key, values in data.items() if key != "y"]
+    if name == "years":
+        columns.append(columns[0] ** 2)
+    X = np.column_stack([np.ones(60), *((c - c.mean()) / c.std() for c in columns)])
+    least = np.square(data["y"] - X @ np.linalg.lstsq(X, data["y"], rcond=None)[0]).mean()
+    reached = np.square(data["y"] - model.predict(data)).mean()
+    assert reached == pytest.approx(least, rel=1e-4)
+    assert model.history.final_loss == pytest.approx(least, rel=1e-4)
+    assert model.history.loss[0] == pytest.approx(np.square(data["y"]).mean())
+    assert model.notes[0].code == "family.numbers"
+
+
+@pytest.mark.parametrize("name", ["scales", "offset", "years"])
+def test_the_printed_equation_can_be_used_as_printed(name):
+    data, formula = uneven(name)
+    model = descend.fit(formula, data, test="none")
+    right = model.equation.split(" = ")[1].replace("−", "-").replace("×", "*").replace("^", "**")
+    computed = eval(right, {key: values for key, values in data.items() if key != "y"})
+    np.testing.assert_allclose(computed, model.predict(data), atol=1e-3 * data["y"].std())
+
+
+def test_columns_that_determine_one_another_are_named(noisy):
+    data = {**noisy, "a2": 2 * noisy["a"] + 1, "k": np.full(120, 3.0)}
+    for standardize in (True, False):
+        notes = {n.code: n.values for n in descend.fit("y ~ a + b + a2 + k", data, standardize=standardize).notes}
+        assert notes["note.constant"] == {"columns": "k"}
+        assert "a, a2" in notes["note.collinear"]["columns"]
+        assert "b" not in notes["note.collinear"]["columns"].split(", ")
+    assert not any(n.code.startswith("note.") for n in descend.fit("y ~ a + b", data).notes)
+
+
+def test_every_run_on_squared_error_tells_its_gap(noisy):
+    best = descend.fit("y ~ a + b", noisy, test="none").history.final_loss
+    run = descend.fit("y ~ a + b", noisy, optimizer="adam", lr=0.1, epochs=100, test="none").history
+    assert run.gap == pytest.approx(run.final_loss - best)

@@ -241,7 +241,7 @@ def test_early_stopping_goes_back_to_the_best_epoch():
     run = iterate(train, np.zeros(10), Adam(0.05), CONSTANT, 3000, validation=held, patience=20)
     assert run.stop == "early"
     best = int(run.validation_loss.argmin())
-    assert run.epochs == best + 21
+    assert run.epochs == best + 20
     assert held.value(run.weights) == run.validation_loss[best]
     assert run.final_loss == run.loss[best]
 

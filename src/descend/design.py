@@ -173,7 +173,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Design:
-    """A hypothesis fitted on rows: its blocks, and the mean and scale of each column (0 and 1 for the intercept)."""
+    """A hypothesis fitted on rows: its blocks, and the mean and scale of each column (0 and 1 for the intercept).
+
+    ``sizes`` are the columns' root mean squares and ``spreads`` their standard deviations, as they are in the table.
+    """
 
     hypothesis: Hypothesis
     uses: dict[str, Use]
@@ -181,6 +184,8 @@ class Design:
     blocks: tuple[Block, ...]
     means: Floats
     scales: Floats
+    sizes: Floats
+    spreads: Floats
 
     @classmethod
     def learn(
@@ -205,19 +210,25 @@ class Design:
         for name in levels:
             _check_levels(name, levels[name], data)
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
-        plain = cls(hypothesis, uses, levels, blocks, np.zeros(width), np.ones(width))
+        nothing, one = np.zeros(width), np.ones(width)
+        plain = cls(hypothesis, uses, levels, blocks, nothing, one, one, nothing)
         for name, count in Counter(plain.names).items():
             if count > 1:
                 raise DesignError("design.same-name", column=name)
-        if not standardize or len(seen) == 0:
+        if len(seen) == 0:
             return plain
         X = plain.matrix(seen)
-        if not hypothesis.intercept:
-            return cls(hypothesis, uses, levels, blocks, plain.means, _nonzero(np.sqrt((X**2).mean(axis=0)), X))
-        means = X.mean(axis=0)
-        spread = np.sqrt(((X - means) ** 2).sum(axis=0) / max(len(seen) - ddof, 1))
-        means[0], spread[0] = 0.0, 1.0
-        return cls(hypothesis, uses, levels, blocks, means, _nonzero(spread, X))
+        means, sizes = X.mean(axis=0), _root_mean_square(X)
+        spreads = _root_mean_square(X - means)
+        spreads[spreads <= 1e-14 * np.abs(X).max(axis=0)] = 0.0  # nothing but rounding
+        if not standardize:
+            means, scales = nothing, one
+        elif not hypothesis.intercept:
+            means, scales = nothing, np.where(sizes > 0, sizes, 1.0)
+        else:
+            scales = np.where(spreads > 0, spreads * np.sqrt(len(seen) / max(len(seen) - ddof, 1)), 1.0)
+            means[0], scales[0] = 0.0, 1.0
+        return cls(hypothesis, uses, levels, blocks, means, scales, sizes, spreads)
 
     def describe(self) -> dict[str, Any]:
         """Return what is needed to build the design again, besides its means and scales, as JSON can hold it."""
@@ -231,8 +242,8 @@ class Design:
         }
 
     @classmethod
-    def restore(cls, hypothesis: Hypothesis, described: dict[str, Any], means: Floats, scales: Floats) -> Design:
-        """Build a design again from what ``describe`` gave."""
+    def restore(cls, hypothesis: Hypothesis, described: dict[str, Any], moments: Sequence[Floats]) -> Design:
+        """Build a design again from what ``describe`` gave and its means, scales, sizes and spreads."""
         uses = dict(described["uses"])
         levels = {name: tuple(map(str, found)) for name, found in described["levels"].items()}
         polys = iter(described["polys"])
@@ -243,7 +254,7 @@ class Design:
             centre, half_range = float(kept["centre"]), float(kept["half_range"])
             return PolyCode(factor.expression, factor.degree, str(factor), centre, half_range, shifts, norms)
 
-        return cls(hypothesis, uses, levels, _blocks(hypothesis, uses, levels, poly), means, scales)
+        return cls(hypothesis, uses, levels, _blocks(hypothesis, uses, levels, poly), *moments)
 
     @property
     def names(self) -> list[str]:
@@ -254,6 +265,11 @@ class Design:
     def penalised(self) -> NDArray[np.bool_]:
         """Which parameters L2 shrinks: all but the intercept."""
         return np.array([name != INTERCEPT for name in self.names])
+
+    @property
+    def scaled_sizes(self) -> Floats:
+        """The columns' sizes as the optimizer sees them: of a centred column, its spread."""
+        return np.asarray(np.where(self.means != 0, self.spreads, self.sizes) / self.scales)
 
     def matrix(self, data: Columns) -> Floats:
         """Return the design matrix of some rows, rows x columns, standardised as it was learnt."""
@@ -365,7 +381,7 @@ def _defined(expression: Expression, text: str, data: Columns) -> Floats:
     return values
 
 
-def _nonzero(scales: Floats, X: Floats) -> Floats:
-    """Return the scales with 1 for a column that does not vary beyond rounding."""
-    tiny = 1e-14 * np.abs(X).max(axis=0, initial=0.0)
-    return np.where(scales > tiny, scales, 1.0)
+def _root_mean_square(X: Floats) -> Floats:
+    """Return each column's, without overflow."""
+    largest = np.abs(X).max(axis=0)
+    return np.asarray(largest * np.sqrt(np.square(X / np.where(largest > 0, largest, 1.0)).mean(axis=0)))

@@ -25,8 +25,7 @@ def addends(design: Design, weights: Floats, output: int) -> dict[str, float]:
     A coefficient that is nothing but rounding beside the largest contribution is given as 0.
     """
     raw = design.to_raw(weights)[:, output]
-    sizes = np.hypot(design.means, design.scales)
-    weight_of = np.abs(raw) * sizes
+    weight_of = np.abs(raw) * design.sizes
     raw = np.where(weight_of <= ROUNDING * weight_of.max(initial=0.0), 0.0, raw)
     total: dict[str, float] = {INTERCEPT: float(raw[0])} if design.hypothesis.intercept else {}
     column = int(design.hypothesis.intercept)
@@ -51,31 +50,33 @@ def equation_lines(design: Design, target: Target, weights: Floats, *, digits: i
     """
     outputs = target.outputs
     sums = [
-        _sum(addends(design, weights, index), digits or _digits(design, weights, index))
+        _sum(addends(design, weights, index), digits or _digits(design, weights, index, target.spreads))
         for index in range(len(outputs))
     ]
     if target.family == "linear":
         return [f"{output} = {text}" for output, text in zip(outputs, sums, strict=True)]
     column = target.columns[0]
     if target.family == "logistic":
-        return [f"P({column} = {outputs[0]}) = 1 / (1 + exp(−z))", f"z = {sums[0]}"]
+        z = next(letter for letter in ("z", "u", "v", "logit") if letter not in design.names)
+        return [f"P({column} = {outputs[0]}) = 1 / (1 + exp(−{z}))", f"{z} = {sums[0]}"]
     lines = [f"z[{output}] = {text}" for output, text in zip(outputs, sums, strict=True)]
     return [f"P({column} = class) = exp(z[class]) / Σ exp(z)", *lines]
 
 
-def _digits(design: Design, weights: Floats, output: int) -> int:
-    """Return six digits and one more for every power of ten by which powers of x outgrow what they add up to."""
-    spread = float(np.linalg.norm(weights[int(design.hypothesis.intercept) :, output]))
-    largest, column = 0.0, int(design.hypothesis.intercept)
+def _digits(design: Design, weights: Floats, output: int, spreads: tuple[float, ...]) -> int:
+    """Return six digits and one more for every power of ten by which the terms outgrow what they add up to."""
+    raw = design.to_raw(weights)[:, output]
+    spread = spreads[output] if spreads else 1.0  # logits are of the order of one
+    largest, column = float(np.max(np.abs(raw) * design.sizes, initial=0.0)), int(design.hypothesis.intercept)
     for block in design.blocks:
         code = block.codes[0]
         width = len(block.names)
         if len(block.codes) == 1 and isinstance(code, PolyCode) and code.norms:
-            raw = weights[column : column + width, output] / design.scales[column : column + width]
             reach = abs(code.centre) + code.half_range
-            largest = max(largest, float(np.max(np.abs(code.powers(raw)) * reach ** np.arange(width + 1))))
+            powers = np.abs(code.powers(raw[column : column + width])) * reach ** np.arange(width + 1)
+            largest = max(largest, float(powers.max()))
         column += width
-    if not spread > 0 or largest <= spread:
+    if not 0 < spread < largest:
         return DIGITS
     return min(DIGITS + int(np.log10(largest / spread)), 17)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -161,12 +161,25 @@ class Problem:
             rows = rows[inner.train]
         objective = self._objective(design, rows, recipe)
         start = recipe.start(design.names, objective.outputs)
-        history = solve(objective, start, recipe, validation, on_epoch, halt=halt, on_batch=on_batch)
+        quadratic = quadratic_of(objective, recipe)
+        history = solve(objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch)
         weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
-        notes = []
+        notes = self._column_notes(design, quadratic)
         if self.target.family != "linear" and not recipe.l2 and separated(objective.X @ weights, objective.Y):
             notes.append(Note("note.separable", {"column": self.target.columns[0]}))
         return Trained(design, weights, history, objective, notes)
+
+    def _column_notes(self, design: Design, quadratic: GramObjective | None) -> list[Note]:
+        """Tell of columns that are the same in every row, and of those that determine one another."""
+        names = np.array(design.names)
+        constant = (design.spreads == 0) & design.penalised
+        notes = [Note("note.constant", {"columns": ", ".join(names[constant])})] if constant.any() else []
+        if quadratic is not None and quadratic.flat.size:
+            shares = np.abs(quadratic.flat * design.scaled_sizes[:, None])
+            tied = (shares > 1e-3 * shares.max(axis=0)).any(axis=1) & ~constant
+            if tied.sum() > 1:
+                notes.append(Note("note.collinear", {"columns": ", ".join(names[tied][:8])}))
+        return notes
 
     def _objective(self, design: Design, rows: Rows, recipe: Recipe) -> RowsObjective:
         data = self.data.take(rows)
@@ -182,7 +195,7 @@ class Problem:
         if split.method == "none":
             return None
         truth, predicted, base = self.predict_unseen(split, trained, recipe, on_refit)
-        fitted = split.folds[0][0].size
+        fitted = trained.objective.rows if split.method == "holdout" else split.folds[0][0].size
         return judge(self.target, truth, predicted, base, method=split.method, fitted_rows=fitted)
 
     def predict_unseen(
@@ -209,6 +222,7 @@ def solve(
     objective: RowsObjective,
     start: Floats,
     recipe: Recipe,
+    quadratic: GramObjective | None = None,
     validation: RowsObjective | None = None,
     on_epoch: OnEpoch | None = None,
     *,
@@ -217,17 +231,14 @@ def solve(
 ) -> History:
     """Choose the engine and the solver that give the recipe's run, and run it.
 
-    Squared error in float64 goes through its Gram matrix; of that, full-batch SGD is told in closed form.
+    Squared error goes through its Gram matrix, where ``quadratic_of`` gives one; full-batch SGD is told in closed form.
     """
-    full = recipe.batch_size is None
     if not np.isfinite(objective.X).all() or not np.isfinite(objective.Y).all():
         raise FitError("fit.not-finite", dtype=recipe.dtype)
-    quadratic = None
-    if isinstance(objective.loss, SquaredError) and full and (recipe.dtype == "float64" or recipe.method == "auto"):
-        quadratic = GramObjective.of(objective)
     if recipe.method == "auto":
         if quadratic is not None:
-            return limit(quadratic, start)
+            history = limit(quadratic, start)
+            return replace(history, loss=np.append(objective.value(start), history.loss[1:]))
         return quasi_newton(objective, start, on_epoch=on_epoch)
     lr = recipe.lr if recipe.lr is not None else _usual_rate(objective, quadratic, recipe)
     optimizer = make_optimizer(recipe.method, lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
@@ -241,7 +252,7 @@ def solve(
     ):
         return fast_forward(quadratic, start, optimizer, recipe.length, tolerance=recipe.tolerance, halt=halt)
     engine = quadratic if quadratic is not None and quadratic.trustworthy else objective
-    return iterate(
+    history = iterate(
         engine,
         start.astype(recipe.dtype),
         optimizer,
@@ -256,6 +267,16 @@ def solve(
         on_epoch=on_epoch,
         on_batch=on_batch,
     )
+    return history if engine is not quadratic else replace(history, gap=history.final_loss - quadratic.least)
+
+
+def quadratic_of(objective: RowsObjective, recipe: Recipe) -> GramObjective | None:
+    """Return squared error's Gram engine where the recipe can use it: all rows at once, in float64."""
+    if not isinstance(objective.loss, SquaredError) or recipe.batch_size is not None:
+        return None
+    if not (recipe.dtype == "float64" or recipe.method == "auto") or not np.isfinite(objective.X).all():
+        return None
+    return GramObjective.of(objective)
 
 
 def _usual_rate(objective: RowsObjective, quadratic: GramObjective | None, recipe: Recipe) -> float:

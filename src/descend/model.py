@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 SAMPLE_ROWS = 2000
+MOMENTS = ("means", "scales", "sizes", "spreads")
 HISTORY_TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "snapshot_epoch", "snapshots")
 HISTORY_FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
 
@@ -224,8 +225,7 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
     }
     tensors: Tensors = {
         "weights": model.weights,
-        "means": model.design.means,
-        "scales": model.design.scales,
+        **{moment: getattr(model.design, moment) for moment in MOMENTS},
         "base": model.base,
     }
     tensors |= {f"history.{name}": getattr(history, name) for name in HISTORY_TENSORS}
@@ -243,14 +243,13 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
 def _put_together(header: dict[str, Any], tensors: Tensors) -> Model:
     table = header["table"]
     hypothesis = parse(header["formula"]).resolve(table["columns"])
-    design = Design.restore(hypothesis, header["design"], tensors["means"], tensors["scales"])
+    design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
     target = Target.restore(hypothesis, header["target"])
     weights, width = tensors["weights"], len(design.names)
     outputs = target.columns if target.family == "linear" else target.levels
     shapes = {
         "weights": (width, len(target.outputs)),
-        "means": (width,),
-        "scales": (width,),
+        **dict.fromkeys(MOMENTS, (width,)),
         "base": (1, len(outputs)),
     }
     for name, shape in shapes.items():

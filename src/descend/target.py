@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -31,7 +31,7 @@ class Target:
 
     ``expressions`` are the targets as written, ``columns`` the columns under them, and ``levels`` the classes
     (logistic: the second level is the one whose probability is fitted); ``label_kind`` is what the column of classes
-    holds in the table: "text", "number" or "boolean".
+    holds in the table: "text", "number" or "boolean". ``spreads`` are the standard deviations of number targets.
     """
 
     family: Family
@@ -39,6 +39,7 @@ class Target:
     columns: tuple[str, ...]
     levels: tuple[str, ...]
     label_kind: str = "text"
+    spreads: tuple[float, ...] = ()
 
     @property
     def outputs(self) -> list[str]:
@@ -103,7 +104,12 @@ class Target:
 
     def describe(self) -> dict[str, Any]:
         """Return what is needed to build the target again, besides the formula."""
-        return {"family": self.family, "levels": list(self.levels), "label_kind": self.label_kind}
+        return {
+            "family": self.family,
+            "levels": list(self.levels),
+            "label_kind": self.label_kind,
+            "spreads": list(self.spreads),
+        }
 
     @classmethod
     def restore(cls, hypothesis: Hypothesis, described: dict[str, Any]) -> Target:
@@ -114,7 +120,8 @@ class Target:
         levels, kind = tuple(map(str, described["levels"])), str(described["label_kind"])
         if family != "linear" and (len(levels) < 2 or (family == "logistic" and len(levels) > 2)):
             raise ValueError(levels)
-        return cls(family, hypothesis.targets, _columns_under(hypothesis), levels, kind)
+        spreads = tuple(map(float, described["spreads"]))
+        return cls(family, hypothesis.targets, _columns_under(hypothesis), levels, kind, spreads)
 
 
 def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -> tuple[Family, Note]:
@@ -162,7 +169,8 @@ def learn_target(hypothesis: Hypothesis, family: Family, data: Columns) -> Targe
     if family == "linear":
         for expression in hypothesis.targets:
             undo(expression, np.ones(1))
-        return Target(family, hypothesis.targets, columns, ())
+        target = Target(family, hypothesis.targets, columns, ())
+        return replace(target, spreads=tuple(target.encode(data).std(axis=0).tolist()))
     levels = level_list(columns[0], data)
     if len(levels) < 2:
         raise DesignError("design.one-class", column=columns[0], level="".join(levels))

@@ -60,7 +60,7 @@ def iterate(
             if halt and not np.isfinite(loss):
                 stop = "diverged"
                 break
-            if patience is not None and epoch - run.best_epoch > patience:
+            if patience is not None and epoch - run.best_epoch >= patience:
                 stop = "early"
                 break
             if batch_size is None and tolerance > 0 and run.slopes[-1] <= tolerance * run.slopes[0]:

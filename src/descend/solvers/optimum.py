@@ -30,10 +30,13 @@ def limit(objective: GramObjective, w: Floats) -> History:
     """Return gradient descent at its best rate and where it arrives after ever more epochs: the minimum, exactly.
 
     The history tells the first epochs, at most a thousand of them, until the gradient has all but vanished; the
-    weights are those of the limit. From ``w`` that is the minimum nearest to it, where there are several.
+    weights are those of the limit. From ``w`` that is the minimum nearest to it, where there are several. Where the
+    curvatures differ by more than float64 can hold, the minimum is given without a way to it.
     """
-    told = fast_forward(objective, w, SGD(best_rate(objective.curvatures)), STORY, tolerance=1e-8)
     weights = objective.minimum_near(w)
+    if not objective.trustworthy:
+        return _solved(objective, w, weights)
+    told = fast_forward(objective, w, SGD(best_rate(objective.curvatures)), STORY, tolerance=1e-8)
     return replace(
         told,
         weights=weights,
@@ -84,6 +87,24 @@ def quasi_newton(
         elapsed=perf_counter() - started,
         final_loss=way.least,
         final_gradient_norm=way.slope,
+    )
+
+
+def _solved(objective: GramObjective, w: Floats, weights: Floats) -> History:
+    """Return the minimum without a way there: the curvatures are so uneven that no descent would arrive."""
+    start, slope = objective.value(w), float(np.linalg.norm(objective.gradient(w)))
+    return History(
+        epoch=np.zeros(1, dtype=np.int64),
+        loss=np.array([start]),
+        gradient_norm=np.array([slope]),
+        weights=weights,
+        snapshot_epoch=np.zeros(1, dtype=np.int64),
+        snapshots=w[None, :].copy(),
+        stop="solved",
+        optimizer="auto",
+        lr=float("nan"),
+        final_loss=objective.least,
+        final_gradient_norm=float("nan"),
     )
 
 
