@@ -51,7 +51,7 @@ class Sample:
     tested: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A fitted hypothesis.
 
@@ -182,6 +182,9 @@ class Model:
 
     def __str__(self) -> str:
         return self.equation
+
+    def __repr__(self) -> str:
+        return f"<descend.Model {self.formula!r}, {self.family}, {self.fitted_rows} rows>"
 
 
 def keep_sample(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], seed: int) -> Sample:

@@ -71,6 +71,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Check everything that can be checked before a table is read; raises OptionError."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if type(f.default) is float or f.name == "lr":
+                given = value is not None
+                if given and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
+                    raise OptionError("option.not-number", name=f.name, value=value)
+        self._check_needs()
         if self.loss not in ("auto", *losses.NAMES):
             raise OptionError("option.loss", value=self.loss, known=", ".join(losses.NAMES))
         if self.missing not in POLICIES:
@@ -98,6 +105,19 @@ class Recipe:
             lr = 1.0 if self.lr is None else self.lr
             optimizers.make_optimizer(name, lr, momentum=self.momentum, nesterov=self.nesterov)
         self.make_schedule()
+
+    def _check_needs(self) -> None:
+        """Refuse a setting that would do nothing without another."""
+        needs = {
+            "validation": (self.patience is not None, "patience"),
+            "gamma": (self.schedule in ("step", "exponential"), "schedule step, exponential"),
+            "step_size": (self.schedule == "step", "schedule step"),
+            "delta": (self.loss == "huber", "loss huber"),
+        }
+        defaults = {f.name: f.default for f in fields(self)}
+        for name, (met, needed) in needs.items():
+            if not met and getattr(self, name) != defaults[name]:
+                raise OptionError("option.no-effect", name=name, needs=needed)
 
     @property
     def iterates(self) -> bool:

@@ -138,6 +138,10 @@ def _compared(
             return spread
         return spread * unit**2 / (2 * around) if around > 0 else 0.0
 
+    def influence(index: int) -> Floats:
+        """Return what each row adds to a score, but for a constant, so that differences of scores can be judged."""
+        return losses[index] / scores[index] if squared and scores[index] > 0 else losses[index]
+
     scores = [score(values) for values in losses]
     best = int(np.argmin([round(value, 12) for value in scores]))
     best = min(range(len(scores)), key=lambda i: (scores[i] > scores[best] * (1 + 1e-9), columns[i]))
@@ -148,7 +152,7 @@ def _compared(
             scores[index],
             error(losses[index], scores[index]),
             scores[index] - scores[best],
-            error(losses[index] - losses[best], (scores[index] + scores[best]) / 2),
+            error(influence(index) - influence(best), 1.0),
         )
         for index, hypothesis in enumerate(hypotheses)
     ]

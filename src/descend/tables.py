@@ -87,6 +87,8 @@ class Table:
         if cells.len() and cells[0].lower() in truth and cells.str.to_lowercase().is_in(truth).all():
             return "boolean"
         values, bad = self._parsed(column)
+        if bad.any() and self.decimal == "." and self.source.delimiter != ",":
+            self._refuse_decimal_comma(column, cells, bad)
         wrong = int(bad.sum())
         return "number" if wrong == 0 or wrong < int(np.isfinite(values).sum()) else "text"
 
@@ -130,6 +132,13 @@ class Table:
             return series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
         text = self._text(column)
         return text.str.to_lowercase() if kind == "boolean" else text
+
+    def _refuse_decimal_comma(self, column: str, cells: pl.Series, bad: NDArray[np.bool_]) -> None:
+        """Raise TableError where all cells are numbers once a comma is read as the decimal mark."""
+        if not parse_numbers(cells, ",")[1].any():
+            row = int(np.argmax(bad))
+            found = _shown(self.frame[column][row])
+            raise TableError("table.decimal-comma", file=self.name, column=column, found=found, line=self.line(row))
 
     def _refuse_kind(self, column: str) -> NoReturn:
         dtype = str(self.frame[column].dtype)

@@ -23,6 +23,8 @@ Method = Literal["holdout", "loo", "folds", "none", "given"]
 HOLDOUT_FROM = 50
 HOLDOUT_SHARE = 0.2
 FEW_ROWS = 10
+SAME = 1e-9
+TINY = 1e-25
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ def _verdict(target: Target, truth: Floats, predicted: Floats, base: Floats) -> 
     total, left = float(theirs.mean()), float(ours.mean())
     lower = 1 - (np.sqrt(left / total) if target.family == "linear" else left / total) if total > 0 else 0.0
     kind = "numbers" if target.family == "linear" else "classes"
+    if abs(gain) <= SAME * max(total, left) or max(total, left) < TINY:
+        return f"verdict.same-{kind}", {"lower": 0.0}
     if not gain > 0:
         return f"verdict.no-better-{kind}", {"lower": float(-lower)}
     if gains.size < FEW_ROWS:

@@ -25,10 +25,10 @@ def speak() -> str:
 
 
 def console() -> Console:
-    """Return the console of standard output: as wide as the terminal, 100 where it is piped."""
+    """Return the console of standard output: as wide as the terminal; piped, as COLUMNS says, else 100."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else max(shutil.get_terminal_size((100, 24)).columns, 100)
+    width = None if sys.stdout.isatty() else shutil.get_terminal_size((100, 24)).columns
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 

@@ -164,12 +164,12 @@ def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
     key = "iteration" if history.optimizer == "auto" and np.isnan(history.lr) else "epoch"
     if few:
         axes.locator_params(axis="x", integer=True)
-    _name(axes, say("plot.loss-by-epoch", lang), say(f"plot.{key}", lang), say("plot.loss", lang))
+    _name(axes, say(f"plot.loss-by-{key}", lang), say(f"plot.{key}", lang), say("plot.loss", lang))
 
 
 def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
     """Draw the loss over the two parameters that moved most, the others at their end, and the path between."""
-    history, names = kept.model.history, _parameter_names(kept)
+    history, names = kept.model.history, _parameter_names(kept, lang)
     path = history.snapshots[np.isfinite(history.snapshots).all(axis=1)]
     end = kept.model.weights.ravel()
     path = np.concatenate([path, end[None, :]]) if history.stop == "optimum" else path
@@ -309,9 +309,11 @@ def _rows(kept: Kept, numbers: dict[str, Floats], labels: dict[str, str]) -> Col
     return Columns({**held, **numbers}, texts, np.arange(count), kept.columns.table, {})
 
 
-def _parameter_names(kept: Kept) -> list[str]:
+def _parameter_names(kept: Kept, lang: str) -> list[str]:
     outputs = kept.model.target.outputs
     names = kept.model.design.names
+    if kept.model.settings.get("standardize", True):
+        names = [say("plot.standardized", lang, name=name) for name in names]
     if len(outputs) == 1:
         return names
     return [f"{output}: {name}" for name in names for output in outputs]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from descend.verification import Verification
 
 WIDE = 14
-VERDICT_STYLES = {"better": "green", "few": "yellow", "unsure": "yellow", "no": "red"}
+VERDICT_STYLES = {"better": "green", "few": "yellow", "unsure": "yellow", "same": "yellow", "no": "red"}
 
 
 def tell_model(model: Model, lang: str, files: Sequence[str] | None = None) -> RenderableType:
@@ -42,7 +42,8 @@ def tell_model(model: Model, lang: str, files: Sequence[str] | None = None) -> R
     add("fit", Group(*(Text(line) for line in fit_lines(model, lang))))
     add("equation", _equation(model, lang))
     if model.verification is None:
-        add("test", say("report.split-none", lang))
+        few = model.table_rows < 3 and "test" not in model.settings
+        add("test", say("report.split-none-few" if few else "report.split-none", lang, rows=model.table_rows))
     else:
         add("test", tell_verification(model.verification, lang, model.table_name))
         add("verdict", tell_verdict(model.verification, lang))
