@@ -64,7 +64,7 @@ def equation_lines(design: Design, target: Target, weights: Floats, *, digits: i
 
 
 def _digits(design: Design, weights: Floats, output: int, spreads: tuple[float, ...]) -> int:
-    """Return six digits and one more for every power of ten by which the terms outgrow what they add up to."""
+    """Return six digits, and one more for every power of ten by which terms are over ten times what they add up to."""
     raw = design.to_raw(weights)[:, output]
     spread = spreads[output] if spreads else 1.0  # logits are of the order of one
     largest, column = float(np.max(np.abs(raw) * design.sizes, initial=0.0)), int(design.hypothesis.intercept)
@@ -76,9 +76,9 @@ def _digits(design: Design, weights: Floats, output: int, spreads: tuple[float, 
             powers = np.abs(code.powers(raw[column : column + width])) * reach ** np.arange(width + 1)
             largest = max(largest, float(powers.max()))
         column += width
-    if not 0 < spread < largest:
+    if not 0 < 10 * spread < largest:
         return DIGITS
-    return min(DIGITS + int(np.log10(largest / spread)), 17)
+    return min(DIGITS + int(np.log10(largest / spread / 10)), 17)
 
 
 def _sum(total: dict[str, float], digits: int) -> str:
