@@ -218,6 +218,12 @@ def test_more_columns_than_rows_are_fitted_by_the_smallest_weights():
         ("option.lr", {"lr": float("inf")}),
         ("option.optimizer", {"optimizer": "newton"}),
         ("option.schedule", {"schedule": "linear"}),
+        ("option.no-effect", {"validation": 0.5}),
+        ("option.no-effect", {"gamma": 0.5}),
+        ("option.no-effect", {"delta": 2.0}),
+        ("option.no-effect", {"schedule": "exponential", "step_size": 5}),
+        ("option.not-number", {"lr": "fast"}),
+        ("option.not-number", {"l2": True}),
     ],
 )
 def test_settings_that_make_no_sense_are_errors_before_a_table_is_read(code, settings):

@@ -130,3 +130,16 @@ def test_every_hypothesis_sees_the_same_rows():
     split = split_rows(60, "10", 0)
     truths = [problem.predict_unseen(split, None, Recipe())[0] for problem in problems]
     np.testing.assert_array_equal(*truths)
+
+
+def test_the_error_of_a_difference_is_that_of_many_draws():
+    """The spread of the difference over fresh tables is what one table's standard error says, within a quarter."""
+    differences, errors = [], []
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        x = random.uniform(0, 10, 120)
+        data = {"x": x, "y": x + 0.3 * (x - 5) ** 2 + random.normal(0, 1, 120)}
+        worse = descend.compare(data, ["y ~ x", "y ~ poly(x, 2)"]).entries[0]
+        differences.append(worse.difference)
+        errors.append(worse.difference_error)
+    assert np.mean(errors) == pytest.approx(np.std(differences), rel=0.25)

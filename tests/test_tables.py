@@ -1037,3 +1037,11 @@ def test_an_error_survives_being_told_in_korean(save):
     error = refused(save("a,b\n1,2,3\n"))
     assert "3" in error.tell("ko")
     assert json.dumps(error.values)
+
+
+def test_a_column_of_decimal_commas_says_which_option_reads_it(save):
+    path = save("a;y\n1,5;2\n2,5;3\n3;4\n", "comma.csv")
+    with pytest.raises(TableError) as error:
+        read(path).kind("a")
+    assert (error.value.code, error.value.column, error.value.line) == ("table.decimal-comma", "a", 2)
+    assert read(path, decimal=",").numbers("a").tolist() == [1.5, 2.5, 3.0]

@@ -189,3 +189,18 @@ def test_verification_of_classes_counts_every_row(noisy):
     assert np.sum(found.confusion) == found.rows == 24
     assert [entry["class"] for entry in found.classes] == ["no", "yes"]
     assert found.verdict.endswith("-classes")
+
+
+@pytest.mark.parametrize(
+    "data", [{"x": [1.0, 2, 3, 4], "y": [5.0, 5, 5, 5]}, {"x": [7.0, 7, 7, 7], "y": [1.0, 2, 3, 5]}]
+)
+def test_a_hypothesis_that_predicts_as_the_mean_does_is_called_the_same(data):
+    found = descend.fit("y ~ x", data).verification
+    assert found.verdict == "verdict.same-numbers"
+    assert found.tell().startswith("No better and no worse than no hypothesis: on 4 unseen rows")
+
+
+def test_evaluating_does_not_call_the_rows_unseen(noisy):
+    model = descend.fit("y ~ a", noisy)
+    assert "unseen" not in model.evaluate(noisy).tell()
+    assert "처음 보는" not in model.evaluate(noisy).tell("ko")

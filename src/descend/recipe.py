@@ -77,7 +77,6 @@ class Recipe:
                 given = value is not None
                 if given and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
                     raise OptionError("option.not-number", name=f.name, value=value)
-        self._check_needs()
         if self.loss not in ("auto", *losses.NAMES):
             raise OptionError("option.loss", value=self.loss, known=", ".join(losses.NAMES))
         if self.missing not in POLICIES:
@@ -105,6 +104,7 @@ class Recipe:
             lr = 1.0 if self.lr is None else self.lr
             optimizers.make_optimizer(name, lr, momentum=self.momentum, nesterov=self.nesterov)
         self.make_schedule()
+        self._check_needs()
 
     def _check_needs(self) -> None:
         """Refuse a setting that would do nothing without another."""

@@ -87,10 +87,12 @@ class Table:
         if cells.len() and cells[0].lower() in truth and cells.str.to_lowercase().is_in(truth).all():
             return "boolean"
         values, bad = self._parsed(column)
-        if bad.any() and self.decimal == "." and self.source.delimiter != ",":
-            self._refuse_decimal_comma(column, cells, bad)
         wrong = int(bad.sum())
-        return "number" if wrong == 0 or wrong < int(np.isfinite(values).sum()) else "text"
+        if wrong == 0 or wrong < int(np.isfinite(values).sum()):
+            return "number"
+        if self.decimal == "." and self.source.delimiter != ",":
+            self._refuse_decimal_comma(column, cells, bad)
+        return "text"
 
     def numbers(self, column: str) -> Floats:
         """Return a column as float64, NaN where a cell is missing.
