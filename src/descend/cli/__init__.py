@@ -25,7 +25,7 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code, and is the console script's entry."""
     gc.set_threshold(100_000, 20, 20)  # imports make many objects and no garbage: a tenth of a second saved
-    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
     lang = asked_language(arguments)
     os.environ["DESCEND_LANG"] = lang
     if lang != "en":
@@ -36,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from descend.cli.app import build
         from descend.cli.console import heeding_interrupts
 
-        asked = next((argument for argument in arguments if not argument.startswith("-")), "")
+        options = [lang] if "--lang" in arguments else []
+        asked = next((word for word in arguments if not word.startswith("-") and word not in options), "")
+        if not asked and "--version" not in arguments:
+            arguments.append("--help")
         with heeding_interrupts():
             return int(build(lang, asked)(arguments, standalone_mode=False, prog_name="descend") or 0)
     except DescendError as error:

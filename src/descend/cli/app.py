@@ -34,7 +34,7 @@ def build(lang: str, asked: str) -> Callable[..., Any]:
         add_help_option=False,
         invoke_without_command=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        rich_markup_mode="rich" if asked in COMMANDS else None,  # the list of commands comes up at once
     )
     for name in [asked] if asked in COMMANDS else COMMANDS:
         command = getattr(import_module(f"descend.cli.{COMMANDS[name]}"), name)

@@ -22,7 +22,9 @@ def _argument(name: str, metavar: str) -> Any:
 
 def _show_help(context: Context, asked: bool) -> None:
     if asked:
-        context.get_help()
+        text = context.get_help()  # Rich prints it itself and returns nothing
+        if text:
+            print(text)
         raise Exit
 
 
