@@ -26,10 +26,11 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 GREY = "#777777"
 FINE = 200
 CONTOURS = 61
+AVERAGED = 100
 
 
 def data_and_fit(axes: Axes, kept: Kept, lang: str) -> None:
-    """Draw the rows and what the hypothesis says along its strongest number, others held at their middle."""
+    """Draw the rows and what the hypothesis says along its strongest number, averaged over the others."""
     target = kept.model.target
     numbers = _by_strength(kept)
     if not numbers:
@@ -58,9 +59,10 @@ def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
     for index, (label, level, output) in enumerate(groups):
         colour = COLOURS[index % len(COLOURS)]
         mine = np.ones(x.size, dtype=bool) if level is None else (kept.columns.labels[str(split)] == level).to_numpy()
+        if not mine.any():
+            continue
         _scatter(axes, x[mine], kept.truth[mine, output], kept.tested[mine], colour, kept.size)
-        held = {} if level is None else {str(split): level}
-        axes.plot(grid, _along(kept, {column: grid}, held)[:, output], color=colour, lw=2, label=label)
+        axes.plot(grid, _averaged(kept, column, grid, mine)[:, output], color=colour, lw=2, label=label)
     if len(groups) > 1:
         axes.legend(frameon=False, fontsize=9)
     others = len(kept.columns.numbers) - len(target.columns) > 1 or len(categories) > (split is not None)
@@ -289,6 +291,21 @@ def _by_strength(kept: Kept) -> list[str]:
         return float(np.abs(ends[1] - ends[0]).mean())
 
     return sorted(inputs, key=moved, reverse=True)
+
+
+def _averaged(kept: Kept, column: str, grid: Floats, mine: NDArray[np.bool_]) -> Floats:
+    """Return predictions along a number, averaged over the rows that are ``mine`` with all else as it is in them.
+
+    (Partial dependence, Friedman 2001, section 8.2, over up to AVERAGED rows.)
+    """
+    rows = np.flatnonzero(mine)
+    rows = rows[np.linspace(0, rows.size - 1, min(rows.size, AVERAGED)).astype(np.int64)]
+    every = np.repeat(rows, grid.size)
+    data = kept.columns.take(every)
+    numbers = {**data.numbers, column: np.tile(grid, rows.size)}
+    X = kept.model.design.matrix(Columns(numbers, data.labels, data.rows, data.table, data.means))
+    predicted = kept.model.target.predict(X @ kept.model.weights)
+    return np.asarray(predicted.reshape(rows.size, grid.size, -1).mean(axis=0))
 
 
 def _along(kept: Kept, numbers: dict[str, Floats], labels: dict[str, str]) -> Floats:
