@@ -238,7 +238,9 @@ def solve(
     if recipe.method == "auto":
         if quadratic is not None:
             history = limit(quadratic, start)
-            return replace(history, loss=np.append(objective.value(start), history.loss[1:]))
+            if quadratic.trustworthy:
+                return history
+            return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
         return quasi_newton(objective, start, on_epoch=on_epoch)
     lr = recipe.lr if recipe.lr is not None else _usual_rate(objective, quadratic, recipe)
     optimizer = make_optimizer(recipe.method, lr, momentum=recipe.momentum, nesterov=recipe.nesterov)

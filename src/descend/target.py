@@ -48,11 +48,6 @@ class Target:
             return [str(expression) for expression in self.expressions]
         return [self.levels[1]] if self.family == "logistic" else list(self.levels)
 
-    @property
-    def transformed(self) -> bool:
-        """Whether a target is a transform of its column."""
-        return any(not isinstance(expression, Name) for expression in self.expressions)
-
     def encode(self, data: Columns) -> Floats:
         """Return the target's values for the solver: rows x targets, or rows x 1 of class codes (0, 1, ...).
 

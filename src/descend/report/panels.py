@@ -80,7 +80,7 @@ def _probabilities(axes: Axes, kept: Kept, column: str, lang: str) -> None:
     target = kept.model.target
     x = kept.columns.numbers[column]
     grid = np.linspace(x.min(), x.max(), FINE)
-    probabilities = _along(kept, {column: grid}, {})
+    probabilities = _along(kept, {column: grid})
     shown = range(1, 2) if target.family == "logistic" else range(len(target.levels))
     for index in shown:
         colour = COLOURS[index % len(COLOURS)]
@@ -105,7 +105,7 @@ def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
 
     first, second = (kept.columns.numbers[column] for column in columns)
     a, b = np.meshgrid(_wider(first), _wider(second))
-    chosen = _along(kept, {columns[0]: a.ravel(), columns[1]: b.ravel()}, {}).argmax(axis=1).reshape(a.shape)
+    chosen = _along(kept, {columns[0]: a.ravel(), columns[1]: b.ravel()}).argmax(axis=1).reshape(a.shape)
     levels = kept.model.target.levels
     colours = [COLOURS[index % len(COLOURS)] for index in range(len(levels))]
     axes.pcolormesh(
@@ -308,22 +308,17 @@ def _averaged(kept: Kept, column: str, grid: Floats, mine: NDArray[np.bool_]) ->
     return np.asarray(predicted.reshape(rows.size, grid.size, -1).mean(axis=0))
 
 
-def _along(kept: Kept, numbers: dict[str, Floats], labels: dict[str, str]) -> Floats:
+def _along(kept: Kept, numbers: dict[str, Floats]) -> Floats:
     """Return predictions along some numbers, other numbers at their means and categories at their commonest level."""
-    X = kept.model.design.matrix(_rows(kept, numbers, labels))
-    return kept.model.target.predict(X @ kept.model.weights)
-
-
-def _rows(kept: Kept, numbers: dict[str, Floats], labels: dict[str, str]) -> Columns:
     import polars as pl
 
     count = next(iter(numbers.values())).size
     held = {name: np.full(count, values.mean()) for name, values in kept.columns.numbers.items()}
     texts = {
-        name: pl.Series(name, [labels.get(name, str(values.mode().sort()[0]))] * count)
-        for name, values in kept.columns.labels.items()
+        name: pl.Series(name, [str(values.mode().sort()[0])] * count) for name, values in kept.columns.labels.items()
     }
-    return Columns({**held, **numbers}, texts, np.arange(count), kept.columns.table, {})
+    data = Columns({**held, **numbers}, texts, np.arange(count), kept.columns.table, {})
+    return kept.model.target.predict(kept.model.design.matrix(data) @ kept.model.weights)
 
 
 def _parameter_names(kept: Kept, lang: str) -> list[str]:

@@ -126,10 +126,10 @@ class _Run:
             self.look(0)
         recorded = min(len(self.losses), len(self.slopes))  # an interrupt may come between the two
         loss, slopes = np.array(self.losses[:recorded]), np.array(self.slopes[:recorded])
-        if stop in ("epochs", "early", "interrupted"):
+        if stop in ("epochs", "early"):
             worse = loss[-1] > loss[0] * ((1 + 1e-9) if batch_size is None else 2)
             if worse or not np.isfinite(loss[-1]):
-                stop = "diverged" if stop != "interrupted" else stop
+                stop = "diverged"
         final = recorded - 1
         weights = self.w if np.isfinite(loss[-1]) else self.finite_w
         if restore:
