@@ -1,41 +1,99 @@
-"""python -m benchmarks [NAME ...]: run all benchmarks, or those named, and print a table of medians and ratios."""
+"""python -m benchmarks [NAME ...] [--out FOLDER] [--quick]: run all benchmarks, or those named, peers side by side.
+
+Prints tables of medians and ratios and writes them to benchmarks.md and benchmarks.json, with a picture of each race.
+A name is a benchmark's (logistic) or that of one of its races (logistic-1e6x50).
+"""
 
 from __future__ import annotations
 
-import sys
-from statistics import median
-from typing import TYPE_CHECKING
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import epochs, startup
+from benchmarks.climbing import REPEATS, Caps, run, say
+from benchmarks.contest import Absent
+from benchmarks.pairs import measure
+from benchmarks.pictures import draw
+from benchmarks.races import BENCHMARKS, QUICK, RACES
+from benchmarks.tables import machine, machine_line, pair_table, race_facts, race_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BENCHMARKS = {"startup": startup.CASES, "epochs": epochs.CASES}
-RUNS = 5
+    from benchmarks.contest import Race
+    from benchmarks.pairs import Case
+
+CASES: dict[str, Callable[[int], list[Case]]] = {"startup": startup.cases, "epochs": epochs.cases}
+RESULTS = Path(__file__).parent / "results"
+QUICK_CAPS = Caps(rung=5.0, contestant=10.0)
 
 
-def main(names: list[str]) -> int:
-    unknown = set(names) - set(BENCHMARKS)
+def main() -> None:
+    options = arguments()
+    options.out.mkdir(parents=True, exist_ok=True)
+    divisor, caps = (QUICK, QUICK_CAPS) if options.quick else (1, Caps())
+    facts: dict[str, Any] = {"machine": machine(), "quick": options.quick, "benchmarks": {}}
+    page: list[str] = []
+
+    def tell(text: str, name: str, found: dict[str, Any] | list[Any]) -> None:
+        print(f"{text}\n", flush=True)
+        page.append(text)
+        facts["benchmarks"][name] = found
+        (options.out / "benchmarks.md").write_text("\n\n".join(page) + "\n", encoding="utf-8")
+        (options.out / "benchmarks.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+    page.append(f"# Benchmarks\n\n{machine_line()}")
+    print(page[0] + "\n", flush=True)
+    for name in [each for each in CASES if each in options.names]:
+        tell(*cases(name, CASES[name](divisor), 1 if options.quick else REPEATS))
+    for name in [each for each in RACES if each in options.names]:
+        say(name)
+        try:
+            race, small = RACES[name](divisor), RACES[name](QUICK)
+        except Absent as absent:
+            tell(f"### {name}\n\nSkipped: {absent}.", name, {"skipped": str(absent)})
+            continue
+        tell(*contest(race, small, caps, divisor, options.out))
+        del race, small
+
+
+def arguments() -> argparse.Namespace:
+    """Return the options; names of benchmarks are spelt out into those of their races."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*CASES, *BENCHMARKS, *RACES]))
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="default: benchmarks/results")
+    parser.add_argument("--quick", action="store_true", help=f"sizes divided by about {QUICK}, to see that all works")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(CASES) - set(BENCHMARKS) - set(RACES)
     if unknown:
-        print(f"there are: {', '.join(BENCHMARKS)}", file=sys.stderr)
-        return 2
-    for name in names or BENCHMARKS:
-        print(f"\n## {name}\n\n| what | descend | peer | peer's time | ratio |\n|---|---|---|---|---|")
-        for what, ours, peers in BENCHMARKS[name]:
-            table = timed([ours, *peers.values()])
-            for peer, seconds in zip(peers, table[1:], strict=True):
-                print(
-                    f"| {what} | {table[0]:.4f} s | {peer} | {seconds:.4f} s | {seconds / table[0]:.1f} |", flush=True
-                )
-    return 0
+        parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join([*CASES, *BENCHMARKS, *RACES])}")
+    chosen = options.names or [*CASES, *BENCHMARKS]
+    options.names = [race for name in chosen for race in BENCHMARKS.get(name, [name])]
+    return options
 
 
-def timed(runs: list[Callable[[], float]]) -> list[float]:
-    """Return each one's median seconds, run in turn so that all meet the same machine; the first round warms up."""
-    rounds = [[run() for run in runs] for _ in range(RUNS + 1)][1:]
-    return [median(times) for times in zip(*rounds, strict=True)]
+def cases(name: str, made: list[Case], repeats: int) -> tuple[str, str, list[Any]]:
+    """Return a table of cases, its name and its facts."""
+    measured = [measure(case, repeats) for case in made]
+    pairs = [pair for found, _ in measured for pair in found]
+    missing = [peer for _, names in measured for peer in names]
+    return f"### {name}\n\n{pair_table(pairs)}{skipped(missing)}", name, [vars(pair) for pair in pairs]
+
+
+def contest(race: Race, small: Race, caps: Caps, divisor: int, folder: Path) -> tuple[str, str, dict[str, Any]]:
+    """Return a race's table with its picture, its name and its facts."""
+    standings, missing = run(race, small, caps, divisor)
+    picture = draw(race, standings, folder)
+    text = f"{race_table(race, standings)}{skipped(missing)}\n\n![{race.name}]({picture.name})"
+    return text, race.name, race_facts(race, standings, missing)
+
+
+def skipped(missing: list[str]) -> str:
+    """Return the line about peers that are not installed."""
+    return f"\n\nNot installed: {', '.join(dict.fromkeys(missing))}. `pip install descend[bench]`" if missing else ""
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    main()

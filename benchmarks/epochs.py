@@ -5,8 +5,8 @@ from __future__ import annotations
 from time import perf_counter
 
 import numpy as np
-import torch
 
+from benchmarks.pairs import Case, Peer
 from descend.losses import SquaredError
 from descend.objectives.gram import GramObjective
 from descend.objectives.rows import RowsObjective
@@ -31,6 +31,8 @@ def ours(X: np.ndarray, Y: np.ndarray) -> float:
 
 
 def torchs(X: np.ndarray, Y: np.ndarray) -> float:
+    import torch
+
     started = perf_counter()
     x, y = torch.tensor(X), torch.tensor(Y)
     w = torch.nn.Parameter(torch.zeros(X.shape[1], 1, dtype=torch.float64))
@@ -45,9 +47,11 @@ def torchs(X: np.ndarray, Y: np.ndarray) -> float:
     return perf_counter() - started
 
 
-def case(rows: int, columns: int) -> tuple:
+def case(rows: int, columns: int) -> Case:
     X, Y = table(rows, columns)
-    return f"{rows:,} x {columns}, {EPOCHS} epochs", lambda: ours(X, Y), {"PyTorch loop": lambda: torchs(X, Y)}
+    peer = Peer("PyTorch loop", ("torch",), lambda: torchs(X, Y))
+    return Case(f"{rows:,} x {columns}, {EPOCHS} epochs", lambda: ours(X, Y), (peer,))
 
 
-CASES = [case(3, 2), case(1_000, 10), case(100_000, 10)]
+def cases(divisor: int) -> list[Case]:
+    return [case(3, 2), case(1_000, 10), case(100_000 // divisor, 10)]

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+from benchmarks.pairs import Case, Peer
+
 SCORES = Path(__file__).parent.parent / "examples" / "scores.csv"
 MAIN = "from descend.cli import main; raise SystemExit(main())"
 
@@ -37,16 +39,22 @@ def process(program: str, *arguments: str) -> float:
     return perf_counter() - started
 
 
-CASES = [
-    ("`descend --help`", lambda: process(MAIN, "--help"), {"python alone": lambda: process("pass")}),
-    (
-        "`descend fit` on three rows",
-        lambda: process(MAIN, "fit", str(SCORES), "score ~ hours"),
-        {"pandas + scikit-learn": lambda: process(SKLEARN), "pandas + PyTorch loop": lambda: process(TORCH)},
-    ),
-    (
-        "the same, 1000 epochs of SGD",
-        lambda: process(MAIN, "fit", str(SCORES), "score ~ hours", "--lr", "0.01", "--no-standardize"),
-        {"pandas + PyTorch loop": lambda: process(TORCH)},
-    ),
-]
+def cases(_: int) -> list[Case]:
+    loop = Peer("pandas + PyTorch loop", ("pandas", "torch"), lambda: process(TORCH))
+    return [
+        Case(
+            "`descend --help`",
+            lambda: process(MAIN, "--help"),
+            (Peer("python alone", (), lambda: process("pass")),),
+        ),
+        Case(
+            "`descend fit` on three rows",
+            lambda: process(MAIN, "fit", str(SCORES), "score ~ hours"),
+            (Peer("pandas + scikit-learn", ("pandas", "sklearn"), lambda: process(SKLEARN)), loop),
+        ),
+        Case(
+            "the same, 1000 epochs of SGD",
+            lambda: process(MAIN, "fit", str(SCORES), "score ~ hours", "--lr", "0.01", "--no-standardize"),
+            (loop,),
+        ),
+    ]

@@ -24,7 +24,8 @@ from descend.optimizers import SGD, Adam
 from descend.schedules import Schedule
 from descend.solvers.fast_forward import fast_forward
 from descend.solvers.iterate import iterate
-from descend.solvers.optimum import limit, quasi_newton
+from descend.solvers.newton import quasi_newton
+from descend.solvers.optimum import lbfgs, limit
 
 CONSTANT = Schedule()
 
@@ -181,7 +182,7 @@ def test_quasi_newton_reaches_statsmodels_logit_and_mnlogit():
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_quasi_newton_reaches_the_linear_programmes_absolute_error(relative):
+def test_lbfgs_reaches_the_linear_programmes_absolute_error(relative):
     from scipy.optimize import linprog
 
     random = np.random.default_rng(1)
@@ -192,19 +193,19 @@ def test_quasi_newton_reaches_the_linear_programmes_absolute_error(relative):
     equal = np.hstack([X, np.eye(60), -np.eye(60)])
     least = linprog(cost, A_eq=equal, b_eq=y, bounds=[(None, None)] * 3 + [(0, None)] * 120).fun
     loss = AbsoluteError("mape" if relative else "mae", relative)
-    ours = quasi_newton(RowsObjective(X, y[:, None], loss, 1, 0.0, np.ones(3, dtype=bool)), np.zeros(3))
+    ours = lbfgs(RowsObjective(X, y[:, None], loss, 1, 0.0, np.ones(3, dtype=bool)), np.zeros(3))
     assert least <= ours.final_loss <= least * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("loss", [Huber(0.7), SquaredLogError(), SquaredError()])
-def test_quasi_newton_leaves_nothing_for_another_solver(loss):
+def test_the_solvers_leave_nothing_for_another_solver(loss):
     from scipy.optimize import minimize
 
     random = np.random.default_rng(2)
     X = np.column_stack([np.ones(80), random.uniform(0, 1, (80, 2))])
     y = np.exp(X @ [1, 1, 0.5]) * random.lognormal(0, 0.2, 80)
     objective = RowsObjective(X, y[:, None], loss, 1, 0.01, np.array([False, True, True]))
-    ours = quasi_newton(objective, np.zeros(3))
+    ours = (quasi_newton if loss.curvature_limit else lbfgs)(objective, np.zeros(3))
     other = minimize(objective.value, ours.weights, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14})
     assert ours.final_loss <= other.fun * (1 + 1e-9)
     assert ours.loss[0] == objective.value(np.zeros(3))
@@ -330,3 +331,101 @@ def test_a_history_becomes_a_frame_and_knows_its_epochs():
     assert run.at(3) == frame["loss"][3]
     with pytest.raises(KeyError):
         run.at(7)
+
+
+def logistic(rows, columns, seed=0, order=None):
+    random = np.random.default_rng(seed)
+    X = np.column_stack([np.ones(rows), random.normal(size=(rows, columns - 1))])
+    Y = (random.uniform(size=rows) < 1 / (1 + np.exp(-X @ random.normal(size=columns) / 2))).astype(float)[:, None]
+    if order is not None:
+        place = order(X, Y)
+        X, Y = X[place], Y[place]
+    return RowsObjective(X, Y, BinaryCrossEntropy(), 1, 0.0, np.arange(columns) > 0)
+
+
+def newton_by_hand(objective):
+    w = np.zeros(objective.X.shape[1])
+    for _ in range(30):
+        w = w - np.linalg.solve(objective.hessian(w), objective.gradient(w))
+    return w
+
+
+ORDERS = {
+    "as drawn": None,
+    "sorted by class": lambda X, Y: np.argsort(Y[:, 0], kind="stable"),
+    "sorted by a column": lambda X, Y: np.argsort(X[:, 1]),
+    "classes in turn, period 4": lambda X, Y: np.argsort(
+        np.argsort(np.argsort(Y[:, 0], kind="stable")) % (len(Y) // 4), kind="stable"
+    ),
+}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_growing_samples_end_at_the_same_minimum_however_the_rows_are_sorted(order):
+    objective = logistic(120_000, 20, order=ORDERS[order])
+    run = quasi_newton(objective, np.zeros(20))
+    np.testing.assert_allclose(run.weights, newton_by_hand(objective), rtol=1e-9)
+    assert run.stop == "optimum"
+    assert run.loss[1] - run.final_loss < 1e-4 * (run.loss[0] - run.final_loss), "most of the way is made on samples"
+
+
+def test_columns_of_any_scale_cost_quasi_newton_no_more_steps():
+    objective = logistic(2_000, 8)
+    scales = 10.0 ** np.array([0, -6, 6, 3, -3, 0, 5, -5])
+    uneven = RowsObjective(objective.X * scales, objective.Y, objective.loss, 1, 0.0, objective.penalised)
+    even_run, uneven_run = quasi_newton(objective, np.zeros(8)), quasi_newton(uneven, np.zeros(8))
+    np.testing.assert_allclose(uneven_run.weights * scales, even_run.weights, rtol=1e-8)
+    assert len(uneven_run) <= len(even_run) + 2
+
+
+def test_quasi_newton_stops_at_the_tolerance_it_is_given():
+    objective = logistic(5_000, 6)
+    least = quasi_newton(objective, np.zeros(6)).final_loss
+    for tolerance in (1e-3, 1e-6, 1e-9):
+        run = quasi_newton(objective, np.zeros(6), tolerance=tolerance)
+        assert run.final_loss - least < 2 * tolerance
+    assert len(quasi_newton(objective, np.zeros(6), tolerance=1e-3)) < len(quasi_newton(objective, np.zeros(6)))
+
+
+def test_quasi_newton_arrives_from_a_start_far_away():
+    objective = logistic(400, 4)
+    run = quasi_newton(objective, np.full(4, 40.0))
+    np.testing.assert_allclose(run.weights, newton_by_hand(objective), rtol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [1, 999, 40_001])
+def test_sums_over_blocks_are_those_of_all_rows(rows):
+    random = np.random.default_rng(3)
+    X, Y = random.normal(size=(rows, 30)), random.normal(size=(rows, 2))
+    objective = RowsObjective(X, Y, SquaredError(), 2, 0.1, np.arange(30) > 0)
+    gram, cross, squares = objective.moments()
+    np.testing.assert_allclose(gram, X.T @ X, rtol=1e-10, atol=1e-9)
+    np.testing.assert_allclose(cross, X.T @ Y, rtol=1e-10, atol=1e-9)
+    np.testing.assert_allclose(squares[0], np.square(Y).sum(axis=0), rtol=1e-12)
+    W = random.normal(size=(30, 2))
+    np.testing.assert_allclose(objective.predictor(W.ravel()), X @ W, rtol=1e-10)
+    penalty = 0.1 * np.square(W[1:]).sum()
+    np.testing.assert_allclose(objective.value(W.ravel()), np.square(X @ W - Y).mean() + penalty, rtol=1e-12)
+    assert objective.longest_row() == pytest.approx(np.linalg.norm(X, axis=1).max(), rel=1e-12)
+    if rows > 30:
+        R = objective.triangle(np.ones(30))
+        np.testing.assert_allclose(R.T @ R, X.T @ X, rtol=1e-9, atol=1e-8)
+
+
+def test_a_sum_over_blocks_is_the_same_to_the_bit_each_time():
+    objective = logistic(150_000, 15)
+    w = np.linspace(-1, 1, 15)
+    first = objective.value_and_gradient(w)
+    for _ in range(3):
+        again = objective.value_and_gradient(w)
+        assert again[0] == first[0]
+        np.testing.assert_array_equal(again[1], first[1])
+
+
+def test_a_sample_takes_one_row_of_each_few_neighbours():
+    objective = logistic(10_000, 3)
+    marked = RowsObjective(np.arange(10_000.0)[:, None], objective.Y, objective.loss, 1, 0.0, np.ones(1, dtype=bool))
+    sample = marked.sampled(4, seed=1)
+    assert sample.rows == 2_500
+    np.testing.assert_array_equal(sample.X[:, 0] // 4, np.arange(2_500))
+    assert np.unique(sample.X[:, 0] % 4, return_counts=True)[1].min() > 500

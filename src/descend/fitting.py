@@ -9,7 +9,7 @@ import numpy as np
 
 from descend.columns import Columns, gather, uses
 from descend.design import Design
-from descend.diagnosis import separated
+from descend.margins import separated
 from descend.errors import DivergedError, FitError
 from descend.foresight import best_rate, largest_stable_rate
 from descend.formula import parse
@@ -22,7 +22,8 @@ from descend.optimizers import DEFAULT_RATES, SGD, make_optimizer
 from descend.recipe import Recipe
 from descend.solvers.fast_forward import fast_forward
 from descend.solvers.iterate import iterate
-from descend.solvers.optimum import limit, quasi_newton
+from descend.solvers.newton import quasi_newton
+from descend.solvers.optimum import lbfgs, limit
 from descend.tables import read
 from descend.target import Target, choose_family, learn_target, target_uses
 from descend.terms import Formula, Hypothesis
@@ -241,7 +242,8 @@ def solve(
             if quadratic.trustworthy:
                 return history
             return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
-        return quasi_newton(objective, start, on_epoch=on_epoch)
+        to_optimum = lbfgs if objective.loss.curvature_limit is None else quasi_newton
+        return to_optimum(objective, start, on_epoch=on_epoch)
     lr = recipe.lr if recipe.lr is not None else _usual_rate(objective, quadratic, recipe)
     optimizer = make_optimizer(recipe.method, lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
     schedule = recipe.make_schedule()

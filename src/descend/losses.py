@@ -14,6 +14,8 @@ import numpy as np
 from descend.errors import DesignError, OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -49,13 +51,38 @@ class Loss(Protocol):
         """Return the second derivative in Z, of Z's shape (its diagonal, for cross-entropy over classes)."""
         ...
 
+    def value_and_slope(self, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
+        """Return both, from what they share."""
+        ...
+
+    def curvatures(self, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
+        """Yield outputs a <= b and the second derivative in z_a and z_b for every row, where it is not always 0."""
+        ...
+
     def check(self, Y: Floats, column: str) -> None:
         """Raise DesignError when the loss is not defined for a target like that."""
         ...
 
 
+class Elementwise:
+    """What the losses of one output at a time have in common; any target will do unless a loss says otherwise."""
+
+    def value_and_slope(self: Loss, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
+        """Return both."""
+        return self.value(Z, Y), self.slope(Z, Y)
+
+    def curvatures(self: Loss, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
+        """Yield each output with itself."""
+        C = self.curvature(Z, Y)
+        for output in range(Z.shape[1]):
+            yield output, output, C[:, output]
+
+    def check(self, Y: Floats, column: str) -> None:
+        """Any number will do."""
+
+
 @dataclass(frozen=True)
-class SquaredError:
+class SquaredError(Elementwise):
     """(z - y)^2; its mean or, with ``mean=False``, its sum."""
 
     name: str = "mse"
@@ -74,12 +101,9 @@ class SquaredError:
         """Return 2."""
         return np.full_like(Z, 2)
 
-    def check(self, Y: Floats, column: str) -> None:
-        """Any number will do."""
-
 
 @dataclass(frozen=True)
-class AbsoluteError:
+class AbsoluteError(Elementwise):
     """|z - y|; its slope is 0 where they are equal.
 
     ``relative`` divides by |y| (MAPE); ``rounding`` r > 0 gives the smooth sqrt((z - y)^2 + r^2) - r, at most r below.
@@ -121,7 +145,7 @@ class AbsoluteError:
 
 
 @dataclass(frozen=True)
-class Huber:
+class Huber(Elementwise):
     """r^2 / 2 for |r| <= delta, else delta (|r| - delta / 2), with r = z - y (Huber 1964)."""
 
     delta: float = 1.0
@@ -143,12 +167,9 @@ class Huber:
         """Return 1 near the target, 0 away from it."""
         return (np.abs(Z - Y) <= self.delta).astype(Z.dtype)
 
-    def check(self, Y: Floats, column: str) -> None:
-        """Any number will do."""
-
 
 @dataclass(frozen=True)
-class SquaredLogError:
+class SquaredLogError(Elementwise):
     """(log(1 + z) - log(1 + y))^2, with z below 0 counted as 0; not convex."""
 
     name: str = "msle"
@@ -176,7 +197,7 @@ class SquaredLogError:
 
 
 @dataclass(frozen=True)
-class BinaryCrossEntropy:
+class BinaryCrossEntropy(Elementwise):
     """log(1 + e^z) - y z, from the logit, without overflow at any z."""
 
     name: str = "binary_cross_entropy"
@@ -187,6 +208,17 @@ class BinaryCrossEntropy:
         """Return log1p(e^-|z|) + max(z, 0) - y z."""
         return np.asarray(np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0) - Y * Z)
 
+    def value_and_slope(self, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
+        """Return both from one exponential."""
+        small = np.exp(-np.abs(Z))
+        value = np.log1p(small)
+        value += np.maximum(Z, 0)
+        value -= Y * Z
+        slope = np.where(Z >= 0, 1, small)
+        slope /= 1 + small
+        slope -= Y
+        return value, slope
+
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p - y."""
         return sigmoid(Z) - Y
@@ -195,12 +227,9 @@ class BinaryCrossEntropy:
         """Return p (1 - p)."""
         return sigmoid(Z) * sigmoid(-Z)
 
-    def check(self, Y: Floats, column: str) -> None:
-        """The target is made of codes 0 and 1 before it comes here."""
-
 
 @dataclass(frozen=True)
-class CrossEntropy:
+class CrossEntropy(Elementwise):
     """log(sum of e^z) - z[y], from the logits of all classes, without overflow."""
 
     name: str = "cross_entropy"
@@ -209,9 +238,7 @@ class CrossEntropy:
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return each row's loss, rows x 1."""
-        highest = Z.max(axis=1, keepdims=True)
-        spread = np.log(np.exp(Z - highest).sum(axis=1, keepdims=True)) + highest
-        return np.asarray(spread - np.take_along_axis(Z, _codes(Y), axis=1))
+        return self.value_and_slope(Z, Y)[0]
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p, less 1 at the row's class."""
@@ -225,8 +252,24 @@ class CrossEntropy:
         P = softmax(Z)
         return P * (1 - P)
 
-    def check(self, Y: Floats, column: str) -> None:
-        """The target is made of codes before it comes here."""
+    def value_and_slope(self, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
+        """Return both from one exponential a class."""
+        codes = _codes(Y)
+        Z = Z - Z.max(axis=1, keepdims=True)
+        own = np.take_along_axis(Z, codes, axis=1)
+        P: Floats = np.exp(Z, out=Z)
+        total = P.sum(axis=1, keepdims=True)
+        P /= total
+        P[np.arange(len(P)), codes[:, 0]] -= 1
+        return np.log(total) - own, P
+
+    def curvatures(self, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
+        """Yield p_a (1 - p_a) and -p_a p_b."""
+        P = softmax(Z)
+        for a in range(Z.shape[1]):
+            yield a, a, P[:, a] * (1 - P[:, a])
+            for b in range(a + 1, Z.shape[1]):
+                yield a, b, -P[:, a] * P[:, b]
 
 
 def sigmoid(Z: Floats) -> Floats:

@@ -6,7 +6,7 @@ L(w) = L* + 1/2 (w - w*)' H (w - w*): a sum of terms that are never negative, so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 EASY = 1e-10
+SURE = 1e-3
 TRUSTED = 1e-13
+EVEN = 10
 ROUNDS = 5
+SMALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class GramObjective:
 
     ``curvatures`` are the Hessian's eigenvalues, smallest first (0 where a direction changes nothing), ``directions``
     its eigenvectors in columns, ``minimum`` (columns x outputs) a minimum, ``least`` the loss there, and ``flat``
-    (columns x directions, orthonormal) the directions along which the minimum stays one.
+    (columns x directions, orthonormal) the directions along which the minimum stays one. ``elements`` is what the sum
+    over the rows is divided by.
     """
 
     curvatures: Floats
@@ -37,19 +41,28 @@ class GramObjective:
     minimum: Floats
     least: float
     flat: Floats
+    elements: int = 1
 
     @classmethod
     def of(cls, objective: RowsObjective) -> GramObjective:
-        """Read the rows of a squared-error objective once (and again for the residuals)."""
-        X, Y = objective.X.astype(np.float64, copy=False), objective.Y.astype(np.float64, copy=False)
-        share = 1 / Y.size if objective.loss.mean else 1.0
+        """Read the rows of a squared-error objective once, and again where the digits ask for it."""
+        if objective.X.dtype != np.float64:
+            objective = replace(objective, X=objective.X.astype(np.float64), Y=objective.Y.astype(np.float64))
+        gram, cross, squares = objective.moments()
+        scale = 2 * objective.share
         ridge = 2 * objective.l2 * objective.penalised.astype(np.float64)
-        hessian = 2 * share * (X.T @ X) + np.diag(ridge)
-        minimum, flat = _least_squares(X, Y, hessian, 2 * share, ridge)
+        hessian = scale * gram + np.diag(ridge)
         curvatures, directions = np.linalg.eigh(hessian)
         curvatures = np.maximum(curvatures, 0.0)
-        curvatures[: flat.shape[1]] = 0.0
-        return cls(curvatures, directions, minimum, objective.value(minimum.ravel()), flat)
+        system = _System.of(objective, hessian, scale, ridge, curvatures, directions)
+        minimum, refined = system.solve(objective, scale * cross)
+        curvatures[: system.flat.shape[1]] = 0.0
+        total = float(squares.sum()) * objective.share
+        least = total - float((scale / 2 * cross * minimum).sum())
+        if refined or not least > SURE * total:
+            least = objective.value(minimum.ravel())
+        elements = objective.elements if objective.loss.mean else 1
+        return cls(curvatures, directions, minimum, least, system.flat, elements)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,30 +105,62 @@ class GramObjective:
         return bool(counting.size == 0 or counting[0] > TRUSTED * counting[-1])
 
 
-def _least_squares(X: Floats, Y: Floats, hessian: Floats, scale: float, ridge: Floats) -> tuple[Floats, Floats]:
-    """Return a minimum (columns x targets) and an orthonormal basis of what does not change the loss.
+@dataclass(frozen=True)
+class _System:
+    """The normal equations with every column scaled to one (van der Sluis 1969), by eigenvalues.
 
-    With every column scaled to one (van der Sluis 1969) the Gram matrix serves while it is well conditioned; else the
-    singular values of the triangle of a QR factorisation of the rows. Rounds on the residual win back digits.
+    They come from the Gram matrix while it is well conditioned, else from the singular values of the triangle of a QR
+    factorisation of the rows. ``solid`` marks the eigenvalues that are more than rounding.
     """
-    lengths = np.sqrt(np.diag(hessian))
-    lengths[lengths == 0] = 1.0
-    values, vectors = np.linalg.eigh(hessian / np.outer(lengths, lengths))
-    if not values[0] > EASY * values[-1]:
-        rows = np.concatenate([np.sqrt(scale) * X, np.diag(np.sqrt(ridge))[ridge > 0]]) / lengths
-        triangle = np.linalg.qr(rows, mode="r")
+
+    lengths: Floats
+    values: Floats
+    vectors: Floats
+    solid: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls, objective: RowsObjective, hessian: Floats, scale: float, ridge: Floats, values: Floats, vectors: Floats
+    ) -> _System:
+        """Take the Hessian's own eigenvalues where its columns are of a size, else scale them first."""
+        lengths = np.sqrt(np.diag(hessian))
+        if lengths.max(initial=0.0) < EVEN * lengths.min(initial=np.inf):
+            lengths = np.ones_like(lengths)
+        else:
+            lengths[lengths == 0] = 1.0
+            values, vectors = np.linalg.eigh(hessian / np.outer(lengths, lengths))
+        if values.size == 0 or values[0] > EASY * values[-1]:
+            return cls(lengths, values, vectors, np.ones(values.size, dtype=bool))
+        triangle = np.sqrt(scale) * objective.triangle(lengths)
+        if ridge.any():
+            triangle = np.concatenate([triangle, (np.diag(np.sqrt(ridge)) / lengths)[ridge > 0]])
         _, singular, transposed = np.linalg.svd(triangle, full_matrices=True)
-        vectors = transposed.T
-        values = np.zeros(X.shape[1])
+        values = np.zeros(lengths.size)
         values[: singular.size] = singular**2
-        solid = np.sqrt(values) > np.finfo(np.float64).eps * max(rows.shape) * np.sqrt(values[0])
-    else:
-        solid = np.ones(values.size, dtype=bool)
-    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=solid)
-    minimum = np.zeros((X.shape[1], Y.shape[1]))
-    for _ in range(ROUNDS):
-        gradient = scale * (X.T @ (X @ minimum - Y)) + ridge[:, None] * minimum
-        step = vectors @ (inverse[:, None] * (vectors.T @ (gradient / lengths[:, None])))
-        minimum = minimum - step / lengths[:, None]
-    flat = vectors[:, ~solid] / lengths[:, None]
-    return minimum, np.linalg.qr(flat)[0] if flat.size else flat
+        limit = np.finfo(np.float64).eps * max(objective.rows, lengths.size) * singular[0]
+        return cls(lengths, values, transposed.T, np.sqrt(values) > limit)
+
+    @property
+    def flat(self) -> Floats:
+        """An orthonormal basis of what does not change the loss, columns x directions."""
+        flat = self.vectors[:, ~self.solid] / self.lengths[:, None]
+        return np.linalg.qr(flat)[0] if flat.size else flat
+
+    def correction(self, gradient: Floats) -> Floats:
+        """Return H^-1 times a gradient, 0 along flat directions."""
+        inverse = np.divide(1.0, self.values, out=np.zeros_like(self.values), where=self.solid)
+        along = self.vectors.T @ (gradient / self.lengths[:, None])
+        return np.asarray(self.vectors @ (inverse[:, None] * along) / self.lengths[:, None])
+
+    def solve(self, objective: RowsObjective, right: Floats) -> tuple[Floats, bool]:
+        """Return the minimum, and whether rounds on the residual of the rows were made to win back its digits."""
+        minimum = self.correction(right)
+        easy = bool(self.solid.all() and (self.values.size == 0 or self.values[0] > SURE * self.values[-1]))
+        if easy and objective.X.size > SMALL:
+            return minimum, False
+        for _ in range(ROUNDS):
+            step = self.correction(objective.gradient(minimum.ravel()).reshape(minimum.shape))
+            minimum = minimum - step
+            if np.abs(step * self.lengths[:, None]).max() <= 1e-15 * np.abs(minimum * self.lengths[:, None]).max():
+                break
+        return minimum, True

@@ -11,6 +11,9 @@ momentum e_t is (1 - lr l)^t e_0 alone, taken through the logarithm, which keeps
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +22,7 @@ import numpy as np
 from descend.history import History, Stop, snapshot_epochs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 RECORDED = 1_000_000
 BLOCK = 4096
+LOOKED_AT = 200_000
+FARTHEST = 10**18
 
 
 def fast_forward(
@@ -51,11 +56,7 @@ def fast_forward(
     offsets = objective.offsets(w)
     moving = np.flatnonzero(np.abs(offsets).sum(axis=1) > 0)
     weights = objective.curvatures[moving, None]
-    steps: _Plain | _Powers
-    if optimizer.momentum:
-        steps = _Powers(_transition(weights[:, 0], optimizer), offsets[moving], stride)
-    else:
-        steps = _Plain(optimizer.lr * weights[:, 0], offsets[moving], stride)
+    steps = _steps(objective, moving, offsets, optimizer, stride)
     epoch = np.arange(epochs // stride + 1) * stride
     squares, slopes, kept = [], [], []
     wanted = set(snapshot_epochs(epoch.size - 1, w.size).tolist())
@@ -73,6 +74,7 @@ def fast_forward(
             slope = np.append(slope, np.sqrt((weights**2 * last**2).sum()))
         # beyond the largest number, infinity less infinity stands where the truth is only infinite
         loss = np.where(np.isnan(excess), np.inf, objective.least + excess)
+        loss[loss * objective.elements == np.inf] = np.inf  # so is the sum over the rows, which a loop divides
         slope = np.where(np.isnan(slope), np.inf, slope)
         base = objective.minimum_near(w)
         paths = objective.directions[:, moving] @ kept_offsets
@@ -99,6 +101,90 @@ def fast_forward(
         final_gradient_norm=float(slope[end]),
         gap=float(loss[end] - objective.least),
     )
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A run of full-batch SGD on a quadratic from ``start`` (flat): any epoch of it, in constant time."""
+
+    objective: GramObjective
+    start: Floats
+    optimizer: SGD
+
+    @cached_property
+    def moving(self) -> NDArray[np.intp]:
+        """The eigenvectors along which the start is off the minimum."""
+        return np.flatnonzero(np.abs(self.objective.offsets(self.start)).sum(axis=1) > 0)
+
+    @cached_property
+    def _steps(self) -> _Plain | _Powers:
+        return _steps(self.objective, self.moving, self.objective.offsets(self.start), self.optimizer)
+
+    def weights(self, epoch: int) -> Floats:
+        """Return the parameters after ``epoch`` updates, flat; not finite where they have overflowed."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = self.objective.directions[:, self.moving] @ self._steps.after(epoch)
+        return np.asarray(self.objective.minimum_near(self.start) + moved.ravel())
+
+    def excess(self, epoch: int) -> float:
+        """Return by how much the loss is above the least possible after ``epoch`` updates; inf where it overflows."""
+        weights = self.objective.curvatures[self.moving, None]
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            excess = float((weights * self._steps.after(epoch) ** 2).sum() / 2)
+        return math.inf if math.isnan(excess) else excess
+
+    def loss(self, epoch: int) -> float:
+        """Return the loss after ``epoch`` updates."""
+        return self.objective.least + self.excess(epoch)
+
+    @cached_property
+    def factors(self) -> Floats:
+        """By how much an epoch multiplies the offset along each moving eigenvector in the long run."""
+        return shrinking(self.objective.curvatures[self.moving], self.optimizer)
+
+    def first(self, holds: Callable[[float], bool]) -> int | None:
+        """Return the first epoch whose excess loss ``holds``, None where none up to 10**18 does.
+
+        Without momentum the excess only falls, or in the end only grows, so a bisection finds it; with momentum it
+        swings, so the first epochs are looked at one by one and later ones taken to swing no more.
+        """
+        if holds(self.excess(0)):
+            return 0
+        low = 0
+        if isinstance(self._steps, _Powers):
+            weights = self.objective.curvatures[self.moving, None]
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                for first, block in self._steps.blocks(LOOKED_AT):
+                    excess = np.einsum("tpk,pk->t", block**2, np.broadcast_to(weights, block.shape[1:])) / 2
+                    found = [holds(float(e)) for e in np.where(np.isnan(excess), np.inf, excess)]
+                    if any(found):
+                        return first + found.index(True)
+            low = LOOKED_AT
+        high = max(2 * low, 1)
+        while not holds(self.excess(high)):
+            low, high = high, 2 * high
+            if high > FARTHEST:
+                return None
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if holds(self.excess(middle)) else (middle, high)
+        return high
+
+
+def shrinking(curvatures: Floats, optimizer: SGD) -> Floats:
+    """Return the largest root of each direction's recurrence: below 1 it converges, above 1 it diverges."""
+    if not optimizer.momentum:
+        return np.abs(1 - optimizer.lr * curvatures)
+    return np.asarray(np.abs(np.linalg.eigvals(_transition(curvatures, optimizer))).max(axis=1, initial=0.0))
+
+
+def _steps(
+    objective: GramObjective, moving: NDArray[np.intp], offsets: Floats, optimizer: SGD, stride: int = 1
+) -> _Plain | _Powers:
+    curvatures = objective.curvatures[moving]
+    if optimizer.momentum:
+        return _Powers(_transition(curvatures, optimizer), offsets[moving], stride)
+    return _Plain(optimizer.lr * curvatures, offsets[moving], stride)
 
 
 def _transition(curvatures: Floats, optimizer: SGD) -> Floats:

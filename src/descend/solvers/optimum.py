@@ -1,17 +1,17 @@
-"""To the optimum: what ``--optimizer auto`` uses. Exact for a quadratic, scipy's L-BFGS for everything else."""
+"""To the optimum of a quadratic, exactly, and of losses that have no curvature to go by, by scipy's L-BFGS."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.foresight import best_rate
-from descend.history import SNAPSHOT_NUMBERS, SNAPSHOTS, History, Stop
+from descend.history import History, Stop
 from descend.optimizers import SGD
 from descend.solvers.fast_forward import fast_forward
+from descend.solvers.way import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,46 +48,35 @@ def limit(objective: GramObjective, w: Floats) -> History:
     )
 
 
-def quasi_newton(
+def lbfgs(
     objective: RowsObjective,
     w: Floats,
     *,
     iterations: int = 15_000,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> History:
-    """Return the way of L-BFGS (Liu and Nocedal 1989) to the minimum; a loss with corners is rounded less and less."""
+    """Return the way of scipy's L-BFGS to a minimum, for losses with corners, rounded less and less, and hollows."""
     from scipy.optimize import minimize
 
-    started = perf_counter()
-    way = _Way(objective, on_epoch)
-    way.record(w)
+    way = Way(on_epoch)
     stop: Stop = "optimum"
+
+    def record(w: Floats) -> None:
+        way.record(w, *objective.value_and_gradient(w))
+
+    record(w)
     try:
         for stage in objective.stages():
             options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-16, "gtol": 1e-10}
             found = minimize(
-                stage.value_and_gradient, way.last, jac=True, method="L-BFGS-B", callback=way.record, options=options
+                stage.value_and_gradient, way.last, jac=True, method="L-BFGS-B", callback=record, options=options
             )
-            way.record(found.x)
-            way.slope = float(np.linalg.norm(found.jac))
+            record(found.x)
             if found.nit >= iterations:
                 stop = "epochs"
     except KeyboardInterrupt:
         stop = "interrupted"
-    return History(
-        epoch=np.arange(len(way.slopes)),
-        loss=np.array(way.losses[: len(way.slopes)]),
-        gradient_norm=np.array(way.slopes),
-        weights=way.best,
-        snapshot_epoch=np.array(list(way.snapshots), dtype=np.int64),
-        snapshots=np.array(list(way.snapshots.values())),
-        stop=stop,
-        optimizer="auto",
-        lr=float("nan"),
-        elapsed=perf_counter() - started,
-        final_loss=way.least,
-        final_gradient_norm=way.slope,
-    )
+    return way.history(stop)
 
 
 def _solved(objective: GramObjective, w: Floats, weights: Floats) -> History:
@@ -106,35 +95,3 @@ def _solved(objective: GramObjective, w: Floats, weights: Floats) -> History:
         final_loss=objective.least,
         final_gradient_norm=float("nan"),
     )
-
-
-class _Way:
-    """The record of a quasi-Newton run; of the parameters it keeps every one at first, then fewer."""
-
-    def __init__(self, objective: RowsObjective, on_epoch: Callable[[int, float], None] | None) -> None:
-        self.objective, self.on_epoch = objective, on_epoch
-        self.losses: list[float] = []
-        self.slopes: list[float] = []
-        self.snapshots: dict[int, Floats] = {}
-        self.stride = 1
-        self.best: Floats = np.empty(0)
-        self.last: Floats = np.empty(0)
-        self.least = float("inf")
-        self.slope = float("nan")
-
-    def record(self, w: Floats) -> None:
-        """Take down the loss, the gradient and now and then the parameters."""
-        value, gradient = self.objective.value_and_gradient(w)
-        self.last = w.copy()
-        if value < self.least or not self.losses:
-            self.best, self.least = self.last, value
-        step = len(self.losses)
-        self.losses.append(value)
-        self.slopes.append(float(np.linalg.norm(gradient)))
-        if step % self.stride == 0:
-            self.snapshots[step] = self.last
-        if len(self.snapshots) > max(min(SNAPSHOTS, SNAPSHOT_NUMBERS // w.size), 4):
-            self.stride *= 2
-            self.snapshots = {step: kept for step, kept in self.snapshots.items() if step % self.stride == 0}
-        if self.on_epoch is not None:
-            self.on_epoch(step, value)

@@ -1,0 +1,40 @@
+"""Time: a cap on what runs too long, and medians of what takes turns."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class TimeUp(Exception):
+    """A run took longer than its cap."""
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise TimeUp once the time is over; compiled code hears of it only when it comes back to Python."""
+    if not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise TimeUp
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def in_turn(runs: list[Callable[[], float]], repeats: int) -> list[float]:
+    """Return each one's median seconds, run in turn so that all meet the same machine."""
+    rounds = [[run() for run in runs] for _ in range(repeats)]
+    return [median(times) for times in zip(*rounds, strict=True)]

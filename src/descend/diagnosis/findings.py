@@ -1,0 +1,65 @@
+"""What a diagnosis says and what it looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from descend.messages import say
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from descend.columns import Columns
+    from descend.design import Design
+    from descend.foresight import Forecast
+    from descend.history import History
+    from descend.objectives.gram import GramObjective
+    from descend.objectives.rows import RowsObjective
+    from descend.recipe import Recipe
+    from descend.target import Target
+
+    Floats = NDArray[np.float64]
+
+Severity = Literal["error", "warning", "hint"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that the numbers of a fit say: a code, how bad it is, its evidence in numbers, and what to type.
+
+    "error": the answer cannot be used as it is; "warning": look before using it; "hint": it could be better.
+    """
+
+    code: str
+    severity: Severity
+    values: dict[str, Any]
+
+    def tell(self, lang: str = "en") -> str:
+        """Return what was found, as a sentence."""
+        return say(self.code, lang, **self.values)
+
+    def remedy(self, lang: str = "en") -> str:
+        """Return what to do about it."""
+        return say(f"{self.code}.remedy", lang, **self.values)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a diagnosis looks at.
+
+    ``objective`` holds the fitted rows as the solver saw them, ``data`` the same rows as the table has them (its
+    ``line`` says where a person finds one), ``weights`` (columns x outputs) the parameters of the fit. ``quadratic``
+    and ``forecast`` are there where they were made.
+    """
+
+    design: Design
+    target: Target
+    data: Columns
+    objective: RowsObjective
+    weights: Floats
+    history: History
+    recipe: Recipe
+    quadratic: GramObjective | None = None
+    forecast: Forecast | None = None

@@ -1,0 +1,173 @@
+"""Separation: whether a linear predictor can tell classes apart, so that cross-entropy has no minimum.
+
+A direction along which no row's own output falls behind another one, and at least one pulls ahead, lowers the loss for
+ever (Albert and Anderson 1984). Linear programmes look for it on a sample of the rows, to which they add the rows that
+the direction found takes the wrong way, until it takes none or there is none. A margin is an own output less another
+one; a row's margin is its lowest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+    Rows = NDArray[np.int64]
+
+SAMPLE = 2000  # margins to start with, and the most added at once
+BLOCK = 1 << 12  # rows that stay in cache
+ZERO = 1e-12  # of the sum of |x w|: a smaller margin is rounding (a dot product of p terms errs by about p 1e-16)
+CLEAR = 1e-10  # of the same: what one margin must reach, well above what the others may fall short by
+SLACKS = (1e-10, 1e-7)  # HiGHS's tolerances: the strictest that it takes, and its own where it gives up on that one
+
+
+@dataclass(frozen=True)
+class Separation:
+    """A direction that lowers cross-entropy for ever.
+
+    ``direction`` is columns x outputs (1 for two classes, else one a class), its largest absolute entry 1.
+    ``separated`` marks the rows whose margin is above 0 along it, all of them when ``kind`` is "perfect". With three
+    classes or more it can mark none: where a level has no rows of one class, only that class's output falls behind.
+    """
+
+    kind: Literal["perfect", "quasi"]
+    direction: Floats
+    separated: NDArray[np.bool_]
+
+
+def find_separation(X: Floats, codes: Rows, classes: int) -> Separation | None:
+    """Return a direction that separates the classes perfectly or else quasi-completely, None where they overlap.
+
+    X is rows x columns, finite, with its intercept column if it has one; codes are 0 to classes - 1, and a class may
+    have no rows. Collinear columns and columns of any scale or offset will do. The time grows with about the cube of
+    columns times outputs.
+    """
+    scale = np.maximum(X.max(axis=0, initial=0), -X.min(axis=0, initial=0))
+    if classes < 2 or not scale.any():
+        return None
+    rows = _sample(codes, classes, max(SAMPLE // (classes - 1), 5 * scale.size))
+    search = _Search(X, codes, classes, _basis(X, np.divide(1, scale, out=scale, where=scale > 0), rows))
+    search.add(np.repeat(rows, classes), np.tile(np.arange(classes), rows.size))
+    if search.solve(every=False) is None:  # how most tables end, without a look at all rows
+        return None
+    found = search.run(every=True) or search.run(every=False)
+    if found is None:
+        return None
+    W, margins = found
+    direction = W[:, 1:] if classes == 2 else W - W.mean(axis=1, keepdims=True)
+    separated = np.asarray((margins > ZERO).all(axis=1))
+    return Separation("perfect" if separated.all() else "quasi", direction / np.abs(direction).max(), separated)
+
+
+@dataclass
+class _Search:
+    """The margins that the programmes know of, by row and other class, and what each is multiplied by."""
+
+    X: Floats
+    codes: Rows
+    classes: int
+    basis: Floats
+    rows: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    others: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+    factors: Floats = field(default_factory=lambda: np.empty(0))
+
+    def add(self, rows: Rows, others: Rows) -> None:
+        """Take in margins, leaving out those of a class with itself."""
+        other = self.codes[rows] != others
+        self.rows = np.concatenate([self.rows, rows[other]])
+        self.others = np.concatenate([self.others, others[other]])
+        self.factors = np.concatenate([self.factors, np.ones(other.sum())])
+
+    def run(self, *, every: bool) -> tuple[Floats, Floats] | None:
+        """Return W, columns x classes, that leaves every margin above 0, or none below it; and all margins."""
+        while (V := self.solve(every=every)) is not None:
+            W = self.basis @ V
+            margins = _margins(self.X, self.codes, W, np.abs(self.basis) @ np.abs(V))
+            broken = margins <= ZERO if every else margins < -ZERO
+            if not broken.any():
+                return (W, margins) if (margins[np.isfinite(margins)] > CLEAR).any() else None
+            known = broken[self.rows, self.others]
+            margins[self.rows, self.others] = np.inf
+            fresh = int(broken.sum() - known.sum())
+            if fresh:  # with some that are nearly broken, or they will be the next time
+                count = min(fresh + 300, SAMPLE, margins.size - 1)
+                lowest = np.argpartition(margins, count, axis=None)[:count]
+                self.add(*np.divmod(lowest[np.isfinite(margins.ravel()[lowest])], self.classes))
+            elif self.factors[known].max() < 1e6:
+                self.factors[known] *= 1e3  # HiGHS took what they fall short by for nothing: show it larger
+            else:
+                break
+        return None
+
+    def solve(self, *, every: bool) -> Floats | None:
+        """Return the W (in the basis) that raises the lowest known margin most, or the sum of all; None if none rises.
+
+        The sum is over the rows not known, too: if it cannot rise while no known margin falls, then there is no
+        direction for all rows either, whatever the unknown ones are.
+        """
+        from scipy.optimize import linprog  # 0.3 s, and most fits end without
+
+        rows, pairs = self.X[self.rows] @ self.basis, np.arange(self.rows.size)
+        rows *= (self.factors / np.maximum(np.abs(rows).max(axis=1), 1e-300))[:, None]
+        falls = np.zeros((pairs.size, self.classes, rows.shape[1]))
+        falls[pairs, self.codes[self.rows]] = -rows
+        falls[pairs, self.others] = rows
+        A = falls[:, 1:].reshape(pairs.size, -1)  # class 0 stays at 0: only differences count
+        if every:
+            A, goal = np.column_stack([A, np.ones(pairs.size)]), np.append(np.zeros(A.shape[1]), 1.0)
+        else:
+            sums = np.stack([(self.codes == code).astype(float) @ self.X for code in range(self.classes)])
+            goal = ((self.classes * sums - sums.sum(axis=0)) @ self.basis)[1:].ravel()
+            goal /= np.abs(goal).max() or 1.0
+        for slack in SLACKS:
+            options = {"primal_feasibility_tolerance": slack, "dual_feasibility_tolerance": slack}
+            solved = linprog(-goal, A, np.zeros(pairs.size), bounds=(-1, 1), method="highs-ds", options=options)
+            if solved.x is not None:
+                break
+        if solved.x is None or goal @ solved.x <= 10 * slack:
+            return None
+        V = solved.x[: goal.size - every].reshape(self.classes - 1, -1).T
+        return np.column_stack([np.zeros(len(V)), V])
+
+
+def _sample(codes: Rows, classes: int, size: int) -> Rows:
+    """Return about ``size`` rows, as many of each class, so that a rare one is there."""
+    if codes.size <= size:
+        return np.arange(codes.size)
+    random = np.random.default_rng(0)
+    own = [np.flatnonzero(codes == code) for code in range(classes)]
+    return np.concatenate([random.choice(rows, min(rows.size, size // classes), replace=False) for rows in own])
+
+
+def _basis(X: Floats, shrink: Floats, rows: Rows) -> Floats:
+    """Return columns x rank: combinations of columns, of like size and uncorrelated on the rows given.
+
+    Offsets, scales and collinear columns end here. Where combinations vanish on those rows only (a rare level), rows
+    where they are largest join them; where they vanish everywhere they are left out.
+    """
+    while True:
+        spread, V = np.linalg.svd(np.linalg.qr(X[rows] * shrink, mode="r"))[1:]
+        rank = np.count_nonzero(spread > CLEAR / 10 * spread[0])
+        reach = np.abs(X @ (V[rank:].T * shrink[:, None])) if rank < shrink.size else np.zeros((1, 1))
+        more = np.setdiff1d(reach.argmax(axis=0)[reach.max(axis=0) > CLEAR], rows)
+        if not more.size:
+            return np.asarray(shrink[:, None] * V[:rank].T * (np.sqrt(rows.size) / spread[:rank]))
+        rows = np.concatenate([rows, more])
+
+
+def _margins(X: Floats, codes: Rows, W: Floats, sizes: Floats) -> Floats:
+    """Return margins, rows x classes, each over the sum of |x| sizes of both outputs; infinite for the own class."""
+    margins = np.empty((len(X), W.shape[1]))
+    for start in range(0, len(X), BLOCK):
+        part = slice(start, start + BLOCK)
+        own = codes[part, None]
+        Z, size = X[part] @ W, np.abs(X[part]) @ sizes
+        size += np.take_along_axis(size, own, axis=1)
+        margins[part] = np.divide(np.take_along_axis(Z, own, axis=1) - Z, size, out=np.zeros_like(Z), where=size > 0)
+    margins[np.arange(len(X)), codes] = np.inf
+    return margins

@@ -1,0 +1,213 @@
+"""Quasi-Newton on growing samples: what ``--optimizer auto`` uses for smooth losses.
+
+L-BFGS (Liu and Nocedal 1989) whose first guess of the inverse Hessian is a real one: the Hessian itself at the level's
+start where it is small enough, else the Gram matrix weighted by each output's mean curvature. On a large table the
+minimum of a small sample is found first, then of a larger one from there: few readings of all rows are left to do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.solvers.way import Way
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from descend.history import History, Stop
+    from descend.objectives.rows import RowsObjective
+
+    Floats = NDArray[np.floating[Any]]
+
+LARGE = 2_000_000
+ROWS_A_COLUMN = 30
+WHOLE_HESSIAN = 600
+MEMORY = 30
+TINY = np.finfo(np.float64).eps
+
+
+def quasi_newton(
+    objective: RowsObjective,
+    w: Floats,
+    *,
+    tolerance: float = 0.0,
+    iterations: int = 1000,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> History:
+    """Return the way from ``w`` to the minimum of a loss whose curvature has a limit.
+
+    tolerance: stop when the Newton decrement g'H^-1 g / 2, near the minimum what the loss is above it, falls under it;
+        0: as far as float64 goes. iterations: readings of all rows at most.
+    The history tells the start (on a large table without its gradient, which would cost a reading) and every step over
+    all rows; a Ctrl-C ends it with what was reached.
+    """
+    way = Way(on_epoch)
+    stop: Stop = "optimum"
+    try:
+        start = w.astype(np.float64)
+        search = _Search(start)
+        samples = _samples(objective)
+        if samples:
+            way.record(start, objective.value(start), None)
+        else:
+            way.record(start, *objective.value_and_gradient(start))
+        for sample in samples:
+            search.forget()
+            search.descend(sample, max(tolerance, 0.15 * objective.X.shape[1] / sample.rows), iterations)
+        if samples:
+            search.pairs.clear()
+        reached = search.descend(objective, tolerance, iterations, way)
+        stop = "optimum" if reached else "epochs"
+    except KeyboardInterrupt:
+        stop = "interrupted"
+    return way.history(stop)
+
+
+def _samples(objective: RowsObjective) -> list[RowsObjective]:
+    """Return a sixty-fourth, a sixteenth and a quarter of the rows of a large table, where that is enough of them."""
+    if objective.X.size < LARGE:
+        return []
+    enough = ROWS_A_COLUMN * objective.X.shape[1]
+    return [objective.sampled(every, seed=every) for every in (64, 16, 4) if objective.rows // every >= enough]
+
+
+@dataclass
+class _Search:
+    """Where the search stands: the parameters, the guess of the inverse Hessian, and the steps that mend it."""
+
+    w: Floats
+    guess: Callable[[Floats], Floats] | None = None
+    pairs: list[tuple[Floats, Floats, float]] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Drop what was learnt of the curvature, so that it is taken anew."""
+        self.guess = None
+        self.pairs.clear()
+
+    def descend(
+        self,
+        objective: RowsObjective,
+        enough: float,
+        iterations: int,
+        way: Way | None = None,
+    ) -> bool:
+        """Go on until the decrement is small ``enough``, or no step lowers the loss any more."""
+        value, g = objective.value_and_gradient(self.w)
+        before, fresh = np.inf, False
+        for _ in range(iterations):
+            if self.guess is None:
+                self.guess, fresh = _inverse_hessian(objective, self.w), True
+            step = -self._direction(g)
+            slope = float(g @ step)
+            decrement = -slope / 2
+            if decrement <= enough or not np.isfinite(decrement):
+                return True
+            if decrement > before / 2 and decrement <= TINY * abs(value):
+                return True  # nothing but rounding is left
+            if decrement > before / 2 and not fresh:
+                self.forget()  # the curvature has changed on the way
+                before = np.inf
+                continue
+            found = _line_search(objective, self.w, step, value, slope)
+            if found is None:
+                if fresh:
+                    return True
+                self.forget()
+                continue
+            w, after, after_g = found
+            self._learn(w - self.w, after_g - g)
+            self.w, value, g = w, after, after_g
+            before, fresh = decrement, False
+            if way is not None:
+                way.record(self.w, value, g)
+        return False
+
+    def _direction(self, g: Floats) -> Floats:
+        """Return the guessed inverse Hessian times ``g``, mended by the steps made (Nocedal 1980, two loops)."""
+        assert self.guess is not None
+        q = g.copy()
+        shares = []
+        for s, y, curve in reversed(self.pairs):
+            shares.append(float(s @ q) / curve)
+            q -= shares[-1] * y
+        q = self.guess(q)
+        for (s, y, curve), share in zip(self.pairs, reversed(shares), strict=True):
+            q += (share - float(y @ q) / curve) * s
+        return q
+
+    def _learn(self, s: Floats, y: Floats) -> None:
+        curve = float(s @ y)
+        if curve > TINY * float(np.linalg.norm(s) * np.linalg.norm(y)):
+            self.pairs.append((s, y, curve))
+            del self.pairs[:-MEMORY]
+
+
+def _line_search(
+    objective: RowsObjective, w: Floats, step: Floats, value: float, slope: float
+) -> tuple[Floats, float, Floats] | None:
+    """Return parameters along ``step`` with their loss and gradient, by the Wolfe conditions; None where none is lower.
+
+    A trial is halved, or set where a cubic would have its minimum, while the loss is too high, and doubled while it
+    still falls steeply. Within rounding of the loss the slope decides (Hager and Zhang 2005, approximate Wolfe).
+    """
+    low, high, t = 0.0, np.inf, 1.0
+    rounding = 4 * TINY * abs(value)
+    best = None
+    for _ in range(40):
+        trial = w + t * step
+        after, g = objective.value_and_gradient(trial)
+        with np.errstate(over="ignore", invalid="ignore"):
+            along = float(g @ step)
+        near = abs(after - value) <= rounding and abs(along) <= 0.9 * abs(slope)
+        if not (np.isfinite(after) and np.isfinite(along)) or not (after <= value + 1e-4 * t * slope or near):
+            high = t
+            t = _between(low, high, value, slope, after, along) if low == 0 else (low + high) / 2
+        elif along < 0.9 * slope:
+            best, low = (trial, after, g), t
+            t = 2 * t if high == np.inf else (low + high) / 2
+        else:
+            return trial, after, g
+        if t * float(np.abs(step).max()) <= TINY * float(np.abs(w).max()) or high - low <= TINY * high:
+            break
+    return best
+
+
+def _between(low: float, high: float, value: float, slope: float, after: float, along: float) -> float:
+    """Return where the cubic through both ends has its minimum, kept away from the ends; half way without one."""
+    if np.isfinite(after) and np.isfinite(along):
+        a = slope + along - 3 * (after - value) / high
+        root = a * a - slope * along
+        if root >= 0 and along - slope + 2 * np.sqrt(root) != 0:
+            t = high * (1 - (along + np.sqrt(root) - a) / (along - slope + 2 * np.sqrt(root)))
+            if np.isfinite(t):
+                return float(np.clip(t, 0.1 * high, 0.9 * high))
+    return (low + high) / 2 if np.isfinite(after) else 0.1 * high
+
+
+def _inverse_hessian(objective: RowsObjective, w: Floats) -> Callable[[Floats], Floats]:
+    """Return what multiplies by an inverse Hessian at ``w``: the whole one, or one of the Gram matrix an output."""
+    columns, outputs = objective.shape
+    if columns * outputs <= WHOLE_HESSIAN or outputs == 1:
+        inverse = _inverse(objective.hessian(w))
+        return lambda g: np.asarray(inverse @ g)
+    weights = objective.mean_curvatures(w)
+    values, vectors = np.linalg.eigh(objective.moments()[0] * objective.share)
+    ridge = 2 * objective.l2 + TINY * columns * values[-1] * weights.max()
+    scales = np.maximum(values, 0)[:, None] * weights + ridge
+    return lambda g: np.asarray(vectors @ ((vectors.T @ g.reshape(objective.shape)) / scales)).ravel()
+
+
+def _inverse(hessian: Floats) -> Floats:
+    """Return the inverse, 0 along directions in which there is no curvature but rounding; scaled to a diagonal of 1."""
+    lengths = np.sqrt(np.maximum(np.diag(hessian), 0))
+    lengths[lengths == 0] = 1.0
+    unit = hessian / np.outer(lengths, lengths)
+    values, vectors = np.linalg.eigh(unit)
+    solid = values > len(unit) * TINY * values[-1]
+    inverse = (vectors[:, solid] / values[solid]) @ vectors[:, solid].T
+    return np.asarray(inverse / np.outer(lengths, lengths))

@@ -1,0 +1,68 @@
+"""The record of a run to the optimum: every step's loss and gradient norm, and the parameters of some of them."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.history import SNAPSHOT_NUMBERS, SNAPSHOTS, History, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+
+class Way:
+    """What a quasi-Newton run went through; of the parameters it keeps every one at first, then fewer."""
+
+    def __init__(self, on_epoch: Callable[[int, float], None] | None = None) -> None:
+        self.on_epoch = on_epoch
+        self.started = perf_counter()
+        self.losses: list[float] = []
+        self.slopes: list[float] = []
+        self.snapshots: dict[int, Floats] = {}
+        self.stride = 1
+        self.best: Floats = np.empty(0)
+        self.last: Floats = np.empty(0)
+        self.least = float("inf")
+        self.slope = float("nan")
+
+    def record(self, w: Floats, value: float, gradient: Floats | None) -> None:
+        """Take down a step; ``best`` is the one with the least loss, the later of two alike."""
+        self.last = w.copy()
+        slope = float("nan") if gradient is None else float(np.linalg.norm(gradient))
+        if value <= self.least or not self.losses:
+            self.best, self.least, self.slope = self.last, value, slope
+        step = len(self.losses)
+        self.losses.append(value)
+        self.slopes.append(slope)
+        if step % self.stride == 0:
+            self.snapshots[step] = self.last
+        if len(self.snapshots) > max(min(SNAPSHOTS, SNAPSHOT_NUMBERS // w.size), 4):
+            self.stride *= 2
+            self.snapshots = {step: kept for step, kept in self.snapshots.items() if step % self.stride == 0}
+        if self.on_epoch is not None:
+            self.on_epoch(step, value)
+
+    def history(self, stop: Stop) -> History:
+        """Return the record, ending at the best."""
+        steps = len(self.slopes)
+        return History(
+            epoch=np.arange(steps),
+            loss=np.array(self.losses[:steps]),
+            gradient_norm=np.array(self.slopes),
+            weights=self.best,
+            snapshot_epoch=np.array(list(self.snapshots), dtype=np.int64),
+            snapshots=np.array(list(self.snapshots.values())),
+            stop=stop,
+            optimizer="auto",
+            lr=float("nan"),
+            elapsed=perf_counter() - self.started,
+            final_loss=self.least,
+            final_gradient_norm=self.slope,
+        )

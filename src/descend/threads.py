@@ -1,0 +1,94 @@
+"""One pool of threads over blocks of rows, a thread a core, with the linear algebra library held to one thread inside.
+
+The blocks and the order in which their results are added depend on the table alone, so a sum is the same to the bit
+whatever the number of cores.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import ThreadPoolExecutor
+
+    from numpy.typing import NDArray
+
+    Sums = tuple[NDArray[np.floating[Any]], ...]
+
+Result = TypeVar("Result")
+BLOCK_BYTES = 4_000_000
+TASK_BYTES = 8_000_000
+TALL = 2000
+QUIET: Any = {"over": "ignore", "invalid": "ignore"}
+
+
+def block_rows(columns: int, itemsize: int = 8) -> int:
+    """Return how many rows make a block.
+
+    Few enough to stay in the cache, tall enough for a product with itself, and enough that two threads, which take
+    turns at the interpreter, seldom wait for it.
+    """
+    return max(BLOCK_BYTES // (columns * itemsize), min(4 * columns, TALL), 1)
+
+
+def summed(part: Callable[[slice], Sums], rows: int, columns: int, itemsize: int = 8) -> Sums:
+    """Return the sums of what ``part`` gives for consecutive blocks of the rows of a table so wide."""
+    size = block_rows(columns, itemsize)
+    if rows <= size:
+        with np.errstate(**QUIET):
+            return part(slice(0, rows))
+    blocks = max(TASK_BYTES // (size * columns * itemsize), 1)
+
+    def task(stretch: range) -> Sums:
+        total = part(_block(stretch, 0, size))
+        for index in range(1, -(-len(stretch) // size)):
+            for kept, more in zip(total, part(_block(stretch, index, size)), strict=True):
+                kept += more
+        return total
+
+    results = in_order(task, rows, size * blocks)
+    total = next(results)
+    for more in results:
+        for kept, addend in zip(total, more, strict=True):
+            kept += addend
+    return total
+
+
+def in_order(task: Callable[[range], Result], rows: int, size: int) -> Iterator[Result]:
+    """Yield what ``task`` gives for consecutive stretches of ``size`` rows, worked on by all cores, in their order."""
+    stretches = [range(first, min(first + size, rows)) for first in range(0, rows, size)]
+
+    def quietly(stretch: range) -> Result:
+        with np.errstate(**QUIET):  # what overflows is looked at by who asked; and every thread has its own setting
+            return task(stretch)
+
+    if len(stretches) < 2:
+        yield from map(quietly, stretches)
+        return
+    with _blas().limit(limits=1, user_api="blas"):
+        yield from _pool().map(quietly, stretches)
+
+
+def _block(stretch: range, index: int, size: int) -> slice:
+    first = stretch.start + index * size
+    return slice(first, min(first + size, stretch.stop))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    return ThreadPoolExecutor(len(available), thread_name_prefix="descend")
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
