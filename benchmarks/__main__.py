@@ -79,20 +79,22 @@ def cases(name: str, made: list[Case], repeats: int) -> tuple[str, str, list[Any
     measured = [measure(case, repeats) for case in made]
     pairs = [pair for found, _ in measured for pair in found]
     missing = [peer for _, names in measured for peer in names]
-    return f"### {name}\n\n{pair_table(pairs)}{skipped(missing)}", name, [vars(pair) for pair in pairs]
+    blocks = [f"### {name}", pair_table(pairs), skipped(missing)]
+    return "\n\n".join(filter(None, blocks)), name, [vars(pair) for pair in pairs]
 
 
 def contest(race: Race, small: Race, caps: Caps, divisor: int, folder: Path) -> tuple[str, str, dict[str, Any]]:
     """Return a race's table with its picture, its name and its facts."""
     standings, missing = run(race, small, caps, divisor)
     picture = draw(race, standings, folder)
-    text = f"{race_table(race, standings)}{skipped(missing)}\n\n![{race.name}]({picture.name})"
+    blocks = [race_table(race, standings), skipped(missing), f"![{race.name}]({picture.name})"]
+    text = "\n\n".join(filter(None, blocks))
     return text, race.name, race_facts(race, standings, missing)
 
 
 def skipped(missing: list[str]) -> str:
     """Return the line about peers that are not installed."""
-    return f"\n\nNot installed: {', '.join(dict.fromkeys(missing))}. `pip install descend[bench]`" if missing else ""
+    return f"Not installed: {', '.join(dict.fromkeys(missing))}. `pip install descend[bench]`" if missing else ""
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.clock import TimeUp, in_turn, within
+from benchmarks.clock import PAUSE, TimeUp, in_turn, within
 from benchmarks.contest import Contestant, Race, Rung, Standing
 from benchmarks.memory import beyond_the_data
 from benchmarks.referee import judge
@@ -95,6 +95,7 @@ def take(standing: Standing, setting: float, excess: Callable[[np.ndarray], floa
     """Run one setting, the quickest three times; write down what it came to and return its weights."""
     times: list[float] = []
     while not times or (times[0] < QUICKEST and len(times) < 3):
+        sleep(PAUSE)
         started = perf_counter()
         try:
             with within(caps.rung):

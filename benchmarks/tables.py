@@ -77,6 +77,8 @@ def race_facts(race: Race, standings: list[Standing], missing: list[str]) -> dic
 
 def pair_table(pairs: list[Pair]) -> str:
     """Return descend beside one peer after another as a Markdown table."""
+    if not pairs:
+        return ""
     lines = ["| what | descend | peer | peer's time | times descend |", "|---|---:|---|---:|---:|"]
     lines += [
         f"| {pair.what} | {pair.ours:.3g} s | {pair.peer} | {pair.theirs:.3g} s | {pair.theirs / pair.ours:.2f} |"

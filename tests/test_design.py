@@ -306,7 +306,7 @@ def test_a_design_may_have_thousands_of_columns():
 
 def printed(model, columns):
     """What the printed right side, in all digits, evaluates to when it is typed into Python."""
-    (line,) = equation_lines(model.design, model.target, model.weights, digits=17)
+    (line,) = equation_lines(model.design, model.target, model.raw, digits=17)
     text = line.partition(" = ")[2].replace("×", "*").replace("−", "-").replace("^", "**")
     text = re.sub(r"(\w+)\[(\w+)\]", r"(\1 == '\2')", text).replace(":", "*")
     functions = {"log": np.log, "sqrt": np.sqrt, "I": lambda value: value}

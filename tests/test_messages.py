@@ -71,7 +71,7 @@ def test_every_sentence_is_used():
     unused = []
     for code in ENGLISH:
         group, _, key = code.partition(".")
-        base = key.removesuffix(".hint")
+        base = key.removesuffix(".hint").removesuffix(".remedy")
         whole = f'"{group}.{base}"' in SOURCE
         parts = {base, *base.split("-"), base.rsplit("-", 1)[0], base.rsplit("-", 1)[-1]}
         pieced = f"{group}." in SOURCE and any(f'"{part}"' in SOURCE or f"{part}-" in SOURCE for part in parts)

@@ -7,8 +7,8 @@ import pytest
 
 import descend
 from descend.errors import DescendError, FitError, OptionError
-from descend.fitting import Problem
 from descend.formula import parse
+from descend.problem import Problem
 from descend.recipe import Recipe
 from descend.tables import read
 from descend.verification import split_rows

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 import descend
 from descend.errors import OptionError
-from descend.fitting import Problem, left_out
 from descend.formula import parse
 from descend.metrics import auc, class_scores, confusion, number_scores, per_class
+from descend.problem import Problem
 from descend.recipe import Recipe
 from descend.tables import read
-from descend.verification import split_rows
+from descend.verification import left_out, split_rows
 
 
 @settings(max_examples=200, deadline=None)
@@ -121,22 +121,28 @@ def test_leaving_one_out_in_closed_form_equals_refitting(noisy, formula):
     problem = problem_of(formula, data, recipe)
     split = split_rows(30, "loo", 0)
     trained = problem.train(split.train, recipe)
-    quick = left_out(trained.objective)
+    quick = left_out(trained.objective.X, trained.objective.Y)
     _, refitted, _ = problem.predict_unseen(split, None, recipe)
     assert quick is not None
     np.testing.assert_allclose(quick, refitted, rtol=1e-7)
 
 
-def test_the_closed_form_is_not_used_where_it_would_be_wrong(noisy):
+@pytest.mark.parametrize("settings", [{"l2": 0.1}, {"loss": "huber"}, {"optimizer": "sgd", "epochs": 3}])
+def test_the_closed_form_is_not_used_where_it_would_be_wrong(noisy, settings):
     data = {name: values[:30] for name, values in noisy.items()}
-    for settings_of_fit, formula in [
-        ({"l2": 0.1}, "y ~ a"),
-        ({}, "y ~ a + I(2 * a)"),
-        ({"loss": "huber"}, "y ~ a"),
-    ]:
-        recipe = Recipe(**settings_of_fit)
-        problem = problem_of(formula, data, recipe)
-        assert left_out(problem.train(np.arange(30), recipe).objective) is None
+    recipe = Recipe(test="loo", **settings)
+    problem = problem_of("y ~ a", data, recipe)
+    split = split_rows(30, "loo", 0)
+    trained = problem.train(split.train, recipe)
+    _, told, _ = problem.predict_unseen(split, trained, recipe)
+    _, refitted, _ = problem.predict_unseen(split, None, recipe)
+    np.testing.assert_array_equal(told, refitted)
+
+
+def test_columns_too_alike_are_not_left_out_in_closed_form(noisy):
+    data = {name: values[:30] for name, values in noisy.items()}
+    objective = problem_of("y ~ a + I(2 * a)", data, Recipe()).train(np.arange(30), Recipe()).objective
+    assert left_out(objective.X, objective.Y) is None
 
 
 def test_held_out_rows_do_not_touch_the_fit(noisy):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from descend._version import __version__
 
 if TYPE_CHECKING:
+    from descend.archive import load
+    from descend.diagnosis import Finding
     from descend.errors import (
         DescendError,
         DesignError,
@@ -20,18 +22,25 @@ if TYPE_CHECKING:
         TableError,
     )
     from descend.fitting import fit
+    from descend.foresight import Forecast
     from descend.formula import parse
     from descend.history import History
-    from descend.model import Model, load
+    from descend.model import Model
+    from descend.preview import Trajectory, forecast, trajectory
     from descend.selection import Comparison, compare
     from descend.tables import Table, read
 
 _HOME = {
     "fit": "fitting",
+    "forecast": "preview",
+    "Forecast": "foresight",
+    "trajectory": "preview",
+    "Trajectory": "preview",
+    "Finding": "diagnosis",
     "compare": "selection",
     "Comparison": "selection",
     "Model": "model",
-    "load": "model",
+    "load": "archive",
     "History": "history",
     "Table": "tables",
     "read": "tables",
@@ -51,7 +60,9 @@ __all__ = [
     "DescendError",
     "DesignError",
     "DivergedError",
+    "Finding",
     "FitError",
+    "Forecast",
     "FormulaError",
     "History",
     "Model",
@@ -59,12 +70,15 @@ __all__ = [
     "OptionError",
     "Table",
     "TableError",
+    "Trajectory",
     "__version__",
     "compare",
     "fit",
+    "forecast",
     "load",
     "parse",
     "read",
+    "trajectory",
 ]
 
 

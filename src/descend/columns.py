@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from descend.tables import Table
     from descend.terms import Hypothesis
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 Use = Literal["number", "category"]
 POLICIES = ("error", "drop", "mean")

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.design import INTERCEPT, Design, PolyCode, power_name
+from descend.coding import PolyCode, power_name
+from descend.design import INTERCEPT, Design
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.target import Target
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 ROUNDING = 1e-12
 DIGITS = 6
 
 
-def addends(design: Design, weights: Floats, output: int) -> dict[str, float]:
+def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
     """Return what is added up for one output: each name and its coefficient in raw units, polynomials as powers of x.
 
     A coefficient that is nothing but rounding beside the largest contribution is given as 0.
     """
-    raw = design.to_raw(weights)[:, output]
+    raw = raw[:, output]
     weight_of = np.abs(raw) * design.sizes
     raw = np.where(weight_of <= ROUNDING * weight_of.max(initial=0.0), 0.0, raw)
     total: dict[str, float] = {INTERCEPT: float(raw[0])} if design.hypothesis.intercept else {}
@@ -43,14 +44,14 @@ def addends(design: Design, weights: Floats, output: int) -> dict[str, float]:
     return total
 
 
-def equation_lines(design: Design, target: Target, weights: Floats, *, digits: int | None = None) -> list[str]:
-    """Return the equation, a line an output: ``score = 0.59 + 19.74 × hours``.
+def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int | None = None) -> list[str]:
+    """Return the equation of coefficients in raw units (columns x outputs), a line an output.
 
     digits: significant ones; None: six, and more where large terms cancel, so that the equation can be used as printed.
     """
     outputs = target.outputs
     sums = [
-        _sum(addends(design, weights, index), digits or _digits(design, weights, index, target.spreads))
+        _sum(addends(design, raw, index), digits or _digits(design, raw, index, target.spreads))
         for index in range(len(outputs))
     ]
     if target.family == "linear":
@@ -63,9 +64,9 @@ def equation_lines(design: Design, target: Target, weights: Floats, *, digits: i
     return [f"P({column} = class) = exp(z[class]) / Σ exp(z)", *lines]
 
 
-def _digits(design: Design, weights: Floats, output: int, spreads: tuple[float, ...]) -> int:
+def _digits(design: Design, raw: Floats, output: int, spreads: tuple[float, ...]) -> int:
     """Return six digits, and one more for every power of ten by which terms are over ten times what they add up to."""
-    raw = design.to_raw(weights)[:, output]
+    raw = raw[:, output]
     spread = spreads[output] if spreads else 1.0  # logits are of the order of one
     largest, column = float(np.max(np.abs(raw) * design.sizes, initial=0.0)), int(design.hypothesis.intercept)
     for block in design.blocks:

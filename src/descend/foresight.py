@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from descend.optimizers import SGD
-from descend.solvers.fast_forward import Trajectory, shrinking
+from descend.solvers.fast_forward import Descent, shrinking
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,6 +167,8 @@ def best_momentum(curvatures: Floats, nesterov: bool = False) -> float:
     Nesterov's form (Lessard, Recht and Packard 2016, proposition 1).
     """
     condition = condition_of(curvatures)
+    if condition < 1 + EDGE:
+        return 0.0
     if nesterov:
         root = np.sqrt(3 * condition + 1)
         return float((root - 2) / (root + 2))
@@ -186,14 +188,14 @@ def rates_of(objective: GramObjective, start: Floats) -> list[Rates]:
         optimizer = SGD(best, momentum, nesterov)
         stable = largest_stable_rate(objective.curvature_limit(), momentum, nesterov)
         factor = float(shrinking(counting, optimizer).max(initial=0.0))
-        epochs = _reach(Trajectory(objective, start, optimizer), SHARES[-1]) if factor < 1 else None
+        epochs = _reach(Descent(objective, start, optimizer), SHARES[-1]) if factor < 1 else None
         made.append(Rates(kind, momentum, stable, best, factor, epochs))
     return made
 
 
 def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int, names: Sequence[str]) -> Outlook:
     """Return what ``epochs`` epochs of full-batch SGD from ``start`` will do; ``names`` are the columns'."""
-    path = Trajectory(objective, start, optimizer)
+    path = Descent(objective, start, optimizer)
     factors, first = path.factors, path.excess(0)
     stable = largest_stable_rate(objective.curvature_limit(), optimizer.momentum, optimizer.nesterov)
     worst = int(np.argmax(factors)) if factors.size else 0
@@ -254,7 +256,7 @@ def bound_of(objective: RowsObjective, start: Floats, lr: float | None, epochs: 
     return Bound(sure, local, lr, prospect, epochs, fall, loss)
 
 
-def _reach(path: Trajectory, share: float) -> int | None:
+def _reach(path: Descent, share: float) -> int | None:
     most = share * path.excess(0)
     return path.first(lambda excess: excess <= most)
 

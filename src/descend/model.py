@@ -1,46 +1,44 @@
 """The model: a fitted hypothesis that tells its equation, predicts, is tested, plotted and kept.
 
-``plot`` and the notebook's view call the report, which stands above: they are here for the person's convenience.
+``plot``, ``save`` and the notebook's view call what stands above: they are here for the person's convenience.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from descend import storage
-from descend._version import __version__
 from descend.columns import Columns, Use, gather, require
 from descend.design import INTERCEPT, Design
 from descend.equation import equation_lines
-from descend.errors import DescendError, ModelError
-from descend.formula import parse
-from descend.history import History
-from descend.losses import NAMES
-from descend.messages import Note
+from descend.errors import ModelError, OptionError
+from descend.messages import Note, language
 from descend.tables import Table, read
 from descend.target import Family, Target, target_uses
 from descend.verification import Verification, judge
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from descend.storage import Tensors
+    from descend.certificates import Certificate
+    from descend.diagnosis import Finding
+    from descend.foresight import Forecast
+    from descend.history import History
+    from descend.inference import Inference
+    from descend.solvers.fast_forward import Descent
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 SAMPLE_ROWS = 2000
-MOMENTS = ("means", "scales", "sizes", "spreads")
-HISTORY_TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "snapshot_epoch", "snapshots")
-HISTORY_FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
+NOT_AT_THE_OPTIMUM = Note("inference.not-optimum", {})
 
 
 @dataclass(frozen=True)
@@ -58,6 +56,10 @@ class Model:
     ``weights`` (columns x outputs) are of the standardised columns, ``coefficients`` and ``equation`` in the units of
     the table. ``history`` is the record of the fit and ``verification`` the test on unseen rows (None where there
     was none). ``base`` is what no hypothesis would predict; ``means`` fill missing cells where that is asked for.
+    ``certificate`` says how far from the optimum the fit can be, ``inference`` what the rows leave uncertain (or the
+    note why that cannot be said), ``findings`` what the diagnosis found, ``forecast`` what was known before the first
+    step (not kept in a file). ``exact`` are coefficients to more digits than ``weights`` give them, where they could
+    be had, and ``descent`` the run in closed form, where it has one.
     """
 
     design: Design
@@ -76,6 +78,12 @@ class Model:
     settings: dict[str, Any]
     notes: list[Note]
     sample: Sample | None = field(default=None, repr=False)
+    exact: Floats | None = None
+    certificate: Certificate | None = None
+    inference: Inference | Note = NOT_AT_THE_OPTIMUM
+    findings: list[Finding] = field(default_factory=list)
+    descent: Descent | None = None
+    forecast: Forecast | None = None
 
     @property
     def formula(self) -> str:
@@ -90,12 +98,22 @@ class Model:
     @property
     def equation(self) -> str:
         """The fitted equation in the units of the table, a line an output."""
-        return "\n".join(equation_lines(self.design, self.target, self.weights))
+        return "\n".join(equation_lines(self.design, self.target, self.raw))
+
+    @property
+    def raw(self) -> Floats:
+        """The coefficients in the units of the table, columns x outputs."""
+        return self.design.to_raw(self.weights) if self.exact is None else self.exact
+
+    @property
+    def contrasts(self) -> Floats:
+        """The coefficients that ``inference`` is about: ``raw``, or of several classes those less the first class's."""
+        return self.raw[:, 1:] - self.raw[:, :1] if self.family == "softmax" else self.raw
 
     @property
     def coefficients(self) -> dict[str, Any]:
         """Coefficients in raw units by column (``(intercept)`` too); by output first where there are several."""
-        raw = self.design.to_raw(self.weights)
+        raw = self.raw
         made = {
             output: dict(zip(self.design.names, map(float, raw[:, index]), strict=True))
             for index, output in enumerate(self.target.outputs)
@@ -155,7 +173,66 @@ class Model:
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to one ``.safetensors`` file, whole or not at all. Returns its path."""
-        return storage.write(path, *_taken_apart(self))
+        from descend.archive import save
+
+        return save(self, path)
+
+    def at(self, epoch: int) -> Model:
+        """Return the model as it was after ``epoch`` updates, untested; of a quadratic run any epoch, also 10**9.
+
+        Of other runs the epochs that were kept; raises ModelError for one that was not, and for one that overflowed.
+        """
+        if isinstance(epoch, bool) or epoch != int(epoch) or epoch < 0:
+            raise OptionError("option.epoch", value=epoch)
+        kept = self.history.snapshot_epoch
+        if self.descent is not None:
+            weights, loss = self.descent.weights(int(epoch)), self.descent.loss(int(epoch))
+        else:
+            place = int(np.argmin(np.abs(kept - epoch)))
+            if kept[place] != epoch:
+                raise ModelError("model.no-epoch", epoch=epoch, near=int(kept[place]), last=int(kept[-1]))
+            weights, loss = self.history.snapshots[place], self.history.at(int(epoch))
+        if not np.isfinite(weights).all():
+            raise ModelError("model.overflowed", epoch=epoch)
+        history = replace(self.history, weights=weights, final_loss=loss, final_gradient_norm=math.nan, gap=None)
+        return replace(
+            self,
+            weights=np.asarray(weights, dtype=np.float64).reshape(self.weights.shape),
+            history=history,
+            verification=None,
+            exact=None,
+            certificate=None,
+            inference=NOT_AT_THE_OPTIMUM,
+            findings=[],
+        )
+
+    def intervals(self, source: Any, *, level: float = 0.95, missing: str = "error") -> pl.DataFrame:
+        """Return the rows of ``source`` with their predictions and between what these lie with probability ``level``.
+
+        Numbers: ``score_low`` and ``score_high`` for a new row, ``score_mean_low`` and ``score_mean_high`` for the mean
+        of all rows like it. Classes: ``P(class)_low`` and ``P(class)_high``. Raises ModelError where the fit has none.
+        """
+        if isinstance(self.inference, Note):
+            raise ModelError("model.no-inference", reason=self.inference.tell(language()))
+        data = self.gather(source, missing=missing)
+        X = self.design.matrix(data)
+        frame = self.predictions(source, missing=missing)
+        bounds: dict[str, tuple[Floats, Floats]] = {}
+        if self.family == "linear":
+            means = self.inference.mean_interval(X, self.weights, level)
+            rows = self.inference.row_interval(X, self.weights, level)
+            for kind, (low, high) in (("", rows), ("_mean", means)):
+                ends = np.sort(np.stack([self.target.predict(low), self.target.predict(high)]), axis=0)
+                for index, column in enumerate(self.target.columns):
+                    bounds[f"{column}{kind}"] = ends[0][:, index], ends[1][:, index]
+        else:
+            low, high = self.inference.class_interval(X, self.weights, level)
+            bounds = {f"P({name})": (low[:, i], high[:, i]) for i, name in enumerate(self.target.levels)}
+        return frame.with_columns(
+            pl.Series(f"{name}_{end}", values)
+            for name, ends in bounds.items()
+            for end, values in zip(("low", "high"), ends, strict=True)
+        )
 
     def kept_rows(self) -> Columns:
         """Return the rows that the model keeps for pictures, ready for its design and its target."""
@@ -196,119 +273,3 @@ def keep_sample(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int6
         rows, held = rows[chosen], held[chosen]
     taken = data.take(rows)
     return Sample(pl.DataFrame({**taken.numbers, **taken.labels}), held)
-
-
-def load(path: str | os.PathLike[str]) -> Model:
-    """Read a model that ``Model.save`` wrote; raises ModelError for a file that is not one, or not whole."""
-    header, tensors = storage.read(path)
-    try:
-        return _put_together(header, tensors)
-    except (DescendError, KeyError, ValueError, TypeError, AttributeError, IndexError, StopIteration) as error:
-        reason = f"{type(error).__name__}: {error}"[:200]
-        raise ModelError("model.inconsistent", file=Path(path).name, reason=reason) from error
-
-
-def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
-    history = model.history
-    header = {
-        "version": __version__,
-        "formula": model.formula,
-        "design": model.design.describe(),
-        "target": model.target.describe(),
-        "loss": model.loss,
-        "delta": model.delta,
-        "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
-        "fitted_rows": model.fitted_rows,
-        "means": model.means,
-        "settings": model.settings,
-        "notes": [asdict(note) for note in model.notes],
-        "history": {fact: getattr(history, fact) for fact in HISTORY_FACTS},
-        "verification": None if model.verification is None else model.verification.as_dict(),
-        "sampled": model.sample is not None,
-    }
-    tensors: Tensors = {
-        "weights": model.weights,
-        **{moment: getattr(model.design, moment) for moment in MOMENTS},
-        "base": model.base,
-    }
-    tensors |= {f"history.{name}": getattr(history, name) for name in HISTORY_TENSORS}
-    if model.sample is not None:
-        tensors["sample.tested"] = model.sample.tested
-        levels = _levels(model.design, model.target)
-        for name in model.sample.frame.columns:
-            series = model.sample.frame[name]
-            if name in levels:
-                series = series.replace_strict(levels[name], range(len(levels[name])), return_dtype=pl.Int32)
-            tensors[f"sample.{name}"] = series.to_numpy()
-    return header, tensors
-
-
-def _put_together(header: dict[str, Any], tensors: Tensors) -> Model:
-    table = header["table"]
-    hypothesis = parse(header["formula"]).resolve(table["columns"])
-    design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
-    target = Target.restore(hypothesis, header["target"])
-    weights, width = tensors["weights"], len(design.names)
-    outputs = target.columns if target.family == "linear" else target.levels
-    shapes = {
-        "weights": (width, len(target.outputs)),
-        **dict.fromkeys(MOMENTS, (width,)),
-        "base": (1, len(outputs)),
-    }
-    for name, shape in shapes.items():
-        tensor = tensors[name]
-        if tensor.shape != shape or tensor.dtype != np.float64 or not np.isfinite(tensor).all():
-            raise ValueError(f"{name} {tensor.dtype}{tensor.shape}")
-    if header["loss"] not in NAMES or not (design.scales > 0).all():
-        raise ValueError("loss" if (design.scales > 0).all() else "scales")
-    facts: dict[str, Any] = {fact: header["history"][fact] for fact in HISTORY_FACTS}
-    for fact in ("lr", "final_loss", "final_gradient_norm"):
-        facts[fact] = math.nan if facts[fact] is None else float(facts[fact])
-    record: dict[str, Any] = {name: tensors[f"history.{name}"] for name in HISTORY_TENSORS}
-    if not record["epoch"].size == record["loss"].size == record["gradient_norm"].size > 0:
-        raise ValueError("history")
-    verification = header["verification"]
-    return Model(
-        design=design,
-        target=target,
-        loss=header["loss"],
-        delta=float(header["delta"]),
-        weights=weights,
-        history=History(**record, weights=weights.ravel(), **facts),
-        verification=None if verification is None else Verification(**_with_nan(verification)),
-        table_name=str(table["name"]),
-        table_rows=int(table["rows"]),
-        table_columns=list(table["columns"]),
-        fitted_rows=int(header["fitted_rows"]),
-        base=tensors["base"],
-        means={name: float("nan") if mean is None else float(mean) for name, mean in header["means"].items()},
-        settings=dict(header["settings"]),
-        notes=[Note(str(note["code"]), dict(note["values"])) for note in header["notes"]],
-        sample=_sample(design, target, tensors) if header["sampled"] else None,
-    )
-
-
-def _sample(design: Design, target: Target, tensors: Tensors) -> Sample:
-    levels = _levels(design, target)
-    columns: dict[str, pl.Series] = {}
-    for name in {**design.uses, **target_uses(design.hypothesis, target.family)}:
-        values = tensors[f"sample.{name}"]
-        if name in levels:
-            known = np.array(levels[name], dtype=object)
-            columns[name] = pl.Series(name, known[values].tolist(), dtype=pl.String)
-        else:
-            columns[name] = pl.Series(name, values)
-    return Sample(pl.DataFrame(columns), tensors["sample.tested"].astype(bool))
-
-
-def _levels(design: Design, target: Target) -> dict[str, tuple[str, ...]]:
-    return {**design.levels, **({target.columns[0]: target.levels} if target.levels else {})}
-
-
-def _with_nan(value: Any) -> Any:
-    """Return a verification's values with NaN where null stands for a score that could not be had."""
-    if isinstance(value, dict):
-        return {key: _with_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_with_nan(inner) for inner in value]
-    return math.nan if value is None else value

@@ -29,7 +29,7 @@ class Recipe:
     loss: "auto" (the family's), "mse", "sse", "mae", "huber" (corner at ``delta``), "msle", "mape",
         "binary_cross_entropy" or "cross_entropy".
     optimizer: "auto" goes to the optimum; "sgd" (with ``momentum``, ``nesterov``), "rmsprop", "adagrad", "adam".
-    lr: learning rate; None takes the best one (sgd) or the optimizer's usual one.
+    lr: learning rate; "auto" or None takes the best one (sgd) or the optimizer's usual one.
     epochs: how many (None: 1000); tolerance: stop when the gradient's norm falls to so many times its first.
     batch_size: rows a step; None: all.
     schedule: "constant", "step" (``gamma`` every ``step_size`` epochs), "exponential", "cosine"; ``warmup`` epochs.
@@ -48,7 +48,7 @@ class Recipe:
     loss: str = "auto"
     delta: float = 1.0
     optimizer: str = "auto"
-    lr: float | None = None
+    lr: float | str | None = None
     momentum: float = 0.0
     nesterov: bool = False
     epochs: int | None = None
@@ -74,7 +74,7 @@ class Recipe:
         for f in fields(self):
             value = getattr(self, f.name)
             if type(f.default) is float or f.name == "lr":
-                given = value is not None
+                given = value is not None and not (f.name == "lr" and value == "auto")
                 if given and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
                     raise OptionError("option.not-number", name=f.name, value=value)
         if self.loss not in ("auto", *losses.NAMES):
@@ -101,7 +101,7 @@ class Recipe:
             raise OptionError("option.init", value=self.init)
         if self.optimizer != "auto" or self.iterates:
             name = "sgd" if self.optimizer == "auto" else self.optimizer
-            lr = 1.0 if self.lr is None else self.lr
+            lr = 1.0 if self.rate is None else self.rate
             optimizers.make_optimizer(name, lr, momentum=self.momentum, nesterov=self.nesterov)
         self.make_schedule()
         self._check_needs()
@@ -130,6 +130,11 @@ class Recipe:
     def method(self) -> str:
         """The optimizer that is used: the one asked for, or sgd where "auto" cannot honour a setting."""
         return "sgd" if self.optimizer == "auto" and self.iterates else self.optimizer
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate where one was given, None where it is to be found."""
+        return None if self.lr is None or isinstance(self.lr, str) else float(self.lr)
 
     @property
     def length(self) -> int:

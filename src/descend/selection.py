@@ -9,8 +9,8 @@ import numpy as np
 
 from descend.columns import gather, uses
 from descend.errors import DesignError, FitError, OptionError
-from descend.fitting import Problem
 from descend.formula import parse
+from descend.problem import Problem
 from descend.recipe import Recipe
 from descend.tables import read
 from descend.target import choose_family, target_uses
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 FOLDS = 10
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 2000  # margins to start with, and the most added at once
 BLOCK = 1 << 12  # rows that stay in cache
-ZERO = 1e-12  # of the sum of |x w|: a smaller margin is rounding (a dot product of p terms errs by about p 1e-16)
+ZERO = 1e-12  # of the sum of |x w|: a smaller margin is rounding (a product of p terms errs by about p 1e-16)
 CLEAR = 1e-10  # of the same: what one margin must reach, well above what the others may fall short by
 SLACKS = (1e-10, 1e-7)  # HiGHS's tolerances: the strictest that it takes, and its own where it gives up on that one
 
@@ -74,34 +74,28 @@ class _Search:
     basis: Floats
     rows: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     others: Rows = field(default_factory=lambda: np.empty(0, np.int64))
-    factors: Floats = field(default_factory=lambda: np.empty(0))
 
     def add(self, rows: Rows, others: Rows) -> None:
         """Take in margins, leaving out those of a class with itself."""
         other = self.codes[rows] != others
         self.rows = np.concatenate([self.rows, rows[other]])
         self.others = np.concatenate([self.others, others[other]])
-        self.factors = np.concatenate([self.factors, np.ones(other.sum())])
 
     def run(self, *, every: bool) -> tuple[Floats, Floats] | None:
         """Return W, columns x classes, that leaves every margin above 0, or none below it; and all margins."""
         while (V := self.solve(every=every)) is not None:
             W = self.basis @ V
-            margins = _margins(self.X, self.codes, W, np.abs(self.basis) @ np.abs(V))
+            margins = _margins(self.X, self.codes, W, np.abs(self.basis) @ np.abs(V).max(axis=1))
             broken = margins <= ZERO if every else margins < -ZERO
             if not broken.any():
                 return (W, margins) if (margins[np.isfinite(margins)] > CLEAR).any() else None
-            known = broken[self.rows, self.others]
+            broken[self.rows, self.others] = False
+            if not broken.any():
+                return None
             margins[self.rows, self.others] = np.inf
-            fresh = int(broken.sum() - known.sum())
-            if fresh:  # with some that are nearly broken, or they will be the next time
-                count = min(fresh + 300, SAMPLE, margins.size - 1)
-                lowest = np.argpartition(margins, count, axis=None)[:count]
-                self.add(*np.divmod(lowest[np.isfinite(margins.ravel()[lowest])], self.classes))
-            elif self.factors[known].max() < 1e6:
-                self.factors[known] *= 1e3  # HiGHS took what they fall short by for nothing: show it larger
-            else:
-                break
+            count = min(int(broken.sum()) + 300, SAMPLE, margins.size - 1)  # the nearly broken would be the next
+            lowest = np.argpartition(margins, count, axis=None)[:count]
+            self.add(*np.divmod(lowest[np.isfinite(margins.ravel()[lowest])], self.classes))
         return None
 
     def solve(self, *, every: bool) -> Floats | None:
@@ -113,7 +107,7 @@ class _Search:
         from scipy.optimize import linprog  # 0.3 s, and most fits end without
 
         rows, pairs = self.X[self.rows] @ self.basis, np.arange(self.rows.size)
-        rows *= (self.factors / np.maximum(np.abs(rows).max(axis=1), 1e-300))[:, None]
+        rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-300)
         falls = np.zeros((pairs.size, self.classes, rows.shape[1]))
         falls[pairs, self.codes[self.rows]] = -rows
         falls[pairs, self.others] = rows
@@ -131,7 +125,9 @@ class _Search:
                 break
         if solved.x is None or goal @ solved.x <= 10 * slack:
             return None
-        V = solved.x[: goal.size - every].reshape(self.classes - 1, -1).T
+        tight = A[np.abs(A @ solved.x) < 10 * slack]  # 0 but for the tolerance: make it so
+        found = solved.x - np.linalg.lstsq(tight, tight @ solved.x)[0]
+        V = found[: goal.size - every].reshape(self.classes - 1, -1).T
         return np.column_stack([np.zeros(len(V)), V])
 
 
@@ -161,13 +157,11 @@ def _basis(X: Floats, shrink: Floats, rows: Rows) -> Floats:
 
 
 def _margins(X: Floats, codes: Rows, W: Floats, sizes: Floats) -> Floats:
-    """Return margins, rows x classes, each over the sum of |x| sizes of both outputs; infinite for the own class."""
+    """Return margins, rows x classes, each over the sum of |x| sizes; infinite for the own class."""
     margins = np.empty((len(X), W.shape[1]))
     for start in range(0, len(X), BLOCK):
         part = slice(start, start + BLOCK)
-        own = codes[part, None]
-        Z, size = X[part] @ W, np.abs(X[part]) @ sizes
-        size += np.take_along_axis(size, own, axis=1)
-        margins[part] = np.divide(np.take_along_axis(Z, own, axis=1) - Z, size, out=np.zeros_like(Z), where=size > 0)
+        Z, unit = X[part] @ W, np.abs(X[part]) @ sizes
+        margins[part] = (np.take_along_axis(Z, codes[part, None], axis=1) - Z) / np.maximum(unit, 1e-300)[:, None]
     margins[np.arange(len(X)), codes] = np.inf
     return margins

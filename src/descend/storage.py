@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, NDArray[Any]]
 
-FORMAT = 1
+FORMAT = 2
 
 
 def write(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors) -> Path:

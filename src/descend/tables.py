@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from descend.messages import Note
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 Kind = Literal["number", "text", "boolean", "other"]
 MISSING = ("", "NA", "N/A", "NaN", "null", "None", "-", ".", "?")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from descend.design import level_codes, level_list
+from descend.coding import level_codes, level_list
 from descend.errors import DesignError, OptionError
 from descend.messages import Note
 from descend.terms import Expression, Hypothesis, Name, names_of
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from descend.columns import Columns, Use
     from descend.tables import Table
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 Family = Literal["linear", "logistic", "softmax"]
 FAMILIES: tuple[Family, ...] = ("linear", "logistic", "softmax")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from descend.target import Target
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
     Rows = NDArray[np.int64]
 
 Method = Literal["holdout", "loo", "folds", "none", "given"]
@@ -192,3 +192,18 @@ def _verdict(target: Target, truth: Floats, predicted: Floats, base: Floats) -> 
     if gain <= 2 * error:
         return f"verdict.unsure-{kind}", {"lower": float(lower)}
     return f"verdict.better-{kind}", {"lower": float(lower)}
+
+
+def left_out(X: Floats, Y: Floats) -> Floats | None:
+    """Return every row's prediction from all the others at the least-squares optimum, without refitting (Allen 1974).
+
+    y - r / (1 - h), with h the leverage. None where that is not exact: too few rows, or columns too alike.
+    """
+    Q, R = np.linalg.qr(X)
+    diagonal = np.abs(np.diag(R))
+    if len(X) <= X.shape[1] or not diagonal.min(initial=1.0) > 1e-10 * diagonal.max(initial=0.0):
+        return None
+    leverage = np.square(Q).sum(axis=1, keepdims=True)
+    if leverage.max() > 1 - 1e-9:
+        return None
+    return np.asarray(Y - (Y - Q @ (Q.T @ Y)) / (1 - leverage))

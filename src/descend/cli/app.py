@@ -13,6 +13,7 @@ from descend.messages import say
 
 COMMANDS = {
     "fit": "fitting",
+    "forecast": "foreseeing",
     "predict": "using",
     "evaluate": "using",
     "show": "using",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ from descend.files import require_folder
 from descend.messages import say
 
 if TYPE_CHECKING:
+    from descend.foresight import Forecast
     from descend.model import Model
+    from descend.tables import Table
 
 
 def fit(
@@ -70,16 +73,22 @@ def fit(
     if log_every is not None and log_every < 1:
         raise OptionError("option.count", name="log-every", value=log_every)
     recipe = Recipe(
-        family=family, loss=loss, delta=delta, optimizer=optimizer, lr=lr, momentum=momentum, nesterov=nesterov,
-        epochs=epochs, tolerance=tolerance, batch_size=batch_size, schedule=schedule, gamma=gamma,
+        family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum,
+        nesterov=nesterov, epochs=epochs, tolerance=tolerance, batch_size=batch_size, schedule=schedule, gamma=gamma,
         step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
     )  # fmt: skip
     table = read_table(file, encoding, delimiter, header, decimal, na)
+    opened = []
+
+    def open_with(forecast: Forecast) -> None:
+        _open(table, formula, forecast, asked=recipe.iterates, json=json)
+        opened.append(forecast)
+
     try:
         total = recipe.length if recipe.method != "auto" else None
         with progress("fitting", total) as on_epoch, progress("verifying", None) as on_refit:
-            model = run(formula, table, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit)
+            model = run(formula, table, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit, on_forecast=open_with)
     except DivergedError as error:
         _log(error.model, log_every, json)
         if keep and out is not None:
@@ -91,7 +100,7 @@ def fit(
     interrupted = model.history.stop == "interrupted"
     files = [str(model.save(out))] if out is not None else []
     _log(model, log_every, json)
-    _report(model, files, json)
+    _report(model, files, json, opened=bool(opened))
     if interrupted:
         facts = {"epoch": model.history.epochs, "loss": model.history.final_loss}
         typer.echo(say("fit.interrupted", speak(), **facts), err=True)
@@ -131,8 +140,8 @@ def compare(
     from descend.selection import compare as run
 
     recipe = Recipe(
-        family=family, loss=loss, delta=delta, optimizer=optimizer, lr=lr, momentum=momentum, epochs=epochs, l2=l2,
-        standardize=standardize, seed=seed, missing=missing, test=test,
+        family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum, epochs=epochs,
+        l2=l2, standardize=standardize, seed=seed, missing=missing, test=test,
     )  # fmt: skip
     table = read_table(file, encoding, delimiter, header, decimal, na)
     with progress("verifying", None) as on_fold:
@@ -159,7 +168,19 @@ def read_table(
     return read(file, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing)
 
 
-def _report(model: Model, files: list[str], json: bool) -> None:
+def _open(table: Table, formula: str, forecast: Forecast, *, asked: bool, json: bool) -> None:
+    """Tell, before the first step, what it will come to; where nobody reads along, only that it is hopeless."""
+    from descend.report.foresight import forecast_line
+    from descend.report.terminal import tell_opening
+
+    if not json:
+        tell(tell_opening(table, formula, forecast, speak(), asked=asked))
+        sys.stdout.flush()
+    elif forecast.hopeless:
+        typer.echo(forecast_line(forecast, speak(), asked=True).plain, err=True)
+
+
+def _report(model: Model, files: list[str], json: bool, *, opened: bool) -> None:
     if json:
         from descend.report.facts import model_facts
 
@@ -167,7 +188,7 @@ def _report(model: Model, files: list[str], json: bool) -> None:
     else:
         from descend.report.terminal import tell_model
 
-        tell(tell_model(model, speak(), files))
+        tell(tell_model(model, speak(), files, opened=opened))
 
 
 def _log(model: Model, every: int | None, json: bool) -> None:

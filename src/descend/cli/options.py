@@ -48,6 +48,9 @@ Keep = Annotated[bool, _option("keep", "--keep")]
 LogEvery = Annotated[int | None, _option("log-every", "--log-every")]
 PredictOut = Annotated[str | None, _option("predict-out", "--out", "-o")]
 PlotOut = Annotated[str, _option("plot-out", "--out", "-o")]
+Inference = Annotated[bool, _option("inference", "--inference")]
+Level = Annotated[float, _option("level", "--level")]
+Interval = Annotated[float | None, _option("interval", "--interval")]
 Set = Annotated[list[str] | None, _option("set", "--set")]
 All = Annotated[bool, _option("all", "--all")]
 SaveTable = Annotated[str | None, _option("save-table", "--save-table")]
@@ -65,7 +68,7 @@ Delta = Annotated[float, _option("delta", "--delta", panel="hypothesis")]
 L2 = Annotated[float, _option("l2", "--l2", panel="hypothesis")]
 
 Optimizer = Annotated[str, _option("optimizer", "--optimizer", panel="fitting")]
-Lr = Annotated[float | None, _option("lr", "--lr", panel="fitting")]
+Lr = Annotated[str | None, _option("lr", "--lr", panel="fitting")]
 Momentum = Annotated[float, _option("momentum", "--momentum", panel="fitting")]
 Nesterov = Annotated[bool, _option("nesterov", "--nesterov", panel="fitting")]
 Epochs = Annotated[int | None, _option("epochs", "--epochs", panel="fitting")]
@@ -90,6 +93,16 @@ def start_of(text: str) -> Any:
     if "=" not in text:
         return text
     return {name: values if len(values) > 1 else values[0] for name, values in _pairs(text).items()}
+
+
+def rate_of(text: str | None) -> float | str | None:
+    """Return --lr as the recipe takes it: a number, or auto."""
+    if text is None or text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise OptionError("option.lr", value=text) from error
 
 
 def _pairs(text: str) -> dict[str, list[float]]:

@@ -26,6 +26,7 @@ def predict(
     file: o.RowsFile = None,
     set: o.Set = None,
     out: o.PredictOut = None,
+    interval: o.Interval = None,
     missing: o.Missing = "error",
     encoding: o.Encoding = None,
     delimiter: o.Delimiter = None,
@@ -38,7 +39,7 @@ def predict(
     help: o.Help = False,
 ) -> int:
     """Predict rows."""
-    from descend.model import load
+    from descend.archive import load
     from descend.tables import MISSING
 
     if file is None and not set:
@@ -53,7 +54,10 @@ def predict(
         table: Any = _typed(o.cells_of(set or []), decimal, MISSING)
     else:
         table = read_table(file, encoding, delimiter, header, decimal, na)
-    frame = loaded.predictions(table, missing=missing)
+    if interval is None:
+        frame = loaded.predictions(table, missing=missing)
+    else:
+        frame = loaded.intervals(table, level=interval, missing=missing)
     if out is not None:
         _write(frame, out)
         typer.echo(say("report.written", speak(), path=out, rows=frame.height), err=json)
@@ -83,7 +87,7 @@ def evaluate(
     help: o.Help = False,
 ) -> int:
     """Test a model on a table."""
-    from descend.model import load
+    from descend.archive import load
     from descend.report.facts import verification_facts
     from descend.report.terminal import tell_verdict, tell_verification
 
@@ -99,19 +103,26 @@ def evaluate(
 
 
 def show(
-    model: o.ModelFile, json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False
+    model: o.ModelFile,
+    inference: o.Inference = False,
+    level: o.Level = 0.95,
+    json: o.Json = False,
+    lang: o.Lang = None,
+    debug: o.Debug = False,
+    help: o.Help = False,
 ) -> int:
     """Tell what a model is."""
-    from descend.model import load
+    from descend.archive import load
+    from descend.report.coefficients import tell_coefficients, tell_inference
     from descend.report.facts import model_facts
-    from descend.report.terminal import tell_coefficients, tell_model
+    from descend.report.terminal import tell_model
 
     loaded = load(model)
     if json:
         tell_json(model_facts(loaded, speak()))
     else:
         tell(tell_model(loaded, speak()))
-        tell(tell_coefficients(loaded, speak()))
+        tell(tell_inference(loaded, level, speak()) if inference else tell_coefficients(loaded, speak()))
     return 0
 
 
@@ -119,7 +130,7 @@ def plot(
     model: o.ModelFile, out: o.PlotOut = "fit.png", lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False
 ) -> int:
     """Draw a model."""
-    from descend.model import load
+    from descend.archive import load
     from descend.report.plots import PICTURES, lacks_letters
 
     if Path(out).suffix.lower() not in PICTURES:

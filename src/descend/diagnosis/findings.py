@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from descend.recipe import Recipe
     from descend.target import Target
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 Severity = Literal["error", "warning", "hint"]
 

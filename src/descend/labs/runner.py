@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.fitting import Problem, Trained
 from descend.formula import parse
 from descend.labs import Lab, find
 from descend.metrics import class_scores
+from descend.problem import Problem, Trained
 from descend.recipe import Recipe
 from descend.tables import read
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 RELATIVE = 1e-4
 DRAWS = 200

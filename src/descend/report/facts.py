@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from descend.files import plain
-from descend.messages import say
+from descend.messages import Note, say
 
 if TYPE_CHECKING:
+    from descend.foresight import Forecast
     from descend.model import Model
     from descend.selection import Comparison
     from descend.verification import Verification
@@ -35,6 +37,7 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
                 "loss": history.final_loss,
                 "gradient_norm": history.final_gradient_norm,
                 "gap": history.gap,
+                "certificate": None if model.certificate is None else asdict(model.certificate),
                 "rows": model.fitted_rows,
                 "settings": model.settings,
                 "seconds": history.elapsed,
@@ -42,11 +45,39 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
             "equation": model.equation.split("\n"),
             "coefficients": model.coefficients,
             "verification": None if model.verification is None else verification_facts(model.verification, lang),
+            "forecast": None if model.forecast is None else forecast_facts(model.forecast),
+            "inference": _inference_facts(model, lang),
+            "findings": [
+                {**asdict(finding), "sentence": finding.tell(lang), "remedy": finding.remedy(lang)}
+                for finding in model.findings
+            ],
             "notes": [note.tell(lang) for note in model.notes],
             "files": files or [],
         }
     )
     return facts
+
+
+def forecast_facts(forecast: Forecast) -> dict[str, Any]:
+    """Return everything that is foretold."""
+    return dict(plain({**asdict(forecast), "condition": forecast.condition, "hopeless": forecast.hopeless}))
+
+
+def _inference_facts(model: Model, lang: str) -> dict[str, Any]:
+    inference = model.inference
+    if isinstance(inference, Note):
+        return {"reason": inference.tell(lang)}
+    coefficients = model.contrasts
+    return {
+        "columns": model.design.names,
+        "outputs": model.target.outputs[-coefficients.shape[1] :],
+        "coefficients": coefficients,
+        "standard_errors": inference.errors,
+        "statistics": inference.statistics(coefficients),
+        "p_values": inference.p_values(coefficients),
+        "degrees_of_freedom": inference.freedom,
+        "residual_variances": inference.variances if inference.freedom is not None else None,
+    }
 
 
 def verification_facts(verification: Verification, lang: str = "en") -> dict[str, Any]:

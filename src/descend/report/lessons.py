@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from descend.messages import say
-from descend.report.terminal import grid_of
+from descend.report.layout import grid_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

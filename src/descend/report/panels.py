@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from descend.history import History
     from descend.report.kept import Kept
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 # Okabe and Ito's colours (2008), told apart by readers with any colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F00", "#000000")

@@ -6,39 +6,55 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
-from rich.padding import Padding
-from rich.table import Table as Grid
 from rich.text import Text
 
 from descend.messages import say
+from descend.report.foresight import forecast_line
+from descend.report.layout import grid_of, labelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
 
+    from descend.diagnosis import Finding
+    from descend.foresight import Forecast
     from descend.history import History
     from descend.model import Model
     from descend.selection import Comparison
+    from descend.tables import Table
     from descend.verification import Verification
 
 WIDE = 14
+SEVERITIES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 VERDICT_STYLES = {"better": "green", "few": "yellow", "unsure": "yellow", "same": "yellow", "no": "red"}
 
 
-def tell_model(model: Model, lang: str, files: Sequence[str] | None = None) -> RenderableType:
-    """Return the whole story of a model; ``files`` are those written (None: say nothing of files)."""
+def tell_opening(table: Table, formula: str, forecast: Forecast | None, lang: str, *, asked: bool) -> RenderableType:
+    """Return what can be said before the fit: the table, the hypothesis, and what the rate ``asked`` for will do."""
+    told = say("report.rows-columns", lang, name=table.name, rows=table.rows, columns=len(table.columns))
+    lines: list[tuple[str, RenderableType]] = [
+        (say("report.table", lang), told),
+        (say("report.hypothesis", lang), Text(formula, style="bold")),
+    ]
+    if forecast is not None:
+        lines.append((say("report.forecast", lang), forecast_line(forecast, lang, asked=asked)))
+    return labelled(lines)
+
+
+def tell_model(model: Model, lang: str, files: Sequence[str] | None = None, *, opened: bool = False) -> RenderableType:
+    """Return the whole story of a model, or what follows the opening; ``files`` are those written (None: say nothing of
+    files).
+    """
     lines: list[tuple[str, RenderableType]] = []
 
     def add(key: str, content: RenderableType) -> None:
         lines.append((say(f"report.{key}", lang), content))
 
-    columns = len(model.table_columns)
-    add(
-        "table",
-        say("report.rows-columns", lang, name=model.table_name, rows=model.table_rows, columns=columns),
-    )
-    add("hypothesis", _hypothesis(model, lang))
+    if not opened:
+        columns = len(model.table_columns)
+        add("table", say("report.rows-columns", lang, name=model.table_name, rows=model.table_rows, columns=columns))
+        add("hypothesis", Text(model.formula, style="bold"))
     add("fit", Group(*(Text(line) for line in fit_lines(model, lang))))
     add("equation", _equation(model, lang))
     if model.verification is None:
@@ -47,13 +63,15 @@ def tell_model(model: Model, lang: str, files: Sequence[str] | None = None) -> R
     else:
         add("test", tell_verification(model.verification, lang, model.table_name))
         add("verdict", tell_verdict(model.verification, lang))
+    if model.findings:
+        add("findings", Group(*(_finding(finding, lang) for finding in model.findings)))
     notes = [note for note in model.notes if note.code.startswith("note.")]
     if notes:
         add("notes", Group(*(Text(note.tell(lang), style="yellow") for note in notes)))
     if files is not None:
         written = [say("report.saved", lang, path=path) for path in files]
         add("files", "\n".join(written) if written else Text(say("report.not-saved", lang), style="dim"))
-    return _labelled(lines)
+    return labelled(lines)
 
 
 def fit_lines(model: Model, lang: str) -> list[str]:
@@ -74,11 +92,17 @@ def fit_lines(model: Model, lang: str) -> list[str]:
         how = "run" if history.batch_size is None else "run-batches"
     first, last = float(history.loss[0]), history.final_loss
     change: dict[str, Any] = {"first": first, "last": _settled(last, first)}
-    lines = [say(f"report.{how}", lang, **facts)]
+    lines = [note.tell(lang) for note in model.notes if note.code.startswith("family.")]
+    lines.append(say(f"report.{how}", lang, **facts))
     if history.gap is not None and history.optimizer != "auto":
         lines.append(say("report.loss-gap", lang, gap=_settled(history.gap, first), **change))
     else:
         lines.append(say("report.loss-change", lang, **change))
+    certificate = model.certificate
+    if certificate is not None and certificate.kind == "bound":
+        lines.append(say("report.gap", lang, gap=certificate.gap))
+    elif certificate is not None and certificate.kind == "none":
+        lines.append(say("report.not-certified", lang, slope=certificate.slope))
     if history.stop == "converged" or (history.stop == "epochs" and history.optimizer == "auto"):
         lines.append(say(f"report.stop-{history.stop}", lang))
     elif history.stop == "early":
@@ -155,19 +179,6 @@ def tell_comparison(comparison: Comparison, lang: str) -> RenderableType:
     return Group(title, grid, Text(sentence, style="green" if comparison.verdict.endswith("clear") else "yellow"))
 
 
-def tell_coefficients(model: Model, lang: str) -> RenderableType:
-    """Return every coefficient in the units of the table, and the settings that are not the defaults."""
-    outputs = model.target.outputs
-    raw = model.design.to_raw(model.weights)
-    heads = outputs if len(outputs) > 1 else [say("report.coefficient", lang)]
-    grid = grid_of([], heads, first=say("report.column", lang))
-    for index, name in enumerate(model.design.names):
-        grid.add_row(name, *(f"{value:.10g}" for value in raw[index]))
-    settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
-    told = Text(f"{say('report.settings', lang)}: {settings or say('report.settings-none', lang)}", style="dim")
-    return Padding(Group("", grid, told), (0, 0, 0, 1))
-
-
 def tell_frame(frame: Any, limit: int, lang: str) -> RenderableType:
     """Return the first rows of a polars frame as a table."""
     grid = grid_of([], frame.columns[1:], first=frame.columns[0])
@@ -178,26 +189,32 @@ def tell_frame(frame: Any, limit: int, lang: str) -> RenderableType:
     return grid
 
 
-def _hypothesis(model: Model, lang: str) -> RenderableType:
-    lines = [Text(model.formula, style="bold")]
-    lines += [Text(n.tell(lang)) for n in model.notes if n.code.startswith("family.")]
+def _finding(finding: Finding, lang: str) -> Text:
+    told = Text(finding.tell(lang), style=SEVERITIES[finding.severity])
+    return told.append(f"\n→ {finding.remedy(lang)}", style="not bold default")
+
+
+def _levels(model: Model, lang: str) -> list[Text]:
+    """Return the levels of each category and the one that the others are held against."""
+    lines = []
     for column, levels in model.design.levels.items():
         told = ", ".join(levels[1:8]) + (", …" if len(levels) > 8 else "")
         lines.append(Text(say("report.level-line", lang, column=column, levels=told, reference=levels[0]), style="dim"))
-    return Group(*lines)
+    return lines
 
 
 def _equation(model: Model, lang: str) -> RenderableType:
     """Return the equation where it is short, else its largest coefficients as a table."""
     if len(model.design.names) <= WIDE and len(model.target.outputs) <= WIDE:
-        return Text(model.equation, style="bold cyan")
+        return Group(Text(model.equation, style="bold cyan"), *_levels(model, lang))
     outputs = model.target.outputs[:6]
-    raw = model.design.to_raw(model.weights)
+    raw = model.raw
     grid = grid_of([], outputs, first=say("report.column", lang))
     for index, name in enumerate(model.design.names[:WIDE]):
         grid.add_row(name, *(f"{value:.6g}" for value in raw[index, : len(outputs)]))
     left = len(model.design.names) - WIDE
-    return grid if left <= 0 else Group(grid, Text(say("report.more", lang, count=left), style="dim"))
+    more = [Text(say("report.more", lang, count=left), style="dim")] if left > 0 else []
+    return Group(grid, *more, *_levels(model, lang))
 
 
 def tell_verdict(verification: Verification, lang: str) -> Text:
@@ -229,24 +246,3 @@ def _number(value: float | None, scale: float | None = None) -> str:
 
 def _spread(value: float, error: float, scale: float) -> str:
     return _number(value, scale) if abs(value) < 1e-12 * abs(scale) else f"{value:.4g} ± {error:.2g}"
-
-
-def grid_of(before: Sequence[str], after: Sequence[str], first: str = "", last: str | None = None) -> Grid:
-    """Return a table without lines: text columns (``before``, ``first``) on the left, figures, then perhaps a text."""
-    grid = Grid(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for head in (*before, first):
-        grid.add_column(head, justify="left", overflow="fold")
-    for head in after:
-        grid.add_column(head, justify="right", overflow="fold")
-    if last is not None:
-        grid.add_column(last, justify="left", overflow="fold")
-    return grid
-
-
-def _labelled(lines: Sequence[tuple[str, RenderableType]]) -> RenderableType:
-    grid = Grid.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for label, content in lines:
-        grid.add_row(label, content)
-    return Padding(grid, (0, 0, 0, 1))

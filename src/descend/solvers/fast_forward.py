@@ -104,7 +104,7 @@ def fast_forward(
 
 
 @dataclass(frozen=True)
-class Trajectory:
+class Descent:
     """A run of full-batch SGD on a quadratic from ``start`` (flat): any epoch of it, in constant time."""
 
     objective: GramObjective
@@ -174,7 +174,7 @@ class Trajectory:
 def shrinking(curvatures: Floats, optimizer: SGD) -> Floats:
     """Return the largest root of each direction's recurrence: below 1 it converges, above 1 it diverges."""
     if not optimizer.momentum:
-        return np.abs(1 - optimizer.lr * curvatures)
+        return np.asarray(np.abs(1 - optimizer.lr * curvatures))
     return np.asarray(np.abs(np.linalg.eigvals(_transition(curvatures, optimizer))).max(axis=1, initial=0.0))
 
 

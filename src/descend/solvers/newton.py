@@ -28,6 +28,7 @@ LARGE = 2_000_000
 ROWS_A_COLUMN = 30
 WHOLE_HESSIAN = 600
 MEMORY = 30
+TRIALS = 40
 TINY = np.finfo(np.float64).eps
 
 
@@ -107,15 +108,16 @@ class _Search:
             decrement = -slope / 2
             if decrement <= enough or not np.isfinite(decrement):
                 return True
-            if decrement > before / 2 and decrement <= TINY * abs(value):
-                return True  # nothing but rounding is left
-            if decrement > before / 2 and not fresh:
+            settling = decrement <= TINY * abs(value)  # the loss does not show it any more, the gradient does
+            if settling and decrement >= before:
+                return True
+            if decrement > before / 2 and not fresh and not settling:
                 self.forget()  # the curvature has changed on the way
                 before = np.inf
                 continue
             found = _line_search(objective, self.w, step, value, slope)
             if found is None:
-                if fresh:
+                if fresh or settling:
                     return True
                 self.forget()
                 continue
@@ -156,9 +158,9 @@ def _line_search(
     still falls steeply. Within rounding of the loss the slope decides (Hager and Zhang 2005, approximate Wolfe).
     """
     low, high, t = 0.0, np.inf, 1.0
-    rounding = 4 * TINY * abs(value)
+    rounding = 100 * TINY * abs(value)
     best = None
-    for _ in range(40):
+    for _ in range(TRIALS if -slope > rounding else 3):
         trial = w + t * step
         after, g = objective.value_and_gradient(trial)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 
+ROUNDING = 100 * np.finfo(np.float64).eps
+
+
 class Way:
     """What a quasi-Newton run went through; of the parameters it keeps every one at first, then fewer."""
 
@@ -33,10 +36,11 @@ class Way:
         self.slope = float("nan")
 
     def record(self, w: Floats, value: float, gradient: Floats | None) -> None:
-        """Take down a step; ``best`` is the one with the least loss, the later of two alike."""
+        """Take down a step; ``best`` is the one with the least loss, and where rounding hides that the least slope."""
         self.last = w.copy()
         slope = float("nan") if gradient is None else float(np.linalg.norm(gradient))
-        if value <= self.least or not self.losses:
+        alike = abs(value - self.least) <= ROUNDING * abs(value)
+        if not self.losses or (not slope >= self.slope if alike else value < self.least):
             self.best, self.least, self.slope = self.last, value, slope
         step = len(self.losses)
         self.losses.append(value)

@@ -1,0 +1,229 @@
+"""A model taken apart into a header and tensors for its file, and put together again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from descend import storage
+from descend._version import __version__
+from descend.certificates import Certificate
+from descend.design import Design
+from descend.diagnosis import Finding
+from descend.errors import DescendError, ModelError
+from descend.formula import parse
+from descend.history import History
+from descend.inference import TENSORS as INFERENCE_TENSORS
+from descend.inference import Inference
+from descend.losses import NAMES
+from descend.messages import Note
+from descend.model import Model, Sample
+from descend.objectives.gram import GramObjective
+from descend.optimizers import SGD
+from descend.solvers.fast_forward import Descent
+from descend.target import Target, target_uses
+from descend.verification import Verification
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from descend.storage import Tensors
+
+    Floats = NDArray[np.floating[Any]]
+
+MOMENTS = ("means", "scales", "sizes", "spreads")
+HISTORY_TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "snapshot_epoch", "snapshots")
+HISTORY_FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
+QUADRATIC_TENSORS = ("curvatures", "directions", "minimum", "flat")
+DESCENTS_UP_TO = 500
+
+
+def save(model: Model, path: str | os.PathLike[str]) -> Path:
+    """Write a model to one file, whole or not at all. Returns its path."""
+    return storage.write(path, *_taken_apart(model))
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model that ``Model.save`` wrote; raises ModelError for a file that is not one, or not whole."""
+    header, tensors = storage.read(path)
+    try:
+        return _put_together(header, tensors)
+    except (DescendError, KeyError, ValueError, TypeError, AttributeError, IndexError, StopIteration) as error:
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise ModelError("model.inconsistent", file=Path(path).name, reason=reason) from error
+
+
+def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
+    history = model.history
+    header = {
+        "version": __version__,
+        "formula": model.formula,
+        "design": model.design.describe(),
+        "target": model.target.describe(),
+        "loss": model.loss,
+        "delta": model.delta,
+        "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
+        "fitted_rows": model.fitted_rows,
+        "means": model.means,
+        "settings": model.settings,
+        "notes": [asdict(note) for note in model.notes],
+        "history": {fact: getattr(history, fact) for fact in HISTORY_FACTS},
+        "verification": None if model.verification is None else model.verification.as_dict(),
+        "sampled": model.sample is not None,
+        "findings": [asdict(finding) for finding in model.findings],
+        "certificate": None if model.certificate is None else asdict(model.certificate),
+        "inference": _note_or_freedom(model.inference),
+        "descent": None,
+    }
+    tensors: Tensors = {
+        "weights": model.weights,
+        **{moment: getattr(model.design, moment) for moment in MOMENTS},
+        "base": model.base,
+    }
+    tensors |= {f"history.{name}": getattr(history, name) for name in HISTORY_TENSORS}
+    if model.exact is not None:
+        tensors["exact"] = model.exact
+    if isinstance(model.inference, Inference):
+        tensors |= {f"inference.{name}": getattr(model.inference, name) for name in INFERENCE_TENSORS}
+    if model.descent is not None and len(model.weights) <= DESCENTS_UP_TO:
+        quadratic, optimizer = model.descent.objective, model.descent.optimizer
+        header["descent"] = {
+            "least": quadratic.least,
+            "elements": quadratic.elements,
+            "lr": optimizer.lr,
+            "momentum": optimizer.momentum,
+            "nesterov": optimizer.nesterov,
+        }
+        tensors |= {f"descent.{name}": getattr(quadratic, name) for name in QUADRATIC_TENSORS}
+        tensors["descent.start"] = model.descent.start
+    if model.sample is not None:
+        tensors["sample.tested"] = model.sample.tested
+        levels = _levels(model.design, model.target)
+        for name in model.sample.frame.columns:
+            series = model.sample.frame[name]
+            if name in levels:
+                series = series.replace_strict(levels[name], range(len(levels[name])), return_dtype=pl.Int32)
+            tensors[f"sample.{name}"] = series.to_numpy()
+    return header, tensors
+
+
+def _put_together(header: dict[str, Any], tensors: Tensors) -> Model:
+    table = header["table"]
+    hypothesis = parse(header["formula"]).resolve(table["columns"])
+    design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
+    target = Target.restore(hypothesis, header["target"])
+    weights, width = tensors["weights"], len(design.names)
+    outputs = target.columns if target.family == "linear" else target.levels
+    shapes = {
+        "weights": (width, len(target.outputs)),
+        **dict.fromkeys(MOMENTS, (width,)),
+        "base": (1, len(outputs)),
+    }
+    for name, shape in shapes.items():
+        _shaped(tensors[name], shape)
+    if header["loss"] not in NAMES or not (design.scales > 0).all():
+        raise ValueError("loss" if (design.scales > 0).all() else "scales")
+    facts: dict[str, Any] = {fact: header["history"][fact] for fact in HISTORY_FACTS}
+    for fact in ("lr", "final_loss", "final_gradient_norm"):
+        facts[fact] = math.nan if facts[fact] is None else float(facts[fact])
+    record: dict[str, Any] = {name: tensors[f"history.{name}"] for name in HISTORY_TENSORS}
+    if not record["epoch"].size == record["loss"].size == record["gradient_norm"].size > 0:
+        raise ValueError("history")
+    verification, certificate = header["verification"], header["certificate"]
+    return Model(
+        design=design,
+        target=target,
+        loss=header["loss"],
+        delta=float(header["delta"]),
+        weights=weights,
+        history=History(**record, weights=weights.ravel(), **facts),
+        verification=None if verification is None else Verification(**_with_nan(verification)),
+        table_name=str(table["name"]),
+        table_rows=int(table["rows"]),
+        table_columns=list(table["columns"]),
+        fitted_rows=int(header["fitted_rows"]),
+        base=tensors["base"],
+        means={name: float("nan") if mean is None else float(mean) for name, mean in header["means"].items()},
+        settings=dict(header["settings"]),
+        notes=[Note(str(note["code"]), dict(note["values"])) for note in header["notes"]],
+        sample=_sample(design, target, tensors) if header["sampled"] else None,
+        exact=_shaped(tensors["exact"], weights.shape) if "exact" in tensors else None,
+        certificate=None if certificate is None else Certificate(**certificate),
+        inference=_inference(header["inference"], tensors, weights.shape),
+        findings=[Finding(f["code"], f["severity"], dict(f["values"])) for f in header["findings"]],
+        descent=_descent(header["descent"], tensors, weights.shape),
+    )
+
+
+def _note_or_freedom(inference: Inference | Note) -> dict[str, Any]:
+    return {"note": asdict(inference)} if isinstance(inference, Note) else {"freedom": inference.freedom}
+
+
+def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int]) -> Inference | Note:
+    if "note" in found:
+        return Note(str(found["note"]["code"]), dict(found["note"]["values"]))
+    columns, outputs = shape
+    each = outputs if found["freedom"] is not None else max(outputs - 1, 1)
+    wide = columns if found["freedom"] is not None else columns * each
+    return Inference(
+        _shaped(tensors["inference.covariance"], (wide, wide)),
+        _shaped(tensors["inference.variances"], (each,)),
+        _shaped(tensors["inference.errors"], (columns, each)),
+        None if found["freedom"] is None else int(found["freedom"]),
+    )
+
+
+def _descent(found: dict[str, Any] | None, tensors: Tensors, shape: tuple[int, int]) -> Descent | None:
+    if found is None:
+        return None
+    columns = shape[0]
+    flat = tensors["descent.flat"]
+    quadratic = GramObjective(
+        _shaped(tensors["descent.curvatures"], (columns,)),
+        _shaped(tensors["descent.directions"], (columns, columns)),
+        _shaped(tensors["descent.minimum"], shape),
+        float(found["least"]),
+        _shaped(flat, (columns, flat.shape[1])),
+        int(found["elements"]),
+    )
+    optimizer = SGD(float(found["lr"]), float(found["momentum"]), bool(found["nesterov"]))
+    return Descent(quadratic, _shaped(tensors["descent.start"], (columns * shape[1],)), optimizer)
+
+
+def _shaped(tensor: NDArray[Any], shape: tuple[int, ...]) -> Floats:
+    if tensor.shape != shape or tensor.dtype != np.float64 or not np.isfinite(tensor).all():
+        raise ValueError(f"{tensor.dtype}{tensor.shape}")
+    return tensor
+
+
+def _sample(design: Design, target: Target, tensors: Tensors) -> Sample:
+    levels = _levels(design, target)
+    columns: dict[str, pl.Series] = {}
+    for name in {**design.uses, **target_uses(design.hypothesis, target.family)}:
+        values = tensors[f"sample.{name}"]
+        if name in levels:
+            known = np.array(levels[name], dtype=object)
+            columns[name] = pl.Series(name, known[values].tolist(), dtype=pl.String)
+        else:
+            columns[name] = pl.Series(name, values)
+    return Sample(pl.DataFrame(columns), tensors["sample.tested"].astype(bool))
+
+
+def _levels(design: Design, target: Target) -> dict[str, tuple[str, ...]]:
+    return {**design.levels, **({target.columns[0]: target.levels} if target.levels else {})}
+
+
+def _with_nan(value: Any) -> Any:
+    """Return a verification's values with NaN where null stands for a score that could not be had."""
+    if isinstance(value, dict):
+        return {key: _with_nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_with_nan(inner) for inner in value]
+    return math.nan if value is None else value

@@ -1,0 +1,56 @@
+"""descend forecast: what a learning rate will do, before the first step."""
+
+from __future__ import annotations
+
+from descend.cli import options as o
+from descend.cli.console import speak, tell, tell_json
+from descend.cli.fitting import read_table
+
+
+def forecast(
+    file: o.File,
+    formula: o.Formula,
+    family: o.Family = "auto",
+    loss: o.Loss = "auto",
+    delta: o.Delta = 1.0,
+    l2: o.L2 = 0.0,
+    optimizer: o.Optimizer = "auto",
+    lr: o.Lr = None,
+    momentum: o.Momentum = 0.0,
+    nesterov: o.Nesterov = False,
+    epochs: o.Epochs = None,
+    batch_size: o.BatchSize = None,
+    schedule: o.Schedule = "constant",
+    standardize: o.Standardize = True,
+    ddof: o.Ddof = 0,
+    init: o.Init = "zeros",
+    seed: o.Seed = 0,
+    missing: o.Missing = "error",
+    encoding: o.Encoding = None,
+    delimiter: o.Delimiter = None,
+    header: o.Header = None,
+    decimal: o.Decimal = ".",
+    na: o.Na = None,
+    json: o.Json = False,
+    lang: o.Lang = None,
+    debug: o.Debug = False,
+    help: o.Help = False,
+) -> int:
+    """Say what gradient descent will do."""
+    from descend.preview import forecast as run
+    from descend.recipe import Recipe
+    from descend.report.facts import forecast_facts
+    from descend.report.foresight import tell_forecast
+
+    recipe = Recipe(
+        family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum,
+        nesterov=nesterov, epochs=epochs, batch_size=batch_size, schedule=schedule, l2=l2, standardize=standardize,
+        ddof=ddof, init=o.start_of(init), seed=seed, missing=missing,
+    )  # fmt: skip
+    table = read_table(file, encoding, delimiter, header, decimal, na)
+    made = run(formula, table, recipe=recipe)
+    if json:
+        tell_json(forecast_facts(made))
+    else:
+        tell(tell_forecast(made, speak(), table.name, (table.rows, len(table.columns)), formula))
+    return 0

@@ -1,0 +1,200 @@
+"""How a factor becomes columns: a number, the powers of one, or the levels of a category by treatment coding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.errors import DesignError
+from descend.extended import multiply, pair
+from descend.terms import Expression, Poly, grouped
+from descend.transforms import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from descend.columns import Columns
+    from descend.extended import Pair
+
+    Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class NumberCode:
+    """One column: an expression's value."""
+
+    expression: Expression
+    text: str
+
+    @property
+    def names(self) -> list[str]:
+        """The name of the column."""
+        return [self.text]
+
+    def columns(self, data: Columns) -> Floats:
+        """Return the value for every row, rows x 1; raises DesignError where it is not defined."""
+        return defined(self.expression, self.text, data)[:, None]
+
+
+@dataclass(frozen=True)
+class PolyCode:
+    """The powers 1 to degree of an expression; orthogonal on the rows it was fitted on unless ``norms`` is empty.
+
+    Orthogonal polynomials by the three-term recurrence of Forsythe (1957), each of unit length, in the variable
+    (x - centre) / half_range.
+    """
+
+    expression: Expression
+    degree: int
+    text: str
+    centre: float = 0.0
+    half_range: float = 1.0
+    shifts: tuple[float, ...] = ()
+    norms: tuple[float, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """``poly(x, 2)[1]`` and so on, or ``x^2`` where the powers are raw."""
+        if self.norms:
+            return [f"{self.text}[{power}]" for power in range(1, self.degree + 1)]
+        return [power_name(self.expression, power) for power in range(1, self.degree + 1)]
+
+    @classmethod
+    def learn(cls, factor: Poly, data: Columns) -> PolyCode:
+        """Fit the recurrence on the rows; raises DesignError when they have too few distinct values."""
+        if factor.raw:
+            return cls(factor.expression, factor.degree, str(factor))
+        x = defined(factor.expression, str(factor), data)
+        distinct = np.unique(x).size
+        if distinct <= factor.degree:
+            raise DesignError("design.poly-degree", term=str(factor), distinct=distinct, most=max(distinct - 1, 0))
+        low, high = float(x.min()), float(x.max())
+        centre, half_range = (low + high) / 2, (high - low) / 2
+        u = (x - centre) / half_range
+        before, now = np.zeros_like(u), np.ones_like(u)
+        shifts, norms = [], [float(u.size)]
+        for _ in range(factor.degree):
+            shifts.append(float(u @ (now * now)) / norms[-1])
+            ratio = norms[-1] / norms[-2] if len(norms) > 1 else 0.0
+            before, now = now, (u - shifts[-1]) * now - ratio * before
+            norms.append(float(now @ now))
+        return cls(factor.expression, factor.degree, str(factor), centre, half_range, tuple(shifts), tuple(norms))
+
+    def columns(self, data: Columns) -> Floats:
+        """Return the powers for every row, rows x degree."""
+        return self.at(defined(self.expression, self.text, data))
+
+    def at(self, x: Floats) -> Floats:
+        """Return the powers of given values of the expression, rows x degree."""
+        if not self.norms:
+            return np.stack([x**power for power in range(1, self.degree + 1)], axis=1)
+        u = (x - self.centre) / self.half_range
+        before, now = np.zeros_like(u), np.ones_like(u)
+        made = []
+        for power in range(self.degree):
+            ratio = self.norms[power] / self.norms[power - 1] if power else 0.0
+            before, now = now, (u - self.shifts[power]) * now - ratio * before
+            made.append(now / np.sqrt(self.norms[power + 1]))
+        return np.stack(made, axis=1)
+
+    def exact_columns(self, data: Columns) -> Pair:
+        """Return the columns with twice the digits where they are plain powers, else as they are."""
+        if self.norms:
+            return pair(self.columns(data))
+        x = pair(defined(self.expression, self.text, data))
+        made = [x]
+        for _ in range(1, self.degree):
+            made.append(multiply(made[-1], x))
+        return np.stack([high for high, _ in made], axis=1), np.stack([low for _, low in made], axis=1)
+
+    def powers(self, weights: Floats) -> Floats:
+        """Return the coefficients of 1, x, x^2 ... of the polynomial that ``weights`` (degree,) makes."""
+        from numpy.polynomial import Polynomial
+
+        if not self.norms:
+            return np.concatenate([[0.0], weights])
+        u = Polynomial([-self.centre / self.half_range, 1 / self.half_range])
+        before, now, total = Polynomial([0.0]), Polynomial([1.0]), Polynomial([0.0])
+        for power in range(self.degree):
+            ratio = self.norms[power] / self.norms[power - 1] if power else 0.0
+            before, now = now, (u - self.shifts[power]) * now - ratio * before
+            total = total + now * float(weights[power] / np.sqrt(self.norms[power + 1]))
+        made = np.zeros(self.degree + 1)
+        made[: total.coef.size] = total.coef
+        return made
+
+
+@dataclass(frozen=True)
+class LevelCode:
+    """A column of 0 and 1 for each level; without the first, the reference, unless ``full``."""
+
+    name: str
+    levels: tuple[str, ...]
+    full: bool
+
+    @property
+    def names(self) -> list[str]:
+        """``sex[male]`` and so on."""
+        return [f"{self.name}[{level}]" for level in self.levels[0 if self.full else 1 :]]
+
+    def columns(self, data: Columns) -> Floats:
+        """Return the indicators for every row; raises DesignError for a level that was not seen in fitting."""
+        codes = level_codes(self.name, data, self.levels)
+        indicators = np.zeros((codes.size, len(self.levels)))
+        indicators[np.arange(codes.size), codes] = 1.0
+        return indicators[:, 0 if self.full else 1 :]
+
+
+Code = NumberCode | PolyCode | LevelCode
+
+
+def power_name(expression: Expression, power: int) -> str:
+    """Return the name of a power: ``x``, ``x^2``, ``(x + z)^2``."""
+    return grouped(expression) if power == 1 else f"{grouped(expression)}^{power}"
+
+
+def level_list(name: str, data: Columns) -> tuple[str, ...]:
+    """Return the levels of a category, numbers in their order, texts in the alphabet's."""
+    found: Sequence[str] = data.labels[name].unique().sort().to_list()
+    if data.table.kind(name) == "number":
+        found = sorted(found, key=_by_number)
+    return tuple(found)
+
+
+def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.int64]:
+    """Return each row's position among ``levels``; raises DesignError where it is not there."""
+    import polars as pl
+
+    labels = data.labels[name]
+    codes = labels.replace_strict(list(levels), range(len(levels)), default=-1, return_dtype=pl.Int64).to_numpy()
+    if (codes < 0).any():
+        row = int(np.argmax(codes < 0))
+        raise DesignError(
+            "design.unseen-level",
+            column=name,
+            file=data.table.name,
+            line=data.line(row),
+            found=labels[row],
+            known=", ".join(levels[:20]),
+        )
+    return np.asarray(codes)
+
+
+def _by_number(text: str) -> tuple[float, str]:
+    try:
+        return float(text), text
+    except ValueError:
+        return float("inf"), text
+
+
+def defined(expression: Expression, text: str, data: Columns) -> Floats:
+    """Return an expression's value for every row; raises DesignError where it is not defined."""
+    values = np.broadcast_to(evaluate(expression, data.numbers), (len(data),))
+    if not np.isfinite(values).all():
+        row = int(np.argmin(np.isfinite(values)))
+        raise DesignError("design.undefined", term=text, file=data.table.name, line=data.line(row))
+    return values

@@ -1,0 +1,45 @@
+"""Diagnosis: what the columns, the target, the run and the errors of a fit say, worst first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from descend.diagnosis.columns import of_columns
+from descend.diagnosis.descent import of_descent
+from descend.diagnosis.findings import Evidence, Finding
+from descend.diagnosis.residuals import of_residuals
+from descend.diagnosis.sample import Sample
+from descend.diagnosis.targets import of_target, separated
+
+__all__ = ["Evidence", "Finding", "diagnose"]
+
+ORDER = ("error", "warning", "hint")
+NO_OPTIMUM = {"finding.separable", "finding.quasi-separable"}
+LATE = {"finding.not-converged", "finding.not-converged-least"}  # there is nowhere to arrive then
+SMALL = 10  # rows: a textbook's table, which is not to be nagged
+TINY = 1e-12  # of the target's mean square: an error that is rounding
+
+
+def diagnose(evidence: Evidence) -> list[Finding]:
+    """Return the findings, errors before warnings before hints, each kind in the order of the road.
+
+    A run that diverged has nothing to say but how it went. A table of a few rows that is fitted exactly is told the
+    worst thing only.
+    """
+    sample = Sample.of(evidence)
+    with np.errstate(all="ignore"):
+        found = of_descent(evidence, sample)
+        if not evidence.history.diverged and np.isfinite(evidence.weights).all():
+            found += of_target(evidence, sample) + of_columns(evidence, sample) + of_residuals(evidence, sample)
+        if {finding.code for finding in found} & NO_OPTIMUM:
+            found = [finding for finding in found if finding.code not in LATE]
+        found.sort(key=lambda finding: ORDER.index(finding.severity))
+        return found[:1] if sample.rows < SMALL and _exact(evidence, sample) else found
+
+
+def _exact(evidence: Evidence, sample: Sample) -> bool:
+    """Tell whether every row is fitted as it is, or on its own class's side."""
+    Z = sample.X @ evidence.weights
+    if evidence.target.family == "linear":
+        return bool(np.square(Z - sample.Y).sum() <= TINY * np.square(sample.Y).sum())
+    return separated(Z, sample.Y)

@@ -1,0 +1,181 @@
+"""What the columns say: too few rows for them, columns without effect, columns that determine one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.coding import LevelCode, NumberCode, PolyCode
+from descend.design import INTERCEPT
+from descend.diagnosis.findings import Finding
+from descend.diagnosis.sample import listed, placed
+from descend.terms import grouped, names_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.design import Design
+    from descend.diagnosis.findings import Evidence
+    from descend.diagnosis.sample import Sample
+
+    Floats = NDArray[np.floating[Any]]
+
+ROWS_A_PARAMETER = 10  # the usual rule of thumb (Harrell 2015, section 4.4, asks for 10 to 20)
+INFLATED = 1e3  # variance inflation: two columns correlated 0.9995; 10, the textbook's, is what any product term has
+TIED = 1e-5  # of the largest share in a flat direction: less is rounding
+TOLD = 3  # groups of columns that determine one another
+
+
+def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
+    """Return what the design matrix alone says."""
+    design, l2 = evidence.design, evidence.recipe.l2
+    columns = len(design.names)
+    if columns > sample.rows and not l2:
+        found = [Finding("finding.more-columns", "error", {"columns": columns, "rows": sample.rows})]
+    else:
+        found = _few_rows(sample.rows, columns)
+    empty, dead = _empty_levels(design)
+    found += empty
+    constant = (design.spreads == 0) & design.penalised & ~dead
+    if not design.hypothesis.intercept:
+        constant &= design.sizes == 0  # another one does what the intercept would
+    if constant.any():
+        names = listed(_names(design, constant))
+        found.append(Finding("finding.constant", "hint", {"columns": names, "first": _names(design, constant)[0]}))
+    if columns > sample.rows or l2:
+        return found
+    groups = _tied(_flat(evidence, sample), design, constant | dead)
+    spare = np.zeros(columns, dtype=bool)
+    for group in groups:
+        spare[group[-1]] = True
+    groups = [group for group in groups if not _explained(group, empty, design)]
+    for group in groups[:TOLD]:
+        tied = [design.names[index] for index in group]
+        values = {"columns": listed(tied), "last": tied[-1], "groups": len(groups)}
+        found.append(Finding("finding.collinear", "warning", values))
+    return found + _near_collinear(design, sample, ~(constant | dead | spare) & design.penalised)
+
+
+def _few_rows(rows: int, columns: int) -> list[Finding]:
+    if rows >= max(ROWS_A_PARAMETER * columns, 2):
+        return []
+    values = {"rows": rows, "parameters": columns, "enough": ROWS_A_PARAMETER * columns}
+    return [Finding("finding.few-rows", "warning" if rows < 2 else "hint", values)]
+
+
+def _empty_levels(design: Design) -> tuple[list[Finding], NDArray[np.bool_]]:
+    """Tell of levels that no fitted row has, and mark their columns.
+
+    An indicator's mean square is its level's share of the rows, so the reference's is what the others leave.
+    """
+    found, dead = [], np.zeros(len(design.names), dtype=bool)
+    for block, place in placed(design):
+        codes = [code for code in block.codes if isinstance(code, LevelCode)]
+        if not codes:
+            continue
+        zero = design.sizes[place] == 0
+        dead[place] = zero
+        missing = [name for name, none in zip(block.names, zero, strict=True) if none]
+        (code, *others) = codes
+        alone = not others and len(block.codes) == 1
+        left = 1 - np.square(design.sizes[place]).sum()
+        if alone and not code.full and design.sizes.any() and abs(left) < 1e-12:
+            missing.insert(0, f"{code.name}[{code.levels[0]}]")
+        if missing:
+            values = {"column": code.name, "levels": listed(missing)}
+            found.append(Finding("finding.empty-level", "warning", values))
+    return found, dead
+
+
+def _explained(group: list[int], empty: list[Finding], design: Design) -> bool:
+    """Tell whether columns are tied only because the level that the others are held against has no rows."""
+    names = {finding.values["column"] for finding in empty}
+    for block, place in placed(design):
+        (code, *others) = block.codes
+        if not others and isinstance(code, LevelCode) and code.name in names:
+            own = set(range(place.start, place.stop)) | ({0} if design.hypothesis.intercept else set())
+            if set(group) <= own:
+                return True
+    return False
+
+
+def _flat(evidence: Evidence, sample: Sample) -> Floats:
+    """Return the directions that change no prediction, columns x directions, in shares of the columns' sizes."""
+    sizes = evidence.design.scaled_sizes[:, None]
+    if evidence.quadratic is not None:
+        return np.asarray(evidence.quadratic.flat * sizes)
+    flat = sample.flat
+    if flat.size and not sample.whole:
+        # what is flat on all rows is flat on some of them: only these directions are left to look at
+        flat = flat / np.linalg.norm(flat * sizes, axis=0)
+        moved = evidence.objective.X @ flat.astype(evidence.objective.X.dtype)
+        _, spread, V = np.linalg.svd(moved.astype(np.float64).T @ moved.astype(np.float64))
+        limit = np.finfo(evidence.objective.X.dtype).eps * len(moved)
+        flat = flat @ V[np.sqrt(spread) <= limit].T
+    return np.asarray(flat * sizes)
+
+
+def _tied(flat: Floats, design: Design, without: NDArray[np.bool_]) -> list[list[int]]:
+    """Return groups of columns of which the last is determined by the others, from the row echelon form."""
+    A = flat.T.copy()
+    A[:, without] = 0.0
+    groups, row = [], 0
+    for column in reversed(range(len(design.names))):
+        if row == len(A):
+            break
+        pivot = row + int(np.argmax(np.abs(A[row:, column])))
+        if abs(A[pivot, column]) <= TIED * np.abs(flat).max():
+            continue
+        A[[row, pivot]] = A[[pivot, row]]
+        A[row] /= A[row, column]
+        others = np.arange(len(A)) != row
+        A[others] -= A[others, column][:, None] * A[row]
+        row += 1
+    for line in A[:row]:
+        group = np.flatnonzero(np.abs(line) > TIED * np.abs(line).max()).tolist()
+        if len(group) > 1:
+            groups.append(group)
+    return groups[::-1]
+
+
+def _near_collinear(design: Design, sample: Sample, used: NDArray[np.bool_]) -> list[Finding]:
+    """Tell of columns that the others all but determine, by their variance inflation (Marquardt 1970).
+
+    It is that of the adjusted R squared, so that few rows alone do not inflate it.
+    """
+    rows = sample.chosen.size
+    used = used & (np.abs(sample.X).max(axis=0) > 0)
+    columns = np.flatnonzero(used)
+    freedom = rows - columns.size - int(design.hypothesis.intercept)
+    if columns.size < 2 or freedom < 1:
+        return []
+    spread, V = sample.even(columns, centred=design.hypothesis.intercept)
+    inflation = np.square(V / np.maximum(spread, 1e-15)).sum(axis=1) * freedom / (rows - 1)
+    worst = np.flatnonzero(inflation > INFLATED)
+    if worst.size < 2:
+        return []
+    order = worst[np.argsort(-inflation[worst], kind="stable")]
+    chosen = [int(columns[index]) for index in order]
+    powers = _powers(design, chosen)
+    values = {"columns": listed([design.names[index] for index in sorted(chosen)]), "inflation": inflation.max()}
+    if powers is not None:
+        return [Finding("finding.raw-powers", "hint", {**values, "term": f"poly({powers}, {len(chosen)})"})]
+    return [Finding("finding.near-collinear", "warning", {**values, "first": design.names[chosen[0]]})]
+
+
+def _powers(design: Design, chosen: list[int]) -> str | None:
+    """Return the one column whose powers the chosen ones are, None where they are more than that."""
+    bases = set()
+    for block, place in placed(design):
+        if not any(place.start <= index < place.stop for index in chosen):
+            continue
+        (code, *others) = block.codes
+        if others or not isinstance(code, NumberCode | PolyCode):
+            return None
+        bases |= {grouped(name) for name in names_of(code.expression)}
+    return bases.pop() if len(bases) == 1 else None
+
+
+def _names(design: Design, mask: NDArray[np.bool_]) -> list[str]:
+    return [name for name, marked in zip(design.names, mask, strict=True) if marked and name != INTERCEPT]

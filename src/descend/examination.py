@@ -1,0 +1,97 @@
+"""What is looked at once a fit is done: its last digits, how far from the optimum it is, its errors, its findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.certificates import Certificate, certify
+from descend.diagnosis import Evidence, Finding, diagnose
+from descend.exact import exactly, worth_it
+from descend.foresight import condition_of
+from descend.inference import MOST, Inference, infer
+from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from descend.messages import Note
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.columns import Columns
+    from descend.exact import Exact
+    from descend.problem import Problem, Trained
+    from descend.recipe import Recipe
+
+    Floats = NDArray[np.floating[Any]]
+
+WORK = 2e11
+AT_THE_OPTIMUM = 1e-12
+
+
+@dataclass(frozen=True)
+class Examination:
+    """``exact`` are the coefficients in the units of the table to the last digit, where they could be had;
+    ``inference`` what the rows leave uncertain, or why that cannot be said.
+    """
+
+    exact: Floats | None
+    certificate: Certificate | None
+    inference: Inference | Note
+    findings: list[Finding]
+
+
+def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
+    """Look at a fit; of one that diverged or was interrupted only the findings are to be had."""
+    evidence = Evidence(
+        trained.design,
+        problem.target,
+        trained.data,
+        trained.objective,
+        trained.weights,
+        trained.history,
+        recipe,
+        trained.quadratic,
+        trained.forecast,
+    )
+    if not np.isfinite(trained.history.final_loss) or trained.history.stop in ("diverged", "interrupted"):
+        return Examination(None, None, Note("inference.not-optimum", {}), diagnose(evidence))
+    hessian = _hessian(trained)
+    certificate = certify(trained.objective, trained.weights.ravel(), trained.history.gap, hessian)
+    if trained.history.stop == "solved":
+        certificate = Certificate("exact", 0.0, certificate.slope)
+    exact = _exact(trained, trained.data)
+    inference: Inference | Note = Note("inference.not-optimum", {})
+    if trained.history.stop in ("optimum", "solved") or _arrived(trained, certificate):
+        found = infer(trained.objective, trained.design, trained.weights, trained.quadratic, exact, hessian)
+        inference = found
+    findings = diagnose(evidence)
+    return Examination(None if exact is None else exact.coefficients, certificate, inference, findings)
+
+
+def _arrived(trained: Trained, certificate: Certificate) -> bool:
+    """Tell whether a run epoch by epoch came so near to the optimum that its errors are those of the optimum."""
+    gap, first = certificate.gap, float(trained.history.loss[0])
+    return gap is not None and np.isfinite(first) and gap <= AT_THE_OPTIMUM * max(abs(first), 1e-300)
+
+
+def _hessian(trained: Trained) -> Floats | None:
+    """Return cross-entropy's Hessian at the end, where it is worth its price."""
+    objective = trained.objective
+    size = trained.weights.size
+    if not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)) or size > MOST:
+        return None
+    if objective.rows * float(size) ** 2 > WORK:
+        return None
+    return objective.hessian(trained.weights.ravel())
+
+
+def _exact(trained: Trained, data: Columns) -> Exact | None:
+    objective, quadratic = trained.objective, trained.quadratic
+    if quadratic is None or quadratic.flat.size or objective.l2 or objective.X.dtype != np.float64:
+        return None
+    if trained.history.stop not in ("optimum", "solved") or not isinstance(objective.loss, SquaredError):
+        return None
+    if not worth_it(objective.X.size, float(np.sqrt(condition_of(quadratic.curvatures)))):
+        return None
+    return exactly(trained.design, data, objective.X, objective.Y, trained.weights)

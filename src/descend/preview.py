@@ -1,0 +1,111 @@
+"""The road as far as the solver's door: forecast() says what happens behind it, trajectory() gives any epoch of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.errors import OptionError
+from descend.forecasting import foretell
+from descend.foresight import Forecast, condition_of
+from descend.losses import SquaredError
+from descend.objectives.gram import GramObjective
+from descend.optimizers import SGD
+from descend.problem import Problem
+from descend.recipe import Recipe
+from descend.solvers.fast_forward import Descent
+from descend.solving import optimizer_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.design import Design
+    from descend.objectives.rows import RowsObjective
+
+    Floats = NDArray[np.floating[Any]]
+
+
+def forecast(formula: Any, table: Any, *, recipe: Recipe | None = None, **settings: Any) -> Forecast:
+    """Say what gradient descent will do before its first step.
+
+    formula, table and settings as ``fit`` takes them; without ``lr`` the best rate is looked at. The forecast is of all
+    rows. For squared error it is exact: curvatures, condition number, stable and best rates, the epochs that a run
+    takes or the epoch at which it overflows. For other smooth losses it is a bound, and says so.
+    Raises DescendError as ``fit`` does.
+    """
+    recipe, design, objective, start = _stated(formula, table, recipe, settings)
+    made = foretell(objective, start, recipe, None, design.names)
+    return replace(made, raw_condition=_raw_condition(design, objective)) if made.curvatures.size else made
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A run of full-batch SGD on squared error, every epoch of it at hand in constant time."""
+
+    design: Design
+    outputs: list[str]
+    descent: Descent
+
+    def loss(self, epoch: int) -> float:
+        """Return the loss after so many updates; inf where it has overflowed."""
+        return self.descent.loss(epoch)
+
+    def weights(self, epoch: int) -> Floats:
+        """Return the parameters of the columns as the optimizer sees them, columns x outputs."""
+        return self.descent.weights(epoch).reshape(self.descent.objective.shape)
+
+    def coefficients(self, epoch: int) -> dict[str, Any]:
+        """Return the coefficients in the units of the table by column; by output first where there are several."""
+        raw = self.design.to_raw(self.weights(epoch))
+        made = {
+            output: dict(zip(self.design.names, raw[:, index].tolist(), strict=True))
+            for index, output in enumerate(self.outputs)
+        }
+        return made if len(made) > 1 else next(iter(made.values()))
+
+    def epochs_to(self, share: float) -> int | None:
+        """Return the first epoch with at most that share of the start's excess loss left; None for never."""
+        most = share * self.descent.excess(0)
+        return self.descent.first(lambda excess: excess <= most)
+
+
+def trajectory(formula: Any, table: Any, *, recipe: Recipe | None = None, **settings: Any) -> Trajectory:
+    """Return the whole run of SGD on squared error over all rows, after one reading of them.
+
+    formula, table and settings as ``fit`` takes them: ``lr`` (without it the best), ``momentum``, ``nesterov``, ``l2``,
+    ``init`` ... Raises OptionError for a loss or an optimizer whose run has no closed form.
+    """
+    recipe, design, objective, start = _stated(formula, table, recipe, settings)
+    if not isinstance(objective.loss, SquaredError):
+        raise OptionError("option.no-trajectory", found=objective.loss.name)
+    if recipe.optimizer == "auto":
+        recipe = replace(recipe, optimizer="sgd")
+    quadratic = GramObjective.of(objective)
+    optimizer = optimizer_of(objective, quadratic, recipe)
+    if not isinstance(optimizer, SGD) or recipe.batch_size is not None or not recipe.make_schedule().constant:
+        raise OptionError("option.no-trajectory", found=recipe.method)
+    outputs = [str(name) for name in design.hypothesis.targets]
+    return Trajectory(design, outputs, Descent(quadratic, start, optimizer))
+
+
+def _stated(
+    formula: Any, table: Any, recipe: Recipe | None, settings: dict[str, Any]
+) -> tuple[Recipe, Design, RowsObjective, Floats]:
+    """Go down the road to an objective over all rows and its start."""
+    recipe = recipe or Recipe(**settings)
+    problem = Problem.of(formula, table, recipe)
+    design, objective = problem.objective(np.arange(len(problem.data)), recipe)
+    return recipe, design, objective, recipe.start(design.names, objective.outputs)
+
+
+def _raw_condition(design: Design, objective: RowsObjective) -> float:
+    """Return the condition number of the Hessian of the columns as they are in the table, without a penalty.
+
+    X_raw to_raw = X, so the triangle of X gives that of X_raw without another reading of it.
+    """
+    lengths = np.sqrt(np.maximum(np.diag(objective.moments()[0]), np.finfo(np.float64).tiny))
+    triangle = objective.triangle(lengths) * lengths
+    raw = np.linalg.svd(np.linalg.solve(design.to_raw(np.eye(len(lengths))).T, triangle.T).T, compute_uv=False)
+    return condition_of(np.square(raw[::-1]))

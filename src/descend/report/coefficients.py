@@ -1,0 +1,62 @@
+"""The coefficients of a model as a table, with their standard errors where they are asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.padding import Padding
+from rich.text import Text
+
+from descend.messages import Note, say
+from descend.report.layout import grid_of
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from descend.model import Model
+
+
+def tell_coefficients(model: Model, lang: str) -> RenderableType:
+    """Return every coefficient in the units of the table, and the settings that are not the defaults."""
+    outputs = model.target.outputs
+    raw = model.raw
+    heads = outputs if len(outputs) > 1 else [say("report.coefficient", lang)]
+    grid = grid_of([], heads, first=say("report.column", lang))
+    for index, name in enumerate(model.design.names):
+        grid.add_row(name, *(f"{value:.10g}" for value in raw[index]))
+    settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
+    told = Text(f"{say('report.settings', lang)}: {settings or say('report.settings-none', lang)}", style="dim")
+    return Padding(Group("", grid, told), (0, 0, 0, 1))
+
+
+def tell_inference(model: Model, level: float, lang: str) -> RenderableType:
+    """Return each coefficient with its standard error, statistic, p-value and interval, or why there are none."""
+    inference = model.inference
+    if isinstance(inference, Note):
+        return Padding(Text(say("inference.none", lang, reason=inference.tell(lang)), style="yellow"), (1, 0, 0, 1))
+    coefficients, outputs = model.contrasts, model.target.outputs
+    kind, facts = "t", {"freedom": inference.freedom, "reference": outputs[0]}
+    if inference.freedom is None:
+        kind = "contrast" if len(outputs) > 1 else "z"
+        outputs = outputs[-coefficients.shape[1] :]
+    title = say("inference.title", lang, kind=say(f"inference.title-{kind}", lang, **facts), level=level)
+    statistic = "inference.statistic-t" if kind == "t" else "inference.statistic-z"
+    heads = [say(code, lang) for code in ("report.coefficient", "inference.error", statistic)]
+    heads += [say(f"inference.{key}", lang) for key in ("p", "low", "high")]
+    several = len(outputs) > 1
+    grid = grid_of([say("report.target", lang)] if several else [], heads, first=say("report.column", lang))
+    statistics, p_values = inference.statistics(coefficients), inference.p_values(coefficients)
+    reach = inference.quantile(level) * inference.errors
+    for index, output in enumerate(outputs):
+        for row, name in enumerate(model.design.names):
+            value, error = coefficients[row, index], inference.errors[row, index]
+            ends = value - reach[row, index], value + reach[row, index]
+            shown = [f"{value:.8g}", f"{error:.6g}", f"{statistics[row, index]:.4g}", f"{p_values[row, index]:.3g}"]
+            label = [output if row == 0 else ""] if several else []
+            grid.add_row(*label, name, *shown, *(f"{end:.6g}" for end in ends))
+    lines: list[RenderableType] = ["", Text(title, style="dim"), grid]
+    if kind == "t":
+        spreads = ", ".join(say("inference.spread", lang, spread=value**0.5) for value in inference.variances)
+        lines.append(Text(spreads, style="dim"))
+    return Padding(Group(*lines), (0, 0, 0, 1))

@@ -1,0 +1,129 @@
+"""Which engine and which solver give the run that a recipe asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.errors import FitError
+from descend.foresight import best_rate
+from descend.losses import SquaredError
+from descend.objectives.gram import GramObjective
+from descend.optimizers import DEFAULT_RATES, SGD, make_optimizer
+from descend.solvers.fast_forward import Descent, fast_forward
+from descend.solvers.iterate import iterate
+from descend.solvers.newton import quasi_newton
+from descend.solvers.optimum import lbfgs, limit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from descend.history import History
+    from descend.objectives.rows import RowsObjective
+    from descend.optimizers import Optimizer
+    from descend.recipe import Recipe
+
+    Floats = NDArray[np.floating[Any]]
+    OnEpoch = Callable[[int, float], None]
+
+
+def solve(
+    objective: RowsObjective,
+    start: Floats,
+    recipe: Recipe,
+    quadratic: GramObjective | None = None,
+    validation: RowsObjective | None = None,
+    on_epoch: OnEpoch | None = None,
+    *,
+    halt: bool = True,
+    on_batch: OnEpoch | None = None,
+) -> History:
+    """Choose the engine and the solver that give the recipe's run, and run it.
+
+    Squared error goes through its Gram matrix, where ``quadratic_of`` gives one; full-batch SGD is told in closed form.
+    """
+    if recipe.method == "auto":
+        if quadratic is not None:
+            history = limit(quadratic, start)
+            if quadratic.trustworthy:
+                return history
+            return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
+        to_optimum = lbfgs if objective.loss.curvature_limit is None else quasi_newton
+        return to_optimum(objective, start, on_epoch=on_epoch)
+    optimizer = optimizer_of(objective, quadratic, recipe)
+    schedule = recipe.make_schedule()
+    if (
+        quadratic is not None
+        and quadratic.trustworthy
+        and isinstance(optimizer, SGD)
+        and schedule.constant
+        and validation is None
+    ):
+        return fast_forward(quadratic, start, optimizer, recipe.length, tolerance=recipe.tolerance, halt=halt)
+    engine = quadratic if quadratic is not None and quadratic.trustworthy else objective
+    history = iterate(
+        engine,
+        start.astype(recipe.dtype),
+        optimizer,
+        schedule,
+        recipe.length,
+        batch_size=recipe.batch_size,
+        seed=recipe.seed,
+        tolerance=recipe.tolerance,
+        validation=validation,
+        patience=recipe.patience,
+        halt=halt,
+        on_epoch=on_epoch,
+        on_batch=on_batch,
+    )
+    return history if engine is not quadratic else replace(history, gap=history.final_loss - quadratic.least)
+
+
+def quadratic_of(objective: RowsObjective, recipe: Recipe) -> GramObjective | None:
+    """Return squared error's Gram engine where the recipe can use it: all rows at once, in float64."""
+    if not isinstance(objective.loss, SquaredError) or recipe.batch_size is not None:
+        return None
+    if not (recipe.dtype == "float64" or recipe.method == "auto"):
+        return None
+    return GramObjective.of(objective)
+
+
+def descent_of(quadratic: GramObjective | None, start: Floats, history: History, recipe: Recipe) -> Descent | None:
+    """Return the closed form of a run that has one: plain SGD over all rows on squared error, or ``auto``'s way."""
+    if quadratic is None or not quadratic.trustworthy or not recipe.make_schedule().constant:
+        return None
+    if recipe.method not in ("auto", "sgd") or recipe.patience is not None or not np.isfinite(history.lr):
+        return None
+    momentum, nesterov = (0.0, False) if recipe.method == "auto" else (recipe.momentum, recipe.nesterov)
+    return Descent(quadratic, start, SGD(history.lr, momentum, nesterov))
+
+
+def optimizer_of(objective: RowsObjective, quadratic: GramObjective | None, recipe: Recipe) -> Optimizer:
+    """Return the recipe's optimizer, with the rate that it names or the best that can be found."""
+    lr = recipe.rate if recipe.rate is not None else _best_rate(objective, quadratic, recipe)
+    return make_optimizer(recipe.method, lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
+
+
+def _best_rate(objective: RowsObjective, quadratic: GramObjective | None, recipe: Recipe) -> float:
+    """Return the rate to take where none is given: for SGD the best, or a safe one where the best is not known."""
+    if recipe.method in DEFAULT_RATES:
+        return DEFAULT_RATES[recipe.method]
+    if quadratic is not None:
+        return best_rate(quadratic.curvatures, recipe.momentum, recipe.nesterov)
+    worst = objective.curvature_limit() if recipe.batch_size is None else objective.row_curvature_limit()
+    return 1 / worst if worst else 0.01
+
+
+def require_finite(objective: RowsObjective) -> None:
+    """Raise FitError where a column or a target has overflowed in its dtype."""
+    if not (_finite(objective.X) and _finite(objective.Y)):
+        raise FitError("fit.not-finite", dtype=str(objective.X.dtype))
+
+
+def _finite(values: Floats) -> bool:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
