@@ -51,8 +51,8 @@ class Loss(Protocol):
         """Return the second derivative in Z, of Z's shape (its diagonal, for cross-entropy over classes)."""
         ...
 
-    def value_and_slope(self, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
-        """Return both, from what they share."""
+    def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
+        """Return the sum of all elements' losses, in Z's dtype, and the derivative, from what they share."""
         ...
 
     def curvatures(self, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
@@ -67,9 +67,9 @@ class Loss(Protocol):
 class Elementwise:
     """What the losses of one output at a time have in common; any target will do unless a loss says otherwise."""
 
-    def value_and_slope(self: Loss, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
+    def total_and_slope(self: Loss, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
         """Return both."""
-        return self.value(Z, Y), self.slope(Z, Y)
+        return self.value(Z, Y).sum(), self.slope(Z, Y)
 
     def curvatures(self: Loss, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
         """Yield each output with itself."""
@@ -196,6 +196,9 @@ class SquaredLogError(Elementwise):
             raise DesignError("design.negative-target", column=column, loss=self.name)
 
 
+AT_ONCE = 16
+
+
 @dataclass(frozen=True)
 class BinaryCrossEntropy(Elementwise):
     """log(1 + e^z) - y z, from the logit, without overflow at any z."""
@@ -208,16 +211,22 @@ class BinaryCrossEntropy(Elementwise):
         """Return log1p(e^-|z|) + max(z, 0) - y z."""
         return np.asarray(np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0) - Y * Z)
 
-    def value_and_slope(self, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
-        """Return both from one exponential."""
-        small = np.exp(-np.abs(Z))
-        value = np.log1p(small)
-        value += np.maximum(Z, 0)
-        value -= Y * Z
+    def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
+        """Return both from one exponential, and one logarithm of the product of a few rows' 1 + e^-|z|."""
+        small = np.abs(Z)
+        np.negative(small, out=small)
+        np.exp(small, out=small)
+        above = 1 + small
+        whole = above[: len(above) // AT_ONCE * AT_ONCE].reshape(-1, AT_ONCE)
+        logs = np.log(whole.prod(axis=1)).sum() + np.log(above[whole.size :]).sum()
+        if logs < 1e-6 * Z.size:  # rounding 1 + e^-|z| would be seen
+            logs = np.log1p(small).sum()
         slope = np.where(Z >= 0, 1, small)
-        slope /= 1 + small
+        slope /= above
         slope -= Y
-        return value, slope
+        rest = np.maximum(Z, 0)
+        rest -= Y * Z
+        return logs + rest.sum(), slope
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p - y."""
@@ -238,7 +247,9 @@ class CrossEntropy(Elementwise):
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return each row's loss, rows x 1."""
-        return self.value_and_slope(Z, Y)[0]
+        Z = Z - Z.max(axis=1, keepdims=True)
+        own = np.take_along_axis(Z, _codes(Y), axis=1)
+        return np.asarray(np.log(np.exp(Z).sum(axis=1, keepdims=True)) - own)
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p, less 1 at the row's class."""
@@ -252,7 +263,7 @@ class CrossEntropy(Elementwise):
         P = softmax(Z)
         return P * (1 - P)
 
-    def value_and_slope(self, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
+    def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
         """Return both from one exponential a class."""
         codes = _codes(Y)
         Z = Z - Z.max(axis=1, keepdims=True)
@@ -261,7 +272,7 @@ class CrossEntropy(Elementwise):
         total = P.sum(axis=1, keepdims=True)
         P /= total
         P[np.arange(len(P)), codes[:, 0]] -= 1
-        return np.log(total) - own, P
+        return (np.log(total) - own).sum(), P
 
     def curvatures(self, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
         """Yield p_a (1 - p_a) and -p_a p_b."""

@@ -47,11 +47,12 @@ def find_separation(X: Floats, codes: Rows, classes: int) -> Separation | None:
     have no rows. Collinear columns and columns of any scale or offset will do. The time grows with about the cube of
     columns times outputs.
     """
-    scale = np.maximum(X.max(axis=0, initial=0), -X.min(axis=0, initial=0))
-    if classes < 2 or not scale.any():
+    scale = np.maximum(X.max(axis=0, initial=0), -X.min(axis=0, initial=0)).astype(np.float64)
+    shrink = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 1e-200)
+    if classes < 2 or not shrink.any():
         return None
     rows = _sample(codes, classes, max(SAMPLE // (classes - 1), 5 * scale.size))
-    search = _Search(X, codes, classes, _basis(X, np.divide(1, scale, out=scale, where=scale > 0), rows))
+    search = _Search(X, codes, classes, _basis(X, shrink, rows))
     search.add(np.repeat(rows, classes), np.tile(np.arange(classes), rows.size))
     if search.solve(every=False) is None:  # how most tables end, without a look at all rows
         return None
@@ -126,7 +127,7 @@ class _Search:
         if solved.x is None or goal @ solved.x <= 10 * slack:
             return None
         tight = A[np.abs(A @ solved.x) < 10 * slack]  # 0 but for the tolerance: make it so
-        found = solved.x - np.linalg.lstsq(tight, tight @ solved.x)[0]
+        found = solved.x - np.linalg.lstsq(tight, tight @ solved.x, rcond=1e-8)[0]
         V = found[: goal.size - every].reshape(self.classes - 1, -1).T
         return np.column_stack([np.zeros(len(V)), V])
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 BLOCK_BYTES = 4_000_000
-TASK_BYTES = 8_000_000
 TALL = 2000
 QUIET: Any = {"over": "ignore", "invalid": "ignore"}
 
@@ -38,20 +37,7 @@ def block_rows(columns: int, itemsize: int = 8) -> int:
 
 def summed(part: Callable[[slice], Sums], rows: int, columns: int, itemsize: int = 8) -> Sums:
     """Return the sums of what ``part`` gives for consecutive blocks of the rows of a table so wide."""
-    size = block_rows(columns, itemsize)
-    if rows <= size:
-        with np.errstate(**QUIET):
-            return part(slice(0, rows))
-    blocks = max(TASK_BYTES // (size * columns * itemsize), 1)
-
-    def task(stretch: range) -> Sums:
-        total = part(_block(stretch, 0, size))
-        for index in range(1, -(-len(stretch) // size)):
-            for kept, more in zip(total, part(_block(stretch, index, size)), strict=True):
-                kept += more
-        return total
-
-    results = in_order(task, rows, size * blocks)
+    results = in_order(part, rows, block_rows(columns, itemsize))
     total = next(results)
     for more in results:
         for kept, addend in zip(total, more, strict=True):
@@ -59,24 +45,19 @@ def summed(part: Callable[[slice], Sums], rows: int, columns: int, itemsize: int
     return total
 
 
-def in_order(task: Callable[[range], Result], rows: int, size: int) -> Iterator[Result]:
-    """Yield what ``task`` gives for consecutive stretches of ``size`` rows, worked on by all cores, in their order."""
-    stretches = [range(first, min(first + size, rows)) for first in range(0, rows, size)]
+def in_order(task: Callable[[slice], Result], rows: int, size: int) -> Iterator[Result]:
+    """Yield what ``task`` gives for consecutive slices of ``size`` rows, worked on by all cores, in their order."""
+    slices = [slice(first, min(first + size, rows)) for first in range(0, max(rows, 1), size)]
 
-    def quietly(stretch: range) -> Result:
+    def quietly(block: slice) -> Result:
         with np.errstate(**QUIET):  # what overflows is looked at by who asked; and every thread has its own setting
-            return task(stretch)
+            return task(block)
 
-    if len(stretches) < 2:
-        yield from map(quietly, stretches)
+    if len(slices) < 2:
+        yield from map(quietly, slices)
         return
     with _blas().limit(limits=1, user_api="blas"):
-        yield from _pool().map(quietly, stretches)
-
-
-def _block(stretch: range, index: int, size: int) -> slice:
-    first = stretch.start + index * size
-    return slice(first, min(first + size, stretch.stop))
+        yield from _pool().map(quietly, slices)
 
 
 @cache

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 
 from descend.diagnosis.columns import of_columns
@@ -11,12 +14,16 @@ from descend.diagnosis.residuals import of_residuals
 from descend.diagnosis.sample import Sample
 from descend.diagnosis.targets import of_target, separated
 
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
 __all__ = ["Evidence", "Finding", "diagnose"]
 
 ORDER = ("error", "warning", "hint")
 NO_OPTIMUM = {"finding.separable", "finding.quasi-separable"}
 LATE = {"finding.not-converged", "finding.not-converged-least"}  # there is nowhere to arrive then
 SMALL = 10  # rows: a textbook's table, which is not to be nagged
+LARGE = 10_000  # numbers: what fewer cost is nothing with any threads
 TINY = 1e-12  # of the target's mean square: an error that is rounding
 
 
@@ -27,7 +34,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     worst thing only.
     """
     sample = Sample.of(evidence)
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), _one_thread(sample):
         found = of_descent(evidence, sample)
         if not evidence.history.diverged and np.isfinite(evidence.weights).all():
             found += of_target(evidence, sample) + of_columns(evidence, sample) + of_residuals(evidence, sample)
@@ -35,6 +42,18 @@ def diagnose(evidence: Evidence) -> list[Finding]:
             found = [finding for finding in found if finding.code not in LATE]
         found.sort(key=lambda finding: ORDER.index(finding.severity))
         return found[:1] if sample.rows < SMALL and _exact(evidence, sample) else found
+
+
+def _one_thread(sample: Sample) -> AbstractContextManager[object]:
+    """Return what holds the linear algebra to one thread where it would take more for many short products.
+
+    On a busy machine these would wait for one another far longer than they work.
+    """
+    if sample.X.size < LARGE:
+        return nullcontext()
+    from threadpoolctl import threadpool_limits
+
+    return cast("AbstractContextManager[object]", threadpool_limits(1, user_api="blas"))
 
 
 def _exact(evidence: Evidence, sample: Sample) -> bool:

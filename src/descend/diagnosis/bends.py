@@ -1,4 +1,4 @@
-"""Whether the errors bend with a column, and the formula that lets the hypothesis bend."""
+"""Whether the errors of a hypothesis bend with one of its columns."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import numpy as np
 
 from descend.coding import NumberCode
 from descend.diagnosis.findings import Finding
+from descend.diagnosis.formulas import quoted, rewritten
 from descend.diagnosis.sample import placed
-from descend.errors import FormulaError
-from descend.formula import parse
-from descend.terms import Arithmetic, Name, Poly, Term, names_of
+from descend.terms import Name, names_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,24 +42,26 @@ def find_bend(evidence: Evidence, sample: Sample, errors: Floats) -> Bend | None
     from scipy.special import fdtrc
 
     straight, targets = _straight(evidence), len(evidence.target.outputs)
+    if not straight:
+        return None
     squares, freedom = float(errors @ errors), errors.size - sample.basis.shape[1] - 1
-    best = None
-    for name, column in straight:
-        square = squared(evidence, sample.X[:, column])
-        new = square - sample.basis @ (sample.basis.T @ square)
-        length = float(new @ new)
-        if length <= NOTHING_NEW * float(square @ square):
-            continue
-        share = min(float(errors @ new) ** 2 / length / squares, 1 - NONE_LEFT)
-        chance = min(1.0, float(fdtrc(1, freedom, share / (1 - share) * freedom)) * len(straight) * targets)
-        if chance < BENT and share > MATERIAL and (best is None or share > best.share):
-            best = Bend(name, column, share, chance)
-    return best
+    curves = squared(evidence, sample.X[:, [column for _, column in straight]])
+    fresh = curves - sample.basis @ (sample.basis.T @ curves)
+    lengths = np.square(fresh).sum(axis=0)
+    new = lengths > NOTHING_NEW * np.square(curves).sum(axis=0)
+    shares = np.divide((errors @ fresh) ** 2, lengths * squares, out=np.zeros(lengths.size), where=new)
+    best = int(shares.argmax())
+    share = min(float(shares[best]), 1 - NONE_LEFT)
+    chance = min(1.0, float(fdtrc(1, freedom, share / (1 - share) * freedom)) * len(straight) * targets)
+    if not (chance < BENT and share > MATERIAL):
+        return None
+    name, column = straight[best]
+    return Bend(name, column, share, chance)
 
 
 def squared(evidence: Evidence, x: Floats) -> Floats:
-    """Return the square of a column, about its middle where the line through it may be anywhere."""
-    return np.square(x - x.mean()) if evidence.design.hypothesis.intercept else np.square(x)
+    """Return the square of a column, or of each, about its middle where the line through it may be anywhere."""
+    return np.square(x - x.mean(axis=0)) if evidence.design.hypothesis.intercept else np.square(x)
 
 
 def told(evidence: Evidence, bend: Bend, target: str) -> Finding:
@@ -72,7 +73,7 @@ def told(evidence: Evidence, bend: Bend, target: str) -> Finding:
         "share": bend.share,
         "chance": bend.chance,
         "term": term,
-        "formula": _rewritten(evidence, bend.name) or f"{target} ~ … + {term}",
+        "formula": rewritten(evidence, bend.name) or f"{target} ~ … + {term}",
     }
     return Finding("finding.curvature", "warning", values)
 
@@ -87,40 +88,3 @@ def _straight(evidence: Evidence) -> list[tuple[str, int]]:
             elif len(block.codes) == 1:
                 found.append((code.expression.name, place.start))
     return [(name, column) for name, column in found if name not in bent]
-
-
-def _rewritten(evidence: Evidence, name: str) -> str | None:
-    """Return the formula with ``poly(name, 2)`` in the place of ``name``, None where that cannot be written safely."""
-    old = evidence.design.hypothesis
-    where = [n for term in old.terms if len(term) == 1 for n in names_of(term[0]) if n.name == name]
-    tries = []
-    for found in where:
-        token = f"`{name}`" if old.text.startswith("`", found.position) else name
-        if found.position > old.text.find("~") and old.text.startswith(token, found.position):
-            end = found.position + len(token)
-            tries.append(f"{old.text[: found.position]}poly({token}, 2){old.text[end:]}")
-    tries.append(f"{old.text} - {quoted(name)} + poly({quoted(name)}, 2)")
-
-    def bent(term: Term, every: bool) -> Term:
-        plain, curve = Arithmetic(Name(name)), Poly(Name(name), 2)
-        return tuple(curve if f == plain and (every or len(term) == 1) else f for f in term)
-
-    wanted = [{frozenset(bent(term, every)) for term in old.terms} for every in (False, True)]
-    for text in tries:
-        try:
-            new = parse(text).resolve(evidence.data.table.columns)
-        except FormulaError:
-            continue
-        same = (new.targets, new.intercept) == (old.targets, old.intercept)
-        if same and {frozenset(term) for term in new.terms} in wanted:
-            return text
-    return None
-
-
-def quoted(name: str) -> str:
-    """Return a column's name as a formula takes it."""
-    try:
-        (found,) = parse(f"{name} ~ 1").targets
-    except FormulaError:
-        return f"`{name}`"
-    return name if found == Name(name) else f"`{name}`"

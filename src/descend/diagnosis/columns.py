@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.coding import LevelCode, NumberCode, PolyCode
-from descend.design import INTERCEPT
 from descend.diagnosis.findings import Finding
+from descend.diagnosis.formulas import written
 from descend.diagnosis.sample import listed, placed
 from descend.terms import grouped, names_of
 
@@ -41,8 +41,9 @@ def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
     if not design.hypothesis.intercept:
         constant &= design.sizes == 0  # another one does what the intercept would
     if constant.any():
-        names = listed(_names(design, constant))
-        found.append(Finding("finding.constant", "hint", {"columns": names, "first": _names(design, constant)[0]}))
+        names = [name for name, same in zip(design.names, constant, strict=True) if same]
+        first = next(block.term for block, place in placed(design) if constant[place].any())
+        found.append(Finding("finding.constant", "hint", {"columns": listed(names), "first": written(first)}))
     if columns > sample.rows or l2:
         return found
     groups = _tied(_flat(evidence, sample), design, constant | dead)
@@ -175,7 +176,3 @@ def _powers(design: Design, chosen: list[int]) -> str | None:
             return None
         bases |= {grouped(name) for name in names_of(code.expression)}
     return bases.pop() if len(bases) == 1 else None
-
-
-def _names(design: Design, mask: NDArray[np.bool_]) -> list[str]:
-    return [name for name, marked in zip(design.names, mask, strict=True) if marked and name != INTERCEPT]

@@ -59,7 +59,7 @@ def _unscaled(evidence: Evidence, sample: Sample) -> list[Finding]:
         return []
     even, _ = sample.even(columns, centred=design.hypothesis.intercept)
     solid = even[even > np.finfo(np.float64).eps * sample.X.shape[0] * even[0]]
-    scaled = float((solid[0] / solid[-1]) ** 2)
+    scaled = float((solid[0] / solid[-1]) ** 2) if solid.size else 1.0
     if raw < EVENED * scaled:
         return []
     sizes = np.where(design.sizes > 0, design.sizes, np.nan)
@@ -138,7 +138,7 @@ def _excess(evidence: Evidence) -> tuple[float, float] | None:
 def _arrived(evidence: Evidence) -> bool:
     excess, history = _excess(evidence), evidence.history
     if excess is not None:
-        return excess[1] <= ARRIVED * excess[0]
+        return excess[0] <= 0 or excess[1] <= ARRIVED * excess[0]
     return history.final_gradient_norm <= ARRIVED * float(history.gradient_norm[0])
 
 
@@ -198,7 +198,7 @@ def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Finding]
     slopes = history.gradient_norm
     middle, last, first = float(slopes[slopes.size // 2]), float(slopes[-1]), float(slopes[0])
     passed = int(history.epoch[-1] - history.epoch[slopes.size // 2])
-    if not 0 < last < FALLING * middle:
+    if not (first > 0 and 0 < last < FALLING * middle):
         return []
     # the longer a run, the flatter the directions that are left: it will not get faster
     more = max(ceil(log(last / (ARRIVED * first)) / log(middle / last) * passed), 1)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.diagnosis.bends import find_bend, quoted, squared, told
+from descend.diagnosis.bends import find_bend, squared, told
 from descend.diagnosis.findings import Finding
+from descend.diagnosis.formulas import quoted
 from descend.losses import SquaredError
 from descend.terms import Name
 
@@ -191,14 +192,14 @@ def _uneven(evidence: Evidence, sample: Sample, left: _Errors, apart: NDArray[np
     rest = ones - basis @ (basis.T @ ones)
     if rest @ rest > EXACT * ones.size:
         basis = np.column_stack([basis, rest / np.sqrt(rest @ rest)])
-    sizes = np.square(left.errors)
+    sizes = np.square(left.errors / np.sqrt(left.squares))
     sizes[apart] = sizes[~apart].mean()
     sizes -= sizes.mean()
-    explained = basis @ (basis.T @ sizes)
-    share = float(explained @ explained) / float(sizes @ sizes)
-    directions = basis.shape[1] - 1
-    if directions < 1 or not share > MATERIAL:
+    explained, directions = basis @ (basis.T @ sizes), basis.shape[1] - 1
+    spread = float(sizes @ sizes)
+    if directions < 1 or spread * sizes.size <= EXACT or float(explained @ explained) <= MATERIAL * spread:
         return []
+    share = float(explained @ explained) / spread
     chance = float(chdtrc(directions, share * sizes.size)) * len(evidence.target.outputs)
     if chance >= UNEVEN:
         return []

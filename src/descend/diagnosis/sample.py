@@ -86,7 +86,8 @@ class Sample:
 
     def even(self, columns: NDArray[np.intp], *, centred: bool) -> tuple[Floats, Floats]:
         """Return singular values (falling) and right vectors (columns x values) of columns of length 1."""
-        X = self.X[:, columns]
+        largest = np.abs(self.X[:, columns]).max(axis=0)
+        X = self.X[:, columns] / np.where(largest > 0, largest, 1.0)
         if centred:
             X = X - X.mean(axis=0)
         lengths = np.sqrt(np.square(X).sum(axis=0))

@@ -10,6 +10,7 @@ import numpy as np
 
 from descend.coding import LevelCode, NumberCode, level_codes
 from descend.diagnosis.findings import Finding
+from descend.diagnosis.formulas import quoted, written
 from descend.diagnosis.sample import listed, placed
 from descend.terms import Name
 
@@ -63,11 +64,11 @@ def _of_numbers(evidence: Evidence, sample: Sample, output: int) -> list[Finding
         x = sample.X[:, place.start] - sample.X[:, place.start].mean()
         size = np.sqrt(x @ x) * np.sqrt(y @ y)
         if size > 0 and abs(x @ y) > EQUAL * size and (_several(evidence) or _equals(evidence, code, output)):
-            equal.append((code.text, abs(x @ y) / size))
+            equal.append((code.text, written(block.term), abs(x @ y) / size))
     if not equal:
         return []
-    names, correlations = zip(*equal, strict=True)
-    values = {"columns": listed(list(names)), "first": names[0], "target": name, "correlation": min(1.0, *correlations)}
+    names, terms, correlations = zip(*equal, strict=True)
+    values = {"columns": listed(list(names)), "first": terms[0], "target": name, "correlation": min(1.0, *correlations)}
     return [Finding("finding.leakage", "warning", values)]
 
 
@@ -111,16 +112,19 @@ def _leaking_classes(evidence: Evidence, sample: Sample, tellers: list[int]) -> 
     counts = counts[counts > 0]
     if sample.rows < LEAK_CLASS_ROWS or counts.size < 2 or counts.min() < LEAK_IN_CLASS or not _several(evidence):
         return []
-    names = [evidence.design.names[index] for index in tellers]
+    blocks = list(placed(evidence.design))
+    telling = {evidence.design.names[p.start]: written(block.term) for block, p in blocks if p.start in tellers}
     codes = sample.Y[:, 0].astype(np.int64)
     for name, levels in evidence.design.levels.items():
         own = level_codes(name, evidence.data.take(sample.chosen), levels)
         pairs = np.unique(own * (codes.max() + 1) + codes).size
         if pairs == np.unique(own).size == np.unique(codes).size:
-            names.append(name)
-    if not names:
+            whole = (b.term for b, _ in blocks if len(b.codes) == 1 and getattr(b.codes[0], "name", None) == name)
+            telling[name] = written(next(whole, ())) or quoted(name)
+    if not telling:
         return []
-    values = {"columns": listed(names), "first": names[0], "target": evidence.target.columns[0]}
+    first, target = next(iter(telling.values())), evidence.target.columns[0]
+    values = {"columns": listed(list(telling)), "first": first, "target": target}
     return [Finding("finding.leakage-classes", "warning", values)]
 
 

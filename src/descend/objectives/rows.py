@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from descend.losses import AbsoluteError
 from descend.threads import block_rows, in_order, summed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from descend.losses import Loss
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 GATHERED_BYTES = 32_000_000
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class RowsObjective:
     """loss(X W, Y) over the rows, plus ``l2`` |W|^2 over the ``penalised`` columns.
 
     X is rows x columns, Y rows x targets (class codes for cross-entropy); W has ``outputs`` columns. The arithmetic
-    runs in X's dtype. Where ``chosen`` is given, only those rows count.
+    runs in X's dtype. Where ``every`` is above 1, only one row out of so many counts.
     """
 
     X: Floats
@@ -34,7 +37,7 @@ class RowsObjective:
     outputs: int
     l2: float
     penalised: NDArray[np.bool_]
-    chosen: NDArray[np.int64] | None = None
+    every: int = 1
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -44,7 +47,7 @@ class RowsObjective:
     @property
     def rows(self) -> int:
         """The number of rows."""
-        return len(self.X) if self.chosen is None else self.chosen.size
+        return len(self.X) // self.every
 
     @property
     def elements(self) -> int:
@@ -61,15 +64,15 @@ class RowsObjective:
         W = w.reshape(self.shape)
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            if not W.any():  # nothing of X counts: the loss of a start from zero is had without reading it
-                Y = self.Y[rows if self.chosen is None else self.chosen[rows]]
-                return (self.loss.value(np.zeros((len(Y), self.outputs), self.X.dtype), Y).sum(keepdims=True),)
             X, Y = self._block(rows)
-            return (self.loss.value(X @ W, Y).sum(keepdims=True),)
+            Z = X @ W if moved else np.zeros((len(Y), self.outputs), X.dtype)
+            return (np.array([self.loss.total_and_slope(Z, Y)[0]]),)
+
+        moved = bool(W.any())  # at zero nothing of X counts, so it need not be read
 
         (total,) = self._summed(part)
         with np.errstate(over="ignore"):
-            return float(total[0, 0] * self.X.dtype.type(self.share) + self._penalty(W))
+            return float(total[0] * self.X.dtype.type(self.share) + self._penalty(W))
 
     def gradient(self, w: Floats) -> Floats:
         """Return the derivative at ``w``."""
@@ -82,15 +85,15 @@ class RowsObjective:
 
         def part(rows: slice) -> tuple[Floats, ...]:
             X, Y = self._block(rows)
-            values, slopes = self.loss.value_and_slope(X @ W, Y)
+            total, slopes = self.loss.total_and_slope(X @ W, Y)
             slopes *= share
-            return values.sum(keepdims=True), X.T @ slopes
+            return np.array([total]), X.T @ slopes
 
         total, G = self._summed(part)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.l2:
                 G += 2 * self.l2 * np.where(self.penalised[:, None], W, 0).astype(G.dtype)
-            return float(total[0, 0] * share + self._penalty(W)), G.ravel()
+            return float(total[0] * share + self._penalty(W)), G.ravel()
 
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``, parameters x parameters, in float64."""
@@ -115,15 +118,22 @@ class RowsObjective:
         hessian = total.reshape(w.size, w.size) * self.share + np.diag(ridge)
         return np.asarray((hessian + hessian.T) / 2, dtype=np.float64)
 
-    def mean_curvatures(self, w: Floats) -> Floats:
-        """Return the mean over the rows of the second derivative in each output at ``w``."""
-        W = w.reshape(self.shape)
+    def output_hessians(self, w: Floats, then: Callable[[Floats], Result]) -> list[Result]:
+        """Return what ``then`` makes of each output's own part of the Hessian at ``w``, columns x columns."""
+        size = self._block_rows(self.X.shape[1])
+        Z = self.predictor(w)
+        weights = self.loss.curvature(Z, self.Y[: self.rows])  # of cross-entropy it is the same whatever the class
+        ridge = np.diag(2 * self.l2 * self.penalised)
 
-        def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y = self._block(rows)
-            return (self.loss.curvature(X @ W, Y).sum(axis=0),)
+        def task(which: slice) -> Result:
+            total = np.zeros((self.X.shape[1],) * 2)
+            for first in range(0, self.rows, size):
+                rows = slice(first, min(first + size, self.rows))
+                rooted = self._block(rows)[0] * np.sqrt(weights[rows, which])
+                total += rooted.T @ rooted
+            return then(total * self.share + ridge)
 
-        return self._summed(part)[0] / self.rows
+        return list(in_order(task, self.outputs, 1))
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
         """Return X'X, X'Y and the diagonal of Y'Y (1 x targets), in float64, from one reading of the rows."""
@@ -142,32 +152,28 @@ class RowsObjective:
         The triangles of blocks, set upon one another and factored again (Demmel et al. 2012, TSQR).
         """
 
-        def task(stretch: range) -> Floats:
-            X = self._block(slice(stretch.start, stretch.stop))[0].astype(np.float64, copy=False)
+        def task(rows: slice) -> Floats:
+            X = self._block(rows)[0].astype(np.float64, copy=False)
             return np.asarray(np.linalg.qr(X / lengths, mode="r"))
 
         width = self.X.shape[1]
-        return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, self._task_rows(width)))), "r"))
+        return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, self._block_rows(width)))), "r"))
 
     def longest_row(self, inverse_root: Floats | None = None) -> float:
         """Return the greatest length of a row of X, or of X times ``inverse_root``."""
 
-        def task(stretch: range) -> float:
-            X = self._block(slice(stretch.start, stretch.stop))[0].astype(np.float64, copy=False)
+        def task(rows: slice) -> float:
+            X = self._block(rows)[0].astype(np.float64, copy=False)
             X = X if inverse_root is None else X @ inverse_root
             return float(np.sqrt(np.einsum("ij,ij->i", X, X).max()))
 
-        return max(in_order(task, self.rows, self._task_rows(self.X.shape[1])))
+        return max(in_order(task, self.rows, self._block_rows(self.X.shape[1])))
 
     def predictor(self, w: Floats) -> Floats:
         """Return X W, rows x outputs."""
         W = w.reshape(self.shape)
-        stretches = in_order(
-            lambda stretch: self._block(slice(stretch.start, stretch.stop))[0] @ W,
-            self.rows,
-            self._task_rows(self.X.shape[1]),
-        )
-        return np.concatenate(list(stretches))
+        blocks = in_order(lambda rows: self._block(rows)[0] @ W, self.rows, self._block_rows(self.X.shape[1]))
+        return np.concatenate(list(blocks))
 
     def curvature_limit(self) -> float | None:
         """Return the loss's largest second derivative times the largest eigenvalue of X'X over its count."""
@@ -194,15 +200,16 @@ class RowsObjective:
         return replace(self, X=self.X[start:stop], Y=self.Y[start:stop])
 
     def sampled(self, every: int, seed: int = 0) -> RowsObjective:
-        """Return the objective of one row out of ``every`` so many neighbours, drawn anew for each.
+        """Return the objective of one row out of ``every`` so many neighbours, drawn at random.
 
-        So neither a sorted table nor one with a period misleads it. A large sample is gathered as it is read.
+        So neither a sorted table nor one with a period misleads it. Of a sample too large to copy, each block takes
+        rows that are evenly spaced from a start of its own.
         """
-        first = np.arange(0, len(self.X) - every + 1, every)
-        chosen = first + np.random.default_rng(seed).integers(0, every, first.size)
-        if chosen.size * self.X[0].nbytes <= GATHERED_BYTES:
-            return replace(self, X=self.X[chosen], Y=self.Y[chosen])
-        return replace(self, chosen=chosen)
+        size = len(self.X) // every
+        if size * self.X[0].nbytes > GATHERED_BYTES:
+            return replace(self, every=every)
+        chosen = np.arange(size) * every + np.random.default_rng(seed).integers(0, every, size)
+        return replace(self, X=self.X.take(chosen, axis=0), Y=self.Y.take(chosen, axis=0))
 
     def stages(self) -> list[RowsObjective]:
         """Return the objectives that lead a quasi-Newton solver here: itself, after rounder ones if it has corners."""
@@ -212,15 +219,15 @@ class RowsObjective:
         return [replace(self, loss=self.loss.rounded(spread * 10.0**-power)) for power in range(1, 9)]
 
     def _block(self, rows: slice) -> tuple[Floats, Floats]:
-        if self.chosen is None:
-            return self.X[rows], self.Y[rows]
-        chosen = self.chosen[rows]
-        return self.X[chosen], self.Y[chosen]
+        if self.every > 1:
+            start = rows.start * self.every + int(np.random.default_rng(rows.start).integers(self.every))
+            rows = slice(start, rows.stop * self.every, self.every)
+        return self.X[rows], self.Y[rows]
 
     def _summed(self, part: Any) -> tuple[Floats, ...]:
         return summed(part, self.rows, self.X.shape[1] + self.outputs, self.X.itemsize)
 
-    def _task_rows(self, columns: int) -> int:
+    def _block_rows(self, columns: int) -> int:
         return max(block_rows(columns), 4 * columns)
 
     def _penalty(self, W: Floats) -> float:

@@ -1,7 +1,7 @@
 """Quasi-Newton on growing samples: what ``--optimizer auto`` uses for smooth losses.
 
-L-BFGS (Liu and Nocedal 1989) whose first guess of the inverse Hessian is a real one: the Hessian itself at the level's
-start where it is small enough, else the Gram matrix weighted by each output's mean curvature. On a large table the
+L-BFGS (Liu and Nocedal 1989) whose first guess of the inverse Hessian is a real one: of the Hessian itself where it is
+small enough, else of each class's part of it over a sample of the rows, taken anew now and then. On a large table the
 minimum of a small sample is found first, then of a larger one from there: few readings of all rows are left to do.
 """
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 LARGE = 2_000_000
 ROWS_A_COLUMN = 30
+ROWS_FOR_A_GUESS = 8
+GUESS_LASTS = 15
+ROUGH = 1e-7
+ENOUGH = 1e-10
 WHOLE_HESSIAN = 600
 MEMORY = 30
 TRIALS = 40
@@ -36,14 +40,15 @@ def quasi_newton(
     objective: RowsObjective,
     w: Floats,
     *,
-    tolerance: float = 0.0,
+    tolerance: float | None = None,
     iterations: int = 1000,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> History:
     """Return the way from ``w`` to the minimum of a loss whose curvature has a limit.
 
-    tolerance: stop when the Newton decrement g'H^-1 g / 2, near the minimum what the loss is above it, falls under it;
-        0: as far as float64 goes. iterations: readings of all rows at most.
+    tolerance: stop when the Newton decrement g'H^-1 g / 2, near the minimum what the loss is above it, falls under it
+        (where H is only guessed at, an estimate); None: as far as float64 goes, or with very many parameters when it is
+        1e-10 of the loss. iterations: steps over all rows at most.
     The history tells the start (on a large table without its gradient, which would cost a reading) and every step over
     all rows; a Ctrl-C ends it with what was reached.
     """
@@ -59,9 +64,12 @@ def quasi_newton(
             way.record(start, *objective.value_and_gradient(start))
         for sample in samples:
             search.forget()
-            search.descend(sample, max(tolerance, 0.15 * objective.X.shape[1] / sample.rows), iterations)
+            own_error = 0.15 * objective.X.shape[1] / sample.rows  # nearer than this the sample says no more
+            search.descend(sample, max(tolerance or 0.0, own_error), iterations)
         if samples:
             search.pairs.clear()
+        if tolerance is None:
+            tolerance = 0.0 if _whole(objective) else ENOUGH * abs(way.least)
         reached = search.descend(objective, tolerance, iterations, way)
         stop = "optimum" if reached else "epochs"
     except KeyboardInterrupt:
@@ -70,11 +78,12 @@ def quasi_newton(
 
 
 def _samples(objective: RowsObjective) -> list[RowsObjective]:
-    """Return a sixty-fourth, a sixteenth and a quarter of the rows of a large table, where that is enough of them."""
+    """Return a sixty-fourth and a sixteenth of the rows of a large table, or a quarter, where that is enough of them."""
     if objective.X.size < LARGE:
         return []
-    enough = ROWS_A_COLUMN * objective.X.shape[1]
-    return [objective.sampled(every, seed=every) for every in (64, 16, 4) if objective.rows // every >= enough]
+    enough = (ROWS_A_COLUMN if _whole(objective) else ROWS_FOR_A_GUESS) * objective.X.shape[1]
+    shares = (64, 16) if objective.rows // 16 >= enough else (4,)
+    return [objective.sampled(every, seed=every) for every in shares if objective.rows // every >= enough]
 
 
 @dataclass
@@ -99,7 +108,7 @@ class _Search:
     ) -> bool:
         """Go on until the decrement is small ``enough``, or no step lowers the loss any more."""
         value, g = objective.value_and_gradient(self.w)
-        before, fresh = np.inf, False
+        before, fresh, age = np.inf, False, 0
         for _ in range(iterations):
             if self.guess is None:
                 self.guess, fresh = _inverse_hessian(objective, self.w), True
@@ -111,9 +120,11 @@ class _Search:
             settling = decrement <= TINY * abs(value)  # the loss does not show it any more, the gradient does
             if settling and decrement >= before:
                 return True
-            if decrement > before / 2 and not fresh and not settling:
+            age += 1
+            stale = decrement > before / 2 if _whole(objective) else age > GUESS_LASTS
+            if stale and not fresh and not settling:
                 self.forget()  # the curvature has changed on the way
-                before = np.inf
+                before, age = np.inf, 0
                 continue
             found = _line_search(objective, self.w, step, value, slope)
             if found is None:
@@ -192,24 +203,44 @@ def _between(low: float, high: float, value: float, slope: float, after: float, 
 
 
 def _inverse_hessian(objective: RowsObjective, w: Floats) -> Callable[[Floats], Floats]:
-    """Return what multiplies by an inverse Hessian at ``w``: the whole one, or one of the Gram matrix an output."""
+    """Return what multiplies by an inverse Hessian at ``w``: the whole one, or one for each output by itself."""
     columns, outputs = objective.shape
-    if columns * outputs <= WHOLE_HESSIAN or outputs == 1:
+    if _whole(objective):
         inverse = _inverse(objective.hessian(w))
         return lambda g: np.asarray(inverse @ g)
-    weights = objective.mean_curvatures(w)
-    values, vectors = np.linalg.eigh(objective.moments()[0] * objective.share)
-    ridge = 2 * objective.l2 + TINY * columns * values[-1] * weights.max()
-    scales = np.maximum(values, 0)[:, None] * weights + ridge
-    return lambda g: np.asarray(vectors @ ((vectors.T @ g.reshape(objective.shape)) / scales)).ravel()
+    every = max(objective.rows // (ROWS_FOR_A_GUESS * columns), 1)
+    sample = objective.sampled(every, seed=1) if every > 1 else objective
+    blocks = sample.output_hessians(w, _rough_inverse)
+
+    def multiply(g: Floats) -> Floats:
+        made = [inverse @ of_output for inverse, of_output in zip(blocks, g.reshape(columns, outputs).T, strict=True)]
+        return np.stack(made, axis=1).ravel()
+
+    return multiply
+
+
+def _whole(objective: RowsObjective) -> bool:
+    columns, outputs = objective.shape
+    return outputs == 1 or columns * outputs <= WHOLE_HESSIAN
 
 
 def _inverse(hessian: Floats) -> Floats:
     """Return the inverse, 0 along directions in which there is no curvature but rounding; scaled to a diagonal of 1."""
-    lengths = np.sqrt(np.maximum(np.diag(hessian), 0))
-    lengths[lengths == 0] = 1.0
-    unit = hessian / np.outer(lengths, lengths)
+    unit, lengths = _scaled(hessian)
     values, vectors = np.linalg.eigh(unit)
     solid = values > len(unit) * TINY * values[-1]
     inverse = (vectors[:, solid] / values[solid]) @ vectors[:, solid].T
     return np.asarray(inverse / np.outer(lengths, lengths))
+
+
+def _rough_inverse(hessian: Floats) -> Floats:
+    """Return an inverse that is good enough to guess by, in float32."""
+    unit, lengths = _scaled(hessian)
+    unit[np.diag_indices_from(unit)] += ROUGH
+    return np.asarray(np.linalg.inv(unit) / np.outer(lengths, lengths), dtype=np.float32)
+
+
+def _scaled(hessian: Floats) -> tuple[Floats, Floats]:
+    lengths = np.sqrt(np.maximum(np.diag(hessian), 0))
+    lengths[lengths == 0] = 1.0
+    return hessian / np.outer(lengths, lengths), lengths
