@@ -14,6 +14,7 @@ from scipy.optimize import minimize
 import descend
 from descend.certificates import Certificate, certify
 from descend.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredLogError
+from descend.messages import Note
 from descend.objectives.rows import RowsObjective
 
 DIGITS = 40
@@ -498,3 +499,18 @@ def test_a_certificate_is_kept_in_the_file(noisy, tmp_path):
     for formula in ("y ~ a", "passed ~ a", "group ~ a"):
         model = descend.fit(formula, noisy, test="none")
         assert descend.load(model.save(tmp_path / "m.safetensors")).certificate == model.certificate
+
+
+def test_separable_classes_far_on_one_side_have_no_bound():
+    model = descend.fit("k ~ 0 + x", {"x": [1.0, -20.0, 1.5], "k": ["b", "a", "b"]}, test="none")
+    assert model.certificate.kind == "none"
+    assert isinstance(model.inference, Note)
+
+
+def test_a_gap_under_the_rounding_of_the_loss_is_still_told():
+    random = np.random.default_rng(0)
+    x = random.normal(size=100)
+    run = descend.fit("y ~ x", {"x": x, "y": x + random.normal(size=100)}, test="none", lr=0.1, epochs=100)
+    engine = run.descent.objective
+    true = (engine.curvatures[:, None] * engine.offsets(run.weights.ravel()) ** 2).sum() / 2
+    assert run.certificate.gap == pytest.approx(true, rel=1e-6, abs=0)

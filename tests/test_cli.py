@@ -66,7 +66,7 @@ def test_the_main_job_tells_its_story_in_order(scores):
     done = descend("fit", scores, "score ~ hours")
     assert (done.returncode, done.stderr) == (0, "")
     labels = [line.split()[0] for line in done.stdout.splitlines() if line.startswith(" ") and line[1] != " "]
-    assert labels == ["Table", "Hypothesis", "Fit", "Equation", "Test", "Verdict", "Files"]
+    assert labels == ["Table", "Hypothesis", "Forecast", "Fit", "Equation", "Test", "Verdict", "Files"]
     assert "score = 0 + 20 × hours" in done.stdout
     assert not any(line.endswith(" ") for line in done.stdout.splitlines())
 
@@ -90,6 +90,9 @@ def test_json_tells_the_same_to_machines(capsys, table):
         "equation",
         "coefficients",
         "verification",
+        "forecast",
+        "inference",
+        "findings",
         "notes",
         "files",
     }
@@ -114,7 +117,7 @@ def test_the_log_is_printed_as_textbooks_do(capsys, scores):
         "--init",
         "hours=1.5409960746765137, (intercept)=-0.293428897857666",
     )
-    lines = out.splitlines()
+    lines = out[out.index("epoch   0/300") :].splitlines()
     assert lines[0] == "epoch   0/300  loss 1611.847575"
     assert lines[1] == "epoch 100/300  loss 3.812150"
     assert [line.split()[1] for line in lines[:4]] == ["0/300", "100/300", "200/300", "300/300"]

@@ -158,12 +158,16 @@ def test_other_optimizers_are_told_a_smaller_rate(noisy):
     assert error.value.values["suggestion"] == 1e5
 
 
+def codes(model):
+    return [finding.code for finding in model.findings]
+
+
 def test_separable_classes_are_noticed_and_a_penalty_helps():
     data = {"x": [1, 2, 3, 4, 5, 6], "k": ["a", "a", "a", "b", "b", "b"]}
-    assert "note.separable" in [note.code for note in descend.fit("k ~ x", data, test="none").notes]
-    assert "note.separable" not in [note.code for note in descend.fit("k ~ x", data, l2=0.1, test="none").notes]
+    assert "finding.separable" in codes(descend.fit("k ~ x", data, test="none"))
+    assert "finding.separable" not in codes(descend.fit("k ~ x", data, l2=0.1, test="none"))
     overlapping = {"x": [1, 2, 3, 4, 5, 6], "k": ["a", "b", "a", "b", "a", "b"]}
-    assert "note.separable" not in [note.code for note in descend.fit("k ~ x", overlapping, test="none").notes]
+    assert "finding.separable" not in codes(descend.fit("k ~ x", overlapping, test="none"))
 
 
 def test_early_stopping_holds_out_rows_of_the_fitted_ones(noisy):
@@ -324,11 +328,12 @@ def test_the_printed_equation_can_be_used_as_printed(name):
 def test_columns_that_determine_one_another_are_named(noisy):
     data = {**noisy, "a2": 2 * noisy["a"] + 1, "k": np.full(120, 3.0)}
     for standardize in (True, False):
-        notes = {n.code: n.values for n in descend.fit("y ~ a + b + a2 + k", data, standardize=standardize).notes}
-        assert notes["note.constant"] == {"columns": "k"}
-        assert "a, a2" in notes["note.collinear"]["columns"]
-        assert "b" not in notes["note.collinear"]["columns"].split(", ")
-    assert not any(n.code.startswith("note.") for n in descend.fit("y ~ a + b", data).notes)
+        found = {f.code: f for f in descend.fit("y ~ a + b + a2 + k", data, standardize=standardize).findings}
+        assert "k" in found["finding.constant"].tell()
+        named = found["finding.collinear"].values["columns"].split(", ")
+        assert {"a", "a2"} <= set(named)
+        assert "b" not in named
+    assert descend.fit("y ~ a + b", data).findings == []
 
 
 def test_every_run_on_squared_error_tells_its_gap(noisy):

@@ -566,3 +566,29 @@ def test_rows_of_intervals_are_checked_as_those_of_predictions(kept):
         descend.load(kept).intervals({"a": [None, 1.0], "group": ["u", "v"]})
     assert error.value.code == "table.missing"
     assert descend.load(kept).intervals({"a": [None, 1.0], "group": ["u", "v"]}, missing="drop").height == 1
+
+
+def test_separable_classes_with_an_uneven_column_have_no_inference():
+    x = np.random.default_rng(0).exponential(size=24)
+    model = descend.fit("k ~ x", {"x": x, "k": np.where(x < 1, "a", "b")}, test="none")
+    assert isinstance(model.inference, Note)
+
+
+def test_a_run_standard_errors_away_from_the_optimum_has_no_inference():
+    random = np.random.default_rng(0)
+    x = random.normal(size=1000)
+    table = {"x": x, "y": 1e6 + x + random.normal(size=1000)}
+    run = descend.fit("y ~ x", table, test="none", lr=0.25, epochs=20)
+    optimum = descend.fit("y ~ x", table, test="none")
+    away = np.abs(run.raw - optimum.raw) / optimum.inference.errors
+    assert isinstance(run.inference, Note) or away.max() < 1e-2
+
+
+def test_an_interval_across_a_pole_of_the_targets_transform_has_no_ends():
+    random = np.random.default_rng(0)
+    x = random.normal(size=12)
+    y = 1 / (0.3 + 0.2 * x + 0.5 * np.abs(random.normal(size=12)))
+    found = descend.fit("1/y ~ x", {"x": x, "y": y}, test="none").intervals({"x": [-1.0, 0.0, 2.0]})
+    assert (found["y_low"] <= found["y_predicted"]).all()
+    assert (found["y_predicted"] <= found["y_high"]).all()
+    assert found["y_low"][0] == -np.inf

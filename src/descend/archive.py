@@ -14,14 +14,14 @@ from descend import storage
 from descend._version import __version__
 from descend.certificates import Certificate
 from descend.design import Design
-from descend.diagnosis import Finding
+from descend.diagnosis import SEVERITIES, Finding
 from descend.errors import DescendError, ModelError
 from descend.formula import parse
 from descend.history import History
 from descend.inference import TENSORS as INFERENCE_TENSORS
 from descend.inference import Inference
 from descend.losses import NAMES
-from descend.messages import Note
+from descend.messages import Note, has
 from descend.model import Model, Sample
 from descend.objectives.gram import GramObjective
 from descend.optimizers import SGD
@@ -136,7 +136,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors) -> Model:
     record: dict[str, Any] = {name: tensors[f"history.{name}"] for name in HISTORY_TENSORS}
     if not record["epoch"].size == record["loss"].size == record["gradient_norm"].size > 0:
         raise ValueError("history")
-    verification, certificate = header["verification"], header["certificate"]
+    verification = header["verification"]
     return Model(
         design=design,
         target=target,
@@ -152,12 +152,12 @@ def _put_together(header: dict[str, Any], tensors: Tensors) -> Model:
         base=tensors["base"],
         means={name: float("nan") if mean is None else float(mean) for name, mean in header["means"].items()},
         settings=dict(header["settings"]),
-        notes=[Note(str(note["code"]), dict(note["values"])) for note in header["notes"]],
+        notes=[_note(note) for note in header["notes"]],
         sample=_sample(design, target, tensors) if header["sampled"] else None,
         exact=_shaped(tensors["exact"], weights.shape) if "exact" in tensors else None,
-        certificate=None if certificate is None else Certificate(**certificate),
-        inference=_inference(header["inference"], tensors, weights.shape),
-        findings=[Finding(f["code"], f["severity"], dict(f["values"])) for f in header["findings"]],
+        certificate=_certificate(header["certificate"]),
+        inference=_inference(header["inference"], tensors, weights.shape, linear=target.family == "linear"),
+        findings=[_finding(found) for found in header["findings"]],
         descent=_descent(header["descent"], tensors, weights.shape),
     )
 
@@ -166,18 +166,43 @@ def _note_or_freedom(inference: Inference | Note) -> dict[str, Any]:
     return {"note": asdict(inference)} if isinstance(inference, Note) else {"freedom": inference.freedom}
 
 
-def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int]) -> Inference | Note:
+def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], *, linear: bool) -> Inference | Note:
     if "note" in found:
-        return Note(str(found["note"]["code"]), dict(found["note"]["values"]))
-    columns, outputs = shape
-    each = outputs if found["freedom"] is not None else max(outputs - 1, 1)
-    wide = columns if found["freedom"] is not None else columns * each
-    return Inference(
-        _shaped(tensors["inference.covariance"], (wide, wide)),
-        _shaped(tensors["inference.variances"], (each,)),
-        _shaped(tensors["inference.errors"], (columns, each)),
-        None if found["freedom"] is None else int(found["freedom"]),
+        return _note(found["note"])
+    (columns, outputs), freedom = shape, found["freedom"]
+    if (freedom is None) == linear or (linear and (type(freedom) is not int or freedom < 1)):
+        raise ValueError(f"freedom {freedom}")
+    each = outputs if linear else max(outputs - 1, 1)
+    wide = columns if linear else columns * each
+    shapes = (wide, wide), (each,), (columns, each)
+    covariance, variances, errors = (
+        _shaped(tensors[f"inference.{name}"], shape) for name, shape in zip(INFERENCE_TENSORS, shapes, strict=True)
     )
+    if (variances < 0).any() or (errors < 0).any():
+        raise ValueError("negative variance")
+    return Inference(covariance, variances, errors, freedom)
+
+
+def _note(found: dict[str, Any]) -> Note:
+    if not has(str(found["code"])):
+        raise ValueError(str(found["code"]))
+    return Note(str(found["code"]), dict(found["values"]))
+
+
+def _finding(found: dict[str, Any]) -> Finding:
+    note = _note(found)
+    if found["severity"] not in SEVERITIES or not has(f"{note.code}.remedy"):
+        raise ValueError(note.code)
+    return Finding(note.code, found["severity"], note.values)
+
+
+def _certificate(found: dict[str, Any] | None) -> Certificate | None:
+    if found is None:
+        return None
+    kind, gap = found["kind"], found["gap"]
+    if kind not in ("exact", "bound", "none") or (gap is None) != (kind == "none"):
+        raise ValueError(f"certificate {kind}")
+    return Certificate(kind, None if gap is None else float(gap), float(found["slope"]))
 
 
 def _descent(found: dict[str, Any] | None, tensors: Tensors, shape: tuple[int, int]) -> Descent | None:

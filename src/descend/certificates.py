@@ -70,6 +70,8 @@ def _longest(objective: RowsObjective, root: Floats) -> float:
     """Return R: the length of the longest row in the norm of H^-1; of two classes, the sum of theirs is enough."""
     columns, outputs = objective.shape
     blocks = root.reshape(columns, outputs, -1)
+    if outputs > 1:
+        blocks = blocks - blocks.mean(axis=1, keepdims=True)  # what moves all classes alike moves none apart
     lengths = [objective.longest_row(blocks[:, output]) for output in range(outputs)]
     return float(np.sort(lengths)[-2:].sum())
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 WORK = 2e11
-AT_THE_OPTIMUM = 1e-12
+NEAR = 1e-6
 
 
 @dataclass(frozen=True)
@@ -61,18 +61,22 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
     if trained.history.stop == "solved":
         certificate = Certificate("exact", 0.0, certificate.slope)
     exact = _exact(trained, trained.data)
-    inference: Inference | Note = Note("inference.not-optimum", {})
-    if trained.history.stop in ("optimum", "solved") or _arrived(trained, certificate):
-        found = infer(trained.objective, trained.design, trained.weights, trained.quadratic, exact, hessian)
-        inference = found
+    inference = infer(trained.objective, trained.design, trained.weights, trained.quadratic, exact, hessian)
+    if isinstance(inference, Inference) and not _arrived(trained, certificate):
+        inference = Note("inference.not-optimum", {})
     findings = diagnose(evidence)
     return Examination(None if exact is None else exact.coefficients, certificate, inference, findings)
 
 
 def _arrived(trained: Trained, certificate: Certificate) -> bool:
-    """Tell whether a run epoch by epoch came so near to the optimum that its errors are those of the optimum."""
-    gap, first = certificate.gap, float(trained.history.loss[0])
-    return gap is not None and np.isfinite(first) and gap <= AT_THE_OPTIMUM * max(abs(first), 1e-300)
+    """Tell whether the fit is so near to the optimum that it does not show: a thousandth of a standard error.
+
+    For squared error the gap over each row's share of the loss is the squared distance in standard errors.
+    """
+    if trained.quadratic is not None and trained.history.stop in ("optimum", "solved"):
+        return True
+    loss = abs(trained.history.final_loss)
+    return certificate.gap is not None and certificate.gap <= NEAR * loss / trained.objective.rows
 
 
 def _hessian(trained: Trained) -> Floats | None:

@@ -213,7 +213,9 @@ class BinaryCrossEntropy(Elementwise):
 
     def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
         """Return both from one exponential, and one logarithm of the product of a few rows' 1 + e^-|z|."""
-        small = np.abs(Z)
+        sign = 2 * Y - 1
+        margin = sign * Z
+        small = np.abs(margin)
         np.negative(small, out=small)
         np.exp(small, out=small)
         above = 1 + small
@@ -221,16 +223,15 @@ class BinaryCrossEntropy(Elementwise):
         logs = np.log(whole.prod(axis=1)).sum() + np.log(above[whole.size :]).sum()
         if logs < 1e-6 * Z.size:  # rounding 1 + e^-|z| would be seen
             logs = np.log1p(small).sum()
-        slope = np.where(Z >= 0, 1, small)
+        slope = np.where(margin < 0, 1, small)
         slope /= above
-        slope -= Y
-        rest = np.maximum(Z, 0)
-        rest -= Y * Z
-        return logs + rest.sum(), slope
+        slope *= -sign
+        return logs - np.minimum(margin, 0).sum(), slope
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
-        """Return p - y."""
-        return sigmoid(Z) - Y
+        """Return p - y, without rounding 1 away where p is near it."""
+        sign = 1 - 2 * Y
+        return sign * sigmoid(sign * Z)
 
     def curvature(self, Z: Floats, Y: Floats) -> Floats:
         """Return p (1 - p)."""
@@ -254,8 +255,7 @@ class CrossEntropy(Elementwise):
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p, less 1 at the row's class."""
         P = softmax(Z)
-        rows = np.arange(len(P))
-        P[rows, _codes(Y)[:, 0]] -= 1
+        _less_own(P, _codes(Y))
         return P
 
     def curvature(self, Z: Floats, Y: Floats) -> Floats:
@@ -271,7 +271,7 @@ class CrossEntropy(Elementwise):
         P: Floats = np.exp(Z, out=Z)
         total = P.sum(axis=1, keepdims=True)
         P /= total
-        P[np.arange(len(P)), codes[:, 0]] -= 1
+        _less_own(P, codes)
         return (np.log(total) - own).sum(), P
 
     def curvatures(self, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
@@ -294,6 +294,13 @@ def softmax(Z: Floats) -> Floats:
     E: Floats = np.exp(Z - Z.max(axis=1, keepdims=True))
     E /= E.sum(axis=1, keepdims=True)
     return E
+
+
+def _less_own(P: Floats, codes: NDArray[np.intp]) -> None:
+    """Take 1 from each row's own class, as the sum of the others' p: so nothing is rounded away where p is near 1."""
+    rows = np.arange(len(P))
+    P[rows, codes[:, 0]] = 0
+    P[rows, codes[:, 0]] = -P.sum(axis=1)
 
 
 def _codes(Y: Floats) -> NDArray[np.intp]:

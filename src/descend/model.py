@@ -223,6 +223,9 @@ class Model:
             rows = self.inference.row_interval(X, self.weights, level)
             for kind, (low, high) in (("", rows), ("_mean", means)):
                 ends = np.sort(np.stack([self.target.predict(low), self.target.predict(high)]), axis=0)
+                middle = self.target.predict(X @ self.weights)
+                torn = ~((ends[0] <= middle) & (middle <= ends[1]))  # across a pole of the target's transform
+                ends[0][torn], ends[1][torn] = -np.inf, np.inf
                 for index, column in enumerate(self.target.columns):
                     bounds[f"{column}{kind}"] = ends[0][:, index], ends[1][:, index]
         else:

@@ -80,7 +80,7 @@ def solve(
         on_epoch=on_epoch,
         on_batch=on_batch,
     )
-    return history if engine is not quadratic else replace(history, gap=history.final_loss - quadratic.least)
+    return history if engine is not quadratic else replace(history, gap=quadratic.excess(history.weights))
 
 
 def quadratic_of(objective: RowsObjective, recipe: Recipe) -> GramObjective | None:

@@ -15,6 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import ThreadPoolExecutor
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -56,8 +57,14 @@ def in_order(task: Callable[[slice], Result], rows: int, size: int) -> Iterator[
     if len(slices) < 2:
         yield from map(quietly, slices)
         return
-    with _blas().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         yield from _pool().map(quietly, slices)
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Return what holds the linear algebra library to one thread, where its own would only wait for one another."""
+    limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limited
 
 
 @cache

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from descend.diagnosis.columns import of_columns
 from descend.diagnosis.descent import of_descent
-from descend.diagnosis.findings import Evidence, Finding
+from descend.diagnosis.findings import SEVERITIES, Evidence, Finding
 from descend.diagnosis.residuals import of_residuals
 from descend.diagnosis.sample import Sample
 from descend.diagnosis.targets import of_target, separated
+from descend.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["Evidence", "Finding", "diagnose"]
+__all__ = ["SEVERITIES", "Evidence", "Finding", "diagnose"]
 
-ORDER = ("error", "warning", "hint")
 NO_OPTIMUM = {"finding.separable", "finding.quasi-separable"}
 LATE = {"finding.not-converged", "finding.not-converged-least"}  # there is nowhere to arrive then
 SMALL = 10  # rows: a textbook's table, which is not to be nagged
@@ -40,7 +40,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
             found += of_target(evidence, sample) + of_columns(evidence, sample) + of_residuals(evidence, sample)
         if {finding.code for finding in found} & NO_OPTIMUM:
             found = [finding for finding in found if finding.code not in LATE]
-        found.sort(key=lambda finding: ORDER.index(finding.severity))
+        found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
         return found[:1] if sample.rows < SMALL and _exact(evidence, sample) else found
 
 
@@ -49,11 +49,7 @@ def _one_thread(sample: Sample) -> AbstractContextManager[object]:
 
     On a busy machine these would wait for one another far longer than they work.
     """
-    if sample.X.size < LARGE:
-        return nullcontext()
-    from threadpoolctl import threadpool_limits
-
-    return cast("AbstractContextManager[object]", threadpool_limits(1, user_api="blas"))
+    return nullcontext() if sample.X.size < LARGE else one_blas_thread()
 
 
 def _exact(evidence: Evidence, sample: Sample) -> bool:

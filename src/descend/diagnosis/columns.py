@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 ROWS_A_PARAMETER = 10  # the usual rule of thumb (Harrell 2015, section 4.4, asks for 10 to 20)
+TEXTBOOK = 10  # rows: under it the verdict says already how little they prove
 INFLATED = 1e3  # variance inflation: two columns correlated 0.9995; 10, the textbook's, is what any product term has
 TIED = 1e-5  # of the largest share in a flat direction: less is rounding
 TOLD = 3  # groups of columns that determine one another
@@ -59,7 +60,7 @@ def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
 
 
 def _few_rows(rows: int, columns: int) -> list[Finding]:
-    if rows >= max(ROWS_A_PARAMETER * columns, 2):
+    if rows >= ROWS_A_PARAMETER * columns or 2 <= rows < TEXTBOOK:
         return []
     values = {"rows": rows, "parameters": columns, "enough": ROWS_A_PARAMETER * columns}
     return [Finding("finding.few-rows", "warning" if rows < 2 else "hint", values)]

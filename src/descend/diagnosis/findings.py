@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 Severity = Literal["error", "warning", "hint"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,14 @@ class GramObjective:
         away = w.reshape(self.shape) - self.minimum
         return (self.minimum + self.flat @ (self.flat.T @ away)).ravel()
 
+    def excess(self, w: Floats) -> float:
+        """Return by how much the loss at ``w`` is above the least."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float((self.curvatures[:, None] * np.square(self.offsets(w))).sum() / 2)
+
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(self.least + (self.curvatures[:, None] * np.square(self.offsets(w))).sum() / 2)
+        return self.least + self.excess(w)
 
     def gradient(self, w: Floats) -> Floats:
         """Return the derivative at ``w``."""

@@ -99,7 +99,7 @@ def fast_forward(
         elapsed=perf_counter() - started,
         final_loss=float(loss[end]),
         final_gradient_norm=float(slope[end]),
-        gap=float(loss[end] - objective.least),
+        gap=float(excess[end]) if np.isfinite(excess[end]) else float("inf"),
     )
 
 

@@ -78,7 +78,7 @@ def quasi_newton(
 
 
 def _samples(objective: RowsObjective) -> list[RowsObjective]:
-    """Return a sixty-fourth and a sixteenth of the rows of a large table, or a quarter, where that is enough of them."""
+    """Return a sixty-fourth and a sixteenth of the rows of a large table, or a quarter, where these are enough."""
     if objective.X.size < LARGE:
         return []
     enough = (ROWS_A_COLUMN if _whole(objective) else ROWS_FOR_A_GUESS) * objective.X.shape[1]
