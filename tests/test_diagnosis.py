@@ -305,14 +305,14 @@ def test_unscaled_columns_are_named_with_their_sizes_and_do_not_matter_at_the_op
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_a_textbooks_table_is_told_one_thing_at_most(rows):
     t = {"hours": np.arange(1.0, rows + 1), "score": 20 * np.arange(1.0, rows + 1)}
-    assert len(found("score ~ hours", t)) == 1
+    assert len(found("score ~ hours", t)) <= 1
 
 
 def test_a_law_of_one_column_is_no_leak_but_an_equal_column_is():
     x = clean(20)["x"]
     assert found("y ~ x", {"x": x, "y": 20 * x}) == []
     assert found("y ~ x", {"x": x, "y": x}) == ["leakage"]
-    assert found("y ~ x", {"x": x[:9], "y": x[:9]}) == ["few-rows"]
+    assert found("y ~ x", {"x": x[:9], "y": x[:9]}) == []
 
 
 def test_too_few_rows_are_a_warning_only_when_there_is_one():

@@ -84,7 +84,7 @@ def test_no_direction_curves_more_than_the_limit(name):
 
 def test_losses_without_a_curvature_limit_say_so():
     assert ENGINES["rows mae"].curvature_limit() is None
-    assert ENGINES["rows msle"].row_curvature_limit() is None
+    assert ENGINES["rows msle"].batch_curvature_limit(4) is None
 
 
 def test_gram_minimum_is_least_squares():

@@ -46,6 +46,8 @@ def draw(seed, make):
         X = line(1e6 + whole)
     elif make == "scales":
         X = line(whole * 10.0 ** random.integers(-8, 9, columns))
+    elif make == "sizes":
+        X = whole * 8.0 ** random.integers(-6, 7, (rows, 1))
     elif make == "collinear":
         X = line(whole, whole[:, 0], line(whole) @ random.integers(-2, 3, (columns + 1, 2)), np.zeros(rows))
     else:
@@ -91,10 +93,10 @@ def exact(X, codes, classes):
     return "perfect" if perfect > 0 else "quasi"
 
 
-@pytest.mark.parametrize("make", ["origin", "intercept", "offset", "scales", "collinear", "levels"])
+@pytest.mark.parametrize("make", ["origin", "intercept", "offset", "scales", "sizes", "collinear", "levels"])
 def test_small_tables_come_out_as_in_exact_arithmetic(make):
     kinds = []
-    for seed in range(30):
+    for seed in range(70 if make == "offset" else 30):
         X, codes, classes = draw(seed, make)
         kinds.append(exact(X, codes, classes))
         assert kind(X, codes, classes) == kinds[-1], seed
@@ -169,6 +171,7 @@ def test_three_classes_apart_are_perfectly_separable():
     found = find_separation(X, codes, 3)
     assert found.kind == "perfect"
     assert found.direction.shape == (3, 3)
+    np.testing.assert_allclose(found.direction.sum(axis=1), 0, atol=1e-12)
     assert np.abs(found.direction).max() == 1
     assert (lowest_margins(X, codes, found.direction) > 0).all()
 
@@ -190,6 +193,18 @@ def test_a_level_without_rows_of_one_of_three_classes_is_quasi_separable_though_
     assert not found.separated.any()
     pulled = X @ found.direction
     assert (pulled[level == 1, 2] < pulled[level == 1, 0] - 0.1).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_long_tails_and_one_row_in_two_classes_are_quasi_separable(seed):
+    random = np.random.default_rng(seed)
+    X = line(np.exp(3 * random.normal(size=(120, 6))))
+    Z = X / X.max(axis=0) @ random.normal(size=(7, 3))
+    first, second = np.argsort(-Z, axis=1)[:, :2].T
+    tie = np.argmin(Z[np.arange(120), first] - Z[np.arange(120), second])
+    found = find_separation(np.vstack([X, X[tie]]), np.append(first, second[tie]), 3)
+    assert found.kind == "quasi"
+    assert not found.separated[[tie, 120]].any()
 
 
 def test_three_classes_that_overlap_pairwise_overlap():

@@ -316,8 +316,8 @@ def test_many_parameters_are_kept_less_often():
     X = np.column_stack([np.ones(300), random.normal(size=(300, 60))])
     codes = random.integers(0, 200, (300, 1)).astype(float)
     objective = RowsObjective(X, codes, CrossEntropy(), 200, 1e-3, np.ones(61, dtype=bool))
-    run = quasi_newton(objective, np.zeros(61 * 200), iterations=100)
-    assert len(run) > 50
+    run = quasi_newton(objective, np.zeros(61 * 200), tolerance=0.0, iterations=100)
+    assert len(run) > 30
     assert len(run.snapshots) <= 41
     assert run.final_loss == objective.value(run.weights) == min(run.loss)
     assert run.snapshot_epoch[0] == 0

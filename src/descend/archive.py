@@ -191,9 +191,10 @@ def _note(found: dict[str, Any]) -> Note:
 
 def _finding(found: dict[str, Any]) -> Finding:
     note = _note(found)
+    values = {key: math.inf if value is None else value for key, value in note.values.items()}
     if found["severity"] not in SEVERITIES or not has(f"{note.code}.remedy"):
         raise ValueError(note.code)
-    return Finding(note.code, found["severity"], note.values)
+    return Finding(note.code, found["severity"], values)
 
 
 def _certificate(found: dict[str, Any] | None) -> Certificate | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from descend.foresight import Forecast, bound_of, foresee, rates_of
 from descend.losses import SquaredError
 from descend.objectives.gram import GramObjective
@@ -14,6 +12,7 @@ from descend.optimizers import SGD
 from descend.solving import optimizer_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from descend.objectives.rows import RowsObjective
@@ -26,27 +25,39 @@ def foretell(
     objective: RowsObjective, start: Floats, recipe: Recipe, quadratic: GramObjective | None, names: list[str]
 ) -> Forecast:
     """Return the forecast of a recipe's run from ``start`` (flat); ``quadratic`` where it has been made already."""
-    lr = None
+    reason, size, asked = _reason(recipe), recipe.batch_size, recipe.iterates
+    batch_sure = None
+    if size is not None:
+        steepest = objective.batch_curvature_limit(size)
+        batch_sure = 2 / steepest if steepest else None
     if not isinstance(objective.loss, SquaredError):
-        if recipe.method in ("auto", "sgd") and recipe.batch_size is None:
-            lr = optimizer_of(objective, None, recipe).lr if recipe.method == "sgd" else None
-        steady = recipe.make_schedule().constant and not recipe.momentum
-        bound = bound_of(objective, start, lr if steady else None, recipe.length)
-        reason = "forecast.no-bound" if bound is None else _reason(recipe)
-        return Forecast(bound=bound, batch_size=recipe.batch_size, reason=reason)
+        return _bounded(objective, start, recipe, reason, batch_sure)
     quadratic = quadratic or GramObjective.of(objective)
-    sure = 2 / (objective.row_curvature_limit() or np.inf) if recipe.batch_size is not None else None
-    reason = _reason(recipe)
-    curvatures = quadratic.curvatures
+    made = Forecast(quadratic.curvatures, reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
     if not quadratic.trustworthy:
-        return Forecast(curvatures, reason="forecast.uneven", batch_size=recipe.batch_size, batch_sure=sure)
-    rates = rates_of(quadratic, start)
+        return replace(made, reason="forecast.uneven")
+    made = replace(made, rates=rates_of(quadratic, start))
     if reason is not None:
-        return Forecast(curvatures, rates=rates, reason=reason, batch_size=recipe.batch_size, batch_sure=sure)
-    asked = replace(recipe, optimizer="sgd") if recipe.method == "auto" else recipe
-    optimizer = optimizer_of(objective, quadratic, asked)
+        return made
+    sgd = replace(recipe, optimizer="sgd") if recipe.method == "auto" else recipe
+    optimizer = optimizer_of(objective, quadratic, sgd)
     assert isinstance(optimizer, SGD)
-    return Forecast(curvatures, rates=rates, outlook=foresee(quadratic, start, optimizer, recipe.length, names))
+    return replace(made, outlook=foresee(quadratic, start, optimizer, recipe.length, names))
+
+
+def _bounded(
+    objective: RowsObjective, start: Floats, recipe: Recipe, reason: str | None, batch_sure: float | None
+) -> Forecast:
+    """Return the forecast for a loss that is not quadratic: a bound for plain steps over all rows, or none."""
+    made = Forecast(batch_size=recipe.batch_size, batch_sure=batch_sure, reason=reason, asked=recipe.iterates)
+    if objective.loss.curvature_limit is None:
+        return replace(made, reason="forecast.no-bound")
+    if reason not in (None, "forecast.schedule"):
+        return made
+    if recipe.momentum:
+        return replace(made, reason="forecast.with-momentum")
+    lr = optimizer_of(objective, None, recipe).lr if recipe.method == "sgd" and reason is None else None
+    return replace(made, bound=bound_of(objective, start, lr, recipe.length))
 
 
 def _reason(recipe: Recipe) -> str | None:

@@ -57,7 +57,8 @@ class Rates:
 class Outlook:
     """What one learning rate will do on squared error, exactly.
 
-    ``reach`` gives for shares of the start's excess loss the first epoch that is at or under them, None for never;
+    ``reach`` gives for shares of the start's excess loss the first epoch that is at or under them, None for never (and
+    for a run that diverges in the end);
     ``left`` the share after ``epochs``; ``overflow`` for each dtype the epoch at which the loss is inf. ``columns`` are
     those of the direction that is slow, or that diverges, and ``factor`` what each epoch multiplies it by.
     """
@@ -97,7 +98,8 @@ class Forecast:
 
     ``curvatures`` are the Hessian's eigenvalues, smallest first, and ``condition`` the largest over the smallest that
     counts; ``raw_condition`` the same for the columns before they are standardised. ``reason`` is the code of the
-    sentence that says why nothing more is known, where it is not.
+    sentence that says why nothing more is known, where it is not, and ``asked`` whether the run is one epoch by epoch,
+    so that it will be as foretold.
     """
 
     curvatures: Floats = field(default_factory=lambda: np.empty(0))
@@ -108,6 +110,7 @@ class Forecast:
     batch_size: int | None = None
     batch_sure: float | None = None
     reason: str | None = None
+    asked: bool = True
 
     @property
     def condition(self) -> float:
@@ -117,6 +120,8 @@ class Forecast:
     @property
     def hopeless(self) -> bool:
         """Whether the run as asked for cannot come to anything: it diverges or stalls, for certain."""
+        if not self.asked:
+            return False
         if self.outlook is not None:
             return self.outlook.verdict in ("diverges", "stalls")
         return self.bound is not None and self.bound.prospect == "stalls"
@@ -200,15 +205,15 @@ def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int
     stable = largest_stable_rate(objective.curvature_limit(), optimizer.momentum, optimizer.nesterov)
     worst = int(np.argmax(factors)) if factors.size else 0
     columns = _columns(objective, path.moving[worst], names) if factors.size else []
-    diverges = bool(factors.size and optimizer.lr >= stable * (1 - EDGE) and factors[worst] > 1 - EDGE)
+    over = not np.isfinite(first)  # the start itself overflows
+    diverges = over or bool(factors.size and optimizer.lr >= stable and factors[worst] >= 1 - EDGE)
     last = path.excess(epochs)
-    left = 0.0 if first == 0 else last / first
+    left = 0.0 if first == 0 else 1.0 if over else last / first
     overflow: dict[str, int | None] = dict.fromkeys(LARGEST)
     reach: dict[float, int | None] = dict.fromkeys(SHARES)
     if diverges:
         for dtype, largest in LARGEST.items():
-            most = (largest - objective.least) / objective.elements
-            overflow[dtype] = path.first(lambda excess, most=most: excess > most)  # type: ignore[misc]
+            overflow[dtype] = path.first(largest / objective.elements - objective.least, above=True)
     else:
         reach = {share: _reach(path, share) for share in SHARES}
     verdict: Verdict = "converges"
@@ -257,8 +262,7 @@ def bound_of(objective: RowsObjective, start: Floats, lr: float | None, epochs: 
 
 
 def _reach(path: Descent, share: float) -> int | None:
-    most = share * path.excess(0)
-    return path.first(lambda excess: excess <= most)
+    return path.first(share * path.excess(0))
 
 
 def _swings(curvatures: Floats, optimizer: SGD) -> bool:

@@ -16,8 +16,9 @@ import polars as pl
 from descend.columns import Columns, Use, gather, require
 from descend.design import INTERCEPT, Design
 from descend.equation import equation_lines
-from descend.errors import ModelError, OptionError
+from descend.errors import ModelError
 from descend.messages import Note, language
+from descend.solvers.fast_forward import whole_epoch
 from descend.tables import Table, read
 from descend.target import Family, Target, target_uses
 from descend.verification import Verification, judge
@@ -182,16 +183,15 @@ class Model:
 
         Of other runs the epochs that were kept; raises ModelError for one that was not, and for one that overflowed.
         """
-        if isinstance(epoch, bool) or epoch != int(epoch) or epoch < 0:
-            raise OptionError("option.epoch", value=epoch)
+        epoch = whole_epoch(epoch)
         kept = self.history.snapshot_epoch
         if self.descent is not None:
-            weights, loss = self.descent.weights(int(epoch)), self.descent.loss(int(epoch))
+            weights, loss = self.descent.weights(epoch), self.descent.loss(epoch)
         else:
             place = int(np.argmin(np.abs(kept - epoch)))
             if kept[place] != epoch:
                 raise ModelError("model.no-epoch", epoch=epoch, near=int(kept[place]), last=int(kept[-1]))
-            weights, loss = self.history.snapshots[place], self.history.at(int(epoch))
+            weights, loss = self.history.snapshots[place], self.history.at(epoch)
         if not np.isfinite(weights).all():
             raise ModelError("model.overflowed", epoch=epoch)
         history = replace(self.history, weights=weights, final_loss=loss, final_gradient_norm=math.nan, gap=None)

@@ -9,19 +9,19 @@ import numpy as np
 
 from descend.errors import OptionError
 from descend.forecasting import foretell
-from descend.foresight import Forecast, condition_of
 from descend.losses import SquaredError
 from descend.objectives.gram import GramObjective
 from descend.optimizers import SGD
 from descend.problem import Problem
 from descend.recipe import Recipe
-from descend.solvers.fast_forward import Descent
+from descend.solvers.fast_forward import Descent, whole_epoch
 from descend.solving import optimizer_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.design import Design
+    from descend.foresight import Forecast
     from descend.objectives.rows import RowsObjective
 
     Floats = NDArray[np.floating[Any]]
@@ -37,7 +37,10 @@ def forecast(formula: Any, table: Any, *, recipe: Recipe | None = None, **settin
     """
     recipe, design, objective, start = _stated(formula, table, recipe, settings)
     made = foretell(objective, start, recipe, None, design.names)
-    return replace(made, raw_condition=_raw_condition(design, objective)) if made.curvatures.size else made
+    if not made.curvatures.size:
+        return made
+    with np.errstate(over="ignore", divide="ignore"):
+        return replace(made, raw_condition=_raw_condition(design, objective))
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,11 @@ class Trajectory:
 
     def loss(self, epoch: int) -> float:
         """Return the loss after so many updates; inf where it has overflowed."""
-        return self.descent.loss(epoch)
+        return self.descent.loss(whole_epoch(epoch))
 
     def weights(self, epoch: int) -> Floats:
         """Return the parameters of the columns as the optimizer sees them, columns x outputs."""
-        return self.descent.weights(epoch).reshape(self.descent.objective.shape)
+        return self.descent.weights(whole_epoch(epoch)).reshape(self.descent.objective.shape)
 
     def coefficients(self, epoch: int) -> dict[str, Any]:
         """Return the coefficients in the units of the table by column; by output first where there are several."""
@@ -67,8 +70,7 @@ class Trajectory:
 
     def epochs_to(self, share: float) -> int | None:
         """Return the first epoch with at most that share of the start's excess loss left; None for never."""
-        most = share * self.descent.excess(0)
-        return self.descent.first(lambda excess: excess <= most)
+        return self.descent.first(share * self.descent.excess(0))
 
 
 def trajectory(formula: Any, table: Any, *, recipe: Recipe | None = None, **settings: Any) -> Trajectory:
@@ -108,4 +110,5 @@ def _raw_condition(design: Design, objective: RowsObjective) -> float:
     lengths = np.sqrt(np.maximum(np.diag(objective.moments()[0]), np.finfo(np.float64).tiny))
     triangle = objective.triangle(lengths) * lengths
     raw = np.linalg.svd(np.linalg.solve(design.to_raw(np.eye(len(lengths))).T, triangle.T).T, compute_uv=False)
-    return condition_of(np.square(raw[::-1]))
+    solid = raw[raw > np.finfo(np.float64).eps * max(objective.rows, len(lengths)) * raw[0]]
+    return float((solid[0] / solid[-1]) ** 2) if solid.size else 1.0

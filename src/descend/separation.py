@@ -30,8 +30,8 @@ SLACKS = (1e-10, 1e-7)  # HiGHS's tolerances: the strictest that it takes, and i
 class Separation:
     """A direction that lowers cross-entropy for ever.
 
-    ``direction`` is columns x outputs (1 for two classes, else one a class), its largest absolute entry 1.
-    ``separated`` marks the rows whose margin is above 0 along it, all of them when ``kind`` is "perfect". With three
+    ``direction`` is columns x outputs (1 for two classes, else one a class, which sum to 0), its largest absolute entry
+    1. ``separated`` marks the rows whose margin is above 0 along it, all of them when ``kind`` is "perfect". With three
     classes or more it can mark none: where a level has no rows of one class, only that class's output falls behind.
     """
 

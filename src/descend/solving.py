@@ -114,7 +114,8 @@ def _best_rate(objective: RowsObjective, quadratic: GramObjective | None, recipe
         return DEFAULT_RATES[recipe.method]
     if quadratic is not None:
         return best_rate(quadratic.curvatures, recipe.momentum, recipe.nesterov)
-    worst = objective.curvature_limit() if recipe.batch_size is None else objective.row_curvature_limit()
+    size = recipe.batch_size
+    worst = objective.curvature_limit() if size is None else objective.batch_curvature_limit(size)
     return 1 / worst if worst else 0.01
 
 

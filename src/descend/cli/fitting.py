@@ -82,7 +82,7 @@ def fit(
     opened = []
 
     def open_with(forecast: Forecast) -> None:
-        _open(table, formula, forecast, asked=recipe.iterates, json=json)
+        _open(table, formula, forecast, json=json)
         opened.append(forecast)
 
     try:
@@ -168,16 +168,16 @@ def read_table(
     return read(file, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing)
 
 
-def _open(table: Table, formula: str, forecast: Forecast, *, asked: bool, json: bool) -> None:
+def _open(table: Table, formula: str, forecast: Forecast, *, json: bool) -> None:
     """Tell, before the first step, what it will come to; where nobody reads along, only that it is hopeless."""
     from descend.report.foresight import forecast_line
     from descend.report.terminal import tell_opening
 
     if not json:
-        tell(tell_opening(table, formula, forecast, speak(), asked=asked))
+        tell(tell_opening(table, formula, forecast, speak()))
         sys.stdout.flush()
     elif forecast.hopeless:
-        typer.echo(forecast_line(forecast, speak(), asked=True).plain, err=True)
+        typer.echo(forecast_line(forecast, speak()).plain, err=True)
 
 
 def _report(model: Model, files: list[str], json: bool, *, opened: bool) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.errors import FitError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,7 +53,10 @@ class GramObjective:
         gram, cross, squares = objective.moments()
         scale = 2 * objective.share
         ridge = 2 * objective.l2 * objective.penalised.astype(np.float64)
-        hessian = scale * gram + np.diag(ridge)
+        with np.errstate(over="ignore", invalid="ignore"):
+            hessian = scale * gram + np.diag(ridge)
+        if not (np.isfinite(hessian).all() and np.isfinite(cross).all() and np.isfinite(squares).all()):
+            raise FitError("fit.squares-not-finite")
         curvatures, directions = np.linalg.eigh(hessian)
         curvatures = np.maximum(curvatures, 0.0)
         system = _System.of(objective, hessian, scale, ridge, curvatures, directions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +11,6 @@ from descend.losses import AbsoluteError
 from descend.threads import block_rows, in_order, summed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from descend.losses import Loss
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 GATHERED_BYTES = 32_000_000
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -118,22 +115,17 @@ class RowsObjective:
         hessian = total.reshape(w.size, w.size) * self.share + np.diag(ridge)
         return np.asarray((hessian + hessian.T) / 2, dtype=np.float64)
 
-    def output_hessians(self, w: Floats, then: Callable[[Floats], Result]) -> list[Result]:
-        """Return what ``then`` makes of each output's own part of the Hessian at ``w``, columns x columns."""
-        size = self._block_rows(self.X.shape[1])
-        Z = self.predictor(w)
-        weights = self.loss.curvature(Z, self.Y[: self.rows])  # of cross-entropy it is the same whatever the class
-        ridge = np.diag(2 * self.l2 * self.penalised)
+    def mean_hessian(self, w: Floats) -> Floats:
+        """Return the mean over the outputs of their own parts of the Hessian at ``w``, columns x columns."""
+        W = w.reshape(self.shape)
 
-        def task(which: slice) -> Result:
-            total = np.zeros((self.X.shape[1],) * 2)
-            for first in range(0, self.rows, size):
-                rows = slice(first, min(first + size, self.rows))
-                rooted = self._block(rows)[0] * np.sqrt(weights[rows, which])
-                total += rooted.T @ rooted
-            return then(total * self.share + ridge)
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X, Y = self._block(rows)
+            rooted = X * np.sqrt(self.loss.curvature(X @ W, Y).mean(axis=1, keepdims=True))
+            return (rooted.T @ rooted,)
 
-        return list(in_order(task, self.outputs, 1))
+        (total,) = self._summed(part)
+        return np.asarray(total * self.share + np.diag(2 * self.l2 * self.penalised), dtype=np.float64)
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
         """Return X'X, X'Y and the diagonal of Y'Y (1 x targets), in float64, from one reading of the rows."""
@@ -184,11 +176,11 @@ class RowsObjective:
             return float("inf")
         return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + 2 * self.l2
 
-    def row_curvature_limit(self) -> float | None:
-        """Return the same for the worst single row: what every minibatch keeps under."""
+    def batch_curvature_limit(self, size: int) -> float | None:
+        """Return the same for any batch of so many rows: as if all were the longest one."""
         if self.loss.curvature_limit is None:
             return None
-        share = self.share * self.rows if self.loss.mean else 1.0
+        share = self.share * self.rows if self.loss.mean else float(size)
         return self.loss.curvature_limit * self.longest_row() ** 2 * share + 2 * self.l2
 
     def shuffled(self, order: NDArray[np.int64]) -> RowsObjective:

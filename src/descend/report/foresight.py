@@ -19,11 +19,11 @@ COLOURS = {"converges": "green", "oscillates": "yellow", "stalls": "red", "diver
 KINDS = {"sgd": "plain", "momentum": "heavy", "nesterov": "nesterov"}
 
 
-def forecast_line(forecast: Forecast, lang: str, *, asked: bool) -> Text:
-    """Return what is foretold in a sentence: of the rate that was ``asked`` for, else of the best one."""
+def forecast_line(forecast: Forecast, lang: str) -> Text:
+    """Return what is foretold in a sentence: of the run that was asked for, else of the best rate."""
     outlook, bound = forecast.outlook, forecast.bound
     if outlook is not None:
-        if not asked:
+        if not forecast.asked:
             plain = forecast.rates[0]
             facts = {"stable": plain.stable, "best": plain.best, "epochs": _epochs(plain.epochs, lang)}
             return Text(say("forecast.best-of-loss", lang, **facts))
@@ -48,8 +48,11 @@ def outlook_sentence(forecast: Forecast, outlook: Outlook, lang: str) -> str:
         "four": _epochs(outlook.reach[1e-4], lang),
         "six": _epochs(outlook.reach[1e-6], lang),
     }
-    told = say(f"forecast.{outlook.verdict}", lang, **values)
     plain, reached = forecast.rates[0], outlook.reach[1e-6]
+    at_best = not outlook.momentum and abs(outlook.lr / plain.best - 1) < 1e-6
+    if outlook.verdict == "stalls" and at_best:
+        return say("forecast.slow-at-best", lang, **values)
+    told = say(f"forecast.{outlook.verdict}", lang, **values)
     if outlook.verdict == "diverges" or outlook.momentum or plain.epochs is None:
         return told
     if reached is not None and reached <= 2 * plain.epochs:
@@ -124,9 +127,11 @@ def _rates(forecast: Forecast, lang: str) -> RenderableType:
 
 def _reason(forecast: Forecast, lang: str) -> str:
     code = forecast.reason or "forecast.no-bound"
-    if forecast.batch_sure is not None and forecast.rates:
-        facts = {"sure": forecast.batch_sure, "batch": forecast.batch_size, "stable": forecast.rates[0].stable}
-        return say("forecast.batches-sure", lang, **facts)
+    if forecast.batch_sure is not None and code == "forecast.batches":
+        facts: dict[str, Any] = {"sure": forecast.batch_sure, "batch": forecast.batch_size}
+        if not forecast.rates:
+            return say("forecast.batches-bound", lang, **facts)
+        return say("forecast.batches-sure", lang, stable=forecast.rates[0].stable, **facts)
     return say(code, lang)
 
 

@@ -30,15 +30,14 @@ SEVERITIES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 VERDICT_STYLES = {"better": "green", "few": "yellow", "unsure": "yellow", "same": "yellow", "no": "red"}
 
 
-def tell_opening(table: Table, formula: str, forecast: Forecast | None, lang: str, *, asked: bool) -> RenderableType:
-    """Return what can be said before the fit: the table, the hypothesis, and what the rate ``asked`` for will do."""
+def tell_opening(table: Table, formula: str, forecast: Forecast, lang: str) -> RenderableType:
+    """Return what can be said before the fit: the table, the hypothesis, and what the learning rate will do."""
     told = say("report.rows-columns", lang, name=table.name, rows=table.rows, columns=len(table.columns))
     lines: list[tuple[str, RenderableType]] = [
         (say("report.table", lang), told),
         (say("report.hypothesis", lang), Text(formula, style="bold")),
     ]
-    if forecast is not None:
-        lines.append((say("report.forecast", lang), forecast_line(forecast, lang, asked=asked)))
+    lines.append((say("report.forecast", lang), forecast_line(forecast, lang)))
     return labelled(lines)
 
 

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.errors import OptionError
 from descend.history import History, Stop, snapshot_epochs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -62,7 +63,7 @@ def fast_forward(
     wanted = set(snapshot_epochs(epoch.size - 1, w.size).tolist())
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         for first, block in steps.blocks(epoch.size):
-            squares.append(np.einsum("tpk,pk->t", block**2, np.broadcast_to(weights, block.shape[1:])) / 2)
+            squares.append(_half_squares(block, weights))
             slopes.append(np.sqrt(np.einsum("tpk,pk->t", block**2, np.broadcast_to(weights**2, block.shape[1:]))))
             chosen = [index for index in range(len(block)) if first + index in wanted]
             kept.append(block[chosen])
@@ -70,7 +71,7 @@ def fast_forward(
         last = steps.after(epochs)
         if epoch[-1] != epochs:
             epoch = np.append(epoch, epochs)
-            excess = np.append(excess, (weights * last**2).sum() / 2)
+            excess = np.append(excess, _half_squares(last[None], weights))
             slope = np.append(slope, np.sqrt((weights**2 * last**2).sum()))
         # beyond the largest number, infinity less infinity stands where the truth is only infinite
         loss = np.where(np.isnan(excess), np.inf, objective.least + excess)
@@ -130,52 +131,75 @@ class Descent:
         """Return by how much the loss is above the least possible after ``epoch`` updates; inf where it overflows."""
         weights = self.objective.curvatures[self.moving, None]
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            excess = float((weights * self._steps.after(epoch) ** 2).sum() / 2)
+            excess = float(_half_squares(self._steps.after(epoch)[None], weights)[0])
         return math.inf if math.isnan(excess) else excess
 
     def loss(self, epoch: int) -> float:
-        """Return the loss after ``epoch`` updates."""
-        return self.objective.least + self.excess(epoch)
+        """Return the loss after ``epoch`` updates; inf where its sum over the rows overflows."""
+        loss = self.objective.least + self.excess(epoch)
+        return loss if math.isfinite(loss * self.objective.elements) else math.inf
 
     @cached_property
     def factors(self) -> Floats:
         """By how much an epoch multiplies the offset along each moving eigenvector in the long run."""
         return shrinking(self.objective.curvatures[self.moving], self.optimizer)
 
-    def first(self, holds: Callable[[float], bool]) -> int | None:
-        """Return the first epoch whose excess loss ``holds``, None where none up to 10**18 does.
+    def first(self, bar: float, *, above: bool = False) -> int | None:
+        """Return the first epoch whose excess loss is at or under ``bar``, or ``above`` it; None for none to 10**18.
 
         Without momentum the excess only falls, or in the end only grows, so a bisection finds it; with momentum it
         swings, so the first epochs are looked at one by one and later ones taken to swing no more.
         """
-        if holds(self.excess(0)):
+
+        def holds(epoch: int) -> bool:
+            return (self.excess(epoch) > bar) == above
+
+        if holds(0):
             return 0
         low = 0
         if isinstance(self._steps, _Powers):
             weights = self.objective.curvatures[self.moving, None]
             with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 for first, block in self._steps.blocks(LOOKED_AT):
-                    excess = np.einsum("tpk,pk->t", block**2, np.broadcast_to(weights, block.shape[1:])) / 2
-                    found = [holds(float(e)) for e in np.where(np.isnan(excess), np.inf, excess)]
-                    if any(found):
-                        return first + found.index(True)
+                    excess = _half_squares(block, weights)
+                    found = (np.where(np.isnan(excess), np.inf, excess) > bar) == above
+                    if found.any():
+                        return first + int(np.argmax(found))
             low = LOOKED_AT
         high = max(2 * low, 1)
-        while not holds(self.excess(high)):
+        while not holds(high):
             low, high = high, 2 * high
             if high > FARTHEST:
                 return None
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (low, middle) if holds(self.excess(middle)) else (middle, high)
+            low, high = (low, middle) if holds(middle) else (middle, high)
         return high
+
+
+def whole_epoch(epoch: Any) -> int:
+    """Return an epoch as a whole number from 0 to 10**18; raises OptionError where it is none."""
+    whole = isinstance(epoch, (int, np.integer, float)) and not isinstance(epoch, bool)
+    if not whole or not 0 <= epoch <= FARTHEST or epoch != int(epoch):
+        raise OptionError("option.epoch", value=epoch)
+    return int(epoch)
 
 
 def shrinking(curvatures: Floats, optimizer: SGD) -> Floats:
     """Return the largest root of each direction's recurrence: below 1 it converges, above 1 it diverges."""
-    if not optimizer.momentum:
-        return np.asarray(np.abs(1 - optimizer.lr * curvatures))
-    return np.asarray(np.abs(np.linalg.eigvals(_transition(curvatures, optimizer))).max(axis=1, initial=0.0))
+    with np.errstate(over="ignore"):
+        if not optimizer.momentum:
+            return np.asarray(np.abs(1 - optimizer.lr * curvatures))
+        transition = _transition(curvatures, optimizer)
+    fits = np.isfinite(transition).all(axis=(1, 2))
+    made = np.full(curvatures.size, np.inf)
+    made[fits] = np.abs(np.linalg.eigvals(transition[fits])).max(axis=1, initial=0.0)
+    return made
+
+
+def _half_squares(offsets: Floats, curvatures: Floats) -> Floats:
+    """Return 1/2 sum l e^2 of each step's offsets (steps x coordinates x outputs), overflowing only where it does."""
+    return np.asarray(np.square(offsets * np.sqrt(curvatures / 2)).sum(axis=(1, 2)))
 
 
 def _steps(

@@ -1,8 +1,8 @@
 """Quasi-Newton on growing samples: what ``--optimizer auto`` uses for smooth losses.
 
 L-BFGS (Liu and Nocedal 1989) whose first guess of the inverse Hessian is a real one: of the Hessian itself where it is
-small enough, else of each class's part of it over a sample of the rows, taken anew now and then. On a large table the
-minimum of a small sample is found first, then of a larger one from there: few readings of all rows are left to do.
+small enough, else of the classes' mean over a sample of the rows, taken anew now and then. On a large table the minimum
+of a small sample is found first, then of a larger one from there: few readings of all rows are left to do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LARGE = 2_000_000
 ROWS_A_COLUMN = 30
 ROWS_FOR_A_GUESS = 8
-GUESS_LASTS = 15
+GUESS_LASTS = 30
 ROUGH = 1e-7
 ENOUGH = 1e-10
 WHOLE_HESSIAN = 600
@@ -203,20 +203,14 @@ def _between(low: float, high: float, value: float, slope: float, after: float, 
 
 
 def _inverse_hessian(objective: RowsObjective, w: Floats) -> Callable[[Floats], Floats]:
-    """Return what multiplies by an inverse Hessian at ``w``: the whole one, or one for each output by itself."""
+    """Return what multiplies by an inverse Hessian at ``w``: the whole, or for each output a sample's mean of theirs."""
     columns, outputs = objective.shape
     if _whole(objective):
         inverse = _inverse(objective.hessian(w))
         return lambda g: np.asarray(inverse @ g)
-    every = max(objective.rows // (ROWS_FOR_A_GUESS * columns), 1)
-    sample = objective.sampled(every, seed=1) if every > 1 else objective
-    blocks = sample.output_hessians(w, _rough_inverse)
-
-    def multiply(g: Floats) -> Floats:
-        made = [inverse @ of_output for inverse, of_output in zip(blocks, g.reshape(columns, outputs).T, strict=True)]
-        return np.stack(made, axis=1).ravel()
-
-    return multiply
+    every = objective.rows // (ROWS_FOR_A_GUESS * columns)
+    rough = _rough_inverse((objective.sampled(every, seed=1) if every > 1 else objective).mean_hessian(w))
+    return lambda g: np.asarray(rough @ g.reshape(columns, outputs).astype(np.float32), dtype=np.float64).ravel()
 
 
 def _whole(objective: RowsObjective) -> bool:
