@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import epochs, startup
+from benchmarks import epochs, exactness, startup
 from benchmarks.climbing import REPEATS, Caps, run, say
 from benchmarks.contest import Absent
 from benchmarks.pairs import measure
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.pairs import Case
 
 CASES: dict[str, Callable[[int], list[Case]]] = {"startup": startup.cases, "epochs": epochs.cases}
+OTHERS = ("exactness",)
 RESULTS = Path(__file__).parent / "results"
 QUICK_CAPS = Caps(rung=5.0, contestant=10.0)
 
@@ -34,6 +35,8 @@ def main() -> None:
     options = arguments()
     options.out.mkdir(parents=True, exist_ok=True)
     divisor, caps = (QUICK, QUICK_CAPS) if options.quick else (1, Caps())
+    if options.cap is not None:
+        caps = Caps(options.cap, 2 * options.cap)
     facts: dict[str, Any] = {"machine": machine(), "quick": options.quick, "benchmarks": {}}
     page: list[str] = []
 
@@ -48,6 +51,9 @@ def main() -> None:
     print(page[0] + "\n", flush=True)
     for name in [each for each in CASES if each in options.names]:
         tell(*cases(name, CASES[name](divisor), 1 if options.quick else REPEATS))
+    if "exactness" in options.names:
+        text, rows = exactness.table()
+        tell(text, "exactness", rows)
     for name in [each for each in RACES if each in options.names]:
         say(name)
         try:
@@ -62,14 +68,15 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """Return the options; names of benchmarks are spelt out into those of their races."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*CASES, *BENCHMARKS, *RACES]))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*CASES, *OTHERS, *BENCHMARKS, *RACES]))
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="default: benchmarks/results")
     parser.add_argument("--quick", action="store_true", help=f"sizes divided by about {QUICK}, to see that all works")
+    parser.add_argument("--cap", type=float, metavar="SECONDS", help="for one run; twice that for a contestant")
     options = parser.parse_args()
-    unknown = set(options.names) - set(CASES) - set(BENCHMARKS) - set(RACES)
+    unknown = set(options.names) - set(CASES) - set(OTHERS) - set(BENCHMARKS) - set(RACES)
     if unknown:
-        parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join([*CASES, *BENCHMARKS, *RACES])}")
-    chosen = options.names or [*CASES, *BENCHMARKS]
+        parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join([*CASES, *OTHERS, *BENCHMARKS, *RACES])}")
+    chosen = options.names or [*CASES, *OTHERS, *BENCHMARKS]
     options.names = [race for name in chosen for race in BENCHMARKS.get(name, [name])]
     return options
 

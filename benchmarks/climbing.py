@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FAST = 5.0
 QUICKEST = 0.5
-REPEATS = 5
+REPEATS = 3
 REFINEMENTS = 2
 BEYOND = 0.1
 
@@ -87,7 +87,9 @@ def climb(contestant: Contestant, excess: Callable[[np.ndarray], float], target:
         standing.end = f"failed: {type(error).__name__}"
         say(f"  {contestant.name}: {error}")
     standing.end = standing.end or "stopped"
-    say(f"  {contestant.name}: {standing.end}, rungs: {len(standing.rungs)}, excess {standing.nearest:.1e}")
+    say(f"  {contestant.name}: {standing.end}, excess {standing.nearest:.1e}")
+    for rung in standing.rungs:
+        say(f"    {rung.setting:g}: {rung.seconds:.3f} s, {rung.excess:.1e}")
     return standing
 
 

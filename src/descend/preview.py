@@ -35,7 +35,7 @@ def forecast(formula: Any, table: Any, *, recipe: Recipe | None = None, **settin
     takes or the epoch at which it overflows. For other smooth losses it is a bound, and says so.
     Raises DescendError as ``fit`` does.
     """
-    recipe, design, objective, start = _stated(formula, table, recipe, settings)
+    recipe, design, objective, start = stated(formula, table, recipe, settings)
     made = foretell(objective, start, recipe, None, design.names)
     if not made.curvatures.size:
         return made
@@ -79,7 +79,7 @@ def trajectory(formula: Any, table: Any, *, recipe: Recipe | None = None, **sett
     formula, table and settings as ``fit`` takes them: ``lr`` (without it the best), ``momentum``, ``nesterov``, ``l2``,
     ``init`` ... Raises OptionError for a loss or an optimizer whose run has no closed form.
     """
-    recipe, design, objective, start = _stated(formula, table, recipe, settings)
+    recipe, design, objective, start = stated(formula, table, recipe, settings)
     if not isinstance(objective.loss, SquaredError):
         raise OptionError("option.no-trajectory", found=objective.loss.name)
     if recipe.optimizer == "auto":
@@ -92,10 +92,10 @@ def trajectory(formula: Any, table: Any, *, recipe: Recipe | None = None, **sett
     return Trajectory(design, outputs, Descent(quadratic, start, optimizer))
 
 
-def _stated(
+def stated(
     formula: Any, table: Any, recipe: Recipe | None, settings: dict[str, Any]
 ) -> tuple[Recipe, Design, RowsObjective, Floats]:
-    """Go down the road to an objective over all rows and its start."""
+    """Go down the road to the recipe, the design, the objective over all rows and its start (flat)."""
     recipe = recipe or Recipe(**settings)
     problem = Problem.of(formula, table, recipe)
     design, objective = problem.objective(np.arange(len(problem.data)), recipe)

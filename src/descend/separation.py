@@ -9,6 +9,7 @@ one; a row's margin is its lowest.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -67,7 +68,7 @@ def find_separation(X: Floats, codes: Rows, classes: int) -> Separation | None:
 
 @dataclass
 class _Search:
-    """The margins that the programmes know of, by row and other class, and what each is multiplied by."""
+    """A table, combinations of its columns to give weights to, and the margins known, each by row and other class."""
 
     X: Floats
     codes: Rows
@@ -75,6 +76,13 @@ class _Search:
     basis: Floats
     rows: Rows = field(default_factory=lambda: np.empty(0, np.int64))
     others: Rows = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @cached_property
+    def gain(self) -> Floats:
+        """What all margins together gain from each weight, class by class but the first; its largest entry is 1."""
+        sums = np.stack([(self.codes == code).astype(float) @ self.X for code in range(self.classes)])
+        gain = ((self.classes * sums - sums.sum(axis=0)) @ self.basis)[1:].ravel()
+        return np.asarray(gain / (np.abs(gain).max() or 1.0))
 
     def add(self, rows: Rows, others: Rows) -> None:
         """Take in margins, leaving out those of a class with itself."""
@@ -116,9 +124,7 @@ class _Search:
         if every:
             A, goal = np.column_stack([A, np.ones(pairs.size)]), np.append(np.zeros(A.shape[1]), 1.0)
         else:
-            sums = np.stack([(self.codes == code).astype(float) @ self.X for code in range(self.classes)])
-            goal = ((self.classes * sums - sums.sum(axis=0)) @ self.basis)[1:].ravel()
-            goal /= np.abs(goal).max() or 1.0
+            goal = self.gain
         for slack in SLACKS:
             options = {"primal_feasibility_tolerance": slack, "dual_feasibility_tolerance": slack}
             solved = linprog(-goal, A, np.zeros(pairs.size), bounds=(-1, 1), method="highs-ds", options=options)
@@ -138,7 +144,7 @@ def _sample(codes: Rows, classes: int, size: int) -> Rows:
         return np.arange(codes.size)
     random = np.random.default_rng(0)
     own = [np.flatnonzero(codes == code) for code in range(classes)]
-    return np.concatenate([random.choice(rows, min(rows.size, size // classes), replace=False) for rows in own])
+    return np.concatenate([random.choice(rows, min(rows.size, -(-size // classes)), replace=False) for rows in own])
 
 
 def _basis(X: Floats, shrink: Floats, rows: Rows) -> Floats:

@@ -33,6 +33,7 @@ RARE_OF_EVEN = 0.25  # of an even share: with many classes each is rare
 CERTAIN = 1e-6  # a probability so near to 1 is seldom meant
 HEAVY = 8.0  # a logit a standard deviation: odds of 3,000 to 1
 SOLVED_ROWS = 4  # fewer are not worth a linear programme
+SOLVED_WEIGHTS = 300  # a linear programme of more takes longer than the fit
 LOADED = 0.1  # of the direction's largest share: what a column needs to be named
 
 
@@ -141,6 +142,8 @@ def _separable(evidence: Evidence, sample: Sample, tellers: list[int]) -> list[F
     kind, direction, apart = "perfect", W, sample.rows
     if not separated(Z, objective.Y):
         halted = history.optimizer == "auto" and history.stop != "optimum"
+        if W.shape[0] * max(W.shape[1] - 1, 1) > SOLVED_WEIGHTS:
+            return []
         if sample.rows < SOLVED_ROWS or not (halted or _extreme(evidence, Z) or _pure_levels(evidence, sample)):
             return []
         from descend.separation import find_separation

@@ -108,6 +108,12 @@ class _Search:
     ) -> bool:
         """Go on until the decrement is small ``enough``, or no step lowers the loss any more."""
         value, g = objective.value_and_gradient(self.w)
+        if way is not None and not value <= way.least:  # the samples misled
+            self.w = way.last
+            self.forget()
+            value, g = objective.value_and_gradient(self.w)
+        elif way is not None and not np.array_equal(self.w, way.last):
+            way.record(self.w, value, g)
         before, fresh, age = np.inf, False, 0
         for _ in range(iterations):
             if self.guess is None:
@@ -203,7 +209,7 @@ def _between(low: float, high: float, value: float, slope: float, after: float, 
 
 
 def _inverse_hessian(objective: RowsObjective, w: Floats) -> Callable[[Floats], Floats]:
-    """Return what multiplies by an inverse Hessian at ``w``: the whole, or for each output a sample's mean of theirs."""
+    """Return what multiplies by an inverse Hessian at ``w``: the whole, or for each output a sample's mean."""
     columns, outputs = objective.shape
     if _whole(objective):
         inverse = _inverse(objective.hessian(w))
