@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings
 
 import numpy as np
 
@@ -40,18 +41,22 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
     model = descend.fit(entry["formula"], entry["columns"], test="none")
     _, _, objective, _ = stated(entry["formula"], entry["columns"], Recipe(standardize=False), {})
     X, y = objective.X, objective.Y[:, 0]
+    constant = bool((X[:, 0] == 1).all())
+    fitted_peer = LinearRegression(fit_intercept=constant).fit(X[:, int(constant) :], y)
+    peer = [*([fitted_peer.intercept_] if constant else []), *fitted_peer.coef_]
     found = {
         "set": entry["name"],
         "descend": digits(model.raw[:, 0], certified),
         "descend, std. errors": digits(model.inference.errors[:, 0], errors),
-        "scikit-learn": digits(LinearRegression(fit_intercept=False).fit(X, y).coef_, certified),
+        "scikit-learn": digits(peer, certified),
         "NumPy lstsq": digits(np.linalg.lstsq(X, y, rcond=None)[0], certified),
     }
     try:
         from statsmodels.api import OLS
     except ImportError:
         return found
-    fitted = OLS(y, X).fit()
+    with catch_warnings(action="ignore"):
+        fitted = OLS(y, X).fit()
     return found | {
         "statsmodels": digits(fitted.params, certified),
         "statsmodels, std. errors": digits(fitted.bse, errors),

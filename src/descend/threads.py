@@ -27,18 +27,18 @@ TALL = 2000
 QUIET: Any = {"over": "ignore", "invalid": "ignore"}
 
 
-def block_rows(columns: int, itemsize: int = 8) -> int:
+def block_rows(columns: int, itemsize: int = 8, *, squared: bool = False) -> int:
     """Return how many rows make a block.
 
-    Few enough to stay in the cache, tall enough for a product with itself, and enough that two threads, which take
-    turns at the interpreter, seldom wait for it.
+    Few enough to stay in the cache, and enough that two threads, which take turns at the interpreter, seldom wait for
+    it; where the block is ``squared``, a product with itself, tall enough for that.
     """
-    return max(BLOCK_BYTES // (columns * itemsize), min(4 * columns, TALL), 1)
+    return max(BLOCK_BYTES // (columns * itemsize), min(4 * columns, TALL) if squared else 1, 1)
 
 
-def summed(part: Callable[[slice], Sums], rows: int, columns: int, itemsize: int = 8) -> Sums:
-    """Return the sums of what ``part`` gives for consecutive blocks of the rows of a table so wide."""
-    results = in_order(part, rows, block_rows(columns, itemsize))
+def summed(part: Callable[[slice], Sums], rows: int, size: int) -> Sums:
+    """Return the sums of what ``part`` gives for consecutive blocks of ``size`` rows."""
+    results = in_order(part, rows, size)
     total = next(results)
     for more in results:
         for kept, addend in zip(total, more, strict=True):

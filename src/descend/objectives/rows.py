@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-GATHERED_BYTES = 32_000_000
+GATHERED_BYTES = 40_000_000
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,10 @@ class RowsObjective:
             X, Y = self._block(rows)
             total, slopes = self.loss.total_and_slope(X @ W, Y)
             slopes *= share
-            return np.array([total]), X.T @ slopes
+            return np.array([total]), slopes.T @ X  # the faster way round
 
-        total, G = self._summed(part)
+        total, turned = self._summed(part)
+        G = np.ascontiguousarray(turned.T)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.l2:
                 G += 2 * self.l2 * np.where(self.penalised[:, None], W, 0).astype(G.dtype)
@@ -110,7 +111,7 @@ class RowsObjective:
                     total[:, b, :, a] += product.T
             return (total,)
 
-        (total,) = self._summed(part)
+        (total,) = self._summed(part, squared=True)
         ridge = np.repeat(2 * self.l2 * self.penalised, outputs)
         hessian = total.reshape(w.size, w.size) * self.share + np.diag(ridge)
         return np.asarray((hessian + hessian.T) / 2, dtype=np.float64)
@@ -124,7 +125,7 @@ class RowsObjective:
             rooted = X * np.sqrt(self.loss.curvature(X @ W, Y).mean(axis=1, keepdims=True))
             return (rooted.T @ rooted,)
 
-        (total,) = self._summed(part)
+        (total,) = self._summed(part, squared=True)
         return np.asarray(total * self.share + np.diag(2 * self.l2 * self.penalised), dtype=np.float64)
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
@@ -135,7 +136,7 @@ class RowsObjective:
             X, Y = X.astype(np.float64, copy=False), Y.astype(np.float64, copy=False)
             return X.T @ X, X.T @ Y, np.square(Y).sum(axis=0, keepdims=True)
 
-        gram, cross, squares = self._summed(part)
+        gram, cross, squares = self._summed(part, squared=True)
         return gram, cross, squares
 
     def triangle(self, lengths: Floats) -> Floats:
@@ -216,8 +217,9 @@ class RowsObjective:
             rows = slice(start, rows.stop * self.every, self.every)
         return self.X[rows], self.Y[rows]
 
-    def _summed(self, part: Any) -> tuple[Floats, ...]:
-        return summed(part, self.rows, self.X.shape[1] + self.outputs, self.X.itemsize)
+    def _summed(self, part: Any, *, squared: bool = False) -> tuple[Floats, ...]:
+        size = block_rows(self.X.shape[1] + self.outputs, self.X.itemsize, squared=squared)
+        return summed(part, self.rows, size)
 
     def _block_rows(self, columns: int) -> int:
         return max(block_rows(columns), 4 * columns)

@@ -78,11 +78,11 @@ def quasi_newton(
 
 
 def _samples(objective: RowsObjective) -> list[RowsObjective]:
-    """Return a sixty-fourth and a sixteenth of the rows of a large table, or a quarter, where these are enough."""
+    """Return a sixty-fourth and a twelfth of the rows of a large table, or a quarter, where these are enough."""
     if objective.X.size < LARGE:
         return []
     enough = (ROWS_A_COLUMN if _whole(objective) else ROWS_FOR_A_GUESS) * objective.X.shape[1]
-    shares = (64, 16) if objective.rows // 16 >= enough else (4,)
+    shares = (64, 12) if objective.rows // 12 >= enough else (4,)
     return [objective.sampled(every, seed=every) for every in shares if objective.rows // every >= enough]
 
 
