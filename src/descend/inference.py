@@ -123,7 +123,9 @@ def infer(
     loss = objective.loss
     if objective.l2:
         return Note("inference.penalised", {})
-    if isinstance(loss, SquaredError) and quadratic is not None:
+    if isinstance(loss, SquaredError):
+        if quadratic is None:  # batches, or float32: never quite there
+            return Note("inference.not-optimum", {})
         freedom = objective.rows - weights.shape[0]
         if freedom < 1:
             return Note("inference.no-freedom", {"rows": objective.rows, "columns": weights.shape[0]})
