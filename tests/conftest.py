@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from descend.cli import main
+
 ROOT = Path(__file__).parent.parent
 os.environ["DESCEND_LANG"] = "en"
 
@@ -16,6 +18,13 @@ os.environ["DESCEND_LANG"] = "en"
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+
+def called(capsys, *arguments):
+    """Run the command line in this process, which is quicker; returns the exit code and both outputs."""
+    code = main([str(argument) for argument in arguments])
+    out = capsys.readouterr()
+    return code, out.out, out.err
 
 
 @pytest.fixture

@@ -12,8 +12,7 @@ import time
 import numpy as np
 import polars as pl
 import pytest
-
-from descend.cli import main
+from conftest import called
 
 ENVIRONMENT = {**os.environ, "DESCEND_LANG": "", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 
@@ -33,13 +32,6 @@ def descend(*arguments, cwd=None, **environment):
         check=False,
         timeout=120,
     )
-
-
-def called(capsys, *arguments):
-    """Run in this process, which is quicker; returns the exit code and both outputs."""
-    code = main([str(argument) for argument in arguments])
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 @pytest.fixture(autouse=True)

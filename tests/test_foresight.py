@@ -13,11 +13,11 @@ from itertools import combinations, count, islice
 import numpy as np
 import polars as pl
 import pytest
+from conftest import called
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
-from descend.cli import main
 from descend.errors import DescendError, DivergedError, ModelError, OptionError
 from descend.foresight import SHARES, best_momentum, best_rate, largest_stable_rate
 from descend.labs import find
@@ -629,12 +629,6 @@ def test_a_diverged_model_gives_its_epochs_as_long_as_they_are_finite(noisy):
 def english(monkeypatch):
     monkeypatch.setenv("DESCEND_LANG", "en")
     monkeypatch.setenv("COLUMNS", "200")
-
-
-def called(capsys, *arguments):
-    code = main([str(argument) for argument in arguments])
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 def test_the_command_tells_curvature_rates_and_outlook_in_both_languages(scores, capsys):

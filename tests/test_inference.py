@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from conftest import called
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from scipy import stats
@@ -439,12 +440,6 @@ def test_a_forged_inference_is_refused(forgery, formula, noisy, tmp_path):
 
 
 # ---------------------------------------------------------------- the command line
-
-
-def called(capsys, *arguments):
-    code = main([str(argument) for argument in arguments])
-    out = capsys.readouterr()
-    return code, out.out, out.err
 
 
 @pytest.fixture(autouse=True)
