@@ -140,8 +140,11 @@ def test_batches_of_a_shuffle_add_up_to_the_whole(seed, size, outputs, count):
     design, target = random.normal(size=(count, 3)), random.normal(size=(count, outputs))
     whole = RowsObjective(design, target, SquaredError("sse", mean=False), outputs, 0.0, np.ones(3, dtype=bool))
     w = random.normal(size=3 * outputs)
-    shuffled = whole.shuffled(random.permutation(count))
-    parts = [shuffled.batch(start, min(start + size, count)) for start in range(0, count, size)]
-    assert sum(part.rows for part in parts) == count
-    assert sum(part.value(w) for part in parts) == pytest.approx(whole.value(w))
-    np.testing.assert_allclose(sum(part.gradient(w) for part in parts), whole.gradient(w), atol=1e-9)
+    order = random.permutation(count)
+    rows, value, gradient = 0, 0.0, np.zeros(w.size)
+    for part in whole.batches(size, order):
+        rows, value, gradient = rows + part.rows, value + part.value(w), gradient + part.gradient(w)
+    assert rows == count
+    assert value == pytest.approx(whole.value(w))
+    np.testing.assert_allclose(gradient, whole.gradient(w), atol=1e-9)
+    assert {part.rows for part in whole.batches(size, order, drop_last=True)} <= {size}

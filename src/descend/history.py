@@ -23,8 +23,9 @@ class History:
     """The record of a run.
 
     ``epoch[i]`` updates had been made when ``loss[i]`` (with its penalty), ``gradient_norm[i]`` and, where rows were
-    held out to stop early, ``validation_loss[i]`` were taken; epoch 0 is the start. ``snapshots`` holds parameters
-    (flat) at the epochs of ``snapshot_epoch``. ``weights`` are the final ones, ``stop`` says why the run ended and
+    held out to stop early, ``validation_loss[i]`` were taken; epoch 0 is the start. ``batch_loss`` are the losses of
+    the batches in their order, where they were asked for. ``snapshots`` holds parameters (flat) at the epochs of
+    ``snapshot_epoch``. ``weights`` are the final ones, ``stop`` says why the run ended and
     ``elapsed`` how long it took in seconds.
     """
 
@@ -43,6 +44,7 @@ class History:
     final_gradient_norm: float = float("nan")
     gap: float | None = None
     batch_size: int | None = None
+    batch_loss: Floats = field(default_factory=lambda: np.empty(0))
 
     def __len__(self) -> int:
         return int(self.epoch.size)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -47,10 +49,6 @@ class Batched(Objective, Protocol):
         """The number of rows."""
         ...
 
-    def shuffled(self, order: NDArray[np.int64]) -> Batched:
-        """Return the objective of the same rows in another order."""
-        ...
-
-    def batch(self, start: int, stop: int) -> Batched:
-        """Return the objective of the rows from ``start`` to ``stop``."""
+    def batches(self, size: int, order: NDArray[np.int64], *, drop_last: bool = False) -> Iterator[Objective]:
+        """Yield the objective of each ``size`` rows in an order, good until the next one is asked for."""
         ...

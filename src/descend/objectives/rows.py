@@ -11,6 +11,8 @@ from descend.losses import AbsoluteError
 from descend.threads import block_rows, in_order, summed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from descend.losses import Loss
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 GATHERED_BYTES = 40_000_000
+BATCHES_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -184,13 +187,20 @@ class RowsObjective:
         share = self.share * self.rows if self.loss.mean else float(size)
         return self.loss.curvature_limit * self.longest_row() ** 2 * share + 2 * self.l2
 
-    def shuffled(self, order: NDArray[np.int64]) -> RowsObjective:
-        """Return the same rows in another order; they are gathered once, which batches then share."""
-        return replace(self, X=self.X[order], Y=self.Y[order])
+    def batches(self, size: int, order: NDArray[np.int64], *, drop_last: bool = False) -> Iterator[RowsObjective]:
+        """Yield the objective of each ``size`` rows in an order; the last, smaller one too unless ``drop_last``.
 
-    def batch(self, start: int, stop: int) -> RowsObjective:
-        """Return the objective of some neighbouring rows, without copying them."""
-        return replace(self, X=self.X[start:stop], Y=self.Y[start:stop])
+        A batch is good until the next one is asked for: rows are gathered a cache's worth at a time, into one buffer.
+        """
+        rows = order.size // size * size if drop_last else order.size
+        together = size * max(BATCHES_BYTES // (size * self.X[:1].nbytes), 1)
+        X, Y = np.empty((min(together, rows), self.X.shape[1]), self.X.dtype), self.Y[order[:rows]]
+        for first in range(0, rows, together):
+            chosen = order[first : min(first + together, rows)]
+            self.X.take(chosen, axis=0, out=X[: chosen.size], mode="clip")
+            for start in range(0, chosen.size, size):
+                stop = min(start + size, chosen.size)
+                yield replace(self, X=X[start:stop], Y=Y[first + start : first + stop])
 
     def sampled(self, every: int, seed: int = 0) -> RowsObjective:
         """Return the objective of one row out of ``every`` so many neighbours, drawn at random.

@@ -1,0 +1,72 @@
+"""A run kept as it goes, so that it can be taken up again where it was stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend import storage
+from descend.errors import OptionError
+from descend.files import plain
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.solvers.record import Record
+
+    Arrays = dict[str, NDArray[Any]]
+
+EVERY = 1.0  # seconds between two writings, at least
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A run as it was before the updates of ``epoch``: what was recorded, and the solver's own state."""
+
+    epoch: int
+    record: Arrays
+    state: Arrays
+    facts: dict[str, Any]
+
+
+class Checkpoint:
+    """A file that holds the run which ``mark`` describes; with ``resume`` the run goes on from it where it is there.
+
+    It is written at most once in EVERY seconds, whole or not at all.
+    """
+
+    def __init__(self, path: str | Path, mark: dict[str, Any], *, resume: bool = False) -> None:
+        self.path, self.mark, self.resume = Path(path), plain(mark), resume
+        self._written = -np.inf
+
+    def load(self) -> Kept | None:
+        """Return the run to take up; None where there is none.
+
+        Raises ModelError for a file that is damaged or none of ours, OptionError (``option.other-run``) for that of
+        another run.
+        """
+        if not self.resume or not self.path.exists():
+            return None
+        header, arrays = storage.read(self.path)
+        found = header.get("checkpoint")
+        different = [] if found is None else [key for key in self.mark if found.get(key) != self.mark[key]]
+        if found is None or different:
+            raise OptionError("option.other-run", path=str(self.path), different=", ".join(different) or "-")
+        parts: dict[str, Arrays] = {"record": {}, "state": {}}
+        for name, array in arrays.items():
+            part, _, key = name.partition(".")
+            parts[part][key] = array
+        return Kept(int(header["epoch"]), parts["record"], parts["state"], header["facts"])
+
+    def save(self, epoch: int, record: Record, state: Arrays, facts: dict[str, Any] | None = None) -> None:
+        """Keep the run as it is before the updates of ``epoch``, unless it has just been kept."""
+        if monotonic() - self._written < EVERY:
+            return
+        header = {"checkpoint": self.mark, "epoch": epoch, "facts": facts or {}}
+        arrays = {f"record.{name}": array for name, array in record.state().items()}
+        storage.write(self.path, header, arrays | {f"state.{name}": array for name, array in state.items()})
+        self._written = monotonic()
