@@ -10,6 +10,7 @@ import numpy as np
 from descend.columns import Columns, gather, uses
 from descend.design import Design
 from descend.forecasting import foretell
+from descend.foresight import Forecast
 from descend.formula import parse
 from descend.losses import Loss, make_loss
 from descend.messages import Note
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.columns import Use
-    from descend.foresight import Forecast
     from descend.history import History
+    from descend.networks.network import Network
     from descend.objectives.gram import GramObjective
+    from descend.objectives.module import ModuleObjective
     from descend.recipe import Recipe
+    from descend.solvers.checkpoints import Checkpoint
     from descend.solvers.fast_forward import Descent
 
     Floats = NDArray[np.floating[Any]]
@@ -43,21 +46,24 @@ class Trained:
     """One run of the solver: the design and parameters (columns x outputs) it gave and how it went.
 
     ``objective`` and ``data`` are the fitted rows; ``quadratic`` squared error's engine over them, ``descent`` its run
-    in closed form and ``forecast`` what was known before it, each where it was made.
+    in closed form and ``forecast`` what was known before it, each where it was made. Where the hypothesis is a
+    ``network``, ``weights`` is its flat state (numbers x 1).
     """
 
     design: Design
     weights: Floats
     history: History
-    objective: RowsObjective
+    objective: RowsObjective | ModuleObjective
     data: Columns
     quadratic: GramObjective | None = None
     descent: Descent | None = None
     forecast: Forecast | None = None
+    network: Network | None = None
 
     def predict(self, target: Target, data: Columns) -> Floats:
         """Return predictions for rows."""
-        return target.predict(self.design.matrix(data) @ self.weights)
+        X = self.design.matrix(data)
+        return target.predict(X @ self.weights if self.network is None else self.network.predictor(X))
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,10 @@ class Problem:
         if data is None:
             data = gather({**wanted, **outputs}, table, missing=recipe.missing, required=outputs)
         target = learn_target(hypothesis, family, data)
-        loss = make_loss(recipe.loss, family, delta=recipe.delta)
+        loss = make_loss("auto" if callable(recipe.loss) else recipe.loss, family, delta=recipe.delta)
         loss.check(target.encode(data), target.columns[0])
         notes = [why, *table.notes, *data.notes]
-        if recipe.optimizer == "auto" and recipe.iterates:
+        if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
             notes.append(Note("note.sgd-asked", {}))
         return cls(hypothesis, wanted, data, target, loss, notes)
 
@@ -108,46 +114,92 @@ class Problem:
         halt: bool = True,
         on_batch: OnEpoch | None = None,
         on_forecast: OnForecast | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Trained:
-        """Fit on some of the rows; ``halt`` and ``on_batch`` as in ``iterate``, ``on_forecast`` as in ``fit``."""
-        validation = None
+        """Fit on some of the rows; ``halt``, ``on_batch`` and ``checkpoint`` as in ``iterate``, ``on_forecast`` as in
+        ``fit``.
+        """
+        design_rows, held = rows, None
         if recipe.patience is not None:
             inner = split_rows(rows.size, str(recipe.validation), recipe.seed, None)
-            held, design_rows = rows[inner.folds[0][1]], rows
-            rows = rows[inner.train]
-            design, objective = self.objective(rows, recipe, learn_from=design_rows)
-            validation = self._over(design, held, recipe)[1]
-        else:
-            design, objective = self.objective(rows, recipe)
+            rows, held = rows[inner.train], rows[inner.folds[0][1]]
+        if recipe.batch_history and on_batch is None:
+            on_batch = _recorded
+        if recipe.networked:
+            design = self._design(design_rows, recipe)
+            return self._train_network(
+                design, rows, held, recipe, on_epoch, halt=halt, on_batch=on_batch, on_forecast=on_forecast,
+                checkpoint=checkpoint,
+            )  # fmt: skip
+        design, objective = self.objective(rows, recipe, learn_from=design_rows)
+        validation = None if held is None else self._over(design, held, recipe)[1]
         start = recipe.start(design.names, objective.outputs)
         quadratic = quadratic_of(objective, recipe)
         forecast = None
         if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):
             forecast = foretell(objective, start, recipe, quadratic, design.names)
             on_forecast(forecast)
-        history = solve(objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch)
+        history = solve(
+            objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch,
+            checkpoint=checkpoint,
+        )  # fmt: skip
         weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
         descent = descent_of(quadratic, start, history, recipe)
         data = self.data if rows.size == len(self.data) else self.data.take(rows)
         return Trained(design, weights, history, objective, data, quadratic, descent, forecast)
 
+    def _train_network(
+        self,
+        design: Design,
+        rows: Rows,
+        held: Rows | None,
+        recipe: Recipe,
+        on_epoch: OnEpoch | None,
+        *,
+        halt: bool,
+        on_batch: OnEpoch | None,
+        on_forecast: OnForecast | None,
+        checkpoint: Checkpoint | None,
+    ) -> Trained:
+        """Fit a network on some of the rows; ``held`` are those to stop by."""
+        from descend.networks import training
+
+        Y = self.target.encode(self.data.take(rows))
+        network = training.prepare(design, self.target, Y, recipe)
+        forecast = Forecast(reason="forecast.network", asked=True)
+        if on_forecast is not None:
+            on_forecast(forecast)
+
+        def over(chosen: Rows) -> ModuleObjective:
+            X, Y = self._arrays(design, chosen)
+            source = training.in_memory(network, X, Y)
+            return training.objective_of(network, source, self.loss, recipe, classes=self.target.family == "softmax")
+
+        objective = over(rows)
+        history = training.train(
+            objective, recipe, None if held is None else over(held), halt=halt, checkpoint=checkpoint,
+            on_epoch=on_epoch, on_batch=on_batch,
+        )  # fmt: skip
+        weights = np.asarray(history.weights[:, None], dtype=np.float64)
+        return Trained(design, weights, history, objective, self.data.take(rows), forecast=forecast, network=network)
+
     def objective(self, rows: Rows, recipe: Recipe, *, learn_from: Rows | None = None) -> tuple[Design, RowsObjective]:
         """Learn the design from some rows (default: the same) and return it with the loss over ``rows``."""
-        design = Design.learn(
-            self.hypothesis,
-            self.uses,
-            self.data,
-            rows=rows if learn_from is None else learn_from,
-            standardize=recipe.standardize,
-            ddof=recipe.ddof,
+        return self._over(self._design(rows if learn_from is None else learn_from, recipe), rows, recipe)
+
+    def _design(self, rows: Rows, recipe: Recipe) -> Design:
+        return Design.learn(
+            self.hypothesis, self.uses, self.data, rows=rows, standardize=recipe.standardize, ddof=recipe.ddof
         )
-        return self._over(design, rows, recipe)
+
+    def _arrays(self, design: Design, rows: Rows) -> tuple[Floats, Floats]:
+        data = self.data if rows.size == len(self.data) else self.data.take(rows)
+        return design.matrix(data), self.target.encode(data)
 
     def _over(self, design: Design, rows: Rows, recipe: Recipe) -> tuple[Design, RowsObjective]:
-        data = self.data if rows.size == len(self.data) else self.data.take(rows)
+        X, Y = self._arrays(design, rows)
         with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
-            X = design.matrix(data).astype(recipe.dtype, copy=False)
-            Y = self.target.encode(data).astype(recipe.dtype, copy=False)
+            X, Y = X.astype(recipe.arithmetic, copy=False), Y.astype(recipe.arithmetic, copy=False)
         objective = RowsObjective(X, Y, self.loss, len(self.target.outputs), recipe.l2, design.penalised)
         require_finite(objective)
         return design, objective
@@ -182,3 +234,7 @@ class Problem:
                 again = trained if trained and split.method == "holdout" else self.train(fitted, recipe)
                 predictions.append(again.predict(self.target, self.data.take(test)))
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
+
+
+def _recorded(epoch: int, loss: float) -> None:
+    """Let the losses of batches be kept that nobody asked to hear."""

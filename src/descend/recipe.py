@@ -10,6 +10,7 @@ import numpy as np
 from descend import losses, optimizers
 from descend.columns import POLICIES
 from descend.errors import OptionError
+from descend.networks.architecture import parse_architecture
 from descend.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -17,21 +18,31 @@ if TYPE_CHECKING:
 
     Init = str | Mapping[str, float | Sequence[float]] | Sequence[float] | np.ndarray[Any, Any]
 
-DTYPES = ("float64", "float32")
+DTYPES = ("auto", "float64", "float32")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 EPOCHS = 1000
+BATCH = 32  # rows a step of a network whose optimizer is left to us
+STEPS = 3000  # that it takes where the epochs are left to us too
+FEWEST, MOST = 5, 500
+OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision")
+OF_EQUATIONS = ("l2", "tolerance", "init")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How to fit.
 
+    hypothesis: "linear"; a network, such as "mlp(32, 16, dropout=0.1)" or "cnn"; or a PyTorch module, or a class of them.
     family: "auto", "linear", "logistic" or "softmax".
     loss: "auto" (the family's), "mse", "sse", "mae", "huber" (corner at ``delta``), "msle", "mape",
-        "binary_cross_entropy" or "cross_entropy".
-    optimizer: "auto" goes to the optimum; "sgd" (with ``momentum``, ``nesterov``), "rmsprop", "adagrad", "adam".
+        "binary_cross_entropy" or "cross_entropy"; of a network also a callable of logits and targets.
+    optimizer: "auto" goes to the optimum; "sgd" (with ``momentum``, ``nesterov``), "rmsprop", "adagrad", "adam". Of a
+        network "auto" is adam in batches of 32, and any optimizer of torch.optim is had by name or as an object.
     lr: learning rate; "auto" or None takes the best one (sgd) or the optimizer's usual one.
-    epochs: how many (None: 1000); tolerance: stop when the gradient's norm falls to so many times its first.
-    batch_size: rows a step; None: all.
+    epochs: how many (None: 1000; of a network under "auto" about 3,000 steps); tolerance: stop when the gradient's norm
+        falls to so many times its first.
+    batch_size: rows a step; None: all. drop_last: leave out the last batch of an epoch where it is smaller.
+    batch_history: keep the loss of every batch.
     schedule: "constant", "step" (``gamma`` every ``step_size`` epochs), "exponential", "cosine"; ``warmup`` epochs.
     l2: adds l2 times the squared parameters, the intercept's excepted (PyTorch's weight_decay is 2 l2).
     standardize: scale columns inside to mean 0 and deviation 1 (``ddof`` 0: population's, 1: sample's).
@@ -42,18 +53,24 @@ class Recipe:
         or a number of folds.
     patience: stop when the loss on held-out ``validation`` (a share of the training rows) has not improved for so
         many epochs; None: never.
+    dtype: "float64" or "float32"; "auto": float64, of a network float32.
+    weight_decay, clip, device, mixed_precision: of networks: the optimizer's weight decay, the largest norm of a step's
+        gradient, where to compute ("auto": a graphics processor where there is one), half precision on cuda.
     """
 
+    hypothesis: Any = "linear"
     family: str = "auto"
-    loss: str = "auto"
+    loss: Any = "auto"
     delta: float = 1.0
-    optimizer: str = "auto"
+    optimizer: Any = "auto"
     lr: float | str | None = None
     momentum: float = 0.0
     nesterov: bool = False
     epochs: int | None = None
     tolerance: float = 0.0
     batch_size: int | None = None
+    drop_last: bool = False
+    batch_history: bool = False
     schedule: str = "constant"
     gamma: float = 0.1
     step_size: int = 100
@@ -67,31 +84,39 @@ class Recipe:
     test: str | float = "auto"
     validation: float = 0.2
     patience: int | None = None
-    dtype: str = "float64"
+    dtype: str = "auto"
+    weight_decay: float = 0.0
+    clip: float | None = None
+    device: str = "auto"
+    mixed_precision: bool = False
 
     def __post_init__(self) -> None:
         """Check everything that can be checked before a table is read; raises OptionError."""
         for f in fields(self):
             value = getattr(self, f.name)
-            if type(f.default) is float or f.name == "lr":
+            if type(f.default) is float or f.name in ("lr", "clip"):
                 given = value is not None and not (f.name == "lr" and value == "auto")
                 if given and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
                     raise OptionError("option.not-number", name=f.name, value=value)
-        if self.loss not in ("auto", *losses.NAMES):
+        if isinstance(self.hypothesis, str) and self.networked:
+            parse_architecture(self.hypothesis)
+        if self.loss not in ("auto", *losses.NAMES) and not (self.networked and callable(self.loss)):
             raise OptionError("option.loss", value=self.loss, known=", ".join(losses.NAMES))
         if self.missing not in POLICIES:
             raise OptionError("option.missing", value=self.missing, known=", ".join(POLICIES))
         if self.dtype not in DTYPES:
             raise OptionError("option.dtype", value=self.dtype, known=", ".join(DTYPES))
+        if self.device not in DEVICES:
+            raise OptionError("option.device", value=self.device, known=", ".join(DEVICES))
         if self.ddof not in (0, 1):
             raise OptionError("option.ddof", value=self.ddof)
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
                 raise OptionError("option.count", name=name, value=value)
-        for name in ("l2", "tolerance"):
+        for name in ("l2", "tolerance", "weight_decay", "clip"):
             value = getattr(self, name)
-            if not (np.isfinite(value) and value >= 0):
+            if value is not None and not (np.isfinite(value) and value >= 0):
                 raise OptionError("option.not-negative", name=name, value=value)
         if not 0 < self.validation < 1:
             raise OptionError("option.share", name="validation", value=self.validation)
@@ -99,7 +124,7 @@ class Recipe:
             raise OptionError("option.not-negative", name="seed", value=self.seed)
         if isinstance(self.init, str) and self.init not in ("zeros", "normal"):
             raise OptionError("option.init", value=self.init)
-        if self.optimizer != "auto" or self.iterates:
+        if not self.networked and (self.optimizer != "auto" or self.iterates):
             name = "sgd" if self.optimizer == "auto" else self.optimizer
             lr = 1.0 if self.rate is None else self.rate
             optimizers.make_optimizer(name, lr, momentum=self.momentum, nesterov=self.nesterov)
@@ -113,11 +138,33 @@ class Recipe:
             "gamma": (self.schedule in ("step", "exponential"), "schedule step, exponential"),
             "step_size": (self.schedule == "step", "schedule step"),
             "delta": (self.loss == "huber", "loss huber"),
+            "drop_last": (self.batch is not None, "batch_size"),
+            "batch_history": (self.batch is not None, "batch_size"),
+            **dict.fromkeys(OF_NETWORKS, (self.networked, "hypothesis mlp, cnn")),
+            **dict.fromkeys(OF_EQUATIONS, (not self.networked, "hypothesis linear")),
         }
         defaults = {f.name: f.default for f in fields(self)}
         for name, (met, needed) in needs.items():
-            if not met and getattr(self, name) != defaults[name]:
+            if not met and not _same(getattr(self, name), defaults[name]):
                 raise OptionError("option.no-effect", name=name, needs=needed)
+
+    @property
+    def networked(self) -> bool:
+        """Whether the hypothesis is a network."""
+        return not (isinstance(self.hypothesis, str) and self.hypothesis == "linear")
+
+    @property
+    def arithmetic(self) -> str:
+        """The numbers that are computed with: float64 or float32."""
+        if self.dtype != "auto":
+            return self.dtype
+        return "float32" if self.networked else "float64"
+
+    @property
+    def batch(self) -> int | None:
+        """The rows a step, None for all."""
+        usual = BATCH if self.networked and isinstance(self.optimizer, str) and self.optimizer == "auto" else None
+        return usual if self.batch_size is None else int(self.batch_size)
 
     @property
     def iterates(self) -> bool:
@@ -129,6 +176,10 @@ class Recipe:
     @property
     def method(self) -> str:
         """The optimizer that is used: the one asked for, or sgd where "auto" cannot honour a setting."""
+        if not isinstance(self.optimizer, str):
+            return type(self.optimizer).__name__.lower()
+        if self.networked:
+            return "adam" if self.optimizer == "auto" else self.optimizer
         return "sgd" if self.optimizer == "auto" and self.iterates else self.optimizer
 
     @property
@@ -141,9 +192,15 @@ class Recipe:
         """The number of epochs."""
         return EPOCHS if self.epochs is None else int(self.epochs)
 
-    def make_schedule(self) -> Schedule:
-        """Return the schedule of the learning rate."""
-        return Schedule(self.schedule, self.length, self.gamma, self.step_size, self.warmup)
+    def epochs_for(self, rows: int) -> int:
+        """Return the number of epochs over so many rows."""
+        if self.epochs is not None or self.batch is None or self.batch_size is not None or not self.networked:
+            return self.length
+        return min(max(-(-STEPS * self.batch // max(rows, 1)), FEWEST), MOST)
+
+    def make_schedule(self, epochs: int | None = None) -> Schedule:
+        """Return the schedule of the learning rate over so many epochs (None: ``length``)."""
+        return Schedule(self.schedule, epochs or self.length, self.gamma, self.step_size, self.warmup)
 
     def changes(self) -> dict[str, Any]:
         """Return the settings that differ from the defaults."""
@@ -155,6 +212,8 @@ class Recipe:
                 value = value.tolist()
             if f.name == "init" and not isinstance(value, str):
                 value = "given"
+            if f.name in ("hypothesis", "optimizer", "loss") and not isinstance(value, str):
+                value = getattr(value, "__name__", type(value).__name__)
             if value != f.default:
                 changed[f.name] = value
         return changed
@@ -182,3 +241,8 @@ class Recipe:
         if not np.isfinite(start).all():
             raise OptionError("option.init-finite")
         return start.ravel()
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Tell whether a setting is as it was; arrays and objects of the user's are not."""
+    return value is default or (isinstance(value, str | int | float) and bool(value == default))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from descend.objectives.rows import RowsObjective
     from descend.optimizers import Optimizer
     from descend.recipe import Recipe
+    from descend.solvers.checkpoints import Checkpoint
 
     Floats = NDArray[np.floating[Any]]
     OnEpoch = Callable[[int, float], None]
@@ -41,6 +42,7 @@ def solve(
     *,
     halt: bool = True,
     on_batch: OnEpoch | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Choose the engine and the solver that give the recipe's run, and run it.
 
@@ -67,16 +69,18 @@ def solve(
     engine = quadratic if quadratic is not None and quadratic.trustworthy else objective
     history = iterate(
         engine,
-        start.astype(recipe.dtype),
+        start.astype(recipe.arithmetic),
         optimizer,
         schedule,
         recipe.length,
         batch_size=recipe.batch_size,
+        drop_last=recipe.drop_last,
         seed=recipe.seed,
         tolerance=recipe.tolerance,
         validation=validation,
         patience=recipe.patience,
         halt=halt,
+        checkpoint=checkpoint,
         on_epoch=on_epoch,
         on_batch=on_batch,
     )
@@ -87,7 +91,7 @@ def quadratic_of(objective: RowsObjective, recipe: Recipe) -> GramObjective | No
     """Return squared error's Gram engine where the recipe can use it: all rows at once, in float64."""
     if not isinstance(objective.loss, SquaredError) or recipe.batch_size is not None:
         return None
-    if not (recipe.dtype == "float64" or recipe.method == "auto"):
+    if not (recipe.arithmetic == "float64" or recipe.method == "auto"):
         return None
     return GramObjective.of(objective)
 

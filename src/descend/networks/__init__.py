@@ -1,0 +1,1 @@
+"""Hypotheses that are networks: named architectures and any PyTorch module, as functions of a design's columns."""

@@ -1,0 +1,162 @@
+"""Building networks: from an architecture's name, from a user's module or class, or from a class in a user's file."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.errors import OptionError
+from descend.networks.architecture import Architecture, parse_architecture, parse_call
+from descend.networks.network import Network, require_torch
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+
+    from descend.design import Design
+    from descend.target import Target
+
+    Floats = NDArray[np.floating[Any]]
+
+SQUASHING = ("Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid")
+
+
+def build(
+    hypothesis: Any, design: Design, target: Target, *, seed: int = 0, moments: tuple[Floats, Floats] | None = None
+) -> Network:
+    """Return a network for a design and a target, its first parameters drawn from ``seed``.
+
+    hypothesis: an architecture's text, a module (copied; with the parameters it has), or a class of modules, called
+    with ``inputs`` and ``outputs`` where it takes them.
+    moments: centre and spread of each output; 0 and 1 if left out.
+    Raises OptionError, DesignError.
+    """
+    torch = require_torch()
+    outputs, intercept = len(target.outputs), design.hypothesis.intercept
+    inputs, shape = len(design.names) - intercept, design.image_shape
+    if inputs == 0:
+        raise OptionError("option.hypothesis-inputs")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if isinstance(hypothesis, str):
+            architecture = parse_architecture(hypothesis)
+            if architecture.name == "cnn" and (shape is None or len(shape) not in (2, 3)):
+                raise OptionError("option.hypothesis-image", value=hypothesis)
+            cnn = architecture.name == "cnn"
+            body = _cnn(architecture, shape or (), outputs) if cnn else _mlp(architecture, inputs, outputs, intercept)
+            title, shape = str(architecture), shape if cnn else None
+        else:
+            body = _made(hypothesis, inputs, outputs)
+            title = type(body).__name__
+            _refuse_squashed(body)
+    centre, spread = moments if moments is not None else (np.zeros(outputs), np.ones(outputs))
+    return Network(body, outputs, centre, spread, intercept, title, shape)
+
+
+def is_module(hypothesis: Any) -> bool:
+    """Tell whether something is a PyTorch module or a class of them, without importing PyTorch for it."""
+    kind = hypothesis if isinstance(hypothesis, type) else type(hypothesis)
+    return any(base.__module__ == "torch.nn.modules.module" and base.__name__ == "Module" for base in kind.__mro__)
+
+
+def class_in_file(text: str) -> Any:
+    """Return a module from ``file.py:Class`` or ``file.py:Class(16, dropout=0.1)``: the file is run, so it is the
+    user's own choice and never taken from a model, a page or a server.
+
+    Without parentheses the class is returned as it is. Raises OptionError.
+    """
+    import importlib.util
+
+    path, _, call = text.rpartition(":")
+    if not path or not Path(path).is_file():
+        raise OptionError("option.module-file", value=text, path=path or text)
+    name, positional, keywords = parse_call(call)
+    spec = importlib.util.spec_from_file_location(f"descend_user_{Path(path).stem}", path)
+    assert spec is not None and spec.loader is not None
+    code = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(code)
+        made = getattr(code, name, None)
+        if not (isinstance(made, type) and is_module(made)):
+            raise OptionError("option.module-class", path=path, name=name)
+        return made if positional is None else made(*positional, **keywords)
+    except OptionError:
+        raise
+    except Exception as error:  # whatever the user's own code raises
+        reason = f"{type(error).__name__}: {error}"
+        raise OptionError("option.module-fails", path=path, name=name, reason=reason[:300]) from error
+
+
+def _made(hypothesis: Any, inputs: int, outputs: int) -> torch.nn.Module:
+    if not is_module(hypothesis):
+        raise OptionError("option.hypothesis-kind", found=type(hypothesis).__name__)
+    if not isinstance(hypothesis, type):
+        copied: torch.nn.Module = copy.deepcopy(hypothesis)
+        return copied
+    takes = inspect.signature(hypothesis).parameters
+    given = {"inputs": inputs, "outputs": outputs}
+    try:
+        made: torch.nn.Module = hypothesis(**{name: value for name, value in given.items() if name in takes})
+    except TypeError as error:
+        raise OptionError("option.module-arguments", name=hypothesis.__name__, reason=str(error)) from error
+    return made
+
+
+def _refuse_squashed(body: torch.nn.Module) -> None:
+    """A body that ends in a sigmoid or a softmax gives probabilities, where the losses take logits."""
+    layers = [layer for layer in body.modules() if not list(layer.children())]
+    if layers and type(layers[-1]).__name__ in SQUASHING:
+        raise OptionError("option.module-squashed", name=type(layers[-1]).__name__)
+
+
+def _mlp(architecture: Architecture, inputs: int, outputs: int, bias: bool) -> torch.nn.Module:
+    from torch import nn
+
+    layers: list[nn.Module] = []
+    for size in architecture.sizes:
+        layers.append(nn.Linear(inputs, size, bias=bias))
+        if architecture.batch_norm:
+            layers.append(nn.BatchNorm1d(size))
+        layers.append(_activation(architecture))
+        if architecture.dropout:
+            layers.append(nn.Dropout(architecture.dropout))
+        inputs = size
+    return nn.Sequential(*layers, nn.Linear(inputs, outputs, bias=bias))
+
+
+def _cnn(architecture: Architecture, shape: tuple[int, ...], outputs: int) -> torch.nn.Module:
+    from torch import nn
+
+    height, width = shape[:2]
+    channels = shape[2] if len(shape) == 3 else 1
+    layers: list[nn.Module] = [_ChannelsFirst()]
+    for size in architecture.sizes:
+        if min(height, width) < 2:
+            pixels = " x ".join(map(str, shape))
+            raise OptionError("option.hypothesis-small", value=str(architecture), pixels=pixels)
+        layers.append(nn.Conv2d(channels, size, architecture.kernel, padding=architecture.kernel // 2))
+        if architecture.batch_norm:
+            layers.append(nn.BatchNorm2d(size))
+        layers += [_activation(architecture), nn.MaxPool2d(2)]
+        channels, height, width = size, height // 2, width // 2
+    layers.append(nn.Flatten())
+    inputs = channels * height * width
+    for size in (architecture.dense,) if architecture.dense else ():
+        layers += [nn.Linear(inputs, size), _activation(architecture)]
+        inputs = size
+    if architecture.dropout:
+        layers.append(nn.Dropout(architecture.dropout))
+    return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+
+
+def _activation(architecture: Architecture) -> torch.nn.Module:
+    from torch import nn
+
+    return {
+        "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU, "elu": nn.ELU,
+        "leaky_relu": nn.LeakyReLU,
+    }[architecture.activation]()  # fmt: skip

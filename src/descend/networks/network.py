@@ -1,0 +1,129 @@
+"""A network: a PyTorch module as a function from a design's columns to the linear predictor of the target."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.errors import DesignError, OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    import torch
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+BLOCK_NUMBERS = 1_000_000
+
+
+def require_torch() -> ModuleType:
+    """Return PyTorch; raises OptionError (``option.needs-extra``) where it is not installed."""
+    try:
+        import torch
+    except ImportError as error:
+        raise OptionError("option.needs-extra", package="PyTorch", extra="torch") from error
+    return torch
+
+
+@dataclass
+class Network:
+    """centre + spread * body(columns), the output of a module in the unit of the target.
+
+    body: takes rows x columns, or rows of the ``shape`` that a row's columns have; gives rows x outputs (or rows).
+    centre, spread: of each output: the target's mean and deviation where it is standardised, else 0 and 1.
+    intercept: whether the design has a column of ones first, which the body does not see.
+    title: what the hypothesis is called.
+    """
+
+    body: torch.nn.Module
+    outputs: int
+    centre: Floats
+    spread: Floats
+    intercept: bool
+    title: str
+    shape: tuple[int, ...] | None = None
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        """Return rows x outputs; X is rows x the design's columns without the intercept's, on the body's device.
+
+        Raises DesignError where the body gives another shape.
+        """
+        inputs = X if self.shape is None else X.reshape(len(X), *self.shape)
+        Z: torch.Tensor = self.body(inputs)
+        if Z.ndim == 1:
+            Z = Z[:, None]
+        if Z.ndim != 2 or Z.shape != (len(X), self.outputs):
+            found = " x ".join(map(str, Z.shape))
+            raise DesignError("design.module-outputs", found=found, expected=f"{len(X)} x {self.outputs}")
+        if self.spread.any() and (self.centre.any() or (self.spread != 1).any()):
+            return Z * Z.new_tensor(self.spread) + Z.new_tensor(self.centre)
+        return Z
+
+    def columns(self, X: Floats) -> Floats:
+        """Return the columns of a design matrix that the body sees."""
+        return X[:, 1:] if self.intercept else X
+
+    def predictor(self, X: Floats) -> Floats:
+        """Return the linear predictor, rows x outputs in float64, of a design matrix; dropout and the like are off."""
+        torch = require_torch()
+        like = self.reference()
+        made = [np.empty((0, self.outputs))]
+        with self.resting(), torch.inference_mode():
+            for rows in self.blocks(len(X)):
+                block = np.ascontiguousarray(self.columns(X)[rows])
+                Z = self.forward(torch.from_numpy(block).to(like.device, like.dtype))
+                made.append(Z.double().cpu().numpy())
+        return np.concatenate(made)
+
+    def blocks(self, rows: int, columns: int = 1000) -> Iterator[slice]:
+        """Yield the slices in which so many rows are looked at, so that what lies between layers stays small."""
+        size = max(BLOCK_NUMBERS // max(columns, 1), 64)
+        for first in range(0, rows, size):
+            yield slice(first, min(first + size, rows))
+
+    def reference(self) -> torch.Tensor:
+        """Return a tensor of the kind and on the device that the body computes with."""
+        torch = require_torch()
+        first = next((tensor for tensor in self.body.parameters() if tensor.is_floating_point()), None)
+        return torch.zeros(()) if first is None else first
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Look at the body as it predicts: dropout off, batch norm by its running means."""
+        learning = self.body.training
+        self.body.eval()
+        try:
+            yield
+        finally:
+            self.body.train(learning)
+
+    def tensors(self) -> list[torch.Tensor]:
+        """Return the parameters, then the buffers of numbers (batch norm's running means)."""
+        buffers = [buffer for buffer in self.body.buffers() if buffer.is_floating_point()]
+        return [*self.body.parameters(), *buffers]
+
+    def state(self) -> Floats:
+        """Return all of them as one flat vector, float64."""
+        parts = [tensor.detach().double().cpu().numpy().ravel() for tensor in self.tensors()]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def load(self, state: Floats) -> None:
+        """Put a flat vector back into the body."""
+        torch = require_torch()
+        start = 0
+        with torch.no_grad():
+            for tensor in self.tensors():
+                part = state[start : start + tensor.numel()].reshape(tensor.shape)
+                tensor.copy_(torch.from_numpy(np.ascontiguousarray(part)))
+                start += tensor.numel()
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters that are learnt."""
+        return sum(tensor.numel() for tensor in self.body.parameters() if tensor.requires_grad)
