@@ -1,4 +1,4 @@
-"""How a factor becomes columns: a number, the powers of one, or the levels of a category by treatment coding."""
+"""How a factor becomes columns: a number, its powers, the levels of a category by treatment coding, or pixels."""
 
 from __future__ import annotations
 
@@ -149,7 +149,29 @@ class LevelCode:
         return indicators[:, 0 if self.full else 1 :]
 
 
-Code = NumberCode | PolyCode | LevelCode
+@dataclass(frozen=True)
+class ImageCode:
+    """A column for each pixel, from 0 to 1; ``shape`` is height x width (x 3)."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """``image[0,0]``, ``image[0,1]`` and so on."""
+        return [f"{self.name}[{','.join(map(str, place))}]" for place in np.ndindex(self.shape)]
+
+    def columns(self, data: Columns) -> Floats:
+        """Return the pixels of every row, rows x pixels; raises DesignError for images of another shape."""
+        images = data.images[self.name]
+        if images.shape[1:] != self.shape:
+            found, expected = (" x ".join(map(str, shape)) for shape in (images.shape[1:], self.shape))
+            values = {"column": self.name, "file": data.table.name, "found": found, "expected": expected}
+            raise DesignError("design.image-shape", **values)
+        return images.reshape(len(images), -1) / 255
+
+
+Code = NumberCode | PolyCode | LevelCode | ImageCode
 
 
 def power_name(expression: Expression, power: int) -> str:
@@ -158,11 +180,9 @@ def power_name(expression: Expression, power: int) -> str:
 
 
 def level_list(name: str, data: Columns) -> tuple[str, ...]:
-    """Return the levels of a category, numbers in their order, texts in the alphabet's."""
+    """Return the levels of a category, numbers in their order, then texts in the alphabet's."""
     found: Sequence[str] = data.labels[name].unique().sort().to_list()
-    if data.table.kind(name) == "number":
-        found = sorted(found, key=_by_number)
-    return tuple(found)
+    return tuple(sorted(found, key=_by_number))
 
 
 def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.int64]:

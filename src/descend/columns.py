@@ -9,7 +9,7 @@ import numpy as np
 
 from descend.errors import DesignError, OptionError, TableError
 from descend.messages import Note
-from descend.terms import Arithmetic, Category, Name, names_of
+from descend.terms import Arithmetic, Category, Name, label, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-Use = Literal["number", "category"]
+Use = Literal["number", "category", "image"]
 POLICIES = ("error", "drop", "mean")
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns ready for a design: ``numbers`` as float64, ``labels`` as text, all of the same rows.
+    """Columns ready for a design, all of the same rows.
 
-    ``rows`` are their indices in the table; ``means`` the means of the number columns before any were filled in.
+    ``numbers`` are float64, ``labels`` text, ``images`` uint8 (rows x height x width, x 3 for colour). ``rows`` are
+    their indices in the table; ``means`` the means of the number columns before any were filled in.
     """
 
     numbers: dict[str, Floats]
@@ -39,6 +40,7 @@ class Columns:
     table: Table
     means: dict[str, float]
     notes: list[Note] = field(default_factory=list)
+    images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.rows.size)
@@ -51,6 +53,7 @@ class Columns:
             self.rows[chosen],
             self.table,
             self.means,
+            images={name: images[chosen] for name, images in self.images.items()},
         )
 
     def line(self, row: int) -> int:
@@ -59,11 +62,14 @@ class Columns:
 
 
 def uses(hypothesis: Hypothesis, table: Table) -> dict[str, Use]:
-    """Tell for each input column whether the hypothesis takes it as a number or as a category.
+    """Tell for each input column whether the hypothesis takes it as a number, as a category or as an image.
 
     Text and boolean columns standing alone are categories; inside a function, or as ``poly``, a column is a number.
-    Raises DesignError when one column is used as both.
+    Raises DesignError when one column is used as both, and for images anywhere but as a term of their own.
     """
+    for name in hypothesis.outputs:
+        if table.kind(name.name) == "image":
+            raise DesignError("design.image-target", column=name.name)
     found: dict[str, Use] = {}
     for term in hypothesis.terms:
         for factor in term:
@@ -71,8 +77,12 @@ def uses(hypothesis: Hypothesis, table: Table) -> dict[str, Use]:
                 isinstance(factor, Arithmetic) and isinstance(factor.expression, Name)
             )
             for name in names_of(factor):
-                if isinstance(factor, Category):
-                    use: Use = "category"
+                if table.kind(name.name) == "image":
+                    if not alone or isinstance(factor, Category) or len(term) > 1:
+                        raise DesignError("design.image-in-term", column=name.name, term=label(term))
+                    use: Use = "image"
+                elif isinstance(factor, Category):
+                    use = "category"
                 else:
                     use = "category" if alone and table.kind(name.name) in ("text", "boolean") else "number"
                 if found.setdefault(name.name, use) != use:
@@ -98,6 +108,7 @@ def gather(
         raise OptionError("option.missing", value=missing, known=", ".join(POLICIES))
     numbers = {name: table.numbers(name) for name, use in wanted.items() if use == "number"}
     labels = {name: table.labels(name) for name, use in wanted.items() if use == "category"}
+    images = {name: table.images(name) for name, use in wanted.items() if use == "image"}
     gaps = {name: np.isnan(values) for name, values in numbers.items()}
     gaps |= {name: series.is_null().to_numpy() for name, series in labels.items()}
     known = {
@@ -126,7 +137,8 @@ def gather(
         notes.append(Note("note.dropped", {"count": int((~keep).sum()), "rows": table.rows}))
         numbers = {name: values[keep] for name, values in numbers.items()}
         labels = {name: series.filter(keep) for name, series in labels.items()}
-    return Columns(numbers, labels, np.flatnonzero(keep), table, known, notes)
+        images = {name: pixels[keep] for name, pixels in images.items()}
+    return Columns(numbers, labels, np.flatnonzero(keep), table, known, notes, images)
 
 
 def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str) -> None:
@@ -156,6 +168,10 @@ def require(columns: Mapping[str, Use], table: Table, finder: Callable[[str], li
                 known=", ".join(table.columns[:12]),
             )
         kind = table.kind(name)
+        if (use == "image") != (kind == "image"):
+            raise DesignError(
+                "design.not-image" if use == "image" else "design.neither-kind", column=name, file=table.name
+            )
         if kind == "other" or (use == "number" and kind == "text"):
             code = "design.not-of-numbers" if kind == "text" else "design.neither-kind"
             raise DesignError(code, column=name, file=table.name)

@@ -1,18 +1,20 @@
 """The design: a hypothesis fitted on a table, which turns rows into the columns that the solver sees.
 
-A term is a product of encoded factors: a number, the powers of one, or the levels of a category by treatment coding.
-Columns are standardised inside; ``to_raw`` takes parameters back to the units of the table.
+A term is a product of encoded factors: a number, the powers of one, or the levels of a category by treatment coding; or
+it is an image and its columns are pixels. Columns are standardised inside, but for pixels; ``to_raw`` takes parameters
+back to the units of the table.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.coding import Code, LevelCode, NumberCode, PolyCode, level_list
+from descend.coding import Code, ImageCode, LevelCode, NumberCode, PolyCode, level_list
 from descend.errors import DesignError
 from descend.extended import multiply, pair
 from descend.terms import Arithmetic, Category, Factor, Hypothesis, Name, Poly, Term
@@ -96,11 +98,12 @@ class Design:
 
         Levels come from all rows of ``data``; polynomials, means and scales only from ``rows`` (default: all).
         standardize: scale columns to mean 0 and standard deviation 1 (``ddof`` 0: population, 1: sample); without an
-            intercept columns are only scaled, by their root mean square.
+            intercept columns are only scaled, by their root mean square. Pixels stay as they are: from 0 to 1.
         """
         seen = data if rows is None else data.take(rows)
         levels = {name: level_list(name, data) for name, use in uses.items() if use == "category"}
-        blocks = _blocks(hypothesis, uses, levels, lambda factor: PolyCode.learn(factor, seen))
+        shapes = {name: images.shape[1:] for name, images in data.images.items()}
+        blocks = _blocks(hypothesis, uses, levels, shapes, lambda factor: PolyCode.learn(factor, seen))
         for name in levels:
             _check_levels(name, levels[name], data)
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
@@ -122,6 +125,7 @@ class Design:
         else:
             scales = np.where(spreads > 0, spreads * np.sqrt(len(seen) / max(len(seen) - ddof, 1)), 1.0)
             means[0], scales[0] = 0.0, 1.0
+        means, scales = np.where(plain.pixels, 0.0, means), np.where(plain.pixels, 1.0, scales)
         return cls(hypothesis, uses, levels, blocks, means, scales, sizes, spreads)
 
     def describe(self) -> dict[str, Any]:
@@ -133,6 +137,7 @@ class Design:
             "uses": self.uses,
             "levels": {name: list(levels) for name, levels in self.levels.items()},
             "polys": [{key: poly[key] for key in kept} for poly in polys],
+            "images": {code.name: list(code.shape) for code in codes if isinstance(code, ImageCode)},
         }
 
     @classmethod
@@ -140,6 +145,10 @@ class Design:
         """Build a design again from what ``describe`` gave and its means, scales, sizes and spreads."""
         uses = dict(described["uses"])
         levels = {name: tuple(map(str, found)) for name, found in described["levels"].items()}
+        shapes = {name: tuple(map(int, shape)) for name, shape in described.get("images", {}).items()}
+        for shape in shapes.values():
+            if min(shape) < 1 or math.prod(shape) > moments[0].size:
+                raise ValueError(shape)
         polys = iter(described["polys"])
 
         def poly(factor: Poly) -> PolyCode:
@@ -148,12 +157,29 @@ class Design:
             centre, half_range = float(kept["centre"]), float(kept["half_range"])
             return PolyCode(factor.expression, factor.degree, str(factor), centre, half_range, shifts, norms)
 
-        return cls(hypothesis, uses, levels, _blocks(hypothesis, uses, levels, poly), *moments)
+        return cls(hypothesis, uses, levels, _blocks(hypothesis, uses, levels, shapes, poly), *moments)
 
     @property
     def names(self) -> list[str]:
         """The names of the columns, the intercept first where there is one."""
         return [INTERCEPT] * self.hypothesis.intercept + [name for block in self.blocks for name in block.names]
+
+    @property
+    def pixels(self) -> NDArray[np.bool_]:
+        """Which columns are the pixels of images."""
+        marks = [np.full(len(block.names), isinstance(block.codes[0], ImageCode)) for block in self.blocks]
+        return np.concatenate([np.zeros(int(self.hypothesis.intercept), dtype=bool), *marks])
+
+    @property
+    def owners(self) -> list[str]:
+        """What a person calls each column: its name, or of a pixel that of its image."""
+        return [name.rpartition("[")[0] if pixel else name for name, pixel in zip(self.names, self.pixels, strict=True)]
+
+    @property
+    def image_shape(self) -> tuple[int, ...] | None:
+        """The shape of the image that the hypothesis is about, where it is one and nothing else; else None."""
+        codes = [code for block in self.blocks for code in block.codes]
+        return codes[0].shape if len(codes) == 1 and isinstance(codes[0], ImageCode) else None
 
     @property
     def penalised(self) -> NDArray[np.bool_]:
@@ -191,6 +217,7 @@ def _blocks(
     hypothesis: Hypothesis,
     uses: Mapping[str, Use],
     levels: Mapping[str, tuple[str, ...]],
+    shapes: Mapping[str, tuple[int, ...]],
     poly: Callable[[Poly], PolyCode],
 ) -> tuple[Block, ...]:
     """Encode every term; a category keeps all its levels where the rest of its term is not in the model.
@@ -208,6 +235,8 @@ def _blocks(
                 codes.append(LevelCode(column, levels[column], full=rest not in present))
             elif isinstance(factor, Poly):
                 codes.append(poly(factor))
+            elif isinstance(factor, Arithmetic) and isinstance(factor.expression, Name) and str(factor) in shapes:
+                codes.append(ImageCode(factor.expression.name, shapes[factor.expression.name]))
             else:
                 assert isinstance(factor, Arithmetic)
                 codes.append(NumberCode(factor.expression, str(factor)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.coding import PolyCode, power_name
+from descend.coding import ImageCode, PolyCode, power_name
 from descend.design import INTERCEPT, Design
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ DIGITS = 6
 def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
     """Return what is added up for one output: each name and its coefficient in raw units, polynomials as powers of x.
 
-    A coefficient that is nothing but rounding beside the largest contribution is given as 0.
+    Images are left out: their weights are images themselves. A coefficient that is nothing but rounding beside the
+    largest contribution is given as 0.
     """
     raw = raw[:, output]
     weight_of = np.abs(raw) * design.sizes
@@ -34,6 +35,8 @@ def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
         mine = raw[column : column + len(block.names)]
         column += len(block.names)
         code = block.codes[0]
+        if isinstance(code, ImageCode):
+            continue
         names, values = block.names, mine
         if len(block.codes) == 1 and isinstance(code, PolyCode):
             powers = code.powers(mine)
@@ -48,11 +51,17 @@ def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int |
     """Return the equation of coefficients in raw units (columns x outputs), a line an output.
 
     digits: significant ones; None: six, and more where large terms cancel, so that the equation can be used as printed.
+    An image is one term, ``w · image``: the sum over its pixels, each times a weight.
     """
     outputs = target.outputs
+    images = [code.name for block in design.blocks for code in block.codes if isinstance(code, ImageCode)]
     sums = [
-        _sum(addends(design, raw, index), digits or _digits(design, raw, index, target.spreads))
-        for index in range(len(outputs))
+        _sum(
+            addends(design, raw, index),
+            digits or _digits(design, raw, index, target.spreads),
+            [f"w[{output}] · {image}" if len(outputs) > 1 else f"w · {image}" for image in images],
+        )
+        for index, output in enumerate(outputs)
     ]
     if target.family == "linear":
         return [f"{output} = {text}" for output, text in zip(outputs, sums, strict=True)]
@@ -82,7 +91,7 @@ def _digits(design: Design, raw: Floats, output: int, spreads: tuple[float, ...]
     return min(DIGITS + int(np.log10(largest / spread / 10)), 17)
 
 
-def _sum(total: dict[str, float], digits: int) -> str:
+def _sum(total: dict[str, float], digits: int, products: list[str]) -> str:
     parts: list[str] = []
     for name, value in total.items():
         size = f"{abs(value):.{digits}g}"
@@ -91,4 +100,6 @@ def _sum(total: dict[str, float], digits: int) -> str:
             parts.append(f"−{text}" if value < 0 else text)
         else:
             parts.append(f"{'−' if value < 0 else '+'} {text}")
+    for product in products:
+        parts.append(f"+ {product}" if parts else product)
     return " ".join(parts) or "0"

@@ -65,7 +65,8 @@ def _column(name: object, values: Any) -> pl.Series:
     if isinstance(values, (str, bytes)) or not hasattr(values, "__len__"):
         raise TableError("table.scalar-column", column=str(name))
     if isinstance(values, np.ndarray) and values.dtype != object:
-        if values.ndim != 1:
+        images = values.dtype == np.uint8 and (values.ndim == 3 or values.shape[3:] == (3,))
+        if values.ndim != 1 and not images:
             raise TableError("table.array-shape", shape="x".join(map(str, values.shape)))
         if values.dtype.kind == "m":
             values = values.astype("timedelta64[us]")

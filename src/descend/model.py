@@ -147,11 +147,13 @@ class Model:
     def predictions(self, source: Any, *, missing: str = "error") -> pl.DataFrame:
         """Return the rows of ``source`` with their predictions beside them, as a polars frame.
 
+        Images are left out; where no file is named beside them the row's number, from 1, stands in their place.
+
         Added are ``score_predicted`` for a target ``score``; for classes also ``P(class)`` for each.
         """
         data = self.gather(source, missing=missing)
         made = self._predicted(data)
-        frame = data.table.frame[data.rows]
+        frame = _without_images(data)
         if self.family == "linear":
             added = {f"{column}_predicted": made[:, i] for i, column in enumerate(self.target.columns)}
         else:
@@ -267,6 +269,18 @@ class Model:
         return f"<descend.Model {self.formula!r}, {self.family}, {self.fitted_rows} rows>"
 
 
+def _without_images(data: Columns) -> pl.DataFrame:
+    """Return the rows' table without its images, with ``row`` in their place unless a column names their files."""
+    table = data.table
+    images = [name for name in table.columns if table.kind(name) == "image"]
+    if not images:
+        return table.frame[data.rows]
+    frame = table.frame.drop(images)[data.rows]
+    if {"file", "row"} & set(frame.columns):
+        return frame
+    return frame.select(pl.Series("row", data.rows + 1), pl.all())
+
+
 def keep_sample(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], seed: int) -> Sample:
     """Return up to SAMPLE_ROWS rows of the columns, drawn at random where there are more."""
     rows = np.concatenate([train, tested])
@@ -275,4 +289,4 @@ def keep_sample(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int6
         chosen = np.sort(np.random.default_rng(seed).choice(rows.size, SAMPLE_ROWS, replace=False))
         rows, held = rows[chosen], held[chosen]
     taken = data.take(rows)
-    return Sample(pl.DataFrame({**taken.numbers, **taken.labels}), held)
+    return Sample(pl.DataFrame({**taken.numbers, **taken.labels, **taken.images}), held)

@@ -1,4 +1,4 @@
-"""Tables: files, frames and queries read as columns that are numbers, categories or neither.
+"""Tables: files, frames and queries read as columns that are numbers, categories, images or neither.
 
 ``read`` takes a path or an object in memory and returns a ``Table``. A file is recognised by its content and its
 name; columns of text files are parsed only when they are used, and a cell that does not parse is named with its line.
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from descend.messages import Note
 
     Floats = NDArray[np.floating[Any]]
+    Images = NDArray[np.uint8]
 
-Kind = Literal["number", "text", "boolean", "other"]
+Kind = Literal["number", "text", "boolean", "image", "other"]
 MISSING = ("", "NA", "N/A", "NaN", "null", "None", "-", ".", "?")
 _THOUSANDS = {
     ".": (r"[,\x{a0}\x{202f} ]", r"^[+-]?\d{1,3}([,\x{a0}\x{202f} ]\d{3})+(\.\d*)?([eE][+-]?\d+)?$"),
@@ -40,7 +41,7 @@ class Table:
     """Columns by name, as read from one source.
 
     ``frame`` holds the cells as they came (all text where ``source`` is a delimited file); ``numbers`` and
-    ``labels`` give a column as float64 or as category labels.
+    ``labels`` give a column as float64 or as category labels, ``images`` as pixels.
     """
 
     frame: pl.DataFrame
@@ -78,6 +79,8 @@ class Table:
             return "boolean"
         if series.dtype.is_numeric() or series.dtype == pl.Null:
             return "number"
+        if is_image(series.dtype):
+            return "image"
         if series.dtype not in (pl.String, pl.Categorical, pl.Enum):
             return "other"
         if self.source is None:
@@ -100,7 +103,7 @@ class Table:
         Raises TableError (``table.bad-cell``) naming the first cell that is no finite number.
         """
         kind = self.kind(column)
-        if kind == "other":
+        if kind in ("image", "other"):
             self._refuse_kind(column)
         if kind == "text":
             raise TableError("table.not-numbers", file=self.name, column=column, **self._first_text(column))
@@ -124,7 +127,7 @@ class Table:
     def labels(self, column: str) -> pl.Series:
         """Return a column as text labels, null where missing; 2007 and 2007.0 are one label, so are TRUE and true."""
         kind = self.kind(column)
-        if kind == "other":
+        if kind in ("image", "other"):
             self._refuse_kind(column)
         if kind == "number" and not self._parsed(column)[1].any():
             values = self._parsed(column)[0]
@@ -134,6 +137,17 @@ class Table:
             return series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
         text = self._text(column)
         return text.str.to_lowercase() if kind == "boolean" else text
+
+    def images(self, column: str) -> Images:
+        """Return a column of images, rows x height x width (x 3 for colour).
+
+        Raises TableError (``table.no-image``) where a row has none.
+        """
+        series = self.frame[column]
+        if series.null_count():
+            row = int(np.argmax(series.is_null().to_numpy()))
+            raise TableError("table.no-image", file=self.name, line=self.line(row), column=column)
+        return np.asarray(series.to_numpy())
 
     def _refuse_decimal_comma(self, column: str, cells: pl.Series, bad: NDArray[np.bool_]) -> None:
         """Raise TableError where all cells are numbers once a comma is read as the decimal mark."""
@@ -188,6 +202,16 @@ def parse_numbers(text: pl.Series, decimal: str = ".") -> tuple[Floats, NDArray[
     values = text.cast(pl.Float64, strict=False)
     bad = (given & values.is_null()).to_numpy().astype(bool)
     return values.fill_null(np.nan).to_numpy().astype(np.float64), bad
+
+
+def is_image(dtype: pl.DataType) -> bool:
+    """Tell whether cells of that type are images: height x width (x 3) bytes."""
+    if not isinstance(dtype, pl.Array) or 0 in dtype.shape:
+        return False
+    inner: Any = dtype
+    while isinstance(inner, pl.Array):
+        inner = inner.inner
+    return inner == pl.UInt8 and (len(dtype.shape) == 2 or dtype.shape[2:] == (3,))
 
 
 def number_label(value: float) -> str:

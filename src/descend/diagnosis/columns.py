@@ -31,21 +31,23 @@ TOLD = 3  # groups of columns that determine one another
 def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
     """Return what the design matrix alone says."""
     design, l2 = evidence.design, evidence.recipe.l2
-    columns = len(design.names)
-    if columns > sample.rows and not l2:
+    columns, pictured = len(design.names), bool(design.pixels.any())
+    if pictured:
+        found = []  # pixels are many, alike, and blank at the edges: that is as it should be
+    elif columns > sample.rows and not l2:
         found = [Finding("finding.more-columns", "error", {"columns": columns, "rows": sample.rows})]
     else:
         found = _few_rows(sample.rows, columns)
     empty, dead = _empty_levels(design)
     found += empty
-    constant = (design.spreads == 0) & design.penalised & ~dead
+    constant = (design.spreads == 0) & design.penalised & ~design.pixels & ~dead
     if not design.hypothesis.intercept:
         constant &= design.sizes == 0  # another one does what the intercept would
     if constant.any():
         names = [name for name, same in zip(design.names, constant, strict=True) if same]
         first = next(block.term for block, place in placed(design) if constant[place].any())
         found.append(Finding("finding.constant", "hint", {"columns": listed(names), "first": written(first)}))
-    if columns > sample.rows or l2:
+    if columns > sample.rows or l2 or pictured:
         return found
     groups = _tied(_flat(evidence, sample), design, constant | dead)
     spare = np.zeros(columns, dtype=bool)

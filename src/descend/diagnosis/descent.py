@@ -38,7 +38,8 @@ def of_descent(evidence: Evidence, sample: Sample) -> list[Finding]:
     auto = evidence.history.optimizer == "auto"
     # at the optimum no scale matters any more, but to a penalty
     matters = not auto or evidence.history.stop != "optimum" or evidence.recipe.l2 > 0
-    found = _unscaled(evidence, sample) if matters and not evidence.recipe.standardize else []
+    uneven = not evidence.recipe.standardize and not evidence.design.pixels.any()  # pixels are all of one scale
+    found = _unscaled(evidence, sample) if matters and uneven else []
     if auto or len(evidence.history) < 2:
         return found
     outlook = _outlook(evidence)

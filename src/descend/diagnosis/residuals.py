@@ -70,7 +70,7 @@ def of_residuals(evidence: Evidence, sample: Sample) -> list[Finding]:
     A bend is one only if it is still there without the rows that do not belong; and these only if they still do not
     once the bend is in.
     """
-    if not isinstance(evidence.objective.loss, SquaredError) or sample.rows < ROWS:
+    if not isinstance(evidence.objective.loss, SquaredError) or sample.rows < ROWS or evidence.design.pixels.any():
         return []
     found: list[Finding] = []
     for output, name in enumerate(evidence.target.outputs):

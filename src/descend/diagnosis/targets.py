@@ -209,7 +209,8 @@ def _columns(evidence: Evidence, direction: Floats) -> list[str]:
     spread = direction - direction.mean(axis=1, keepdims=True) if direction.shape[1] > 1 else direction
     shares = np.abs(spread).max(axis=1) * evidence.design.scaled_sizes * evidence.design.penalised
     order = np.argsort(-shares, kind="stable")
-    return [evidence.design.names[index] for index in order if shares[index] > LOADED * shares.max()]
+    names = evidence.design.owners
+    return list(dict.fromkeys(names[index] for index in order if shares[index] > LOADED * shares.max()))
 
 
 def _rare(evidence: Evidence) -> list[Finding]:

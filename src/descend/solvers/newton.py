@@ -29,6 +29,7 @@ ROWS_A_COLUMN = 30
 ROWS_FOR_A_GUESS = 8
 GUESS_LASTS = 30
 ROUGH = 1e-7
+FAINT = 1e-6  # of the largest curvature (its root): a column of less is stepped along as if it had this much
 ENOUGH = 1e-10
 WHOLE_HESSIAN = 600
 MEMORY = 30
@@ -235,7 +236,9 @@ def _inverse(hessian: Floats) -> Floats:
 
 def _rough_inverse(hessian: Floats) -> Floats:
     """Return an inverse that is good enough to guess by, in float32."""
-    unit, lengths = _scaled(hessian)
+    lengths = np.sqrt(np.maximum(np.diag(hessian), 0))
+    lengths = np.maximum(lengths, FAINT * lengths.max()) if lengths.any() else np.ones_like(lengths)
+    unit = hessian / np.outer(lengths, lengths)
     unit[np.diag_indices_from(unit)] += ROUGH
     return np.asarray(np.linalg.inv(unit) / np.outer(lengths, lengths), dtype=np.float32)
 
