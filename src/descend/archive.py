@@ -23,6 +23,7 @@ from descend.inference import Inference
 from descend.losses import NAMES
 from descend.messages import Note, has
 from descend.model import Model, Sample
+from descend.networks.keeping import described, kept_tensors, restored
 from descend.objectives.gram import GramObjective
 from descend.optimizers import SGD
 from descend.solvers.fast_forward import Descent
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 MOMENTS = ("means", "scales", "sizes", "spreads")
-HISTORY_TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "snapshot_epoch", "snapshots")
+HISTORY_TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "batch_loss", "snapshot_epoch", "snapshots")
 HISTORY_FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
 QUADRATIC_TENSORS = ("curvatures", "directions", "minimum", "flat")
 DESCENTS_UP_TO = 500
@@ -50,11 +51,17 @@ def save(model: Model, path: str | os.PathLike[str]) -> Path:
     return storage.write(path, *_taken_apart(model))
 
 
-def load(path: str | os.PathLike[str]) -> Model:
-    """Read a model that ``Model.save`` wrote; raises ModelError for a file that is not one, or not whole."""
+def load(path: str | os.PathLike[str], *, module: Any = None) -> Model:
+    """Read a model that ``Model.save`` wrote; raises ModelError for a file that is not one, or not whole.
+
+    module: of a network that was no named architecture, its class or one of its modules: a file holds parameters, not
+    programs.
+    """
     header, tensors = storage.read(path)
     try:
-        return _put_together(header, tensors)
+        return _put_together(header, tensors, module, Path(path).name)
+    except ModelError:
+        raise
     except (DescendError, KeyError, ValueError, TypeError, AttributeError, IndexError, StopIteration) as error:
         reason = f"{type(error).__name__}: {error}"[:200]
         raise ModelError("model.inconsistent", file=Path(path).name, reason=reason) from error
@@ -81,13 +88,16 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
         "certificate": None if model.certificate is None else asdict(model.certificate),
         "inference": _note_or_freedom(model.inference),
         "descent": None,
+        "network": None if model.network is None else described(model.network),
     }
     tensors: Tensors = {
-        "weights": model.weights,
+        "weights": model.weights if model.network is None else np.empty((0, 1)),
         **{moment: getattr(model.design, moment) for moment in MOMENTS},
         "base": model.base,
     }
     tensors |= {f"history.{name}": getattr(history, name) for name in HISTORY_TENSORS}
+    if model.network is not None:
+        tensors |= {f"network.{name}": tensor for name, tensor in kept_tensors(model.network).items()}
     if model.exact is not None:
         tensors["exact"] = model.exact
     if isinstance(model.inference, Inference):
@@ -114,15 +124,20 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
     return header, tensors
 
 
-def _put_together(header: dict[str, Any], tensors: Tensors) -> Model:
+def _put_together(header: dict[str, Any], tensors: Tensors, module: Any, file: str) -> Model:
     table = header["table"]
     hypothesis = parse(header["formula"]).resolve(table["columns"])
     design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
     target = Target.restore(hypothesis, header["target"])
     weights, width = tensors["weights"], len(design.names)
     outputs = target.columns if target.family == "linear" else target.levels
+    network = None
+    if header["network"] is not None:
+        kept = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        network = restored(header["network"], kept, design, target, module, file)
+        weights = network.state()[:, None]
     shapes = {
-        "weights": (width, len(target.outputs)),
+        "weights": (width if network is None else 0, len(target.outputs) if network is None else 1),
         **dict.fromkeys(MOMENTS, (width,)),
         "base": (1, len(outputs)),
     }
@@ -159,6 +174,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors) -> Model:
         inference=_inference(header["inference"], tensors, weights.shape, linear=target.family == "linear"),
         findings=[_finding(found) for found in header["findings"]],
         descent=_descent(header["descent"], tensors, weights.shape),
+        network=network,
     )
 
 

@@ -47,6 +47,16 @@ def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
     return total
 
 
+def network_line(design: Design, target: Target, title: str) -> str:
+    """Return what a network says in one line: the target as a function of the columns."""
+    inputs = ", ".join(dict.fromkeys(name.name for name in design.hypothesis.inputs))
+    told = f"{title}({inputs})" if "(" not in title else f"{title} of {inputs}"
+    if target.family == "linear":
+        return f"{', '.join(target.outputs)} = {told}"
+    link = "sigmoid" if target.family == "logistic" else "softmax"
+    return f"P({target.columns[0]}) = {link}({told})"
+
+
 def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int | None = None) -> list[str]:
     """Return the equation of coefficients in raw units (columns x outputs), a line an output.
 

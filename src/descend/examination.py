@@ -53,9 +53,13 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
         recipe,
         trained.quadratic,
         trained.forecast,
+        trained.network is not None,
     )
     if not np.isfinite(trained.history.final_loss) or trained.history.stop in ("diverged", "interrupted"):
         return Examination(None, None, Note("inference.not-optimum", {}), diagnose(evidence))
+    if trained.network is not None:
+        certificate = Certificate("none", None, trained.history.final_gradient_norm)
+        return Examination(None, certificate, Note("inference.network", {}), diagnose(evidence))
     hessian = _hessian(trained)
     certificate = certify(trained.objective, trained.weights.ravel(), trained.history.gap, hessian)
     if trained.history.stop == "solved":

@@ -75,6 +75,7 @@ def fit(
         findings=examination.findings,
         descent=trained.descent,
         forecast=trained.forecast,
+        network=trained.network,
     )
     if trained.history.diverged:
         raise _diverged(model, trained)

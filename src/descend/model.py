@@ -15,7 +15,7 @@ import polars as pl
 
 from descend.columns import Columns, Use, gather, require
 from descend.design import INTERCEPT, Design
-from descend.equation import equation_lines
+from descend.equation import equation_lines, network_line
 from descend.errors import ModelError
 from descend.messages import Note, language
 from descend.solvers.fast_forward import whole_epoch
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from descend.foresight import Forecast
     from descend.history import History
     from descend.inference import Inference
+    from descend.networks.network import Network
     from descend.solvers.fast_forward import Descent
 
     Floats = NDArray[np.floating[Any]]
@@ -60,7 +61,8 @@ class Model:
     ``certificate`` says how far from the optimum the fit can be, ``inference`` what the rows leave uncertain (or the
     note why that cannot be said), ``findings`` what the diagnosis found, ``forecast`` what was known before the first
     step (not kept in a file). ``exact`` are coefficients to more digits than ``weights`` give them, where they could
-    be had, and ``descent`` the run in closed form, where it has one.
+    be had, and ``descent`` the run in closed form, where it has one. Where the hypothesis is a ``network``, ``weights``
+    is its flat state (numbers x 1), and there are no coefficients.
     """
 
     design: Design
@@ -85,6 +87,7 @@ class Model:
     findings: list[Finding] = field(default_factory=list)
     descent: Descent | None = None
     forecast: Forecast | None = None
+    network: Network | None = None
 
     @property
     def formula(self) -> str:
@@ -98,12 +101,16 @@ class Model:
 
     @property
     def equation(self) -> str:
-        """The fitted equation in the units of the table, a line an output."""
+        """The fitted equation in the units of the table, a line an output; of a network its name and its columns."""
+        if self.network is not None:
+            return network_line(self.design, self.target, self.network.title)
         return "\n".join(equation_lines(self.design, self.target, self.raw))
 
     @property
     def raw(self) -> Floats:
-        """The coefficients in the units of the table, columns x outputs."""
+        """The coefficients in the units of the table, columns x outputs; raises ModelError for a network."""
+        if self.network is not None:
+            raise ModelError("model.no-coefficients", title=self.network.title)
         return self.design.to_raw(self.weights) if self.exact is None else self.exact
 
     @property
@@ -197,6 +204,7 @@ class Model:
         if not np.isfinite(weights).all():
             raise ModelError("model.overflowed", epoch=epoch)
         history = replace(self.history, weights=weights, final_loss=loss, final_gradient_norm=math.nan, gap=None)
+        network = None if self.network is None else self.network.at(weights)
         return replace(
             self,
             weights=np.asarray(weights, dtype=np.float64).reshape(self.weights.shape),
@@ -206,6 +214,7 @@ class Model:
             certificate=None,
             inference=NOT_AT_THE_OPTIMUM,
             findings=[],
+            network=network,
         )
 
     def intervals(self, source: Any, *, level: float = 0.95, missing: str = "error") -> pl.DataFrame:
@@ -239,6 +248,10 @@ class Model:
             for end, values in zip(("low", "high"), ends, strict=True)
         )
 
+    def predictor(self, X: Floats) -> Floats:
+        """Return the linear predictor, rows x outputs, of a design matrix (rows x columns)."""
+        return X @ self.weights if self.network is None else self.network.predictor(X)
+
     def kept_rows(self) -> Columns:
         """Return the rows that the model keeps for pictures, ready for its design and its target."""
         frame = pl.DataFrame() if self.sample is None else self.sample.frame
@@ -255,7 +268,7 @@ class Model:
         return gather(wanted, table, missing=missing, means=self.means, required=outputs)
 
     def _predicted(self, data: Columns) -> Floats:
-        return self.target.predict(self.design.matrix(data) @ self.weights)
+        return self.target.predict(self.predictor(self.design.matrix(data)))
 
     def _repr_html_(self) -> str:
         from descend.report.html import render

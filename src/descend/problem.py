@@ -98,6 +98,8 @@ class Problem:
         notes = [why, *table.notes, *data.notes]
         if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
             notes.append(Note("note.sgd-asked", {}))
+        if callable(recipe.loss):
+            notes.append(Note("note.own-loss", {"name": recipe.changes()["loss"]}))
         return cls(hypothesis, wanted, data, target, loss, notes)
 
     @property

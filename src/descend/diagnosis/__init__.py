@@ -12,7 +12,7 @@ from descend.diagnosis.descent import of_descent
 from descend.diagnosis.findings import SEVERITIES, Evidence, Finding
 from descend.diagnosis.residuals import of_residuals
 from descend.diagnosis.sample import Sample
-from descend.diagnosis.targets import of_target, separated
+from descend.diagnosis.targets import of_class_counts, of_target, separated
 from descend.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     """Return the findings, errors before warnings before hints, each kind in the order of the road.
 
     A run that diverged has nothing to say but how it went. A table of a few rows that is fitted exactly is told the
-    worst thing only.
+    worst thing only. Of a network only the run and the classes are looked at: it has no columns of weights.
     """
+    if evidence.networked:
+        found = of_descent(evidence, None) + of_class_counts(evidence)
+        return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
     sample = Sample.of(evidence)
     with np.errstate(all="ignore"), _one_thread(sample):
         found = of_descent(evidence, sample)

@@ -33,13 +33,13 @@ FARTHEST = 10**18  # epochs: what a forecast looks ahead
 MORE_RATE = 10  # times the rate, where nothing is known of the right one
 
 
-def of_descent(evidence: Evidence, sample: Sample) -> list[Finding]:
-    """Return what the run says."""
+def of_descent(evidence: Evidence, sample: Sample | None) -> list[Finding]:
+    """Return what the run says; without a sample nothing of the columns' scales."""
     auto = evidence.history.optimizer == "auto"
     # at the optimum no scale matters any more, but to a penalty
     matters = not auto or evidence.history.stop != "optimum" or evidence.recipe.l2 > 0
     uneven = not evidence.recipe.standardize and not evidence.design.pixels.any()  # pixels are all of one scale
-    found = _unscaled(evidence, sample) if matters and uneven else []
+    found = _unscaled(evidence, sample) if sample is not None and matters and uneven else []
     if auto or len(evidence.history) < 2:
         return found
     outlook = _outlook(evidence)
@@ -217,7 +217,7 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
     rise = float(held[-1] - held[best])
     if rise > RISEN * abs(float(held[best])) and loss[-1] < loss[best]:
         values = {"epoch": int(history.epoch[best]), "best": float(held[best]), "last": float(held[-1])}
-        return [Finding("finding.overfit", "warning", values)]
+        return [Finding("finding.overfit-network" if evidence.networked else "finding.overfit", "warning", values)]
     alone = _mean_alone(evidence)
     if slow or alone is None or min(float(held[best]), history.final_loss) < NO_BETTER * alone:
         return []
@@ -226,7 +226,7 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
         return []
     first = evidence.design.hypothesis.inputs[0].name
     said = {"loss": history.final_loss, "held": float(held[best]), "mean": alone, "first": first}
-    return [Finding("finding.underfit", "warning", said)]
+    return [Finding("finding.underfit-network" if evidence.networked else "finding.underfit", "warning", said)]
 
 
 def _mean_alone(evidence: Evidence) -> float | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from descend.foresight import Forecast
     from descend.history import History
     from descend.objectives.gram import GramObjective
+    from descend.objectives.module import ModuleObjective
     from descend.objectives.rows import RowsObjective
     from descend.recipe import Recipe
     from descend.target import Target
@@ -52,15 +53,16 @@ class Evidence:
 
     ``objective`` holds the fitted rows as the solver saw them, ``data`` the same rows as the table has them (its
     ``line`` says where a person finds one), ``weights`` (columns x outputs) the parameters of the fit. ``quadratic``
-    and ``forecast`` are there where they were made.
+    and ``forecast`` are there where they were made; ``networked`` tells whether the hypothesis is a network.
     """
 
     design: Design
     target: Target
     data: Columns
-    objective: RowsObjective
+    objective: RowsObjective | ModuleObjective
     weights: Floats
     history: History
     recipe: Recipe
     quadratic: GramObjective | None = None
     forecast: Forecast | None = None
+    networked: bool = False

@@ -43,7 +43,11 @@ def of_target(evidence: Evidence, sample: Sample) -> list[Finding]:
         return [finding for output in range(sample.Y.shape[1]) for finding in _of_numbers(evidence, sample, output)]
     codes = sample.Y[:, 0].astype(np.int64)
     tellers = _tellers(evidence, sample, codes)
-    return [*_separable(evidence, sample, tellers), *_leaking_classes(evidence, sample, tellers), *_rare(evidence)]
+    return [
+        *_separable(evidence, sample, tellers),
+        *_leaking_classes(evidence, sample, tellers),
+        *of_class_counts(evidence),
+    ]
 
 
 def _of_numbers(evidence: Evidence, sample: Sample, output: int) -> list[Finding]:
@@ -213,8 +217,10 @@ def _columns(evidence: Evidence, direction: Floats) -> list[str]:
     return list(dict.fromkeys(names[index] for index in order if shares[index] > LOADED * shares.max()))
 
 
-def _rare(evidence: Evidence) -> list[Finding]:
+def of_class_counts(evidence: Evidence) -> list[Finding]:
     """Tell of a class that is so rare that accuracy says little."""
+    if evidence.target.family == "linear":
+        return []
     counts = _counts(evidence)
     rows, rarest, commonest = int(counts.sum()), int(counts.argmin()), int(counts.argmax())
     if counts[rarest] >= rows * min(RARE, RARE_OF_EVEN / max(counts.size, 1)):

@@ -54,7 +54,7 @@ def build(
             title = type(body).__name__
             _refuse_squashed(body)
     centre, spread = moments if moments is not None else (np.zeros(outputs), np.ones(outputs))
-    return Network(body, outputs, centre, spread, intercept, title, shape)
+    return Network(body, outputs, centre, spread, intercept, title, shape, isinstance(hypothesis, str))
 
 
 def is_module(hypothesis: Any) -> bool:
@@ -131,9 +131,11 @@ def _mlp(architecture: Architecture, inputs: int, outputs: int, bias: bool) -> t
 def _cnn(architecture: Architecture, shape: tuple[int, ...], outputs: int) -> torch.nn.Module:
     from torch import nn
 
+    from descend.networks.layers import ChannelsFirst
+
     height, width = shape[:2]
     channels = shape[2] if len(shape) == 3 else 1
-    layers: list[nn.Module] = [_ChannelsFirst()]
+    layers: list[nn.Module] = [ChannelsFirst()]
     for size in architecture.sizes:
         if min(height, width) < 2:
             pixels = " x ".join(map(str, shape))

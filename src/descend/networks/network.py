@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,7 +39,7 @@ class Network:
     body: takes rows x columns, or rows of the ``shape`` that a row's columns have; gives rows x outputs (or rows).
     centre, spread: of each output: the target's mean and deviation where it is standardised, else 0 and 1.
     intercept: whether the design has a column of ones first, which the body does not see.
-    title: what the hypothesis is called.
+    title: what the hypothesis is called; ``named`` where that is an architecture, from which it can be built again.
     """
 
     body: torch.nn.Module
@@ -48,6 +49,7 @@ class Network:
     intercept: bool
     title: str
     shape: tuple[int, ...] | None = None
+    named: bool = False
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return rows x outputs; X is rows x the design's columns without the intercept's, on the body's device.
@@ -122,6 +124,12 @@ class Network:
                 part = state[start : start + tensor.numel()].reshape(tensor.shape)
                 tensor.copy_(torch.from_numpy(np.ascontiguousarray(part)))
                 start += tensor.numel()
+
+    def at(self, state: Floats) -> Network:
+        """Return a network of its own with another state."""
+        made = replace(self, body=copy.deepcopy(self.body))
+        made.load(state)
+        return made
 
     @property
     def parameters(self) -> int:

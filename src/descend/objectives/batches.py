@@ -116,9 +116,7 @@ class Streamed:
         if isinstance(self.data, DataLoader):
             return self.data
         shuffle = shuffle and not isinstance(self.data, IterableDataset)
-        return DataLoader(
-            self.data, batch_size=size, shuffle=shuffle, drop_last=drop_last, num_workers=self.workers
-        )
+        return DataLoader(self.data, batch_size=size, shuffle=shuffle, drop_last=drop_last, num_workers=self.workers)
 
     def _read(self, loader: Any) -> Iterator[Pair]:
         rows = 0

@@ -55,6 +55,11 @@ class ModuleObjective:
         """Rows times targets."""
         return max(self.source.rows * self.source.targets, 1)
 
+    @property
+    def Y(self) -> Floats:
+        """The targets, rows x targets."""
+        return np.concatenate([Y.cpu().numpy() for _, Y in self.source.blocks()])
+
     def value(self, w: Floats) -> float:
         """Return the loss at a state."""
         self.network.load(w)

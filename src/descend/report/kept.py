@@ -8,7 +8,19 @@ from descend.losses import make_loss
 from descend.objectives.rows import RowsObjective
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from descend.losses import Loss
     from descend.model import Model
+    from descend.networks.network import Network
+    from descend.objectives import Objective
+
+    Floats = NDArray[np.floating[Any]]
+
+FEW = 200  # rows of a network: the loss is wanted at hundreds of points
 
 
 class Kept:
@@ -26,9 +38,22 @@ class Kept:
         self.X = model.design.matrix(self.columns)
         self.Y = model.target.encode(self.columns)
         self.truth = model.target.truth(self.columns)
-        self.predicted = model.target.predict(self.X @ model.weights)
+        self.predicted = model.target.predict(model.predictor(self.X))
         loss = make_loss(model.loss, model.family, delta=model.delta)
         fitted = ~self.tested
+        self.objective: Objective
+        if model.network is not None:
+            self.objective = _over_network(model.network, self.X[fitted][:FEW], self.Y[fitted][:FEW], loss)
+            return
         l2 = float(model.settings.get("l2", 0.0))
         outputs = model.weights.shape[1]
         self.objective = RowsObjective(self.X[fitted], self.Y[fitted], loss, outputs, l2, model.design.penalised)
+
+
+def _over_network(network: Network, X: Floats, Y: Floats, loss: Loss) -> Objective:
+    """Return the loss of a copy of a network over some rows, which asking for values may change."""
+    from descend.networks.training import in_memory
+    from descend.objectives.module import ModuleObjective, criterion_of
+
+    mine = network.at(network.state())
+    return ModuleObjective(mine, in_memory(mine, X, Y), loss, criterion_of(loss), loss.mean)

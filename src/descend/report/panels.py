@@ -170,34 +170,48 @@ def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
 
 
 def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
-    """Draw the loss over the two parameters that moved most, the others at their end, and the path between."""
-    history, names = kept.model.history, _parameter_names(kept, lang)
+    """Draw the loss over the two parameters that moved most, the others at their end, and the path between.
+
+    Of a network, whose parameters say nothing one by one, over the two directions along which it moved most.
+    """
+    history = kept.model.history
     path = history.snapshots[np.isfinite(history.snapshots).all(axis=1)]
     end = kept.model.weights.ravel()
     path = np.concatenate([path, end[None, :]]) if history.stop == "optimum" else path
-    title = say("plot.path", lang)
-    moved = np.ptp(path, axis=0) if len(path) else np.zeros(end.size)
-    order = np.argsort(-moved, kind="stable")
-    if not kept.rows or end.size < 2:
-        if kept.rows and end.size:
+    if not kept.rows or end.size < 2 or not len(path):
+        names = [] if kept.model.network is not None else _parameter_names(kept, lang)
+        if kept.rows and end.size == 1:
             _single(axes, kept, path[:, 0], lang)
-        _name(axes, title, names[0] if names else "", say("plot.loss", lang))
+        _name(axes, say("plot.path", lang), names[0] if names else "", say("plot.loss", lang))
         return
-    i, j = int(order[0]), int(order[1])
-    a, b = (_wider(np.append(path[:, k], end[k]), CONTOURS) for k in (i, j))
-    values = np.empty((b.size, a.size))
-    point = end.copy()
-    for row, second in enumerate(b):
-        for column, first in enumerate(a):
-            point[i], point[j] = first, second
-            values[row, column] = kept.objective.value(point)
+    origin, directions, names = _plane(kept, path, end, lang)
+    walked, last = (path - origin) @ directions.T, (end - origin) @ directions.T
+    fine = CONTOURS if kept.model.network is None else CONTOURS // 3
+    a, b = (_wider(np.append(walked[:, k], last[k]), fine) for k in (0, 1))
+    values = np.array([[kept.objective.value(origin + x * directions[0] + y * directions[1]) for x in a] for y in b])
+    values = np.where(np.isfinite(values), values, np.nanmax(np.where(np.isfinite(values), values, np.nan)))
     excess = np.log10(np.maximum(values - values.min(), values.max() * 1e-6 + 1e-300))
     axes.contourf(a, b, excess, levels=18, cmap="Blues_r", alpha=0.8)
-    axes.plot(path[:, i], path[:, j], color=COLOURS[1], lw=1.8, marker=".", ms=5)
-    axes.plot(*path[0, [i, j]], "o", color="black", ms=7, label=say("plot.start", lang))
-    axes.plot(end[i], end[j], "*", color="black", ms=13, label=say("plot.end", lang))
+    axes.plot(walked[:, 0], walked[:, 1], color=COLOURS[1], lw=1.8, marker=".", ms=5)
+    axes.plot(*walked[0], "o", color="black", ms=7, label=say("plot.start", lang))
+    axes.plot(*last, "*", color="black", ms=13, label=say("plot.end", lang))
     axes.legend(frameon=True, framealpha=0.7, fontsize=9)
-    _name(axes, title, names[i], names[j])
+    _name(axes, say("plot.path", lang), *names)
+
+
+def _plane(kept: Kept, path: Floats, end: Floats, lang: str) -> tuple[Floats, Floats, list[str]]:
+    """Return a point, two directions (2 x parameters) and their names: the plane in which the path is drawn.
+
+    Of a network these are the principal directions of the path, seen from its end (Li et al. 2018, section 7).
+    """
+    if kept.model.network is not None:
+        _, _, turned = np.linalg.svd(np.concatenate([path - end, np.zeros((2, end.size))]), full_matrices=False)
+        return end, turned[:2], [say("plot.direction", lang, number=number) for number in (1, 2)]
+    chosen = np.argsort(-np.ptp(path, axis=0), kind="stable")[:2]
+    origin, directions, names = end.copy(), np.zeros((2, end.size)), _parameter_names(kept, lang)
+    origin[chosen] = 0.0
+    directions[[0, 1], chosen] = 1.0
+    return origin, directions, [names[index] for index in chosen]
 
 
 def _single(axes: Axes, kept: Kept, path: NDArray[np.floating[Any]], lang: str) -> None:
@@ -287,7 +301,7 @@ def _by_strength(kept: Kept) -> list[str]:
         for value in np.quantile(rows.numbers[name], [0.1, 0.9]):
             numbers = {**rows.numbers, name: np.full(len(rows), value)}
             data = Columns(numbers, rows.labels, rows.rows, rows.table, rows.means)
-            ends.append(kept.model.target.predict(design.matrix(data) @ kept.model.weights))
+            ends.append(kept.model.target.predict(kept.model.predictor(design.matrix(data))))
         return float(np.abs(ends[1] - ends[0]).mean())
 
     return sorted(inputs, key=moved, reverse=True)
@@ -304,7 +318,7 @@ def _averaged(kept: Kept, column: str, grid: Floats, mine: NDArray[np.bool_]) ->
     data = kept.columns.take(every)
     numbers = {**data.numbers, column: np.tile(grid, rows.size)}
     X = kept.model.design.matrix(Columns(numbers, data.labels, data.rows, data.table, data.means))
-    predicted = kept.model.target.predict(X @ kept.model.weights)
+    predicted = kept.model.target.predict(kept.model.predictor(X))
     return np.asarray(predicted.reshape(rows.size, grid.size, -1).mean(axis=0))
 
 
@@ -318,7 +332,7 @@ def _along(kept: Kept, numbers: dict[str, Floats]) -> Floats:
         name: pl.Series(name, [str(values.mode().sort()[0])] * count) for name, values in kept.columns.labels.items()
     }
     data = Columns({**held, **numbers}, texts, np.arange(count), kept.columns.table, {})
-    return kept.model.target.predict(kept.model.design.matrix(data) @ kept.model.weights)
+    return kept.model.target.predict(kept.model.predictor(kept.model.design.matrix(data)))
 
 
 def _parameter_names(kept: Kept, lang: str) -> list[str]:

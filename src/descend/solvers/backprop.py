@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Arrays = dict[str, NDArray[Any]]
     OnEpoch = Callable[[int, float], None]
 
+SMALL_WORK = 30_000_000  # rows times parameters of a step
 NORMS = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.instancenorm._InstanceNorm)
 
 
@@ -61,7 +62,7 @@ def backprop(
     least = 2 if any(isinstance(layer, NORMS) for layer in network.body.modules()) else 1
     step = _Stepper(objective, optimizer, clip, mixed)
     stop: Stop = "epochs"
-    with _own_randomness():
+    with _own_randomness(), _threads(objective, batch_size):
         try:
             for epoch in range(first, epochs + 1):
                 if checkpoint is not None and epoch > first:
@@ -143,6 +144,20 @@ def _own_randomness() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _threads(objective: ModuleObjective, batch_size: int | None) -> Iterator[None]:
+    """Take one thread where a step is so small that others would only wait for one another."""
+    before, body = torch.get_num_threads(), objective.network.body
+    rows = min(batch_size or objective.rows, objective.rows)
+    dense = not any(isinstance(layer, torch.nn.modules.conv._ConvNd) for layer in body.modules())
+    if dense and rows * objective.network.parameters < SMALL_WORK:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _arrays(body: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Arrays:
     """Return the module's and the optimizer's tensors for a checkpoint."""
     made = {f"module.{name}": tensor for name, tensor in body.state_dict().items()}
@@ -162,12 +177,13 @@ def _facts(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     }
 
 
-def _take_up(
-    body: torch.nn.Module, optimizer: torch.optim.Optimizer, arrays: Arrays, facts: dict[str, Any]
-) -> None:
+def _take_up(body: torch.nn.Module, optimizer: torch.optim.Optimizer, arrays: Arrays, facts: dict[str, Any]) -> None:
     """Put a checkpoint's tensors back."""
-    module = {name.removeprefix("module."): torch.from_numpy(array) for name, array in arrays.items() if
-              name.startswith("module.")}
+    module = {
+        name.removeprefix("module."): torch.from_numpy(array)
+        for name, array in arrays.items()
+        if name.startswith("module.")
+    }
     body.load_state_dict(module)
     state: dict[int, dict[str, Any]] = {int(index): dict(found) for index, found in facts.items()}
     for name, array in arrays.items():

@@ -107,9 +107,7 @@ def iterate(
         stop = "interrupted"
         if not len(record):
             look(0)
-    return record.history(
-        stop, w, optimizer.name, optimizer.lr, batch_size=batch_size, restore=patience is not None
-    )
+    return record.history(stop, w, optimizer.name, optimizer.lr, batch_size=batch_size, restore=patience is not None)
 
 
 def _calm(batch_size: int | None) -> Any:
