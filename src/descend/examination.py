@@ -47,7 +47,7 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
         trained.design,
         problem.target,
         trained.data,
-        trained.objective,
+        trained.over,
         trained.weights,
         trained.history,
         recipe,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,14 @@ from descend.losses import SquaredError
 from descend.model import Model, keep_sample
 from descend.problem import Problem, Trained
 from descend.recipe import Recipe
+from descend.solvers.checkpoints import Checkpoint
 from descend.verification import baseline, split_rows
 
 if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
     from descend.foresight import Forecast
     from descend.problem import OnEpoch, OnForecast
     from descend.terms import Formula
@@ -29,6 +35,8 @@ def fit(
     on_epoch: OnEpoch | None = None,
     on_refit: OnEpoch | None = None,
     on_forecast: OnForecast | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     **settings: Any,
 ) -> Model:
     """Fit a hypothesis on a table by gradient descent and test it on rows it has not seen.
@@ -36,6 +44,7 @@ def fit(
     formula: ``"score ~ hours"``; table: whatever ``descend.read`` takes; settings: the fields of ``Recipe``.
     on_forecast is called before the first step with what it will come to, where that is known; on_epoch with the epoch
     and its loss while the model is fitted, on_refit with the fold and the number of folds while it is verified.
+    checkpoint: a file in which a run epoch by epoch is kept as it goes; with ``resume`` it is taken up from there.
 
     Returns the model. Its equation is of the rows that were fitted: with 50 rows or more a fifth is held out for the
     test (``test="none"`` fits all). An interrupt gives the model as far as it came, not verified.
@@ -45,7 +54,10 @@ def fit(
     recipe = recipe or Recipe(**settings)
     problem = Problem.of(formula, table, recipe)
     split = split_rows(len(problem.data), recipe.test, recipe.seed, problem.codes)
-    trained = problem.train(split.train, recipe, on_epoch, on_forecast=on_forecast or _unheard)
+    kept = None
+    if checkpoint is not None:
+        kept = Checkpoint(checkpoint, mark_of(problem, split.train, recipe), resume=resume)
+    trained = problem.train(split.train, recipe, on_epoch, on_forecast=on_forecast or _unheard, checkpoint=kept)
     examination = examine(problem, trained, recipe)
     verification = None
     if trained.history.stop not in ("diverged", "interrupted"):
@@ -63,7 +75,7 @@ def fit(
         table_name=table.name,
         table_rows=table.rows,
         table_columns=table.columns,
-        fitted_rows=trained.objective.rows,
+        fitted_rows=trained.over.rows,
         base=baseline(problem.target, problem.target.truth(problem.data.take(split.train)), 1),
         means=problem.data.means,
         settings=recipe.changes(),
@@ -82,6 +94,12 @@ def fit(
     return model
 
 
+def mark_of(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
+    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows' targets."""
+    targets = hashlib.sha256(problem.target.encode(problem.data.take(rows)).tobytes()).hexdigest()[:16]
+    return {**recipe.changes(), "formula": problem.hypothesis.text, "rows": int(rows.size), "targets": targets}
+
+
 def _unheard(forecast: Forecast) -> None:
     """Let a forecast be made that nobody asked to hear: the diagnosis looks at it."""
 
@@ -98,10 +116,10 @@ def _diverged(model: Model, trained: Trained) -> DivergedError:
     if history.optimizer == "sgd":
         momentum = model.settings.get("momentum", 0.0)
         nesterov = bool(model.settings.get("nesterov", False))
-        worst = trained.objective.curvature_limit()
+        worst = trained.over.curvature_limit()
         if worst is not None and np.isfinite(worst) and history.batch_size is None:
             stable = largest_stable_rate(worst, momentum, nesterov)
-            code = "fit.diverged-stable" if isinstance(trained.objective.loss, SquaredError) else "fit.diverged-bound"
+            code = "fit.diverged-stable" if isinstance(trained.over.loss, SquaredError) else "fit.diverged-bound"
             if model.settings.get("standardize", True) is False:
                 code += "-raw"
             return DivergedError(code, model, stable=stable, safe=0.9 * stable, **values)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 class Trained:
     """One run of the solver: the design and parameters (columns x outputs) it gave and how it went.
 
-    ``objective`` and ``data`` are the fitted rows; ``quadratic`` squared error's engine over them, ``descent`` its run
+    ``over`` and ``data`` are the fitted rows; ``quadratic`` squared error's engine over them, ``descent`` its run
     in closed form and ``forecast`` what was known before it, each where it was made. Where the hypothesis is a
     ``network``, ``weights`` is its flat state (numbers x 1).
     """
@@ -53,12 +53,18 @@ class Trained:
     design: Design
     weights: Floats
     history: History
-    objective: RowsObjective | ModuleObjective
+    over: RowsObjective | ModuleObjective
     data: Columns
     quadratic: GramObjective | None = None
     descent: Descent | None = None
     forecast: Forecast | None = None
     network: Network | None = None
+
+    @property
+    def objective(self) -> RowsObjective:
+        """The fitted rows as an equation's solver saw them; a network's is ``over``."""
+        assert isinstance(self.over, RowsObjective)
+        return self.over
 
     def predict(self, target: Target, data: Columns) -> Floats:
         """Return predictions for rows."""
@@ -213,7 +219,7 @@ class Problem:
         if split.method == "none":
             return None
         truth, predicted, base = self.predict_unseen(split, trained, recipe, on_refit)
-        fitted = trained.objective.rows if split.method == "holdout" else split.folds[0][0].size
+        fitted = trained.over.rows if split.method == "holdout" else split.folds[0][0].size
         return judge(self.target, truth, predicted, base, method=split.method, fitted_rows=fitted)
 
     def predict_unseen(

@@ -32,7 +32,7 @@ OF_EQUATIONS = ("l2", "tolerance", "init")
 class Recipe:
     """How to fit.
 
-    hypothesis: "linear"; a network, such as "mlp(32, 16, dropout=0.1)" or "cnn"; or a PyTorch module, or a class of them.
+    hypothesis: "linear"; a network, such as "mlp(32, 16, dropout=0.1)" or "cnn"; a PyTorch module or a class of them.
     family: "auto", "linear", "logistic" or "softmax".
     loss: "auto" (the family's), "mse", "sse", "mae", "huber" (corner at ``delta``), "msle", "mape",
         "binary_cross_entropy" or "cross_entropy"; of a network also a callable of logits and targets.

@@ -24,6 +24,8 @@ def fit(
     file: o.File,
     formula: o.Formula,
     out: o.Out = None,
+    hypothesis: o.Hypothesis = "linear",
+    module: o.Module = None,
     family: o.Family = "auto",
     loss: o.Loss = "auto",
     delta: o.Delta = 1.0,
@@ -35,6 +37,9 @@ def fit(
     epochs: o.Epochs = None,
     tolerance: o.Tolerance = 0.0,
     batch_size: o.BatchSize = None,
+    drop_last: o.DropLast = False,
+    weight_decay: o.WeightDecay = 0.0,
+    clip: o.Clip = None,
     schedule: o.Schedule = "constant",
     gamma: o.Gamma = 0.1,
     step_size: o.StepSize = 100,
@@ -45,7 +50,11 @@ def fit(
     ddof: o.Ddof = 0,
     init: o.Init = "zeros",
     seed: o.Seed = 0,
-    dtype: o.Dtype = "float64",
+    dtype: o.Dtype = "auto",
+    device: o.Device = "auto",
+    mixed_precision: o.MixedPrecision = False,
+    checkpoint: o.Checkpoint = None,
+    resume: o.Resume = False,
     test: o.Test = "auto",
     missing: o.Missing = "error",
     encoding: o.Encoding = None,
@@ -54,6 +63,7 @@ def fit(
     decimal: o.Decimal = ".",
     na: o.Na = None,
     log_every: o.LogEvery = None,
+    log_batches: o.LogBatches = False,
     keep: o.Keep = False,
     json: o.Json = False,
     lang: o.Lang = None,
@@ -72,7 +82,13 @@ def fit(
         require_folder(out)
     if log_every is not None and log_every < 1:
         raise OptionError("option.count", name="log-every", value=log_every)
+    if resume and checkpoint is None:
+        raise OptionError("option.no-effect", name="resume", needs="checkpoint")
+    if checkpoint is not None:
+        require_folder(checkpoint)
     recipe = Recipe(
+        hypothesis=o.hypothesis_of(hypothesis, module), weight_decay=weight_decay, clip=clip, device=device,
+        mixed_precision=mixed_precision, drop_last=drop_last, batch_history=log_batches,
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum,
         nesterov=nesterov, epochs=epochs, tolerance=tolerance, batch_size=batch_size, schedule=schedule, gamma=gamma,
         step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
@@ -86,9 +102,12 @@ def fit(
         opened.append(forecast)
 
     try:
-        total = recipe.length if recipe.method != "auto" else None
+        total = recipe.epochs_for(table.rows) if recipe.method != "auto" else None
         with progress("fitting", total) as on_epoch, progress("verifying", None) as on_refit:
-            model = run(formula, table, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit, on_forecast=open_with)
+            model = run(
+                formula, table, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit, on_forecast=open_with,
+                checkpoint=checkpoint, resume=resume,
+            )  # fmt: skip
     except DivergedError as error:
         _log(error.model, log_every, json)
         if keep and out is not None:
@@ -99,6 +118,7 @@ def fit(
         raise
     interrupted = model.history.stop == "interrupted"
     files = [str(model.save(out))] if out is not None else []
+    _log_batches(model, json)
     _log(model, log_every, json)
     _report(model, files, json, opened=bool(opened))
     if interrupted:
@@ -197,4 +217,13 @@ def _log(model: Model, every: int | None, json: bool) -> None:
     from descend.report.terminal import log_lines
 
     for line in log_lines(model.history, every, speak()):
+        typer.echo(line)
+
+
+def _log_batches(model: Model, json: bool) -> None:
+    if not model.history.batch_loss.size or json:
+        return
+    from descend.report.terminal import batch_lines
+
+    for line in batch_lines(model.history, speak()):
         typer.echo(line)

@@ -67,6 +67,9 @@ Loss = Annotated[str, _option("loss", "--loss", panel="hypothesis")]
 Delta = Annotated[float, _option("delta", "--delta", panel="hypothesis")]
 L2 = Annotated[float, _option("l2", "--l2", panel="hypothesis")]
 
+Hypothesis = Annotated[str, _option("hypothesis", "--hypothesis", panel="hypothesis")]
+Module = Annotated[str | None, _option("module", "--module", panel="hypothesis")]
+
 Optimizer = Annotated[str, _option("optimizer", "--optimizer", panel="fitting")]
 Lr = Annotated[str | None, _option("lr", "--lr", panel="fitting")]
 Momentum = Annotated[float, _option("momentum", "--momentum", panel="fitting")]
@@ -74,6 +77,14 @@ Nesterov = Annotated[bool, _option("nesterov", "--nesterov", panel="fitting")]
 Epochs = Annotated[int | None, _option("epochs", "--epochs", panel="fitting")]
 Tolerance = Annotated[float, _option("tolerance", "--tolerance", panel="fitting")]
 BatchSize = Annotated[int | None, _option("batch-size", "--batch-size", panel="fitting")]
+DropLast = Annotated[bool, _option("drop-last", "--drop-last", panel="fitting")]
+LogBatches = Annotated[bool, _option("log-batches", "--log-batches")]
+WeightDecay = Annotated[float, _option("weight-decay", "--weight-decay", panel="fitting")]
+Clip = Annotated[float | None, _option("clip", "--clip", panel="fitting")]
+Device = Annotated[str, _option("device", "--device", panel="fitting")]
+MixedPrecision = Annotated[bool, _option("mixed-precision", "--mixed-precision", panel="fitting")]
+Checkpoint = Annotated[str | None, _option("checkpoint", "--checkpoint", panel="fitting")]
+Resume = Annotated[bool, _option("resume", "--resume", panel="fitting")]
 Schedule = Annotated[str, _option("schedule", "--schedule", panel="fitting")]
 Gamma = Annotated[float, _option("gamma", "--gamma", panel="fitting")]
 StepSize = Annotated[int, _option("step-size", "--step-size", panel="fitting")]
@@ -86,6 +97,17 @@ Dtype = Annotated[str, _option("dtype", "--dtype", panel="fitting")]
 Patience = Annotated[int | None, _option("patience", "--patience", panel="fitting")]
 Validation = Annotated[float, _option("validation", "--validation", panel="fitting")]
 Test = Annotated[str, _option("test", "--test", panel="testing")]
+
+
+def hypothesis_of(text: str, module: str | None) -> Any:
+    """Return --hypothesis, or the class that --module names in a file of the user's."""
+    if module is None:
+        return text
+    if text != "linear":
+        raise OptionError("option.hypothesis-and-module")
+    from descend.networks.build import class_in_file
+
+    return class_in_file(module)
 
 
 def start_of(text: str) -> Any:

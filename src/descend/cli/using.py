@@ -17,6 +17,8 @@ from descend.messages import say
 if TYPE_CHECKING:
     import polars as pl
 
+    from descend.model import Model
+
 SHOWN = 20
 PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".ndjson")
 
@@ -34,12 +36,12 @@ def predict(
     decimal: o.Decimal = ".",
     na: o.Na = None,
     json: o.Json = False,
+    module: o.Module = None,
     lang: o.Lang = None,
     debug: o.Debug = False,
     help: o.Help = False,
 ) -> int:
     """Predict rows."""
-    from descend.archive import load
     from descend.tables import MISSING
 
     if file is None and not set:
@@ -49,7 +51,7 @@ def predict(
     if out is not None and Path(out).suffix.lower() not in PREDICTION_FILES:
         known = ", ".join(PREDICTION_FILES)
         raise OptionError("option.out-kind", path=out, found=Path(out).suffix or "''", known=known)
-    loaded = load(model)
+    loaded = _load(model, module)
     if file is None:
         table: Any = _typed(o.cells_of(set or []), decimal, MISSING)
     else:
@@ -82,16 +84,16 @@ def evaluate(
     decimal: o.Decimal = ".",
     na: o.Na = None,
     json: o.Json = False,
+    module: o.Module = None,
     lang: o.Lang = None,
     debug: o.Debug = False,
     help: o.Help = False,
 ) -> int:
     """Test a model on a table."""
-    from descend.archive import load
     from descend.report.facts import verification_facts
     from descend.report.terminal import tell_verdict, tell_verification
 
-    loaded = load(model)
+    loaded = _load(model, module)
     table = read_table(file, encoding, delimiter, header, decimal, na)
     verification = loaded.evaluate(table, missing=missing)
     if json:
@@ -107,17 +109,17 @@ def show(
     inference: o.Inference = False,
     level: o.Level = 0.95,
     json: o.Json = False,
+    module: o.Module = None,
     lang: o.Lang = None,
     debug: o.Debug = False,
     help: o.Help = False,
 ) -> int:
     """Tell what a model is."""
-    from descend.archive import load
     from descend.report.coefficients import tell_coefficients, tell_inference
     from descend.report.facts import model_facts
     from descend.report.terminal import tell_model
 
-    loaded = load(model)
+    loaded = _load(model, module)
     if json:
         tell_json(model_facts(loaded, speak()))
     else:
@@ -127,21 +129,32 @@ def show(
 
 
 def plot(
-    model: o.ModelFile, out: o.PlotOut = "fit.png", lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False
+    model: o.ModelFile,
+    out: o.PlotOut = "fit.png",
+    module: o.Module = None,
+    lang: o.Lang = None,
+    debug: o.Debug = False,
+    help: o.Help = False,
 ) -> int:
     """Draw a model."""
-    from descend.archive import load
     from descend.report.plots import PICTURES, lacks_letters
 
     if Path(out).suffix.lower() not in PICTURES:
         known = ", ".join(PICTURES)
         raise OptionError("option.plot-kind", path=out, found=Path(out).suffix or "''", known=known)
-    loaded = load(model)
+    loaded = _load(model, module)
     loaded.plot(out, lang=speak())
     if lacks_letters(loaded, speak()):
         typer.echo(say("note.no-font", speak()), err=True)
     typer.echo(say("report.plotted", speak(), path=out))
     return 0
+
+
+def _load(path: str, module: str | None) -> Model:
+    """Read a model; --module hands in the class of a network of the user's own."""
+    from descend.archive import load
+
+    return load(path, module=None if module is None else o.hypothesis_of("linear", module))
 
 
 def _typed(cells: dict[str, list[str]], decimal: str, missing: tuple[str, ...]) -> Any:

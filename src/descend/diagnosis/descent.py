@@ -99,7 +99,7 @@ def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
     stable = None
     if history.optimizer == "sgd" and history.batch_size is None:
         quadratic = evidence.quadratic
-        worst = evidence.objective.curvature_limit() if quadratic is None else quadratic.curvature_limit()
+        worst = evidence.over.curvature_limit() if quadratic is None else quadratic.curvature_limit()
         if worst is not None and isfinite(worst):
             stable = largest_stable_rate(worst, recipe.momentum, recipe.nesterov)
     suggestion = history.lr / MORE_RATE
@@ -231,7 +231,7 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
 
 def _mean_alone(evidence: Evidence) -> float | None:
     """Return the loss of the mean, or of the class shares, alone, where that is easily said."""
-    loss, Y = evidence.objective.loss, evidence.objective.Y
+    loss, Y = evidence.over.loss, evidence.over.Y
     if isinstance(loss, SquaredError) and loss.mean:
         return float(Y.var(axis=0).mean())
     if isinstance(loss, BinaryCrossEntropy | CrossEntropy):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from descend.messages import say
+from descend.objectives.rows import RowsObjective
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from descend.history import History
     from descend.objectives.gram import GramObjective
     from descend.objectives.module import ModuleObjective
-    from descend.objectives.rows import RowsObjective
     from descend.recipe import Recipe
     from descend.target import Target
 
@@ -51,7 +51,7 @@ class Finding:
 class Evidence:
     """What a diagnosis looks at.
 
-    ``objective`` holds the fitted rows as the solver saw them, ``data`` the same rows as the table has them (its
+    ``over`` holds the fitted rows as the solver saw them, ``data`` the same rows as the table has them (its
     ``line`` says where a person finds one), ``weights`` (columns x outputs) the parameters of the fit. ``quadratic``
     and ``forecast`` are there where they were made; ``networked`` tells whether the hypothesis is a network.
     """
@@ -59,10 +59,16 @@ class Evidence:
     design: Design
     target: Target
     data: Columns
-    objective: RowsObjective | ModuleObjective
+    over: RowsObjective | ModuleObjective
     weights: Floats
     history: History
     recipe: Recipe
     quadratic: GramObjective | None = None
     forecast: Forecast | None = None
     networked: bool = False
+
+    @property
+    def objective(self) -> RowsObjective:
+        """The fitted rows as an equation's solver saw them; a network's is ``over``."""
+        assert isinstance(self.over, RowsObjective)
+        return self.over

@@ -238,5 +238,5 @@ def of_class_counts(evidence: Evidence) -> list[Finding]:
 
 
 def _counts(evidence: Evidence) -> Codes:
-    codes = evidence.objective.Y[:, 0].astype(np.int64)
+    codes = evidence.over.Y[:, 0].astype(np.int64)
     return np.bincount(codes, minlength=len(evidence.target.levels))

@@ -76,7 +76,8 @@ def class_in_file(text: str) -> Any:
         raise OptionError("option.module-file", value=text, path=path or text)
     name, positional, keywords = parse_call(call)
     spec = importlib.util.spec_from_file_location(f"descend_user_{Path(path).stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     code = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(code)
@@ -158,7 +159,8 @@ def _cnn(architecture: Architecture, shape: tuple[int, ...], outputs: int) -> to
 def _activation(architecture: Architecture) -> torch.nn.Module:
     from torch import nn
 
-    return {
+    kinds: dict[str, type[nn.Module]] = {
         "relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "gelu": nn.GELU, "silu": nn.SiLU, "elu": nn.ELU,
         "leaky_relu": nn.LeakyReLU,
-    }[architecture.activation]()  # fmt: skip
+    }  # fmt: skip
+    return kinds[architecture.activation]()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.errors import OptionError
-from descend.losses import SquaredError, make_loss
+from descend.losses import SquaredError
 from descend.networks.build import build
 from descend.networks.network import require_torch
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     import torch
     from numpy.typing import NDArray
+    from torch.optim import Optimizer
 
     from descend.design import Design
     from descend.history import History
-    from descend.objectives.batches import InMemory
     from descend.losses import Loss
     from descend.networks.network import Network
+    from descend.objectives.batches import InMemory
     from descend.objectives.module import ModuleObjective
     from descend.recipe import Recipe
     from descend.solvers.checkpoints import Checkpoint
@@ -103,23 +104,19 @@ def train(
     return history
 
 
-def loss_of(recipe: Recipe, family: str) -> Loss:
-    """Return the recipe's loss; of a callable the family's own, which stands for it where figures are told."""
-    return make_loss("auto" if callable(recipe.loss) else recipe.loss, family, delta=recipe.delta)
-
-
 def device_of(name: str) -> torch.device:
     """Return a device by name; raises OptionError where it is not there."""
-    torch = require_torch()
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    pytorch = require_torch()
+    there = {"cpu": True, "cuda": pytorch.cuda.is_available(), "mps": pytorch.backends.mps.is_available()}
     if name == "auto":
         name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
     if not there[name]:
         raise OptionError("option.no-device", value=name)
-    return torch.device(name)
+    found: torch.device = pytorch.device(name)
+    return found
 
 
-def optimizer_of(recipe: Recipe, network: Network) -> torch.optim.Optimizer:
+def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
     """Return the recipe's optimizer over the network's parameters.
 
     One given as an object is copied, with the network's parameters in place of those it was made for.
@@ -142,22 +139,17 @@ def optimizer_of(recipe: Recipe, network: Network) -> torch.optim.Optimizer:
     if recipe.nesterov:
         settings["nesterov"] = True
     try:
-        made: torch.optim.Optimizer = kinds[recipe.method](network.body.parameters(), **settings)
+        made: Optimizer = kinds[recipe.method](network.body.parameters(), **settings)
     except (TypeError, ValueError) as error:
         raise OptionError("option.optimizer-setting", optimizer=recipe.method, reason=str(error)) from error
     return made
-
-
-def mark_of(recipe: Recipe, formula: str, rows: int) -> dict[str, Any]:
-    """Return what tells a run from another, for its checkpoint."""
-    return {**recipe.changes(), "formula": formula, "rows": rows}
 
 
 def _standardised(recipe: Recipe) -> bool:
     return recipe.loss in ("auto", *STANDARDISED)
 
 
-def _rebound(optimizer: Any, hypothesis: Any, network: Network) -> torch.optim.Optimizer:
+def _rebound(optimizer: Any, hypothesis: Any, network: Network) -> Optimizer:
     torch = require_torch()
     if not isinstance(optimizer, torch.optim.Optimizer) or not isinstance(hypothesis, torch.nn.Module):
         raise OptionError("option.optimizer-kind", found=type(optimizer).__name__)
@@ -166,5 +158,5 @@ def _rebound(optimizer: Any, hypothesis: Any, network: Network) -> torch.optim.O
     held = [id(tensor) for group in optimizer.param_groups for tensor in group["params"]]
     if not set(held) <= set(memo):
         raise OptionError("option.optimizer-parameters")
-    copied: torch.optim.Optimizer = copy.deepcopy(optimizer, memo)
+    copied: Optimizer = copy.deepcopy(optimizer, memo)
     return copied

@@ -73,7 +73,7 @@ class InMemory:
     def blocks(self) -> Iterator[Pair]:
         """Yield all rows once."""
         size = max(BLOCK_NUMBERS // max(self.X[0].numel(), 1), 64)
-        yield from zip(self.X.split(size), self.Y.split(size), strict=True)
+        yield from zip(torch.split(self.X, size), torch.split(self.Y, size), strict=True)
 
     def batches(self, size: int | None, *, drop_last: bool = False, least: int = 1) -> Iterator[Pair]:
         """Yield the batches of an epoch."""
@@ -83,8 +83,8 @@ class InMemory:
         rows = self.rows // size * size if drop_last or self.rows % size < least else self.rows
         order = torch.randperm(self.rows).to(self.X.device)[:rows]
         together = size * max(GATHERED_NUMBERS // (size * max(self.X[0].numel(), 1)), 1)
-        for chosen in order.split(together):
-            yield from zip(self.X[chosen].split(size), self.Y[chosen].split(size), strict=True)
+        for chosen in torch.split(order, together):
+            yield from zip(torch.split(self.X[chosen], size), torch.split(self.Y[chosen], size), strict=True)
 
 
 class Streamed:

@@ -13,21 +13,38 @@ from descend.report.layout import grid_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
 
     from descend.model import Model
+    from descend.networks.network import Network
 
 
 def tell_coefficients(model: Model, lang: str) -> RenderableType:
-    """Return every coefficient in the units of the table, and the settings that are not the defaults."""
-    outputs = model.target.outputs
-    raw = model.raw
+    """Return every coefficient in the units of the table, and the settings that are not the defaults.
+
+    Of a network its parameters by name, with their shapes.
+    """
+    grid = _coefficients(model, lang) if model.network is None else _parameters(model.network, lang)
+    settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
+    told = Text(f"{say('report.settings', lang)}: {settings or say('report.settings-none', lang)}", style="dim")
+    return Padding(Group("", grid, told), (0, 0, 0, 1))
+
+
+def _coefficients(model: Model, lang: str) -> Table:
+    outputs, raw = model.target.outputs, model.raw
     heads = outputs if len(outputs) > 1 else [say("report.coefficient", lang)]
     grid = grid_of([], heads, first=say("report.column", lang))
     for index, name in enumerate(model.design.names):
         grid.add_row(name, *(f"{value:.10g}" for value in raw[index]))
-    settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
-    told = Text(f"{say('report.settings', lang)}: {settings or say('report.settings-none', lang)}", style="dim")
-    return Padding(Group("", grid, told), (0, 0, 0, 1))
+    return grid
+
+
+def _parameters(network: Network, lang: str) -> Table:
+    heads = [say("report.shape", lang), say("report.numbers", lang)]
+    grid = grid_of([], heads, first=say("report.layer", lang))
+    for name, tensor in network.body.named_parameters():
+        grid.add_row(name, " x ".join(map(str, tensor.shape)), f"{tensor.numel():,}")
+    return grid
 
 
 def tell_inference(model: Model, level: float, lang: str) -> RenderableType:

@@ -9,8 +9,10 @@ from descend.files import plain
 from descend.messages import Note, say
 
 if TYPE_CHECKING:
+    from descend.design import Design
     from descend.foresight import Forecast
     from descend.model import Model
+    from descend.networks.network import Network
     from descend.selection import Comparison
     from descend.verification import Verification
 
@@ -43,7 +45,8 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
                 "seconds": history.elapsed,
             },
             "equation": model.equation.split("\n"),
-            "coefficients": model.coefficients,
+            "coefficients": model.coefficients if model.network is None else None,
+            "network": None if model.network is None else network_facts(model.network, model.design),
             "verification": None if model.verification is None else verification_facts(model.verification, lang),
             "forecast": None if model.forecast is None else forecast_facts(model.forecast),
             "inference": _inference_facts(model, lang),
@@ -56,6 +59,19 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
         }
     )
     return facts
+
+
+def network_facts(network: Network, design: Design) -> dict[str, Any]:
+    """Return a network's name, its size and where it computes."""
+    like = network.reference()
+    return {
+        "title": network.title,
+        "inputs": len(design.names) - network.intercept,
+        "outputs": network.outputs,
+        "parameters": network.parameters,
+        "dtype": str(like.dtype).removeprefix("torch."),
+        "device": like.device.type,
+    }
 
 
 def forecast_facts(forecast: Forecast) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.text import Text
 
 from descend.messages import say
+from descend.report.facts import network_facts
 from descend.report.foresight import forecast_line
 from descend.report.layout import grid_of, labelled
 
@@ -92,6 +93,8 @@ def fit_lines(model: Model, lang: str) -> list[str]:
     first, last = float(history.loss[0]), history.final_loss
     change: dict[str, Any] = {"first": first, "last": _settled(last, first)}
     lines = [note.tell(lang) for note in model.notes if note.code.startswith("family.")]
+    if model.network is not None:
+        lines.append(say("report.network", lang, **network_facts(model.network, model.design)))
     lines.append(say(f"report.{how}", lang, **facts))
     if history.gap is not None and history.optimizer != "auto":
         lines.append(say("report.loss-gap", lang, gap=_settled(history.gap, first), **change))
@@ -117,6 +120,15 @@ def log_lines(history: History, every: int, lang: str) -> Iterable[str]:
         if epoch % every == 0 or epoch == history.epochs:
             name, of = say("report.epoch", lang), say("report.loss", lang)
             yield f"{name} {epoch:{width}d}/{history.epochs}  {of} {loss:.6f}"
+
+
+def batch_lines(history: History, lang: str) -> Iterable[str]:
+    """Yield epoch, batch and loss of every batch, as textbooks print them."""
+    each = max(history.batch_loss.size // max(history.epochs, 1), 1)
+    names = [say(f"report.{name}", lang) for name in ("epoch", "batch", "loss")]
+    for index, loss in enumerate(history.batch_loss.tolist()):
+        epoch, batch = divmod(index, each)
+        yield f"{names[0]} {epoch}/{history.epochs}  {names[1]} {batch + 1}/{each}  {names[2]} {loss:.6f}"
 
 
 def tell_verification(verification: Verification, lang: str, name: str) -> RenderableType:
@@ -204,7 +216,8 @@ def _levels(model: Model, lang: str) -> list[Text]:
 
 def _equation(model: Model, lang: str) -> RenderableType:
     """Return the equation where it is short, else its largest coefficients as a table."""
-    if len(model.design.names) <= WIDE and len(model.target.outputs) <= WIDE:
+    few = len(model.design.names) <= WIDE and len(model.target.outputs) <= WIDE
+    if few or model.network is not None:
         return Group(Text(model.equation, style="bold cyan"), *_levels(model, lang))
     outputs = model.target.outputs[:6]
     raw = model.raw

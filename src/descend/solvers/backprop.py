@@ -85,9 +85,9 @@ def backprop(
                 torch.manual_seed((seed << 24) + epoch)
                 network.body.train()
                 for X, Y in objective.source.batches(batch_size, drop_last=drop_last, least=least):
-                    batch_loss, slope = step(X, Y)
+                    batch_loss, norm = step(X, Y)
                     if batch_size is None:
-                        record.slopes[-1] = float(slope)
+                        record.slopes[-1] = float(norm)
                     if on_batch is not None:
                         record.batch_losses.append(float(batch_loss))
                         on_batch(epoch, record.batch_losses[-1])
@@ -126,7 +126,7 @@ class _Stepper:
         with torch.autocast(self.device, dtype=self.half, enabled=self.mixed):
             Z = objective.network.forward(X)
         loss = objective.criterion(Z.to(Y.dtype), Y)
-        self.scaler.scale(loss / objective.unit).backward()
+        self.scaler.scale(loss / objective.unit).backward()  # type: ignore[no-untyped-call]
         slope = torch.zeros(())
         if self.norm or len(Y) == objective.rows:
             self.scaler.unscale_(self.optimizer)

@@ -14,6 +14,8 @@ from descend.errors import OptionError
 from descend.files import plain
 
 if TYPE_CHECKING:
+    import os
+
     from numpy.typing import NDArray
 
     from descend.solvers.record import Record
@@ -39,7 +41,7 @@ class Checkpoint:
     It is written at most once in EVERY seconds, whole or not at all.
     """
 
-    def __init__(self, path: str | Path, mark: dict[str, Any], *, resume: bool = False) -> None:
+    def __init__(self, path: str | os.PathLike[str], mark: dict[str, Any], *, resume: bool = False) -> None:
         self.path, self.mark, self.resume = Path(path), plain(mark), resume
         self._written = -np.inf
 

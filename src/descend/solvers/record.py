@@ -28,7 +28,8 @@ class Record:
         self.batch_losses: list[float] = []
         self.snapshots: dict[int, Floats] = {}
         self.best_epoch = 0
-        self.best_w = self.finite_w = np.empty(0)
+        self.best_w: Floats = np.empty(0)
+        self.finite_w: Floats = np.empty(0)
         self._wanted = set(snapshot_epochs(epochs, parameters).tolist())
         self._started = perf_counter()
 
