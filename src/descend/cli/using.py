@@ -17,6 +17,8 @@ from descend.messages import say
 if TYPE_CHECKING:
     import polars as pl
 
+    from descend.tables import Table
+
 SHOWN = 20
 PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".ndjson")
 
@@ -53,7 +55,8 @@ def predict(
     if file is None:
         table: Any = _typed(o.cells_of(set or []), decimal, MISSING)
     else:
-        table = read_table(file, encoding, delimiter, header, decimal, na)
+        table = loaded.prepared(read_table(file, encoding, delimiter, header, decimal, na))
+        _tell_pictures(table)
     if interval is None:
         frame = loaded.predictions(table, missing=missing)
     else:
@@ -92,7 +95,8 @@ def evaluate(
     from descend.report.terminal import tell_verdict, tell_verification
 
     loaded = load(model)
-    table = read_table(file, encoding, delimiter, header, decimal, na)
+    table = loaded.prepared(read_table(file, encoding, delimiter, header, decimal, na))
+    _tell_pictures(table)
     verification = loaded.evaluate(table, missing=missing)
     if json:
         tell_json(verification_facts(verification, speak()))
@@ -154,6 +158,13 @@ def _typed(cells: dict[str, list[str]], decimal: str, missing: tuple[str, ...]) 
     frame = pl.DataFrame({name: pl.Series(name, values, dtype=pl.String) for name, values in cells.items()})
     lines = "\n".join(["\t".join(cells), "\t".join(values[0] for values in cells.values())])
     return Table(frame, "--set", missing, decimal, Delimited("--set", lines, "\t", '"', header=True))
+
+
+def _tell_pictures(table: Table) -> None:
+    """Say what was done to pictures before the model saw them."""
+    for note in table.notes:
+        if note.code.startswith("note.picture"):
+            typer.echo(note.tell(speak()), err=True)
 
 
 def _told(frame: pl.DataFrame) -> Any:
