@@ -15,6 +15,7 @@ import polars as pl
 
 from descend.columns import Columns, Use, gather, require
 from descend.design import INTERCEPT, Design
+from descend.drawings import as_fitted, ground
 from descend.equation import equation_lines, network_line
 from descend.errors import ModelError
 from descend.messages import Note, language
@@ -258,9 +259,22 @@ class Model:
         wanted = {**self.design.uses, **target_uses(self.design.hypothesis, self.family)}
         return gather(wanted, Table(frame, self.table_name))
 
+    def prepared(self, source: Any) -> Table:
+        """Return a table; where it is of pictures and the model of one grey image, with these made such as it knows.
+
+        They are told in the table's notes: turned round where dark and light are the other way than in the fitted
+        images, and where they are of another size prepared as the digits of MNIST were.
+        """
+        table, shape = read(source), self.design.image_shape
+        name = next(iter(self.design.uses), "")
+        if not table.pictures or shape is None or len(shape) != 2 or name not in table.columns:
+            return table
+        known = np.zeros((1, *shape)) if self.sample is None else self.sample.frame[name].to_numpy()
+        return as_fitted(table, name, (shape[0], shape[1]), light=ground(known) > 127.5)
+
     def gather(self, source: Any, *, missing: str = "error", target: bool = False) -> Columns:
         """Return the columns that the model needs from a table, checked against those it was fitted on."""
-        table = read(source)
+        table = self.prepared(source)
         wanted: dict[str, Use] = dict(self.design.uses)
         outputs = target_uses(self.design.hypothesis, self.family) if target else {}
         wanted |= outputs

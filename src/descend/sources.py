@@ -13,6 +13,8 @@ import polars as pl
 
 from descend.errors import TableError
 from descend.frames import from_memory
+from descend.images import image_columns, is_idx, label_column, labels_of, parse_idx
+from descend.pictures import is_picture, read_picture
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ def _file_kind(data: bytes, name: str) -> str:
         return "sqlite"
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return "excel"
+    if is_idx(data, name):
+        return "idx"
+    if is_picture(data, name):
+        return "picture"
     suffixes = [suffix.lower() for suffix in Path(name).suffixes if suffix.lower() != ".gz"]
     suffix = suffixes[-1] if suffixes else ""
     by_name = {
@@ -150,7 +156,22 @@ def _read_ndjson(file: File) -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None, strict=False)
 
 
+def _read_idx(file: File) -> pl.DataFrame:
+    columns = image_columns(parse_idx(file.data, file.name), file.name)
+    labels = labels_of(file.path, file.inner) if "image" in columns else None
+    if labels is not None:
+        found = parse_idx(_bytes(str(labels)), labels.name)
+        columns["label"] = label_column(found, labels.name, len(columns["image"]))
+    return pl.DataFrame(columns)
+
+
+def _read_picture(file: File) -> pl.DataFrame:
+    return pl.DataFrame({"file": [file.name], "image": read_picture(file.data, file.name)[None]})
+
+
 _READERS = {
+    "idx": _read_idx,
+    "picture": _read_picture,
     "parquet": lambda file: pl.read_parquet(io.BytesIO(file.data)),
     "arrow": _read_arrow,
     "json": _read_json,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
@@ -16,6 +17,7 @@ import polars as pl
 from descend.delimited import Delimited, read_delimited
 from descend.errors import OptionError, TableError
 from descend.frames import from_memory
+from descend.pictures import read_folder
 from descend.sources import open_file, read_binary
 
 if TYPE_CHECKING:
@@ -41,7 +43,8 @@ class Table:
     """Columns by name, as read from one source.
 
     ``frame`` holds the cells as they came (all text where ``source`` is a delimited file); ``numbers`` and
-    ``labels`` give a column as float64 or as category labels, ``images`` as pixels.
+    ``labels`` give a column as float64 or as category labels, ``images`` as pixels. ``pictures`` says that its images
+    were read from PNG or JPEG files, and so may be drawn in any way.
     """
 
     frame: pl.DataFrame
@@ -50,6 +53,7 @@ class Table:
     decimal: str = "."
     source: Delimited | None = None
     notes: list[Note] = field(default_factory=list)
+    pictures: bool = False
     _numbers: dict[str, tuple[Floats, NDArray[np.bool_]]] = field(default_factory=dict, repr=False)
     _kinds: dict[str, Kind] = field(default_factory=dict, repr=False)
 
@@ -233,7 +237,8 @@ def read(
 
     source: a path to delimited text (its encoding, delimiter, quotes and header are found out where not given),
         Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), any of
-        the text kinds gzipped; or a pandas, polars or pyarrow frame, a mapping of columns, a list of records, a
+        the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as ``images.gz::labels.gz``), a
+        PNG or JPEG, or a folder of these, whose subfolders are their labels; or a pandas, polars or pyarrow frame, a mapping of columns, a list of records, a
         scikit-learn Bunch, a structured array, or a two-dimensional array with ``names``.
     decimal: the decimal mark of text files, "." or ",".
     missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does.
@@ -246,13 +251,15 @@ def read(
         return source
     if not isinstance(source, (str, os.PathLike)):
         return Table(from_memory(source, names), "table", tuple(missing))
+    if os.path.isdir(source):
+        return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
     file = open_file(str(source))
     if file.kind == "text":
         frame, delimited = read_delimited(
             file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal
         )
         return Table(frame, file.name, tuple(missing), decimal, delimited, delimited.notes)
-    return Table(read_binary(file), file.name, tuple(missing))
+    return Table(read_binary(file), file.name, tuple(missing), pictures=file.kind == "picture")
 
 
 def _shown(value: object) -> str:

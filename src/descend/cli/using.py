@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from descend.model import Model
+    from descend.tables import Table
 
 SHOWN = 20
 PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".ndjson")
@@ -55,7 +56,8 @@ def predict(
     if file is None:
         table: Any = _typed(o.cells_of(set or []), decimal, MISSING)
     else:
-        table = read_table(file, encoding, delimiter, header, decimal, na)
+        table = loaded.prepared(read_table(file, encoding, delimiter, header, decimal, na))
+        _tell_pictures(table)
     if interval is None:
         frame = loaded.predictions(table, missing=missing)
     else:
@@ -94,7 +96,8 @@ def evaluate(
     from descend.report.terminal import tell_verdict, tell_verification
 
     loaded = _load(model, module)
-    table = read_table(file, encoding, delimiter, header, decimal, na)
+    table = loaded.prepared(read_table(file, encoding, delimiter, header, decimal, na))
+    _tell_pictures(table)
     verification = loaded.evaluate(table, missing=missing)
     if json:
         tell_json(verification_facts(verification, speak()))
@@ -167,6 +170,13 @@ def _typed(cells: dict[str, list[str]], decimal: str, missing: tuple[str, ...]) 
     frame = pl.DataFrame({name: pl.Series(name, values, dtype=pl.String) for name, values in cells.items()})
     lines = "\n".join(["\t".join(cells), "\t".join(values[0] for values in cells.values())])
     return Table(frame, "--set", missing, decimal, Delimited("--set", lines, "\t", '"', header=True))
+
+
+def _tell_pictures(table: Table) -> None:
+    """Say what was done to pictures before the model saw them."""
+    for note in table.notes:
+        if note.code.startswith("note.picture"):
+            typer.echo(note.tell(speak()), err=True)
 
 
 def _told(frame: pl.DataFrame) -> Any:
