@@ -14,8 +14,8 @@ from descend.errors import TableError
 from descend.images import told
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     Pixels = NDArray[np.uint8]
 

@@ -10,4 +10,5 @@ class ChannelsFirst(torch.nn.Module):
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return rows x colours x height x width."""
-        return X[:, None] if X.ndim == 3 else X.permute(0, 3, 1, 2)
+        pictures = X[:, None] if X.ndim == 3 else X.permute(0, 3, 1, 2)
+        return pictures.contiguous(memory_format=torch.channels_last)  # convolutions are twice as fast on it

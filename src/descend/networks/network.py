@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-BLOCK_NUMBERS = 1_000_000
+BLOCK_NUMBERS = 200_000
 
 
 def require_torch() -> ModuleType:
@@ -77,13 +77,13 @@ class Network:
         like = self.reference()
         made = [np.empty((0, self.outputs))]
         with self.resting(), torch.inference_mode():
-            for rows in self.blocks(len(X)):
+            for rows in self.blocks(*X.shape):
                 block = np.ascontiguousarray(self.columns(X)[rows])
                 Z = self.forward(torch.from_numpy(block).to(like.device, like.dtype))
                 made.append(Z.double().cpu().numpy())
         return np.concatenate(made)
 
-    def blocks(self, rows: int, columns: int = 1000) -> Iterator[slice]:
+    def blocks(self, rows: int, columns: int) -> Iterator[slice]:
         """Yield the slices in which so many rows are looked at, so that what lies between layers stays small."""
         size = max(BLOCK_NUMBERS // max(columns, 1), 64)
         for first in range(0, rows, size):

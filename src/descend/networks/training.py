@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     OnEpoch = Callable[[int, float], None]
 
 NOT_BY_NAME = ("optimizer", "lbfgs", "sparseadam")  # LBFGS asks for the loss again and again
+FUSED_ON = ("cpu", "cuda")
 STANDARDISED = ("mse", "sse", "mae", "huber")
 
 
@@ -48,6 +50,8 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
         moments = Y.mean(axis=0) * design.hypothesis.intercept, np.where(spread > 0, spread, 1.0)
     network = build(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)
     network.body.to(device_of(recipe.device), getattr(torch, recipe.arithmetic))
+    if network.named:
+        network.body.to(memory_format=torch.channels_last)
     return network
 
 
@@ -138,8 +142,11 @@ def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
         settings["momentum"] = recipe.momentum
     if recipe.nesterov:
         settings["nesterov"] = True
+    kind = kinds[recipe.method]
+    if "fused" in inspect.signature(kind).parameters and network.reference().device.type in FUSED_ON:
+        settings["fused"] = True  # one pass over all parameters
     try:
-        made: Optimizer = kinds[recipe.method](network.body.parameters(), **settings)
+        made: Optimizer = kind(network.body.parameters(), **settings)
     except (TypeError, ValueError) as error:
         raise OptionError("option.optimizer-setting", optimizer=recipe.method, reason=str(error)) from error
     return made

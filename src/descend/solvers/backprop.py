@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Arrays = dict[str, NDArray[Any]]
     OnEpoch = Callable[[int, float], None]
 
+FEW_ROWS = 256
 SMALL_WORK = 30_000_000  # rows times parameters of a step
 NORMS = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.instancenorm._InstanceNorm)
 
@@ -146,11 +147,9 @@ def _own_randomness() -> Iterator[None]:
 
 @contextmanager
 def _threads(objective: ModuleObjective, batch_size: int | None) -> Iterator[None]:
-    """Take one thread where a step is so small that others would only wait for one another."""
-    before, body = torch.get_num_threads(), objective.network.body
-    rows = min(batch_size or objective.rows, objective.rows)
-    dense = not any(isinstance(layer, torch.nn.modules.conv._ConvNd) for layer in body.modules())
-    if dense and rows * objective.network.parameters < SMALL_WORK:
+    """Take one thread for small steps, where others would only wait for one another, on a busy machine for long."""
+    before, rows = torch.get_num_threads(), min(batch_size or objective.rows, objective.rows)
+    if rows <= FEW_ROWS or rows * objective.network.parameters < SMALL_WORK:
         torch.set_num_threads(1)
     try:
         yield
