@@ -151,10 +151,19 @@ class LevelCode:
 
 @dataclass(frozen=True)
 class ImageCode:
-    """A column for each pixel, from 0 to 1; ``shape`` is height x width (x 3)."""
+    """A column for each pixel, from 0 to 1; ``shape`` is height x width (x 3).
+
+    Where the table holds arrays of floats, of any shape, ``scale`` is 1 and they are taken as they are.
+    """
 
     name: str
     shape: tuple[int, ...]
+    scale: int = 255
+
+    @property
+    def pictures(self) -> bool:
+        """Whether these are pictures, and not arrays of floats."""
+        return self.scale == 255
 
     @property
     def names(self) -> list[str]:
@@ -164,11 +173,11 @@ class ImageCode:
     def columns(self, data: Columns) -> Floats:
         """Return the pixels of every row, rows x pixels; raises DesignError for images of another shape."""
         images = data.images[self.name]
-        if images.shape[1:] != self.shape:
+        if images.shape[1:] != self.shape or (images.dtype == np.uint8) != self.pictures:
             found, expected = (" x ".join(map(str, shape)) for shape in (images.shape[1:], self.shape))
             values = {"column": self.name, "file": data.table.name, "found": found, "expected": expected}
             raise DesignError("design.image-shape", **values)
-        return images.reshape(len(images), -1) / 255
+        return np.asarray(images.reshape(len(images), -1) / self.scale, dtype=np.float64)
 
 
 Code = NumberCode | PolyCode | LevelCode | ImageCode

@@ -30,7 +30,8 @@ POLICIES = ("error", "drop", "mean")
 class Columns:
     """Columns ready for a design, all of the same rows.
 
-    ``numbers`` are float64, ``labels`` text, ``images`` uint8 (rows x height x width, x 3 for colour). ``rows`` are
+    ``numbers`` are float64, ``labels`` text, ``images`` uint8 (rows x height x width, x 3 for colour)
+    or floats of any shape. ``rows`` are
     their indices in the table; ``means`` the means of the number columns before any were filled in.
     """
 
@@ -40,7 +41,7 @@ class Columns:
     table: Table
     means: dict[str, float]
     notes: list[Note] = field(default_factory=list)
-    images: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    images: dict[str, NDArray[np.uint8 | np.floating[Any]]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.rows.size)

@@ -102,8 +102,11 @@ class Design:
         """
         seen = data if rows is None else data.take(rows)
         levels = {name: level_list(name, data) for name, use in uses.items() if use == "category"}
-        shapes = {name: images.shape[1:] for name, images in data.images.items()}
-        blocks = _blocks(hypothesis, uses, levels, shapes, lambda factor: PolyCode.learn(factor, seen))
+        images = {
+            name: ImageCode(name, found.shape[1:], 255 if found.dtype == np.uint8 else 1)
+            for name, found in data.images.items()
+        }
+        blocks = _blocks(hypothesis, uses, levels, images, lambda factor: PolyCode.learn(factor, seen))
         for name in levels:
             _check_levels(name, levels[name], data)
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
@@ -137,7 +140,7 @@ class Design:
             "uses": self.uses,
             "levels": {name: list(levels) for name, levels in self.levels.items()},
             "polys": [{key: poly[key] for key in kept} for poly in polys],
-            "images": {code.name: list(code.shape) for code in codes if isinstance(code, ImageCode)},
+            "images": {code.name: [code.scale, *code.shape] for code in codes if isinstance(code, ImageCode)},
         }
 
     @classmethod
@@ -145,9 +148,10 @@ class Design:
         """Build a design again from what ``describe`` gave and its means, scales, sizes and spreads."""
         uses = dict(described["uses"])
         levels = {name: tuple(map(str, found)) for name, found in described["levels"].items()}
-        shapes = {name: tuple(map(int, shape)) for name, shape in described.get("images", {}).items()}
-        for shape in shapes.values():
-            if min(shape) < 1 or math.prod(shape) > moments[0].size:
+        images = {}
+        for name, (scale, *shape) in described["images"].items():
+            images[name] = ImageCode(name, tuple(map(int, shape)), int(scale))
+            if scale not in (1, 255) or min(shape) < 1 or math.prod(shape) > moments[0].size:
                 raise ValueError(shape)
         polys = iter(described["polys"])
 
@@ -157,7 +161,7 @@ class Design:
             centre, half_range = float(kept["centre"]), float(kept["half_range"])
             return PolyCode(factor.expression, factor.degree, str(factor), centre, half_range, shifts, norms)
 
-        return cls(hypothesis, uses, levels, _blocks(hypothesis, uses, levels, shapes, poly), *moments)
+        return cls(hypothesis, uses, levels, _blocks(hypothesis, uses, levels, images, poly), *moments)
 
     @property
     def names(self) -> list[str]:
@@ -176,10 +180,15 @@ class Design:
         return [name.rpartition("[")[0] if pixel else name for name, pixel in zip(self.names, self.pixels, strict=True)]
 
     @property
-    def image_shape(self) -> tuple[int, ...] | None:
-        """The shape of the image that the hypothesis is about, where it is one and nothing else; else None."""
+    def image(self) -> ImageCode | None:
+        """The image that the hypothesis is about, where it is one and nothing else; else None."""
         codes = [code for block in self.blocks for code in block.codes]
-        return codes[0].shape if len(codes) == 1 and isinstance(codes[0], ImageCode) else None
+        return codes[0] if len(codes) == 1 and isinstance(codes[0], ImageCode) else None
+
+    @property
+    def image_shape(self) -> tuple[int, ...] | None:
+        """Its shape where it is a picture, height x width (x 3); else None."""
+        return self.image.shape if self.image is not None and self.image.pictures else None
 
     @property
     def penalised(self) -> NDArray[np.bool_]:
@@ -217,7 +226,7 @@ def _blocks(
     hypothesis: Hypothesis,
     uses: Mapping[str, Use],
     levels: Mapping[str, tuple[str, ...]],
-    shapes: Mapping[str, tuple[int, ...]],
+    images: Mapping[str, ImageCode],
     poly: Callable[[Poly], PolyCode],
 ) -> tuple[Block, ...]:
     """Encode every term; a category keeps all its levels where the rest of its term is not in the model.
@@ -235,8 +244,8 @@ def _blocks(
                 codes.append(LevelCode(column, levels[column], full=rest not in present))
             elif isinstance(factor, Poly):
                 codes.append(poly(factor))
-            elif isinstance(factor, Arithmetic) and isinstance(factor.expression, Name) and str(factor) in shapes:
-                codes.append(ImageCode(factor.expression.name, shapes[factor.expression.name]))
+            elif isinstance(factor, Arithmetic) and isinstance(factor.expression, Name) and str(factor) in images:
+                codes.append(images[factor.expression.name])
             else:
                 assert isinstance(factor, Arithmetic)
                 codes.append(NumberCode(factor.expression, str(factor)))

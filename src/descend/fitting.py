@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from descend.examination import examine
 from descend.foresight import largest_stable_rate
 from descend.losses import SquaredError
 from descend.model import Model, keep_sample
+from descend.networks.build import is_module
 from descend.problem import Problem, Trained
 from descend.recipe import Recipe
 from descend.solvers.checkpoints import Checkpoint
+from descend.stating import Stated, of_module
 from descend.verification import baseline, split_rows
 
 if TYPE_CHECKING:
@@ -28,8 +31,9 @@ if TYPE_CHECKING:
 
 
 def fit(
-    formula: str | Formula,
+    formula: str | Formula | Any,
     table: Any,
+    targets: Any = None,
     *,
     recipe: Recipe | None = None,
     on_epoch: OnEpoch | None = None,
@@ -42,6 +46,8 @@ def fit(
     """Fit a hypothesis on a table by gradient descent and test it on rows it has not seen.
 
     formula: ``"score ~ hours"``; table: whatever ``descend.read`` takes; settings: the fields of ``Recipe``.
+    In place of them a PyTorch module, inputs and ``targets``: ``fit(module, X, y)``; or a module and a torch Dataset or
+    DataLoader of pairs, of which a Dataset's test rows are held out and a DataLoader is only fitted.
     on_forecast is called before the first step with what it will come to, where that is known; on_epoch with the epoch
     and its loss while the model is fitted, on_refit with the fold and the number of folds while it is verified.
     checkpoint: a file in which a run epoch by epoch is kept as it goes; with ``resume`` it is taken up from there.
@@ -51,8 +57,12 @@ def fit(
     Raises DescendError: TableError, FormulaError, DesignError, OptionError; DivergedError, which holds the model, when
     the loss grows without bound.
     """
-    recipe = recipe or Recipe(**settings)
-    problem = Problem.of(formula, table, recipe)
+    if is_module(formula):
+        stated = of_module(formula, table, targets, settings if recipe is None else vars(recipe))
+    else:
+        recipe = recipe or Recipe(**settings)
+        stated = Stated(Problem.of(formula, table, recipe), recipe)
+    problem, recipe = stated.problem, stated.recipe
     split = split_rows(len(problem.data), recipe.test, recipe.seed, problem.codes)
     kept = None
     if checkpoint is not None:
@@ -73,7 +83,7 @@ def fit(
         history=trained.history,
         verification=verification,
         table_name=table.name,
-        table_rows=table.rows,
+        table_rows=table.rows if problem.stream is None else trained.over.rows,
         table_columns=table.columns,
         fitted_rows=trained.over.rows,
         base=baseline(problem.target, problem.target.truth(problem.data.take(split.train)), 1),
@@ -91,6 +101,8 @@ def fit(
     )
     if trained.history.diverged:
         raise _diverged(model, trained)
+    if stated.held is not None:
+        return replace(model, verification=replace(model.evaluate(stated.held), method="holdout"))
     return model
 
 

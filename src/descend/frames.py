@@ -66,7 +66,8 @@ def _column(name: object, values: Any) -> pl.Series:
         raise TableError("table.scalar-column", column=str(name))
     if isinstance(values, np.ndarray) and values.dtype != object:
         images = values.dtype == np.uint8 and (values.ndim == 3 or values.shape[3:] == (3,))
-        if values.ndim != 1 and not images:
+        numbers = values.dtype in (np.float32, np.float64) and values.ndim > 1 and values.size
+        if values.ndim != 1 and not images and not numbers:
             raise TableError("table.array-shape", shape="x".join(map(str, values.shape)))
         if values.dtype.kind == "m":
             values = values.astype("timedelta64[us]")

@@ -74,7 +74,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Problem:
-    """A hypothesis stated on a table: its columns, its target and its loss; whatever is refitted starts here."""
+    """A hypothesis stated on a table: its columns, its target and its loss; whatever is refitted starts here.
+
+    ``stream`` is a torch Dataset or DataLoader that a network is fitted on, where ``data`` are only its first rows.
+    """
 
     hypothesis: Hypothesis
     uses: dict[str, Use]
@@ -82,6 +85,7 @@ class Problem:
     target: Target
     loss: Loss
     notes: list[Note]
+    stream: Any = None
 
     @classmethod
     def of(cls, formula: str | Formula, table: Any, recipe: Recipe) -> Problem:
@@ -94,12 +98,13 @@ class Problem:
     def state(cls, hypothesis: Hypothesis, table: Any, recipe: Recipe, data: Columns | None = None) -> Problem:
         """Read the columns that the hypothesis names and decide its family and its loss."""
         wanted = uses(hypothesis, table)
-        family, why = choose_family(hypothesis, table, recipe.family, recipe.loss)
+        named = "auto" if callable(recipe.loss) else recipe.loss
+        family, why = choose_family(hypothesis, table, recipe.family, named)
         outputs = target_uses(hypothesis, family)
         if data is None:
             data = gather({**wanted, **outputs}, table, missing=recipe.missing, required=outputs)
         target = learn_target(hypothesis, family, data)
-        loss = make_loss("auto" if callable(recipe.loss) else recipe.loss, family, delta=recipe.delta)
+        loss = make_loss(named, family, delta=recipe.delta)
         loss.check(target.encode(data), target.columns[0])
         notes = [why, *table.notes, *data.notes]
         if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
@@ -180,7 +185,8 @@ class Problem:
 
         def over(chosen: Rows) -> ModuleObjective:
             X, Y = self._arrays(design, chosen)
-            source = training.in_memory(network, X, Y)
+            held_in_memory = self.stream is None
+            source = training.in_memory(network, X, Y) if held_in_memory else training.streamed(network, self, recipe)
             return training.objective_of(network, source, self.loss, recipe, classes=self.target.family == "softmax")
 
         objective = over(rows)

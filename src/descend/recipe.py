@@ -24,7 +24,7 @@ EPOCHS = 1000
 BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
-OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision")
+OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision", "workers")
 OF_EQUATIONS = ("l2", "tolerance", "init")
 
 
@@ -54,8 +54,9 @@ class Recipe:
     patience: stop when the loss on held-out ``validation`` (a share of the training rows) has not improved for so
         many epochs; None: never.
     dtype: "float64" or "float32"; "auto": float64, of a network float32.
-    weight_decay, clip, device, mixed_precision: of networks: the optimizer's weight decay, the largest norm of a step's
-        gradient, where to compute ("auto": a graphics processor where there is one), half precision on cuda.
+    weight_decay, clip, device, mixed_precision, workers: of networks: the optimizer's weight decay, the largest norm of
+        a step's gradient, where to compute ("auto": a graphics processor where there is one), half precision on cuda,
+        and the processes that read a torch Dataset.
     """
 
     hypothesis: Any = "linear"
@@ -89,6 +90,7 @@ class Recipe:
     clip: float | None = None
     device: str = "auto"
     mixed_precision: bool = False
+    workers: int = 0
 
     def __post_init__(self) -> None:
         """Check everything that can be checked before a table is read; raises OptionError."""
@@ -120,8 +122,9 @@ class Recipe:
                 raise OptionError("option.not-negative", name=name, value=value)
         if not 0 < self.validation < 1:
             raise OptionError("option.share", name="validation", value=self.validation)
-        if self.seed < 0:
-            raise OptionError("option.not-negative", name="seed", value=self.seed)
+        for name in ("seed", "workers"):
+            if getattr(self, name) < 0:
+                raise OptionError("option.not-negative", name=name, value=getattr(self, name))
         if isinstance(self.init, str) and self.init not in ("zeros", "normal"):
             raise OptionError("option.init", value=self.init)
         if not self.networked and (self.optimizer != "auto" or self.iterates):

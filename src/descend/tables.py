@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from descend.messages import Note
 
     Floats = NDArray[np.floating[Any]]
-    Images = NDArray[np.uint8]
+    Images = NDArray[np.uint8 | np.floating[Any]]
 
 Kind = Literal["number", "text", "boolean", "image", "other"]
 MISSING = ("", "NA", "N/A", "NaN", "null", "None", "-", ".", "?")
@@ -143,15 +143,19 @@ class Table:
         return text.str.to_lowercase() if kind == "boolean" else text
 
     def images(self, column: str) -> Images:
-        """Return a column of images, rows x height x width (x 3 for colour).
+        """Return a column of images, rows x height x width (x 3 for colour), or of arrays of numbers.
 
-        Raises TableError (``table.no-image``) where a row has none.
+        Raises TableError (``table.no-image``) where a row has none, or has a number that is not finite.
         """
         series = self.frame[column]
         if series.null_count():
             row = int(np.argmax(series.is_null().to_numpy()))
             raise TableError("table.no-image", file=self.name, line=self.line(row), column=column)
-        return np.asarray(series.to_numpy())
+        images: Images = np.asarray(series.to_numpy())
+        if images.dtype != np.uint8 and not np.isfinite(images).all():
+            row = int(np.argmin(np.isfinite(images).reshape(len(images), -1).all(axis=1)))
+            raise TableError("table.no-image", file=self.name, line=self.line(row), column=column)
+        return images
 
     def _refuse_decimal_comma(self, column: str, cells: pl.Series, bad: NDArray[np.bool_]) -> None:
         """Raise TableError where all cells are numbers once a comma is read as the decimal mark."""
@@ -209,13 +213,15 @@ def parse_numbers(text: pl.Series, decimal: str = ".") -> tuple[Floats, NDArray[
 
 
 def is_image(dtype: pl.DataType) -> bool:
-    """Tell whether cells of that type are images: height x width (x 3) bytes."""
+    """Tell whether cells of that type are images, height x width (x 3) bytes, or arrays of numbers of any shape."""
     if not isinstance(dtype, pl.Array) or 0 in dtype.shape:
         return False
     inner: Any = dtype
     while isinstance(inner, pl.Array):
         inner = inner.inner
-    return inner == pl.UInt8 and (len(dtype.shape) == 2 or dtype.shape[2:] == (3,))
+    if inner == pl.UInt8:
+        return len(dtype.shape) == 2 or dtype.shape[2:] == (3,)
+    return inner in (pl.Float32, pl.Float64)
 
 
 def number_label(value: float) -> str:

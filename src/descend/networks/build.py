@@ -37,24 +37,27 @@ def build(
     """
     torch = require_torch()
     outputs, intercept = len(target.outputs), design.hypothesis.intercept
-    inputs, shape = len(design.names) - intercept, design.image_shape
+    inputs, image = len(design.names) - intercept, design.image
     if inputs == 0:
         raise OptionError("option.hypothesis-inputs")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if isinstance(hypothesis, str):
             architecture = parse_architecture(hypothesis)
-            if architecture.name == "cnn" and (shape is None or len(shape) not in (2, 3)):
+            title = str(architecture)
+            if architecture.name == "mlp":
+                image, body = None, _mlp(architecture, inputs, outputs, intercept)
+            elif image is None or not image.pictures:
                 raise OptionError("option.hypothesis-image", value=hypothesis)
-            cnn = architecture.name == "cnn"
-            body = _cnn(architecture, shape or (), outputs) if cnn else _mlp(architecture, inputs, outputs, intercept)
-            title, shape = str(architecture), shape if cnn else None
+            else:
+                body = _cnn(architecture, image.shape, outputs)
         else:
             body = _made(hypothesis, inputs, outputs)
             title = type(body).__name__
             _refuse_squashed(body)
     centre, spread = moments if moments is not None else (np.zeros(outputs), np.ones(outputs))
-    return Network(body, outputs, centre, spread, intercept, title, shape, isinstance(hypothesis, str))
+    shape, pictures = (None, False) if image is None else (image.shape, image.pictures)
+    return Network(body, outputs, centre, spread, intercept, title, shape, pictures, isinstance(hypothesis, str))
 
 
 def is_module(hypothesis: Any) -> bool:
@@ -132,11 +135,9 @@ def _mlp(architecture: Architecture, inputs: int, outputs: int, bias: bool) -> t
 def _cnn(architecture: Architecture, shape: tuple[int, ...], outputs: int) -> torch.nn.Module:
     from torch import nn
 
-    from descend.networks.layers import ChannelsFirst
-
     height, width = shape[:2]
     channels = shape[2] if len(shape) == 3 else 1
-    layers: list[nn.Module] = [ChannelsFirst()]
+    layers: list[nn.Module] = []
     for size in architecture.sizes:
         if min(height, width) < 2:
             pixels = " x ".join(map(str, shape))

@@ -36,7 +36,8 @@ def require_torch() -> ModuleType:
 class Network:
     """centre + spread * body(columns), the output of a module in the unit of the target.
 
-    body: takes rows x columns, or rows of the ``shape`` that a row's columns have; gives rows x outputs (or rows).
+    body: takes rows x columns, or rows of the ``shape`` that a row's columns have (``pictures``, height x width [x
+        colours], as colours x height x width); gives rows x outputs (or rows).
     centre, spread: of each output: the target's mean and deviation where it is standardised, else 0 and 1.
     intercept: whether the design has a column of ones first, which the body does not see.
     title: what the hypothesis is called; ``named`` where that is an architecture, from which it can be built again.
@@ -49,6 +50,7 @@ class Network:
     intercept: bool
     title: str
     shape: tuple[int, ...] | None = None
+    pictures: bool = False
     named: bool = False
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
@@ -56,8 +58,7 @@ class Network:
 
         Raises DesignError where the body gives another shape.
         """
-        inputs = X if self.shape is None else X.reshape(len(X), *self.shape)
-        Z: torch.Tensor = self.body(inputs)
+        Z: torch.Tensor = self.body(self._shaped(X))
         if Z.ndim == 1:
             Z = Z[:, None]
         if Z.ndim != 2 or Z.shape != (len(X), self.outputs):
@@ -66,6 +67,15 @@ class Network:
         if self.spread.any() and (self.centre.any() or (self.spread != 1).any()):
             return Z * Z.new_tensor(self.spread) + Z.new_tensor(self.centre)
         return Z
+
+    def _shaped(self, X: torch.Tensor) -> torch.Tensor:
+        if self.shape is None:
+            return X
+        X = X.reshape(len(X), *self.shape)
+        if not self.pictures:
+            return X
+        colours_first = X[:, None] if X.ndim == 3 else X.permute(0, 3, 1, 2)
+        return colours_first.contiguous(memory_format=require_torch().channels_last)  # convolutions are twice as fast
 
     def columns(self, X: Floats) -> Floats:
         """Return the columns of a design matrix that the body sees."""

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from descend.history import History
     from descend.losses import Loss
     from descend.networks.network import Network
-    from descend.objectives.batches import InMemory
+    from descend.objectives.batches import InMemory, Streamed
     from descend.objectives.module import ModuleObjective
+    from descend.problem import Problem
     from descend.recipe import Recipe
     from descend.solvers.checkpoints import Checkpoint
     from descend.target import Target
@@ -51,7 +52,7 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
     network = build(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)
     network.body.to(device_of(recipe.device), getattr(torch, recipe.arithmetic))
     if network.named:
-        network.body.to(memory_format=torch.channels_last)
+        network.body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
@@ -60,6 +61,15 @@ def in_memory(network: Network, X: Floats, Y: Floats) -> InMemory:
     from descend.objectives.batches import InMemory
 
     return InMemory.of(network.columns(X), Y, network.reference())
+
+
+def streamed(network: Network, problem: Problem, recipe: Recipe) -> Streamed:
+    """Return the rows of a problem's stream as the network takes them, on its device."""
+    from descend.objectives.batches import Streamed
+
+    image = problem.data.images
+    scale = 255 if any(found.dtype == np.uint8 for found in image.values()) else 1
+    return Streamed(problem.stream, network.reference(), scale=scale, workers=recipe.workers)
 
 
 def objective_of(network: Network, source: Any, loss: Loss, recipe: Recipe, *, classes: bool) -> ModuleObjective:

@@ -91,11 +91,11 @@ class Streamed:
     """Rows that a user's Dataset or DataLoader gives, as often as they are asked for.
 
     A Dataset is batched and shuffled here, read by ``workers`` processes; a DataLoader is taken as it is. Each batch
-    is a pair of inputs and targets.
+    is a pair of inputs, divided by ``scale`` (255: bytes of pictures), and targets.
     """
 
-    def __init__(self, data: Any, like: torch.Tensor, *, workers: int = 0) -> None:
-        self.data, self.like, self.workers = data, like, workers
+    def __init__(self, data: Any, like: torch.Tensor, *, scale: int = 1, workers: int = 0) -> None:
+        self.data, self.like, self.scale, self.workers = data, like, scale, workers
         self.targets = 1
         dataset = getattr(data, "dataset", data)
         self.rows = len(dataset) if hasattr(dataset, "__len__") else 0
@@ -125,5 +125,5 @@ class Streamed:
                 raise DesignError("design.loader-pairs", found=type(batch).__name__)
             X, Y = (torch.as_tensor(part).to(self.like.device, self.like.dtype) for part in batch)
             rows += len(Y)
-            yield X.reshape(len(X), -1), Y.reshape(len(Y), -1)
+            yield X.reshape(len(X), -1) / self.scale, Y.reshape(len(Y), -1)
         self.rows = rows
