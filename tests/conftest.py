@@ -22,7 +22,11 @@ if os.environ.get("CI"):
 
 def called(capsys, *arguments):
     """Run the command line in this process, which is quicker; returns the exit code and both outputs."""
-    code = main([str(argument) for argument in arguments])
+    before = os.environ.get("DESCEND_LANG", "en")
+    try:
+        code = main([str(argument) for argument in arguments])
+    finally:
+        os.environ["DESCEND_LANG"] = before  # it is where main leaves the language that it was asked for
     out = capsys.readouterr()
     return code, out.out, out.err
 

@@ -107,9 +107,15 @@ def fit(
 
 
 def mark_of(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
-    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows' targets."""
+    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows' targets.
+
+    A run can be taken up again for more epochs, but under a schedule that is spread over all of them.
+    """
     targets = hashlib.sha256(problem.target.encode(problem.data.take(rows)).tobytes()).hexdigest()[:16]
-    return {**recipe.changes(), "formula": problem.hypothesis.text, "rows": int(rows.size), "targets": targets}
+    settings = recipe.changes()
+    if recipe.schedule != "cosine":
+        settings.pop("epochs", None)
+    return {**settings, "formula": problem.hypothesis.text, "rows": int(rows.size), "targets": targets}
 
 
 def _unheard(forecast: Forecast) -> None:

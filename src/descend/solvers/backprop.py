@@ -113,8 +113,7 @@ class _Stepper:
         self, objective: ModuleObjective, optimizer: torch.optim.Optimizer, clip: float | None, mixed: bool
     ) -> None:
         self.objective, self.optimizer = objective, optimizer
-        self.clip = torch.inf if clip is None else clip
-        self.norm = clip is not None
+        self.clip = clip
         self.parameters = [tensor for tensor in objective.network.body.parameters() if tensor.requires_grad]
         self.device = objective.network.reference().device.type
         self.mixed = mixed and self.device == "cuda"
@@ -129,9 +128,12 @@ class _Stepper:
         loss = objective.criterion(Z.to(Y.dtype), Y)
         self.scaler.scale(loss / objective.unit).backward()  # type: ignore[no-untyped-call]
         slope = torch.zeros(())
-        if self.norm or len(Y) == objective.rows:
+        if self.clip is not None or len(Y) == objective.rows:
             self.scaler.unscale_(self.optimizer)
-            slope = torch.nn.utils.clip_grad_norm_(self.parameters, self.clip) * objective.unit
+            norms = [tensor.grad.norm() for tensor in self.parameters if tensor.grad is not None]
+            slope = torch.stack(norms).norm() * objective.unit
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss.detach(), slope

@@ -55,7 +55,8 @@ class Checkpoint:
             return None
         header, arrays = storage.read(self.path)
         found = header.get("checkpoint")
-        different = [] if found is None else [key for key in self.mark if found.get(key) != self.mark[key]]
+        keys = sorted({*self.mark, *(found or {})})
+        different = [] if found is None else [key for key in keys if found.get(key) != self.mark.get(key)]
         if found is None or different:
             raise OptionError("option.other-run", path=str(self.path), different=", ".join(different) or "-")
         parts: dict[str, Arrays] = {"record": {}, "state": {}}

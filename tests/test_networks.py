@@ -1,0 +1,570 @@
+"""Networks: the same road as an equation, the same figures as PyTorch's own loop, and a run that can be taken up."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import called
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import descend
+from descend.errors import DescendError
+from descend.labs import all_labs
+from descend.labs.runner import agrees, recipe_of, train
+from descend.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
+from descend.networks.training import device_of
+from descend.stating import of_module
+
+LABS = {lab.id: lab for lab in all_labs() if getattr(lab, "log", None) and lab.batch_size is None and not lab.rule}
+RANDOM = np.random.default_rng(3)
+X = RANDOM.normal(size=(240, 3))
+NUMBERS = X @ [1.0, -2.0, 0.5] + 3
+CODES = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.3)
+
+
+def plain_loop(module, X, Y, criterion, optimizer, epochs):
+    """The loop that everybody writes: all rows at a time, the loss before each update."""
+    losses = []
+    for _ in range(epochs):
+        optimizer.zero_grad()
+        loss = criterion(module(X), Y)
+        losses.append(loss.item())
+        loss.backward()
+        optimizer.step()
+    return losses
+
+
+# ---- the linear family on a module
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_a_linear_module_reproduces_the_log_of_the_lab(name):
+    lab = LABS[name]
+    problem, trained = train(lab, epochs=1)
+    start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).reshape(trained.weights.shape)
+    bias = trained.design.hypothesis.intercept
+    module = nn.Linear(len(start) - bias, start.shape[1], bias=bias, dtype=torch.float64)
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(start[int(bias) :].T.copy()))
+        if bias:
+            module.bias.copy_(torch.from_numpy(start[0]))
+    columns, family = trained.design.matrix(problem.data)[:, int(bias) :], problem.target.family
+    targets = problem.target.encode(problem.data)
+    targets = targets if family == "linear" else targets[:, 0].astype(int)
+    stated = of_module(module, columns, targets, {
+        "optimizer": "sgd", "lr": lab.lr, "epochs": lab.epochs, "dtype": lab.dtype, "family": family, "loss": lab.loss,
+    })  # fmt: skip
+    history = stated.problem.train(np.arange(len(columns)), stated.recipe, halt=False).history
+    for epoch, printed in lab.log:
+        ours = history.at(epoch - lab.log_from_one)
+        if lab.log_tolerance is None:
+            assert agrees(printed, ours, lab.decimals if lab.decimals is not None else 6), (epoch, printed, ours)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_a_named_network_starts_where_pytorch_starts_from_the_seed(seed):
+    model = descend.fit(
+        "y ~ a + b", {"a": X[:, 0], "b": X[:, 1], "y": NUMBERS}, hypothesis="mlp(5)", seed=seed, epochs=1
+    )
+    torch.manual_seed(seed)
+    expected = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 1))
+    flat = torch.cat([tensor.detach().ravel() for tensor in expected.parameters()]).numpy()
+    np.testing.assert_array_equal(model.history.snapshots[0].astype(np.float32), flat)
+
+
+def test_a_lab_s_seeded_start_is_pytorch_s():
+    lab = next(lab for lab in all_labs() if lab.id == "study-hours")
+    torch.manual_seed(2)
+    module = nn.Linear(1, 1)
+    printed = (lab.init["weight"][0][0], lab.init["bias"][0])
+    starts = set()
+    for seed in range(3):
+        torch.manual_seed(seed)
+        module = nn.Linear(1, 1)
+        starts.add((round(module.weight.item(), 6), round(module.bias.item(), 6)))
+    assert len(starts) == 3
+    assert np.isfinite(printed).all()
+
+
+# ---- against PyTorch's own loop
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("sgd", lambda p: torch.optim.SGD(p, lr=0.05)),
+        ("sgd", lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9, weight_decay=0.01)),
+        ("adam", lambda p: torch.optim.Adam(p, lr=0.05)),
+        ("adamw", lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.1)),
+        ("rmsprop", lambda p: torch.optim.RMSprop(p, lr=0.05)),
+        ("nadam", lambda p: torch.optim.NAdam(p, lr=0.05)),
+    ],
+)
+def test_a_run_is_the_plain_loop_s_step_for_step(name, make):
+    torch.manual_seed(4)
+    module = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 3)).double()
+    mine = copy.deepcopy(module)
+    optimizer = make(mine.parameters())
+    expected = plain_loop(mine, torch.from_numpy(X), torch.from_numpy(CODES), nn.CrossEntropyLoss(), optimizer, 30)
+    group = optimizer.param_groups[0]
+    chosen = {"momentum": group.get("momentum", 0.0), "weight_decay": group["weight_decay"], "dtype": "float64"}
+    model = descend.fit(module, X, CODES, optimizer=name, lr=0.05, epochs=30, test="none", **chosen)
+    np.testing.assert_allclose(model.history.loss[:30], expected, rtol=1e-9)
+
+
+def test_an_optimizer_given_as_an_object_is_used_and_left_as_it_was():
+    module = nn.Linear(3, 1).double()
+    before = copy.deepcopy(module.state_dict())
+    optimizer = torch.optim.Adam([{"params": [module.weight], "lr": 0.1}, {"params": [module.bias], "lr": 0.5}])
+    model = descend.fit(module, X, NUMBERS, optimizer=optimizer, epochs=50, dtype="float64", test="none")
+    assert all(torch.equal(before[name], tensor) for name, tensor in module.state_dict().items())
+    assert not optimizer.state
+    expected = plain_loop(module, torch.from_numpy(X), torch.from_numpy(NUMBERS)[:, None], nn.MSELoss(), optimizer, 50)
+    np.testing.assert_allclose(model.history.loss[:50], expected, rtol=1e-9)
+
+
+def test_batches_are_those_of_a_plain_loop_over_the_same_orders():
+    module = nn.Linear(3, 1).double()
+    model = descend.fit(
+        module, X, NUMBERS, optimizer="sgd", lr=0.01, batch_size=32, epochs=3, dtype="float64", test="none",
+        batch_history=True, seed=5,
+    )  # fmt: skip
+    mine, expected = copy.deepcopy(module), []
+    optimizer = torch.optim.SGD(mine.parameters(), lr=0.01)
+    rows, targets = torch.from_numpy(X), torch.from_numpy(NUMBERS)[:, None]
+    for epoch in range(3):
+        torch.manual_seed((5 << 24) + epoch)
+        for chosen in torch.randperm(240).split(32):
+            expected += plain_loop(mine, rows[chosen], targets[chosen], nn.MSELoss(), optimizer, 1)
+    np.testing.assert_allclose(model.history.batch_loss, expected, rtol=1e-9)
+    assert model.history.batch_loss.size == 3 * 8
+
+
+def test_a_loss_of_ones_own_is_what_is_minimised_and_said_so():
+    pinball = lambda Z, Y: torch.maximum(0.9 * (Y - Z), 0.1 * (Z - Y)).mean()  # noqa: E731
+    model = descend.fit(nn.Linear(3, 1), X, NUMBERS + RANDOM.normal(size=240), loss=pinball, lr=0.05, epochs=150)
+    share = np.mean(model.predict({f"x{i + 1}": X[:, i] for i in range(3)}) + 0.5 > NUMBERS + 1.2816)
+    assert share > 0.8  # the ninth decile, above nearly all of the noise's mean
+    assert "note.own-loss" in [note.code for note in model.notes]
+
+
+@pytest.mark.parametrize("loss", ["mse", "sse", "mae", "huber", "msle", "mape"])
+def test_every_loss_is_the_linear_engine_s(loss):
+    y = np.abs(NUMBERS) + 1
+    table = {"a": X[:, 0], "b": X[:, 1], "y": y}
+    chosen = {"loss": loss, "optimizer": "sgd", "lr": 1e-4, "epochs": 20, "standardize": False, "test": "none"}
+    start = nn.Linear(2, 1).double()
+    flat = np.concatenate([start.bias.detach().numpy(), start.weight.detach().numpy()[0]])
+    linear = descend.fit("y ~ a + b", table, init=flat, **chosen)
+    network = descend.fit("y ~ a + b", table, hypothesis=start, dtype="float64", **chosen)
+    np.testing.assert_allclose(network.history.loss, linear.history.loss, rtol=1e-9)
+
+
+# ---- the road
+
+
+def test_a_network_learns_a_bend_that_a_line_cannot():
+    x = np.linspace(-3, 3, 200)
+    table = {"x": x, "y": 40_000 + 1000 * np.sin(2 * x)}
+    line = descend.fit("y ~ x", table)
+    bent = descend.fit("y ~ x", table, hypothesis="mlp(32, 32, activation=tanh)", epochs=400, lr=0.01)
+    score = lambda model: model.verification.scores[0]["hypothesis"]["r2"]  # noqa: E731
+    assert score(line) < 0.5
+    assert score(bent) > 0.99
+
+
+def test_dropout_batch_norm_and_clipping_are_in_the_run(noisy):
+    chosen = {"hypothesis": "mlp(16, dropout=0.3, batch_norm=true)", "epochs": 60, "clip": 1.0, "weight_decay": 0.01}
+    model = descend.fit("y ~ a + b", noisy, **chosen)
+    kinds = [type(layer).__name__ for layer in model.network.body]
+    assert kinds == ["Linear", "BatchNorm1d", "ReLU", "Dropout", "Linear"]
+    assert np.array_equal(model.predict(noisy), model.predict(noisy))  # dropout is off
+    assert model.verification.verdict.startswith("verdict.better")
+
+
+def test_a_step_is_no_longer_than_the_clip():
+    module = nn.Linear(3, 1)
+    model = descend.fit(module, X, 1e4 * NUMBERS, optimizer="sgd", lr=1.0, clip=0.5, epochs=1, test="none")
+    moved = model.history.snapshots[1] - model.history.snapshots[0]
+    assert np.linalg.norm(moved) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_early_stopping_goes_back_to_the_best_weights():
+    random = np.random.default_rng(0)
+    table = {"x": random.normal(size=60), "z": random.normal(size=60), "y": random.normal(size=60)}
+    model = descend.fit("y ~ x + z", table, hypothesis="mlp(64, 64)", lr=0.02, epochs=300, patience=15, test="none")
+    history = model.history
+    assert history.stop == "early"
+    best = int(history.validation_loss.argmin())
+    assert history.epochs == best + 15
+    np.testing.assert_array_equal(model.weights[:, 0], history.weights)
+    assert history.final_loss == history.loss[best]
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not(noisy):
+    def run(seed):
+        return descend.fit("y ~ a + b", noisy, hypothesis="mlp(8, dropout=0.2)", epochs=5, seed=seed).history.loss
+
+    np.testing.assert_array_equal(run(1), run(1))
+    assert not np.array_equal(run(1), run(2))
+    torch.manual_seed(9)
+    before = torch.rand(1)
+    torch.manual_seed(9)
+    run(1)
+    assert torch.equal(torch.rand(1), before)  # the user's own random numbers are left alone
+
+
+def test_folds_are_refitted_from_the_start(noisy):
+    model = descend.fit("y ~ a + b", noisy, hypothesis="mlp(8)", epochs=100, lr=0.01, test="3")
+    assert model.verification.rows == 120
+
+
+@pytest.mark.parametrize("target", ["y", "passed", "group"])
+def test_a_kept_network_predicts_to_the_bit(noisy, tmp_path, target):
+    model = descend.fit(f"{target} ~ a + b", noisy, hypothesis="mlp(8, batch_norm=true)", epochs=5)
+    loaded = descend.load(model.save(tmp_path / "net.safetensors"))
+    chosen = {} if target == "y" else {"probabilities": True}
+    np.testing.assert_array_equal(loaded.predict(noisy, **chosen), model.predict(noisy, **chosen))
+    assert loaded.equation == model.equation
+    assert loaded.network.parameters == model.network.parameters
+    with pytest.raises(DescendError) as caught:
+        _ = loaded.coefficients
+    assert caught.value.code == "model.no-coefficients"
+
+
+class Net(nn.Module):
+    def __init__(self, inputs, outputs, width=4):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(inputs, width), nn.ReLU(), nn.Linear(width, outputs))
+
+    def forward(self, X):
+        return self.layers(X)
+
+
+def test_a_module_of_ones_own_is_handed_in_again_at_loading(noisy, tmp_path):
+    model = descend.fit("y ~ a + b", noisy, hypothesis=Net, epochs=5)
+    path = model.save(tmp_path / "net.safetensors")
+    for given_in, code in [(None, "needs-module"), ("Net", "not-module"), (nn.Linear(9, 1), "other-module")]:
+        with pytest.raises(DescendError) as caught:
+            descend.load(path, module=given_in)
+        assert caught.value.code == f"model.{code}"
+    np.testing.assert_array_equal(descend.load(path, module=Net).predict(noisy), model.predict(noisy))
+
+
+def test_a_forged_architecture_asks_for_no_more_than_the_file_holds(noisy, tmp_path):
+    from descend import storage
+
+    path = descend.fit("y ~ a + b", noisy, hypothesis="mlp(4)", epochs=1).save(tmp_path / "net.safetensors")
+    header, tensors = storage.read(path)
+    for title in ("mlp(65536, 65536)", "mlp(5)", "cnn(4)", "Net"):
+        header["network"]["title"] = title
+        storage.write(path, header, tensors)
+        with pytest.raises(DescendError) as caught:
+            descend.load(path)
+        assert caught.value.code in ("model.inconsistent", "model.unreadable")
+
+
+def test_the_model_after_some_epochs_is_that_of_its_snapshot(noisy):
+    model = descend.fit("y ~ a + b", noisy, hypothesis="mlp(4)", epochs=10)
+    early = model.at(3)
+    np.testing.assert_array_equal(early.weights[:, 0], model.history.snapshots[3].astype(np.float32))
+    assert not np.array_equal(early.predict(noisy), model.predict(noisy))
+
+
+def test_a_network_is_drawn(noisy, tmp_path):
+    for target in ("y", "passed"):
+        model = descend.fit(f"{target} ~ a + b", noisy, hypothesis="mlp(4)", epochs=10)
+        model.plot(tmp_path / f"{target}.png")
+        assert (tmp_path / f"{target}.png").stat().st_size > 20_000
+
+
+# ---- rows from elsewhere
+
+
+def test_a_dataset_and_a_loader_with_workers_give_what_arrays_give():
+    dataset = torch.utils.data.TensorDataset(torch.tensor(X, dtype=torch.float32), torch.tensor(CODES))
+    module = nn.Linear(3, 3)
+    chosen = {"optimizer": "sgd", "lr": 0.5, "epochs": 20}
+    whole = descend.fit(module, X.astype(np.float32), CODES, test="none", **chosen)
+    streamed = descend.fit(module, dataset, test="none", batch_size=240, workers=2, **chosen)
+    loader = torch.utils.data.DataLoader(dataset, batch_size=240, num_workers=2)
+    loaded = descend.fit(module, loader, **chosen)
+    np.testing.assert_allclose(streamed.history.loss, whole.history.loss, rtol=1e-5)
+    np.testing.assert_allclose(loaded.history.loss, whole.history.loss, rtol=1e-5)
+    assert loaded.fitted_rows == 240
+
+
+def test_a_dataset_s_test_rows_are_held_out():
+    dataset = torch.utils.data.TensorDataset(torch.tensor(X, dtype=torch.float32), torch.tensor(CODES))
+    model = descend.fit(nn.Linear(3, 3), dataset, epochs=60, lr=0.05, batch_size=32)
+    assert model.verification.rows == 48
+    assert model.fitted_rows == 192
+    assert model.verification.verdict.startswith("verdict.better")
+
+
+def test_arrays_of_any_shape_reach_the_module_as_they_are(tmp_path):
+    images = RANDOM.normal(size=(60, 2, 4, 4)).astype(np.float32)
+    seen = []
+
+    class Watching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.Linear(32, 2)
+
+        def forward(self, X):
+            seen.append(X.shape[1:])
+            return self.last(X.flatten(1))
+
+    model = descend.fit(Watching(), images, (images.mean((1, 2, 3)) > 0).astype(int), epochs=2, test="none")
+    assert set(seen) == {(2, 4, 4)}
+    loaded = descend.load(model.save(tmp_path / "net.safetensors"), module=Watching)
+    np.testing.assert_array_equal(loaded.predict({"x": images}), model.predict({"x": images}))
+
+
+# ---- checkpoints
+
+RUN = """
+import sys, time, descend
+from pathlib import Path
+import numpy as np
+random = np.random.default_rng(0)
+table = {"a": random.normal(size=200), "b": random.normal(size=200)}
+table["y"] = np.sin(table["a"]) + table["b"] + 0.1 * random.normal(size=200)
+slow = (lambda epoch, loss: time.sleep(0.05)) if sys.argv[2] == "slow" else None
+settings = dict(epochs=60, batch_size=32, patience=50, test="none", on_epoch=slow)
+if sys.argv[1] == "network":
+    settings |= dict(hypothesis="mlp(16, dropout=0.3, batch_norm=true)", optimizer="adam", schedule="cosine")
+else:
+    settings |= dict(optimizer="adam", lr=0.05)
+model = descend.fit("y ~ a + b", table, checkpoint=sys.argv[3] or None, resume=True, **settings)
+print(repr(model.history.loss.tolist()), repr(model.weights.ravel().tolist()))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["network", "linear"])
+def test_a_killed_run_is_taken_up_and_ends_the_same(kind, tmp_path):
+    kept = tmp_path / "run.safetensors"
+
+    def command(pace, path):
+        return [sys.executable, "-c", RUN, kind, pace, str(path)]
+
+    whole = subprocess.run(command("fast", ""), capture_output=True, text=True, check=True).stdout
+    process = subprocess.Popen(command("slow", kept), stdout=subprocess.PIPE)
+    waited = time.monotonic()
+    while not kept.exists() and time.monotonic() - waited < 60:
+        time.sleep(0.05)
+    first = kept.stat().st_mtime_ns
+    while kept.stat().st_mtime_ns == first and process.poll() is None:
+        time.sleep(0.05)
+    assert process.poll() is None, "it must be killed in mid-run"
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    resumed = subprocess.run(command("fast", kept), capture_output=True, text=True, check=True).stdout
+    assert resumed == whole
+
+
+def test_a_checkpoint_of_another_run_is_refused(noisy, tmp_path):
+    kept = tmp_path / "run.safetensors"
+    chosen = {"hypothesis": "mlp(4)", "epochs": 3, "checkpoint": kept, "resume": True}
+    descend.fit("y ~ a", noisy, **chosen)
+    assert kept.exists()
+    with pytest.raises(DescendError) as caught:
+        descend.fit("y ~ a", noisy, lr=0.5, **chosen)
+    assert caught.value.code == "option.other-run"
+    assert "lr" in caught.value.tell("en")
+    kept.write_bytes(kept.read_bytes()[:-9])
+    with pytest.raises(DescendError) as caught:
+        descend.fit("y ~ a", noisy, **chosen)
+    assert caught.value.code.startswith("model.")
+
+
+# ---- what is refused
+
+BAD = {
+    "mlq(3)": "hypothesis",
+    "mlp(3": "hypothesis-syntax",
+    "mlp(0)": "hypothesis-size",
+    "mlp(3.5)": "hypothesis-size",
+    "mlp(3, dropout=1.5)": "hypothesis-value",
+    "mlp(3, activation=tan)": "hypothesis-value",
+    "mlp(3, droput=0.5)": "hypothesis-option",
+    "mlp(dropout=0.1, 3)": "hypothesis-syntax",
+    "mlp(__import__('os'))": "hypothesis-syntax",
+    "cnn(8)": "hypothesis-image",
+    "": "hypothesis-syntax",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_a_hypothesis_that_is_none_is_refused_with_its_reason(text, noisy):
+    with pytest.raises(DescendError) as caught:
+        descend.fit("y ~ a", noisy, hypothesis=text)
+    assert caught.value.code == f"option.{BAD[text]}"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="mlpcn(),=. 0123456789_dropoutrelutrue\n\t'\"", max_size=60))
+def test_no_text_makes_the_parser_of_architectures_fail_otherwise(text):
+    try:
+        made = parse_architecture(text)
+    except DescendError as error:
+        assert error.code.startswith("option.hypothesis")
+    else:
+        assert parse_architecture(str(made)) == made
+
+
+@given(
+    st.lists(st.integers(1, 65536), max_size=5),
+    st.floats(0, 0.99),
+    st.booleans(),
+    st.sampled_from(ACTIVATIONS),
+)
+def test_an_architecture_is_read_again_as_it_is_written(sizes, dropout, norm, activation):
+    made = Architecture("mlp", tuple(sizes), dropout, norm, activation)
+    assert parse_architecture(str(made)) == made
+
+
+def test_modules_and_settings_that_cannot_be_are_refused(noisy):
+    squashed, narrow = nn.Sequential(nn.Linear(2, 1), nn.Sigmoid()), nn.Linear(2, 2)
+    cases = [
+        ({"hypothesis": squashed}, "option.module-squashed"),
+        ({"hypothesis": narrow}, "design.module-outputs"),
+        ({"hypothesis": "mlp(2)", "optimizer": "adamm"}, "option.optimizer"),
+        ({"hypothesis": "mlp(2)", "optimizer": "adam", "momentum": 0.9}, "option.optimizer-setting"),
+        ({"hypothesis": "mlp(2)", "device": "tpu"}, "option.device"),
+        ({"hypothesis": "mlp(2)", "l2": 0.1}, "option.no-effect"),
+        ({"weight_decay": 0.1}, "option.no-effect"),
+        ({"clip": -1.0, "hypothesis": "mlp(2)"}, "option.not-negative"),
+        ({"drop_last": True}, "option.no-effect"),
+        ({"hypothesis": nn.Linear(2, 1), "optimizer": torch.optim.SGD(narrow.parameters(), lr=0.1)},
+         "option.optimizer-parameters"),
+        ({"hypothesis": 3}, "option.hypothesis-kind"),
+    ]  # fmt: skip
+    for chosen, code in cases:
+        with pytest.raises(DescendError) as caught:
+            descend.fit("y ~ a + b", noisy, epochs=2, **chosen)
+        assert caught.value.code == code
+    if not torch.cuda.is_available():
+        with pytest.raises(DescendError) as caught:
+            device_of("cuda")
+        assert caught.value.code == "option.no-device"
+
+
+def test_arrays_and_streams_that_cannot_be_are_refused():
+    empty = torch.utils.data.TensorDataset(torch.empty(0, 3), torch.empty(0))
+    cases = [
+        ((nn.Linear(3, 1), X, NUMBERS[:-1]), {}, "design.unequal-arrays"),
+        ((nn.Linear(3, 1), X), {}, "option.no-targets"),
+        ((nn.Linear(3, 1), [(X[0], 1.0, 2)] * 9), {}, "option.no-targets"),
+        ((nn.Linear(3, 1), torch.utils.data.DataLoader(empty)), {}, "design.empty-stream"),
+        ((nn.Linear(3, 1), torch.utils.data.DataLoader(torch.tensor(X))), {}, "design.loader-pairs"),
+        ((nn.Linear(3, 1), torch.utils.data.DataLoader(empty)), {"patience": 3}, "option.stream-setting"),
+    ]
+    for given_in, chosen, code in cases:
+        with pytest.raises(DescendError) as caught:
+            descend.fit(*given_in, epochs=1, **chosen)
+        assert caught.value.code == code
+
+
+def test_without_pytorch_a_network_says_what_to_install(noisy, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(DescendError) as caught:
+        descend.fit("y ~ a", noisy, hypothesis="mlp(2)")
+    assert caught.value.code == "option.needs-extra"
+    assert "descend[torch]" in caught.value.hint("ko")
+
+
+# ---- the command line
+
+
+def test_the_command_line_fits_keeps_shows_and_predicts_a_network(capsys, penguins, tmp_path):
+    out = tmp_path / "net.safetensors"
+    formula = "species ~ bill_length_mm + bill_depth_mm"
+    code, told, _ = called(
+        capsys, "fit", penguins, formula, "--missing", "drop", "--hypothesis", "mlp(8)", "--epochs", 40, "--lr", 0.02,
+        "--out", out, "--log-every", 20,
+    )  # fmt: skip
+    assert code == 0
+    assert "mlp(8): 2 inputs, 3 outputs, 51 parameters" in told
+    assert "epoch 20/40" in told
+    for lang, word in (("en", "parameter"), ("ko", "모수")):
+        code, told, _ = called(capsys, "show", out, "--lang", lang)
+        assert code == 0
+        assert word in told
+        assert "8 x 2" in told
+    code, told, _ = called(capsys, "predict", out, "--set", "bill_length_mm=39", "--set", "bill_depth_mm=18", "--json")
+    assert json.loads(told)["predictions"][0]["species_predicted"] == "Adelie"
+    code, told, _ = called(capsys, "show", out, "--json")
+    assert json.loads(told)["network"]["parameters"] == 51
+
+
+def test_a_class_in_a_file_is_fitted_and_loaded_from_the_command_line(capsys, scores, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Sequential):\n"
+        "    def __init__(self, width=3, inputs=1, outputs=1):\n"
+        "        super().__init__(nn.Linear(inputs, width), nn.Tanh(), nn.Linear(width, outputs))\n"
+        "class Broken(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        raise RuntimeError('out of paper')\n"
+        "def helper(): ...\n",
+        encoding="utf-8",
+    )
+    out, where = tmp_path / "net.safetensors", tmp_path / "net.py"
+    settings = ("--epochs", 20, "--test", "none")
+    code, told, _ = called(capsys, "fit", scores, "score ~ hours", "--module", f"{where}:Net(5)", *settings, "-o", out)
+    assert code == 0
+    assert "Net: 1 inputs, 1 outputs, 16 parameters" in told
+    code, _, said = called(capsys, "predict", out, "--set", "hours=4")
+    assert code == 1
+    assert "model.needs-module" in said
+    code, told, _ = called(capsys, "predict", out, "--set", "hours=4", "--module", f"{where}:Net(5)")
+    assert code == 0
+    for asked, expected in [
+        (f"{where}:Other", "option.module-class"),
+        (f"{where}:helper", "option.module-class"),
+        (f"{where}:Broken()", "option.module-fails"),
+        (f"{tmp_path}/no.py:Net", "option.module-file"),
+        ("Net", "option.module-file"),
+    ]:
+        code, _, said = called(capsys, "fit", scores, "score ~ hours", "--module", asked)
+        assert code == 2
+        assert expected in said
+
+
+def test_the_losses_of_batches_are_printed(capsys, scores):
+    code, told, _ = called(
+        capsys, "fit", scores, "score ~ hours", "--batch-size", 2, "--epochs", 3, "--lr", 0.01, "--log-batches"
+    )
+    assert code == 0
+    lines = [line for line in told.splitlines() if line.startswith("epoch")]
+    assert len(lines) == 6
+    assert lines[1].startswith("epoch 0/3  batch 2/2  loss ")
+    code, told, _ = called(
+        capsys, "fit", scores, "score ~ hours", "--batch-size", 2, "--epochs", 3, "--lr", 0.01, "--log-batches",
+        "--drop-last",
+    )  # fmt: skip
+    assert sum(line.startswith("epoch") for line in told.splitlines()) == 3
+
+
+def test_a_checkpoint_can_be_had_from_the_command_line(capsys, scores, tmp_path):
+    kept = Path(tmp_path) / "run.safetensors"
+    command = ("fit", scores, "score ~ hours", "--hypothesis", "mlp(4)", "--test", "none", "--checkpoint", kept)
+    assert called(capsys, *command, "--epochs", 5)[0] == 0
+    assert called(capsys, *command, "--epochs", 9, "--resume")[0] == 0
+    code, _, said = called(capsys, *command, "--lr", 0.5, "--resume")
+    assert code == 2
+    assert "option.other-run" in said
