@@ -66,7 +66,7 @@ def predict(
         _write(frame, out)
         typer.echo(say("report.written", speak(), path=out, rows=frame.height), err=json)
     if json:
-        added = [name for name in frame.columns if name not in table.columns]
+        added = [name for name in frame.columns if name not in table.columns or name == "file"]
         tell_json({"predictions": frame.select(added).to_dicts()})
     elif out is None:
         if sys.stdout.isatty() or file is None:
