@@ -200,14 +200,18 @@ def tell_comparison(comparison: Comparison, lang: str) -> RenderableType:
 
 
 def tell_frame(frame: Any, limit: int, lang: str) -> RenderableType:
-    """Return the first rows of a polars frame as a table; one wide row as a list, many with three decimals."""
-    wide = len(frame.columns) > WIDE_FRAME
-    digits = ".3f" if wide and all(name.startswith("P(") for name in frame.columns[WIDE_FRAME:]) else ".6g"
+    """Return the first rows of a polars frame as a table, or one wide row as a list; chances of many classes short."""
+    wide, alone = len(frame.columns) > WIDE_FRAME, frame.height == 1
+    chances = ".4f" if alone else ".2f"
+    digits = [chances if wide and name.startswith("P(") else ".6g" for name in frame.columns]
     cells = [
-        ["" if cell is None else f"{cell:{digits}}" if isinstance(cell, float) else str(cell) for cell in row]
+        [
+            "" if cell is None else f"{cell:{shown}}" if isinstance(cell, float) else str(cell)
+            for cell, shown in zip(row, digits, strict=True)
+        ]
         for row in frame.head(limit).iter_rows()
     ]
-    if wide and frame.height == 1:
+    if wide and alone:
         grid = grid_of([""], [""])
         for name, cell in zip(frame.columns, cells[0], strict=True):
             grid.add_row(name, cell)
