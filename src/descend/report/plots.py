@@ -87,10 +87,14 @@ def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
 
 
 def _draw_images(figure: Figure, kept: Kept, lang: str) -> None:
-    """Draw the loss, the weights as images, what was predicted, and the images that were misread."""
+    """Draw the loss, the weights as images (of a network the path), what was predicted, and what was misread."""
     model, grid = kept.model, figure.add_gridspec(2, 3)
     panels.loss_by_epoch(figure.add_subplot(grid[0, 0]), model.history, lang)
-    gallery.weight_images(figure.add_subplot(grid[0, 1:]), kept, lang)
+    learnt = figure.add_subplot(grid[0, 1:])
+    if model.network is None:
+        gallery.weight_images(learnt, kept, lang)
+    else:
+        panels.path_on_contours(learnt, kept, lang)
     counted = figure.add_subplot(grid[1, 0])
     if not kept.rows:
         _empty(counted, say("plot.no-sample", lang))
