@@ -167,6 +167,15 @@ def test_digits_that_can_be_told_apart_without_an_error_are_told_by_the_name_of_
     assert (finding.code, finding.values["columns"]) == ("finding.separable", "image")
 
 
+def test_labels_that_have_nothing_to_do_with_the_images_are_told_without_a_curve_of_the_image():
+    random = np.random.default_rng(0)
+    table = {"image": random.integers(0, 255, (400, 3, 3), np.uint8), "label": random.choice(list("abc"), 400)}
+    model = descend.fit("label ~ image", table, optimizer="sgd", epochs=300, patience=300, l2=0.5)
+    (finding,) = [found for found in model.findings if "underfit" in found.code]
+    assert finding.code == "finding.underfit-image"
+    assert "poly" not in finding.remedy()
+
+
 def test_the_equation_of_an_image_is_short(model):
     lines = model.equation.split("\n")
     assert len(lines) == 11
