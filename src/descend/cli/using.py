@@ -175,7 +175,7 @@ def _typed(cells: dict[str, list[str]], decimal: str, missing: tuple[str, ...]) 
 def _tell_pictures(table: Table) -> None:
     """Say what was done to pictures before the model saw them."""
     for note in table.notes:
-        if note.code.startswith("note.picture"):
+        if note.code in ("note.picture-turned", "note.picture-redrawn"):
             typer.echo(note.tell(speak()), err=True)
 
 
