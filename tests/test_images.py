@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from PIL import Image, ImageOps
 import descend
 from descend.columns import gather, uses
 from descend.design import Design
-from descend.errors import DescendError, DesignError, TableError
+from descend.errors import DescendError, DesignError, ModelError, TableError
 from descend.formula import parse
 from descend.messages import say
 from descend.metrics import most_confused
@@ -134,6 +135,14 @@ def test_a_model_of_images_is_read_again_with_its_shape_and_its_rows(model, tmp_
     np.testing.assert_array_equal(again.predict(unseen), model.predict(unseen))
     np.testing.assert_array_equal(again.kept_rows().images["image"], model.kept_rows().images["image"])
     assert again.sample.frame["image"].dtype == pl.Array(pl.UInt8, (28, 28))
+
+
+def test_a_model_file_whose_images_are_none_is_refused(model, tmp_path):
+    frame = model.sample.frame.with_columns(image=pl.Series(np.arange(float(model.sample.frame.height))))
+    path = replace(model, sample=replace(model.sample, frame=frame)).save(tmp_path / "m.safetensors")
+    with pytest.raises(ModelError) as error:
+        descend.load(path)
+    assert error.value.code == "model.inconsistent"
 
 
 @pytest.mark.parametrize(
