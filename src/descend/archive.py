@@ -27,6 +27,7 @@ from descend.networks.keeping import described, kept_tensors, restored
 from descend.objectives.gram import GramObjective
 from descend.optimizers import SGD
 from descend.solvers.fast_forward import Descent
+from descend.tables import is_image
 from descend.target import Target, target_uses
 from descend.verification import Verification
 
@@ -255,6 +256,8 @@ def _sample(design: Design, target: Target, tensors: Tensors) -> Sample:
             columns[name] = pl.Series(name, known[values].tolist(), dtype=pl.String)
         else:
             columns[name] = pl.Series(name, values)
+        if (design.uses.get(name) == "image") != is_image(columns[name].dtype):
+            raise ValueError(name)
     return Sample(pl.DataFrame(columns), tensors["sample.tested"].astype(bool))
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
 
-INK = 0.1  # of black on white: less is the grain of the paper
+BLANK = 0.06  # of black on white: less is the grain of the paper
+INK = 0.2  # of the darkest: what the edges are taken from, which blur
 FIELD = 20 / 28  # of an image's side: what its ink takes up (LeCun et al. 1998, section III.A)
 
 
@@ -58,7 +59,7 @@ def redrawn(image: Pixels, shape: tuple[int, int], *, light: bool, name: str) ->
     grey = _grey(image)
     paper = ground(grey)
     ink = np.maximum(paper - grey if paper > 127.5 else grey - paper, 0.0)
-    if not ink.max() > INK * 255:
+    if not ink.max() > BLANK * 255:
         raise TableError("table.no-ink", file=name)
     drawn = _centred(ink * (255 / ink.max()), shape)
     return 255 - drawn if light else drawn
@@ -86,7 +87,7 @@ def _centred(ink: NDArray[np.float64], shape: tuple[int, int]) -> Pixels:
     drawn = np.clip(np.asarray(small, dtype=np.float64), 0, 255)
     corner = []
     for axis, (side, length) in enumerate(zip(shape, drawn.shape, strict=True)):
-        middle = float(drawn.sum(axis=1 - axis) @ (np.arange(length) + 0.5)) / max(float(drawn.sum()), 1.0)
+        middle = float(drawn.sum(axis=1 - axis) @ np.arange(length)) / max(float(drawn.sum()), 1.0)
         corner.append(int(np.clip(round(side / 2 - middle), 0, side - length)))
     made = np.zeros(shape)
     made[corner[0] : corner[0] + height, corner[1] : corner[1] + width] = drawn

@@ -59,6 +59,20 @@ def confusion(codes: NDArray[np.int64], predicted: NDArray[np.int64], classes: i
     return np.bincount(codes * classes + predicted, minlength=classes**2).reshape(classes, classes)
 
 
+def most_confused(levels: Sequence[str], matrix: NDArray[np.int64], most: int = 5) -> list[dict[str, Any]]:
+    """Return the pairs of an ``actual`` class and the one ``predicted`` in its stead, the highest ``count`` first.
+
+    Only pairs that occur, and none of two classes: there the matrix says it all.
+    """
+    if len(levels) < 3:
+        return []
+    wrong = np.where(np.eye(len(levels), dtype=bool), 0, matrix)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    found = [{"actual": levels[i], "predicted": levels[j], "count": int(wrong[i, j])} for i, j in pairs]
+    return [pair for pair in found if pair["count"]]
+
+
 def per_class(levels: Sequence[str], matrix: NDArray[np.int64]) -> list[dict[str, Any]]:
     """Return each class's rows, precision and recall; NaN where there is nothing to divide by."""
     told = []

@@ -57,9 +57,12 @@ def read_folder(path: str) -> pl.DataFrame:
     Raises TableError where there are none, and where one is of another size or has other colours than the first.
     """
     folder = Path(path)
-    files = _pictures_in(folder)
-    inner = sorted(part for part in folder.iterdir() if part.is_dir() and not part.name.startswith("."))
-    labelled = [] if files else [(part.name, file) for part in inner for file in _pictures_in(part)]
+    try:
+        files = _pictures_in(folder)
+        inner = sorted(part for part in folder.iterdir() if part.is_dir() and not part.name.startswith("."))
+        labelled = [] if files else [(part.name, file) for part in inner for file in _pictures_in(part)]
+    except OSError as error:
+        raise TableError("table.no-access", file=path, reason=error.strerror or str(error)) from error
     files = files or [file for _, file in labelled]
     if not files:
         raise TableError("table.folder", file=path)

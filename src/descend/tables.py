@@ -244,8 +244,9 @@ def read(
     source: a path to delimited text (its encoding, delimiter, quotes and header are found out where not given),
         Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), any of
         the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as ``images.gz::labels.gz``), a
-        PNG or JPEG, or a folder of these, whose subfolders are their labels; or a pandas, polars or pyarrow frame, a mapping of columns, a list of records, a
-        scikit-learn Bunch, a structured array, or a two-dimensional array with ``names``.
+        PNG or JPEG, or a folder of these, whose subfolders are their labels; or a pandas, polars or pyarrow frame, a
+        mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
+        Bunch, a structured array, or a two-dimensional array with ``names``.
     decimal: the decimal mark of text files, "." or ",".
     missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does.
 

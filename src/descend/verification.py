@@ -9,7 +9,7 @@ import numpy as np
 
 from descend.errors import OptionError
 from descend.messages import say
-from descend.metrics import class_scores, confusion, number_scores, per_class, row_log_loss
+from descend.metrics import class_scores, confusion, most_confused, number_scores, per_class, row_log_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +53,11 @@ class Verification:
     confusion: list[list[int]]
     verdict: str
     values: dict[str, Any]
+
+    @property
+    def confused(self) -> list[dict[str, Any]]:
+        """The classes most often taken for another: ``actual``, ``predicted``, ``count``; of three classes or more."""
+        return most_confused([entry["class"] for entry in self.classes], np.array(self.confusion, dtype=np.int64))
 
     def tell(self, lang: str = "en") -> str:
         """Return the verdict in a language."""

@@ -66,7 +66,7 @@ def predict(
         _write(frame, out)
         typer.echo(say("report.written", speak(), path=out, rows=frame.height), err=json)
     if json:
-        added = [name for name in frame.columns if name not in table.columns]
+        added = [name for name in frame.columns if name not in table.columns or name == "file"]
         tell_json({"predictions": frame.select(added).to_dicts()})
     elif out is None:
         if sys.stdout.isatty() or file is None:
@@ -175,7 +175,7 @@ def _typed(cells: dict[str, list[str]], decimal: str, missing: tuple[str, ...]) 
 def _tell_pictures(table: Table) -> None:
     """Say what was done to pictures before the model saw them."""
     for note in table.notes:
-        if note.code.startswith("note.picture"):
+        if note.code in ("note.picture-turned", "note.picture-redrawn"):
             typer.echo(note.tell(speak()), err=True)
 
 

@@ -226,7 +226,10 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
         return []
     first = evidence.design.hypothesis.inputs[0].name
     said = {"loss": history.final_loss, "held": float(held[best]), "mean": alone, "first": first}
-    return [Finding("finding.underfit-network" if evidence.networked else "finding.underfit", "warning", said)]
+    kind = "finding.underfit-network" if evidence.networked else "finding.underfit"
+    if evidence.design.pixels.any() and not evidence.networked:
+        kind = "finding.underfit-image"
+    return [Finding(kind, "warning", said)]
 
 
 def _mean_alone(evidence: Evidence) -> float | None:

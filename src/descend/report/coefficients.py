@@ -31,11 +31,12 @@ def tell_coefficients(model: Model, lang: str) -> RenderableType:
 
 
 def _coefficients(model: Model, lang: str) -> Table:
-    outputs, raw = model.target.outputs, model.raw
+    outputs, raw, digits = model.target.outputs, model.raw, 6 if model.design.pixels.any() else 10
     heads = outputs if len(outputs) > 1 else [say("report.coefficient", lang)]
     grid = grid_of([], heads, first=say("report.column", lang))
     for index, name in enumerate(model.design.names):
-        grid.add_row(name, *(f"{value:.10g}" for value in raw[index]))
+        if not model.design.pixels[index]:  # those are for the eye: the picture shows them
+            grid.add_row(name, *(f"{value:.{digits}g}" for value in raw[index]))
     return grid
 
 

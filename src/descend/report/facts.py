@@ -98,7 +98,8 @@ def _inference_facts(model: Model, lang: str) -> dict[str, Any]:
 
 def verification_facts(verification: Verification, lang: str = "en") -> dict[str, Any]:
     """Return a test on unseen rows."""
-    return dict(plain({**verification.as_dict(), "sentence": verification.tell(lang)}))
+    more = {"most_confused": verification.confused, "sentence": verification.tell(lang)}
+    return dict(plain({**verification.as_dict(), **more}))
 
 
 def comparison_facts(comparison: Comparison, lang: str = "en") -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
         axes.legend(frameon=False, fontsize=9)
     others = len(kept.columns.numbers) - len(target.columns) > 1 or len(categories) > (split is not None)
     told = target.columns[0] if len(target.columns) == 1 else ", ".join(target.columns)
-    _name(
+    name_axes(
         axes,
         say("plot.effect", lang, target=told, column=column) if others else say("plot.data", lang),
         column,
@@ -96,7 +96,7 @@ def _probabilities(axes: Axes, kept: Kept, column: str, lang: str) -> None:
         )
         _scatter(axes, x[mine], height, kept.tested[mine], COLOURS[index % len(COLOURS)], kept.size)
     axes.legend(frameon=False, fontsize=9)
-    _name(axes, say("plot.data", lang), column, "")
+    name_axes(axes, say("plot.data", lang), column, "")
 
 
 def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
@@ -123,7 +123,7 @@ def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
         _scatter(axes, first[mine], second[mine], kept.tested[mine], colours[index], kept.size, label=level)
     if len(levels) <= 10:
         axes.legend(frameon=False, fontsize=9)
-    _name(axes, say("plot.regions", lang), *columns)
+    name_axes(axes, say("plot.regions", lang), *columns)
 
 
 def _levels_only(axes: Axes, kept: Kept) -> None:
@@ -133,7 +133,7 @@ def _levels_only(axes: Axes, kept: Kept) -> None:
     values = kept.truth[:, 0]
     if not names:
         axes.hist(values, color=COLOURS[0], alpha=0.7)
-        _name(axes, "", target.columns[0], "")
+        name_axes(axes, "", target.columns[0], "")
         return
     levels = kept.model.design.levels[names[0]][:20]
     for index, level in enumerate(levels):
@@ -144,7 +144,7 @@ def _levels_only(axes: Axes, kept: Kept) -> None:
         if made.size:
             axes.hlines(made.mean(), index - 0.35, index + 0.35, color=COLOURS[1], lw=2)
     axes.set_xticks(range(len(levels)), levels, rotation=0 if len(levels) < 6 else 60)
-    _name(axes, "", names[0], target.columns[0])
+    name_axes(axes, "", names[0], target.columns[0])
 
 
 def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
@@ -166,7 +166,7 @@ def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
     key = "iteration" if history.optimizer == "auto" and np.isnan(history.lr) else "epoch"
     if few:
         axes.locator_params(axis="x", integer=True)
-    _name(axes, say(f"plot.loss-by-{key}", lang), say(f"plot.{key}", lang), say("plot.loss", lang))
+    name_axes(axes, say(f"plot.loss-by-{key}", lang), say(f"plot.{key}", lang), say("plot.loss", lang))
 
 
 def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
@@ -182,7 +182,7 @@ def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
         names = [] if kept.model.network is not None else _parameter_names(kept, lang)
         if kept.rows and end.size == 1:
             _single(axes, kept, path[:, 0], lang)
-        _name(axes, say("plot.path", lang), names[0] if names else "", say("plot.loss", lang))
+        name_axes(axes, say("plot.path", lang), names[0] if names else "", say("plot.loss", lang))
         return
     origin, directions, names = _plane(kept, path, end, lang)
     walked, last = (path - origin) @ directions.T, (end - origin) @ directions.T
@@ -196,7 +196,7 @@ def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
     axes.plot(*walked[0], "o", color="black", ms=7, label=say("plot.start", lang))
     axes.plot(*last, "*", color="black", ms=13, label=say("plot.end", lang))
     axes.legend(frameon=True, framealpha=0.7, fontsize=9)
-    _name(axes, say("plot.path", lang), *names)
+    name_axes(axes, say("plot.path", lang), *names)
 
 
 def _plane(kept: Kept, path: Floats, end: Floats, lang: str) -> tuple[Floats, Floats, list[str]]:
@@ -236,7 +236,7 @@ def predicted_and_actual(axes: Axes, kept: Kept, lang: str) -> None:
     ends = [both.min(), both.max()]
     axes.plot(ends, ends, color=GREY, lw=1, ls="--", zorder=0)
     _which(axes, kept, lang)
-    _name(axes, say("plot.predicted-actual", lang), say("plot.predicted", lang), say("plot.actual", lang))
+    name_axes(axes, say("plot.predicted-actual", lang), say("plot.predicted", lang), say("plot.actual", lang))
 
 
 def residuals(axes: Axes, kept: Kept, lang: str) -> None:
@@ -247,7 +247,7 @@ def residuals(axes: Axes, kept: Kept, lang: str) -> None:
         left = np.where(np.abs(left) < 1e-12 * scale, 0.0, left)
         _scatter(axes, kept.predicted[:, index], left, kept.tested, COLOURS[index % len(COLOURS)], kept.size)
     axes.axhline(0, color=GREY, lw=1, ls="--", zorder=0)
-    _name(axes, say("plot.residuals", lang), say("plot.predicted", lang), say("plot.residual", lang))
+    name_axes(axes, say("plot.residuals", lang), say("plot.predicted", lang), say("plot.residual", lang))
 
 
 def confusion_counts(axes: Axes, kept: Kept, lang: str) -> None:
@@ -262,12 +262,13 @@ def confusion_counts(axes: Axes, kept: Kept, lang: str) -> None:
         which = say("plot.fitted-rows", lang)
     axes.imshow(counts, cmap="Blues", aspect="auto")
     if len(target.levels) <= 20:
-        axes.set_xticks(range(len(target.levels)), target.levels, rotation=0 if len(target.levels) < 5 else 60)
+        short = len(target.levels) < 5 or max(map(len, target.levels)) <= 2
+        axes.set_xticks(range(len(target.levels)), target.levels, rotation=0 if short else 60)
         axes.set_yticks(range(len(target.levels)), target.levels)
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if count > counts.max() / 2 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    _name(axes, say("plot.confusion", lang, which=which), say("plot.predicted", lang), say("plot.actual", lang))
+    name_axes(axes, say("plot.confusion", lang, which=which), say("plot.predicted", lang), say("plot.actual", lang))
 
 
 def _scatter(
@@ -352,7 +353,8 @@ def _wider(values: NDArray[np.floating[Any]], count: int = FINE) -> Floats:
     return np.linspace(low - room, high + room, count)
 
 
-def _name(axes: Axes, title: str, x: str, y: str) -> None:
+def name_axes(axes: Axes, title: str, x: str, y: str) -> None:
+    """Write a panel's title and the names of its axes, as they are."""
     axes.set_title(title, fontsize=11, loc="left", parse_math=False)
     axes.set_xlabel(x, parse_math=False)
     axes.set_ylabel(y, parse_math=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from descend.files import written_whole
 from descend.messages import say
-from descend.report import panels
+from descend.report import gallery, panels
 from descend.report.kept import Kept
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ TEXT_WIDTH = 46
 
 
 def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "en") -> Figure:
-    """Draw a model in six panels; write the picture where a path (.png, .svg, .pdf) is given."""
+    """Draw a model in its panels; write the picture where a path (.png, .svg, .pdf) is given."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -46,36 +46,66 @@ def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "
     }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(15, 8.6), layout="constrained")
-        grid = figure.add_gridspec(2, 3)
         figure.suptitle(_short(model.formula), fontsize=14)
         kept = Kept(model)
-        data, loss, way = (figure.add_subplot(grid[0, column]) for column in range(3))
-        if kept.rows:
-            panels.data_and_fit(data, kept, lang)
+        if model.design.pixels.any():
+            _draw_images(figure, kept, lang)
         else:
-            _empty(data, say("plot.no-sample", lang))
-        panels.loss_by_epoch(loss, model.history, lang)
-        panels.path_on_contours(way, kept, lang)
-        if model.family == "linear":
-            compared, left, words = (figure.add_subplot(grid[1, column]) for column in range(3))
-            if kept.rows:
-                panels.predicted_and_actual(compared, kept, lang)
-                panels.residuals(left, kept, lang)
-            else:
-                _empty(compared, say("plot.no-sample", lang))
-                _empty(left, "")
-        else:
-            counted = figure.add_subplot(grid[1, 0])
-            words = figure.add_subplot(grid[1, 1:])
-            if kept.rows or (model.verification and model.verification.confusion):
-                panels.confusion_counts(counted, kept, lang)
-        _words(words, model, lang)
+            _draw_columns(figure, kept, lang)
         if path is not None:
             with written_whole(path) as temporary:
                 kind = Path(path).suffix.lower().removeprefix(".")
                 metadata = {"Date": None} if kind == "svg" else {}
                 figure.savefig(temporary, format=kind, dpi=110, metadata=metadata)
     return figure
+
+
+def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
+    """Draw data and fit, loss, path, and what was predicted."""
+    model, grid = kept.model, figure.add_gridspec(2, 3)
+    data, loss, way = (figure.add_subplot(grid[0, column]) for column in range(3))
+    if kept.rows:
+        panels.data_and_fit(data, kept, lang)
+    else:
+        _empty(data, say("plot.no-sample", lang))
+    panels.loss_by_epoch(loss, model.history, lang)
+    panels.path_on_contours(way, kept, lang)
+    if model.family == "linear":
+        compared, left, words = (figure.add_subplot(grid[1, column]) for column in range(3))
+        if kept.rows:
+            panels.predicted_and_actual(compared, kept, lang)
+            panels.residuals(left, kept, lang)
+        else:
+            _empty(compared, say("plot.no-sample", lang))
+            _empty(left, "")
+    else:
+        counted = figure.add_subplot(grid[1, 0])
+        words = figure.add_subplot(grid[1, 1:])
+        if kept.rows or (model.verification and model.verification.confusion):
+            panels.confusion_counts(counted, kept, lang)
+    _words(words, model, lang)
+
+
+def _draw_images(figure: Figure, kept: Kept, lang: str) -> None:
+    """Draw the loss, the weights as images (of a network the path), what was predicted, and what was misread."""
+    model, grid = kept.model, figure.add_gridspec(2, 3)
+    panels.loss_by_epoch(figure.add_subplot(grid[0, 0]), model.history, lang)
+    learnt = figure.add_subplot(grid[0, 1:])
+    if model.network is None:
+        gallery.weight_images(learnt, kept, lang)
+    else:
+        panels.path_on_contours(learnt, kept, lang)
+    counted = figure.add_subplot(grid[1, 0])
+    if not kept.rows:
+        _empty(counted, say("plot.no-sample", lang))
+    elif model.family == "linear":
+        panels.predicted_and_actual(counted, kept, lang)
+        panels.residuals(figure.add_subplot(grid[1, 1:]), kept, lang)
+    else:
+        panels.confusion_counts(counted, kept, lang)
+        gallery.misread(figure.add_subplot(grid[1, 1:]), kept, lang)
+    if model.verification is not None:
+        figure.supxlabel(fill(model.verification.tell(lang), 150), fontsize=11, parse_math=False)
 
 
 def korean_font() -> str | None:

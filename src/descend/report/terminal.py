@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Group
 from rich.text import Text
 
+from descend.coding import ImageCode
+from descend.images import told
 from descend.messages import say
 from descend.report.facts import network_facts
 from descend.report.foresight import forecast_line
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from descend.verification import Verification
 
 WIDE = 14
+WIDE_FRAME = 8
+COUNTS_WIDTH = 60
 SEVERITIES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 VERDICT_STYLES = {"better": "green", "few": "yellow", "unsure": "yellow", "same": "yellow", "no": "red"}
 
@@ -148,13 +153,17 @@ def tell_verification(verification: Verification, lang: str, name: str) -> Rende
     parts.append(grid)
     if classes:
         parts.append(_classes(verification, lang))
+    if verification.confused:
+        pairs = [say("report.confused-pair", lang, **pair) for pair in verification.confused]
+        parts.append(Text(say("report.confused", lang, pairs=", ".join(pairs))))
     return Group(*parts)
 
 
 def _classes(verification: Verification, lang: str) -> RenderableType:
     """Return rows, precision, recall and the confusion counts of every class."""
     levels = [entry["class"] for entry in verification.classes]
-    shown = levels if len(levels) <= 8 else []
+    room = sum(len(level) + 4 for level in levels) <= COUNTS_WIDTH
+    shown = levels if len(levels) <= 8 or room else []
     heads = [say(f"report.{key}", lang) for key in ("rows", "precision", "recall")]
     grid = grid_of([], [*heads, *(f"→ {level}" for level in shown)], first=say("report.class", lang))
     for index, entry in enumerate(verification.classes[:30]):
@@ -191,10 +200,25 @@ def tell_comparison(comparison: Comparison, lang: str) -> RenderableType:
 
 
 def tell_frame(frame: Any, limit: int, lang: str) -> RenderableType:
-    """Return the first rows of a polars frame as a table."""
+    """Return the first rows of a polars frame as a table, or one wide row as a list; chances of many classes short."""
+    wide, alone = len(frame.columns) > WIDE_FRAME, frame.height == 1
+    chances = ".4f" if alone else ".2f"
+    digits = [chances if wide and name.startswith("P(") else ".6g" for name in frame.columns]
+    cells = [
+        [
+            "" if cell is None else f"{cell:{shown}}" if isinstance(cell, float) else str(cell)
+            for cell, shown in zip(row, digits, strict=True)
+        ]
+        for row in frame.head(limit).iter_rows()
+    ]
+    if wide and alone:
+        grid = grid_of([""], [""])
+        for name, cell in zip(frame.columns, cells[0], strict=True):
+            grid.add_row(name, cell)
+        return grid
     grid = grid_of([], frame.columns[1:], first=frame.columns[0])
-    for row in frame.head(limit).iter_rows():
-        grid.add_row(*("" if cell is None else f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row))
+    for row in cells:
+        grid.add_row(*row)
     if frame.height > limit:
         return Group(grid, Text(say("report.more", lang, count=frame.height - limit), style="dim"))
     return grid
@@ -214,19 +238,29 @@ def _levels(model: Model, lang: str) -> list[Text]:
     return lines
 
 
+def _images(model: Model, lang: str) -> list[Text]:
+    """Return what is meant by the product of weights and an image."""
+    codes = [code for block in model.design.blocks for code in block.codes if isinstance(code, ImageCode)]
+    facts = [{"image": code.name, "shape": told(code.shape)} for code in codes]
+    return [Text(say("report.image-line", lang, **fact), style="dim") for fact in facts]
+
+
 def _equation(model: Model, lang: str) -> RenderableType:
     """Return the equation where it is short, else its largest coefficients as a table."""
-    few = len(model.design.names) <= WIDE and len(model.target.outputs) <= WIDE
+    design = model.design
+    few = (~design.pixels).sum() <= WIDE and len(model.target.outputs) <= WIDE
     if few or model.network is not None:
-        return Group(Text(model.equation, style="bold cyan"), *_levels(model, lang))
+        images = [] if model.network is not None else _images(model, lang)
+        return Group(Text(model.equation, style="bold cyan"), *_levels(model, lang), *images)
     outputs = model.target.outputs[:6]
     raw = model.raw
     grid = grid_of([], outputs, first=say("report.column", lang))
-    for index, name in enumerate(model.design.names[:WIDE]):
-        grid.add_row(name, *(f"{value:.6g}" for value in raw[index, : len(outputs)]))
-    left = len(model.design.names) - WIDE
+    shown = np.flatnonzero(~design.pixels)
+    for index in shown[:WIDE]:
+        grid.add_row(design.names[index], *(f"{value:.6g}" for value in raw[index, : len(outputs)]))
+    left = shown.size - WIDE
     more = [Text(say("report.more", lang, count=left), style="dim")] if left > 0 else []
-    return Group(grid, *more, *_levels(model, lang))
+    return Group(grid, *more, *_levels(model, lang), *_images(model, lang))
 
 
 def tell_verdict(verification: Verification, lang: str) -> Text:
