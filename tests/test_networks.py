@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import descend
-from descend.errors import DescendError
+from descend.errors import DescendError, OptionError
 from descend.labs import all_labs
 from descend.labs.runner import agrees, recipe_of, train
 from descend.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
@@ -84,18 +85,12 @@ def test_a_named_network_starts_where_pytorch_starts_from_the_seed(seed):
     np.testing.assert_array_equal(model.history.snapshots[0].astype(np.float32), flat)
 
 
-def test_a_lab_s_seeded_start_is_pytorch_s():
+def test_the_seeded_start_of_the_study_hours_lab_is_that_of_pytorch_s_generator():
     lab = next(lab for lab in all_labs() if lab.id == "study-hours")
-    torch.manual_seed(2)
-    module = nn.Linear(1, 1)
-    printed = (lab.init["weight"][0][0], lab.init["bias"][0])
-    starts = set()
-    for seed in range(3):
-        torch.manual_seed(seed)
-        module = nn.Linear(1, 1)
-        starts.add((round(module.weight.item(), 6), round(module.bias.item(), 6)))
-    assert len(starts) == 3
-    assert np.isfinite(printed).all()
+    torch.manual_seed(0)
+    weight, bias = torch.randn(1, 1), torch.randn(1)
+    assert weight.item() == pytest.approx(lab.init["weight"][0][0])
+    assert bias.item() == pytest.approx(lab.init["bias"][0])
 
 
 # ---- against PyTorch's own loop
@@ -418,11 +413,8 @@ def test_a_hypothesis_that_is_none_is_refused_with_its_reason(text, noisy):
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="mlpcn(),=. 0123456789_dropoutrelutrue\n\t'\"", max_size=60))
 def test_no_text_makes_the_parser_of_architectures_fail_otherwise(text):
-    try:
+    with contextlib.suppress(OptionError):
         made = parse_architecture(text)
-    except DescendError as error:
-        assert error.code.startswith("option.hypothesis")
-    else:
         assert parse_architecture(str(made)) == made
 
 

@@ -112,7 +112,7 @@ def is_stream(data: Any) -> bool:
 
 
 def seen(data: Any, most: int | None = SEEN) -> Arrays:
-    """Return the first rows of a stream as arrays (None: all): what its table, its target and its pictures are made of."""
+    """Return the first rows of a stream as arrays (None: all), of which its table is made."""
     inputs: list[NDArray[Any]] = []
     targets: list[NDArray[Any]] = []
     rows = 0
