@@ -13,6 +13,7 @@ from descend.report.kept import Kept
 
 if TYPE_CHECKING:
     import os
+    from contextlib import AbstractContextManager
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -34,17 +35,9 @@ TEXT_WIDTH = 46
 
 def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "en") -> Figure:
     """Draw a model in six panels; write the picture where a path (.png, .svg, .pdf) is given."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    fonts = ["DejaVu Sans", *([found] if (found := korean_font()) else [])]
-    style: Any = {
-        "font.family": fonts,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "svg.hashsalt": "descend",
-    }
-    with matplotlib.rc_context(style):
+    with styled():
         figure = Figure(figsize=(15, 8.6), layout="constrained")
         grid = figure.add_gridspec(2, 3)
         figure.suptitle(_short(model.formula), fontsize=14)
@@ -76,6 +69,20 @@ def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "
                 metadata = {"Date": None} if kind == "svg" else {}
                 figure.savefig(temporary, format=kind, dpi=110, metadata=metadata)
     return figure
+
+
+def styled() -> AbstractContextManager[None]:
+    """Return the context in which every picture is drawn: its fonts and its bare axes."""
+    import matplotlib
+
+    fonts = ["DejaVu Sans", *([found] if (found := korean_font()) else [])]
+    style: Any = {
+        "font.family": fonts,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.hashsalt": "descend",
+    }
+    return matplotlib.rc_context(style)
 
 
 def korean_font() -> str | None:
