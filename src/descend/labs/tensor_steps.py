@@ -51,13 +51,17 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Step:
-    """Something done in both libraries and what it must give; ``torch_gives`` where PyTorch's is something else."""
+    """Something done in both libraries and what it must give; ``torch_gives`` where PyTorch's is something else.
+
+    dtype: the type of number that it must give, where the step is about that.
+    """
 
     name: str
     numpy: Callable[..., Any]
     torch: Callable[..., Any]
     gives: Any
     torch_gives: Any = None
+    dtype: str = ""
 
     @property
     def expected(self) -> dict[str, Any]:
@@ -305,6 +309,7 @@ TITLED: dict[str, tuple[Step, ...]] = {
             lambda np, i: i.astype(np.float32),
             lambda torch, i: i.float(),
             [1, 2],
+            dtype="float32",
         ),
         Step(
             "cast-dtype",
@@ -317,12 +322,14 @@ TITLED: dict[str, tuple[Step, ...]] = {
             lambda np, f: f.astype(np.int64),
             lambda torch, f: f.long(),
             [1, -1],
+            dtype="int64",
         ),
         Step(
             "cast-bool",
             lambda np, yes: yes.astype(np.int64),
             lambda torch, yes: yes.long(),
             [1, 0, 0, 1],
+            dtype="int64",
         ),
     ),
     "join": (
@@ -355,12 +362,14 @@ TITLED: dict[str, tuple[Step, ...]] = {
             lambda np, x: np.ones_like(x),
             lambda torch, x: torch.ones_like(x),
             [[1, 1], [1, 1]],
+            dtype="int64",
         ),
         Step(
             "join-zeros",
             lambda np, x: np.zeros_like(x),
             lambda torch, x: torch.zeros_like(x),
             [[0, 0], [0, 0]],
+            dtype="int64",
         ),
     ),
     "place": (

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.errors import OptionError
 from descend.labs.outcome import Check, Line, Section, Snippet
 from descend.labs.tensor_steps import GIVEN, TITLED, Refusal, Step, code_of
 from descend.messages import Note
+from descend.networks.network import require_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,12 +82,13 @@ def _snippet(step: Step, given: str, torch: ModuleType | None) -> Snippet:
 def _line(step: Step, library: str, function: Callable[..., Any], value: Any, like: Any = None) -> Line:
     """Return what a library gave, held against what must come out and, where there is one, what it must be ``like``."""
     expected, ours = step.expected[library], plain(value)
-    good = ours == expected and (like is None or ours == plain(like))
+    shape, dtype = _form(value)
+    good = ours == expected and (like is None or ours == plain(like)) and step.dtype in ("", dtype)
     values = {"name": step.name, "library": library}
     printed, shown = (x.kind if isinstance(x, Refusal) else x for x in (expected, ours))
     check = Check("lesson.tensors-gives", values, printed, shown, good)
     refusal = f"{value.kind}: {value.words}" if isinstance(value, Refusal) else ""
-    return Line(library, code_of(function), *_form(value), refusal=refusal, check=check)
+    return Line(library, code_of(function), shape, dtype, refusal=refusal, check=check)
 
 
 def _value(function: Callable[..., Any], library: ModuleType, make: Callable[[Any], Any]) -> Any:
@@ -110,13 +113,11 @@ def _names(function: Callable[..., Any]) -> list[str]:
 
 def _given(name: str) -> str:
     value = np.array(GIVEN[name])
-    told = str(value) if value.size <= LARGE else f"{value.shape}"
-    return beside([f"{name} =", told], " ")
+    return beside([f"{name} =", str(value)], " ") if value.size <= LARGE else f"{name}.shape = {value.shape}"
 
 
 def _torch() -> ModuleType | None:
     try:
-        import torch
-    except ImportError:
+        return require_torch()
+    except OptionError:
         return None
-    return torch

@@ -59,7 +59,7 @@ class Way:
 
 OVERFITTED = Way("overfitted")
 FEWER = Way("fewer-columns", formula="y ~ poly(x, 3, raw=True)", cures="overfitted")
-ADAM = {"optimizer": "adam", "lr": 0.1, "epochs": LONG}
+ADAM = {"optimizer": "adam", "lr": 0.03, "epochs": LONG}
 WAYS = (
     OVERFITTED,
     Way("early-stopping", settings={**ADAM, "patience": 300}, cures="overfitted"),
@@ -133,14 +133,15 @@ def run() -> list[Section]:
     half = AT_HAND // 2
     return [
         Section(Note("lesson.overfitting-what", {"rows": half, "unseen": UNSEEN, "noise": NOISE, "floor": NOISE**2})),
-        _by_degree(),
-        _by_epoch(),
-        *_remedies(WAYS),
+        degrees(),
+        epochs(),
+        *remedies(WAYS),
         Section(Note("lesson.overfitting-so", {})),
     ]
 
 
-def _by_degree() -> Section:
+def degrees() -> Section:
+    """Return the losses by degree, each fitted to its optimum."""
     found = {degree: losses(Way("overfitted", f"y ~ poly(x, {degree}, raw=True)")) for degree in DEGREES}
     falls = all(after.fitted < before.fitted for before, after in pairwise(found.values()))
     first, last = found[3], found[DEGREES[-1]]
@@ -152,7 +153,8 @@ def _by_degree() -> Section:
     return Section(Note("lesson.overfitting-degree", {}), _heads("degree"), rows, checks)
 
 
-def _by_epoch() -> Section:
+def epochs() -> Section:
+    """Return the losses by epoch of a run that goes on past its best."""
     history = long_run()
     loss, validation = history.loss, history.validation_loss
     best = int(validation.argmin())
@@ -166,7 +168,8 @@ def _by_epoch() -> Section:
     return Section(Note("lesson.overfitting-epoch", {"best": best}), _heads("epoch")[:3], rows, checks)
 
 
-def _remedies(ways: Sequence[Way]) -> list[Section]:
+def remedies(ways: Sequence[Way]) -> list[Section]:
+    """Return what each way comes to on the draw that is shown, and how sure that is over others."""
     shown = {way.name: losses(way) for way in ways}
     drawn = {way.name: np.array([losses(way, seed).test for seed in range(DRAWS)]) for way in ways}
     rows: list[list[Cell]] = []

@@ -85,8 +85,7 @@ def _overfitting(figure: Figure, lang: str) -> None:
 def _fits(axes: Axes, lang: str) -> None:
     data = overfitting.table()
     x, y = data["x"].to_numpy(), data["y"].to_numpy()
-    fitted = overfitting.fitted_rows()
-    held = np.setdiff1d(np.arange(overfitting.AT_HAND), fitted)
+    fitted, held = overfitting.split().folds[0]
     axes.plot(x[fitted], y[fitted], "o", color=COLOURS[0], label=say("plot.fitted-rows", lang))
     axes.plot(x[held], y[held], "o", color=COLOURS[1], markerfacecolor="none", label=say("plot.validation", lang))
     fine = np.linspace(-3, 3, 601)
