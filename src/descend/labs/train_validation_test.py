@@ -105,7 +105,7 @@ def table(seed: int = SHOWN) -> pl.DataFrame:
 def train(way: Way, seed: int = SHOWN) -> tuple[Problem, Trained]:
     """Fit on the fitted rows of the draw of a seed."""
     data = read(table(seed))
-    patient = {"validation": SHARE} if "patience" in way.settings else {}
+    patient: dict[str, Any] = {"validation": SHARE} if "patience" in way.settings else {}
     recipe = Recipe(test="none", seed=seed, **way.settings, **patient)
     problem = Problem.state(parse(way.formula).resolve(data.columns), data, recipe)
     rows = np.arange(AT_HAND) if patient else split(seed).train  # patience makes the same split itself
