@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import descend
 from descend.errors import DescendError, DivergedError, ModelError, OptionError
 from descend.foresight import SHARES, best_momentum, best_rate, largest_stable_rate
-from descend.labs import find
+from descend.labs import example
 from descend.labs.runner import recipe_of
 
 RULES = {
@@ -118,7 +118,7 @@ def squares(seed, rule, shares, **fixed):
 
 def of_lab(name):
     """Return a squared-error lab as plain arrays."""
-    lab = find(name)
+    lab = example(name)
     recipe = recipe_of(lab)
     data = np.column_stack([lab.data[column] for column in ("quiz1", "quiz2", "quiz3")]).astype(float)
     if lab.standardize:
@@ -144,7 +144,7 @@ def test_the_unscaled_lab_is_foretold_to_overflow_at_the_epoch_that_it_prints():
 
 
 def test_the_lab_with_too_small_a_rate_is_foretold_to_stall_and_its_log_bears_it_out():
-    lab = find("rate-too-small")
+    lab = example("rate-too-small")
     forecast = descend.forecast(lab.hypothesis, lab.data, recipe=recipe_of(lab))
     bound = forecast.bound
     assert (bound.prospect, forecast.hopeless, forecast.outlook) == ("stalls", True, None)

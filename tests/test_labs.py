@@ -9,20 +9,22 @@ import pytest
 
 from descend.errors import OptionError
 from descend.formula import parse
-from descend.labs import all_labs, find
+from descend.labs import LESSONS, all_labs, example, examples, find
 from descend.labs.runner import agrees, recipe_of, run, train
 from descend.objectives.gram import GramObjective
 from descend.optimizers import SGD
 from descend.schedules import Schedule
 from descend.solvers.iterate import iterate
 
-LABS = {lab.id: lab for lab in all_labs()}
-LOGGED = [lab.id for lab in all_labs() if lab.log and not lab.rule]
+LABS = {lab.id: lab for lab in examples()}
+LOGGED = [lab.id for lab in examples() if lab.log and not lab.rule]
 SQUARED = [name for name in LOGGED if LABS[name].loss == "mse"]
 
 
-def test_there_are_twenty_two():
+def test_there_are_twenty_two_examples_and_four_lessons():
     assert len(LABS) == 22
+    assert len(LESSONS) == 4
+    assert len({lab.id for lab in all_labs()}) == 26
     assert sum(not lab.log for lab in LABS.values()) == 3
 
 
@@ -112,6 +114,8 @@ def test_an_unknown_lab_is_an_error():
     with pytest.raises(OptionError) as error:
         find("study-minutes")
     assert error.value.code == "option.lab"
+    with pytest.raises(OptionError):
+        example("tensors")
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_agreement_is_one_in_ten_thousand_or_half_the_last_decimal(printed, ours
 
 
 def test_made_tables_are_the_same_for_the_same_seed():
-    lab = find("noisy-line")
+    lab = example("noisy-line")
     assert lab.table(3).equals(lab.table(3))
     assert not lab.table(3).equals(lab.table(4))
-    assert np.isclose(find("sine-cubic").table()["x"][0], -np.pi)
+    assert np.isclose(example("sine-cubic").table()["x"][0], -np.pi)

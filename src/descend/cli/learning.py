@@ -1,4 +1,4 @@
-"""descend labs, descend lab: the worked examples."""
+"""descend labs, descend lab: worked examples and lessons."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from descend.cli import options as o
 from descend.cli.console import speak, tell, tell_json
 from descend.errors import OptionError
 from descend.files import plain, written_whole
-from descend.messages import say
+from descend.messages import Note, say
 
 if TYPE_CHECKING:
-    from descend.labs.runner import Outcome
+    from descend.labs.outcome import Outcome
 
 
 def labs(json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> int:
@@ -33,6 +33,7 @@ def lab(
     id: o.LabId = None,
     all: o.All = False,
     save_table: o.SaveTable = None,
+    plot: o.LabPlot = None,
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
@@ -54,27 +55,40 @@ def lab(
         return 0 if all_good(outcomes) else 1
     found = find(id)
     if save_table is not None:
+        table = found.table()
         with written_whole(save_table) as path:
-            found.table().write_csv(path)
+            table.write_csv(path)
         typer.echo(say("lab.written", speak(), path=save_table), err=json)
+    if plot is not None:
+        _draw(id, plot, as_json=json)
     outcome = run(found)
     if json:
         tell_json(_facts(outcome))
     else:
         tell(tell_outcome(outcome, speak()))
-    return 0 if outcome.good == len(outcome.checks) else 1
+    return 0 if outcome.whole else 1
 
 
 def all_good(outcomes: list[Outcome]) -> bool:
-    """Tell whether every figure of every lab was reproduced."""
-    return all(outcome.good == len(outcome.checks) for outcome in outcomes)
+    """Tell whether every check of every lab holds."""
+    return all(outcome.whole for outcome in outcomes)
+
+
+def _draw(id: str, path: str, *, as_json: bool) -> None:
+    from descend.report.lesson_plots import draw_lesson
+    from descend.report.plots import korean_font
+
+    draw_lesson(id, path, speak())
+    if speak() == "ko" and korean_font() is None:
+        typer.echo(say("note.no-font", speak()), err=True)
+    typer.echo(say("report.plotted", speak(), path=path), err=as_json)
 
 
 def _facts(outcome: Outcome) -> dict[str, object]:
     checks = [
         {
             "figure": check.code,
-            **check.values,
+            **{key: value.tell(speak()) if isinstance(value, Note) else value for key, value in check.values.items()},
             "printed": check.printed,
             "ours": check.ours,
             "reproduced": check.good,

@@ -54,6 +54,7 @@ Interval = Annotated[float | None, _option("interval", "--interval")]
 Set = Annotated[list[str] | None, _option("set", "--set")]
 All = Annotated[bool, _option("all", "--all")]
 SaveTable = Annotated[str | None, _option("save-table", "--save-table")]
+LabPlot = Annotated[str | None, _option("lab-plot", "--plot")]
 
 Encoding = Annotated[str | None, _option("encoding", "--encoding", panel="table")]
 Delimiter = Annotated[str | None, _option("delimiter", "--delimiter", panel="table")]

@@ -1,17 +1,23 @@
-"""The worked examples: small tables, settings and the figures that textbooks print for them, as data."""
+"""The labs: worked examples as data, with the figures that textbooks print for them, and lessons in code."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from descend.errors import OptionError
+from descend.messages import LANGUAGES, say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
+
+    from descend.labs.outcome import Section, Snippet
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,50 @@ class Lab:
         return pl.DataFrame(self.data)
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson: something about learning that is shown part by part and checked, by the module of its name.
+
+    The module has ``run``, which returns the parts, and where the lesson has a table ``table``, which makes it from a
+    seed.
+    """
+
+    id: str
+    hypothesis: str = ""
+
+    @property
+    def title(self) -> dict[str, str]:
+        """The title by language."""
+        return {lang: say(f"lesson.{self.id}", lang) for lang in LANGUAGES}
+
+    def run(self) -> Sequence[Section | Snippet]:
+        """Run every part."""
+        parts: Sequence[Section | Snippet] = self._module.run()
+        return parts
+
+    def table(self, seed: int = 0) -> pl.DataFrame:
+        """Return the table, made from ``seed``; raises OptionError (``option.lab-table``) where there is none."""
+        if not hasattr(self._module, "table"):
+            raise OptionError("option.lab-table", value=self.id)
+        made: pl.DataFrame = self._module.table(seed)
+        return made
+
+    @property
+    def _module(self) -> Any:
+        return import_module(f"descend.labs.{self.id.replace('-', '_')}")
+
+
+LESSONS = (
+    Lesson("tensors"),
+    Lesson("sigmoid", "H(x) = sigmoid(W x + b)"),
+    Lesson("maximum-likelihood", "heads ~ 1"),
+    Lesson("train-validation-test", "y ~ poly(x, 15, raw=True)"),
+)
+
+
 @cache
-def all_labs() -> tuple[Lab, ...]:
-    """Return the labs in the order in which they are taught."""
+def examples() -> tuple[Lab, ...]:
+    """Return the worked examples in the order in which they are taught."""
     entries = json.loads(Path(__file__).with_name("labs.json").read_text(encoding="utf-8"))
     known = set(Lab.__dataclass_fields__)
     made = []
@@ -72,9 +119,22 @@ def all_labs() -> tuple[Lab, ...]:
     return tuple(made)
 
 
-def find(id: str) -> Lab:
+def all_labs() -> tuple[Lab | Lesson, ...]:
+    """Return every lab: the worked examples, then the lessons."""
+    return (*examples(), *LESSONS)
+
+
+def find(id: str) -> Lab | Lesson:
     """Return a lab by its name; raises OptionError (``option.lab``)."""
     for lab in all_labs():
         if lab.id == id:
             return lab
     raise OptionError("option.lab", value=id)
+
+
+def example(id: str) -> Lab:
+    """Return a worked example by its name; raises OptionError (``option.lab``)."""
+    found = find(id)
+    if isinstance(found, Lesson):
+        raise OptionError("option.lab", value=id)
+    return found

@@ -1,4 +1,4 @@
-"""Running a worked example and holding what comes out against the printed figures.
+"""Running a lab: of a worked example, training it and holding what comes out against the printed figures.
 
 A figure is reproduced when it agrees to 1e-4 relative, or to half a unit of its last printed decimal. The examples
 that print nothing are held to what theory gives.
@@ -7,13 +7,14 @@ that print nothing are held to what theory gives.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.formula import parse
-from descend.labs import Lab, find
+from descend.labs import Lab, Lesson, example
+from descend.labs.outcome import Check, Outcome
 from descend.metrics import class_scores
 from descend.problem import Problem, Trained
 from descend.recipe import Recipe
@@ -31,33 +32,11 @@ DRAWS = 200
 FAR = 10_000_000
 
 
-@dataclass(frozen=True)
-class Check:
-    """One figure: what it is (a code of messages and its values), as printed, as it came out, whether it holds."""
-
-    code: str
-    values: dict[str, Any]
-    printed: float | str
-    ours: float
-    good: bool
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A lab that was run: the losses by epoch as its source would print them, and the checks of its figures."""
-
-    lab: Lab
-    trained: Trained
-    checks: list[Check]
-
-    @property
-    def good(self) -> int:
-        """The number of figures that were reproduced."""
-        return sum(check.good for check in self.checks)
-
-
-def run(lab: Lab) -> Outcome:
+def run(lab: Lab | Lesson) -> Outcome:
     """Run a lab and check every figure it has."""
+    if isinstance(lab, Lesson):
+        parts = lab.run()
+        return Outcome(lab, [check for part in parts for check in part.checks], parts)
     batches: list[tuple[int, float]] = []
     problem, trained = train(lab, on_batch=lambda epoch, loss: batches.append((epoch, loss)))
     checks = [*_log(lab, trained), *_figures(lab, problem, trained), *_batches(lab, batches)]
@@ -68,7 +47,7 @@ def run(lab: Lab) -> Outcome:
     elif lab.id == "signs":
         falls = bool((np.diff(trained.history.loss) < 0).all())
         checks.append(Check("lab.falls", {}, "", float(trained.history.loss[-1]), falls))
-    return Outcome(lab, trained, checks)
+    return Outcome(lab, checks)
 
 
 def train(
@@ -90,7 +69,7 @@ def train(
 def recipe_of(lab: Lab) -> Recipe:
     """Return the recipe of a lab; one that continues another starts from where that one ends."""
     if lab.continues:
-        init: Any = train(find(lab.continues))[1].weights
+        init: Any = train(example(lab.continues))[1].weights
     elif isinstance(lab.init, str):
         init = lab.init
     else:

@@ -13,6 +13,7 @@ from descend.report.kept import Kept
 
 if TYPE_CHECKING:
     import os
+    from contextlib import AbstractContextManager
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -34,17 +35,9 @@ TEXT_WIDTH = 46
 
 def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "en") -> Figure:
     """Draw a model in its panels; write the picture where a path (.png, .svg, .pdf) is given."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    fonts = ["DejaVu Sans", *([found] if (found := korean_font()) else [])]
-    style: Any = {
-        "font.family": fonts,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "svg.hashsalt": "descend",
-    }
-    with matplotlib.rc_context(style):
+    with styled():
         figure = Figure(figsize=(15, 8.6), layout="constrained")
         figure.suptitle(_short(model.formula), fontsize=14)
         kept = Kept(model)
@@ -106,6 +99,20 @@ def _draw_images(figure: Figure, kept: Kept, lang: str) -> None:
         gallery.misread(figure.add_subplot(grid[1, 1:]), kept, lang)
     if model.verification is not None:
         figure.supxlabel(fill(model.verification.tell(lang), 150), fontsize=11, parse_math=False)
+
+
+def styled() -> AbstractContextManager[None]:
+    """Return the context in which every picture is drawn: its fonts and its bare axes."""
+    import matplotlib
+
+    fonts = ["DejaVu Sans", *([found] if (found := korean_font()) else [])]
+    style: Any = {
+        "font.family": fonts,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "svg.hashsalt": "descend",
+    }
+    return matplotlib.rc_context(style)
 
 
 def korean_font() -> str | None:

@@ -1,0 +1,232 @@
+"""Overfitting: a polynomial that is too high for few noisy rows, and what helps, judged on rows that it has not seen.
+
+Every remedy is fitted on the same rows as the hypothesis that it cures and judged on the same test rows, first on the
+draw that is shown and then on many, so that none of them wins by luck.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.columns import gather
+from descend.errors import OptionError
+from descend.formula import parse
+from descend.labs.outcome import Check, Section
+from descend.messages import Note
+from descend.networks.network import require_torch
+from descend.problem import Problem
+from descend.recipe import Recipe
+from descend.tables import read
+from descend.verification import split_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from descend.history import History
+    from descend.labs.outcome import Cell
+    from descend.problem import Trained
+    from descend.verification import Split
+
+    Floats = NDArray[np.floating[Any]]
+    Rows = NDArray[np.int64]
+
+AT_HAND, UNSEEN = 60, 200  # half of those at hand are fitted, half validate
+SHARE = 0.5
+NOISE = 0.5
+SHOWN = 2
+DRAWS, MOSTLY = 20, 18  # so many draws; so many of them must a remedy win
+FEW_DRAWS, MOST_OF_FEW = 8, 6  # of networks, which take longer
+MARGIN = 0.95  # and its loss, by the median, must be less than so many times the other
+DEGREES = (1, 3, 5, 9, 15)
+LONG = 3000
+EPOCHS = (0, 10, 50, 100, 300, 1000, 3000)
+
+
+@dataclass(frozen=True)
+class Way:
+    """A hypothesis and how it is fitted: itself overfitted (``cures`` is empty), or the remedy for one that is."""
+
+    name: str
+    formula: str = "y ~ poly(x, 15, raw=True)"
+    settings: dict[str, Any] = field(default_factory=dict)
+    cures: str = ""
+
+
+OVERFITTED = Way("overfitted")
+FEWER = Way("fewer-columns", formula="y ~ poly(x, 3, raw=True)", cures="overfitted")
+ADAM = {"optimizer": "adam", "lr": 0.03, "epochs": LONG}
+WAYS = (
+    OVERFITTED,
+    Way("early-stopping", settings={**ADAM, "patience": 300}, cures="overfitted"),
+    FEWER,
+    Way("weight-decay", settings={"l2": 0.01}, cures="overfitted"),
+)
+BATCHES = {"optimizer": "adam", "lr": 0.01, "epochs": 200, "batch_size": 10}
+NETWORKS = (
+    Way("network", settings={**BATCHES, "hypothesis": "mlp(64, 64, activation=relu)"}),
+    Way("dropout", settings={**BATCHES, "hypothesis": "mlp(64, 64, dropout=0.3, activation=relu)"}, cures="network"),
+    Way(
+        "batch-norm",
+        settings={**BATCHES, "hypothesis": "mlp(64, 64, batch_norm=true, activation=relu)"},
+        cures="network",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The mean squared error on the rows that were fitted, on those that validate, and on the test rows."""
+
+    fitted: float
+    validation: float
+    test: float
+
+    def cells(self) -> list[Cell]:
+        """Return them as they are shown."""
+        return [f"{loss:.4g}" for loss in (self.fitted, self.validation, self.test)]
+
+
+def table(seed: int = SHOWN) -> pl.DataFrame:
+    """Return y = sin x + noise: the rows at hand, evenly spread over [-3, 3], then the test rows, anywhere in it."""
+    import polars as pl
+
+    random = np.random.default_rng(seed)
+    x = np.concatenate([np.linspace(-3, 3, AT_HAND), random.uniform(-3, 3, UNSEEN)])
+    return pl.DataFrame({"x": x, "y": np.sin(x) + NOISE * random.standard_normal(x.size)})
+
+
+def train(way: Way, seed: int = SHOWN) -> tuple[Problem, Trained]:
+    """Fit on the fitted rows of the draw of a seed."""
+    data = read(table(seed))
+    patient: dict[str, Any] = {"validation": SHARE} if "patience" in way.settings else {}
+    recipe = Recipe(test="none", seed=seed, **way.settings, **patient)
+    problem = Problem.state(parse(way.formula).resolve(data.columns), data, recipe)
+    rows = np.arange(AT_HAND) if patient else split(seed).train  # patience makes the same split itself
+    return problem, problem.train(rows, recipe, halt=False)
+
+
+def split(seed: int = SHOWN) -> Split:
+    """Return which of the rows at hand are fitted and which validate."""
+    return split_rows(AT_HAND, str(SHARE), seed, None)
+
+
+def losses(way: Way, seed: int = SHOWN) -> Losses:
+    """Return the losses of a hypothesis that is fitted on the draw of a seed."""
+    problem, trained = train(way, seed)
+
+    def loss(rows: Rows) -> float:
+        data = problem.data.take(rows)
+        return float(np.mean((trained.predict(problem.target, data) - problem.target.truth(data)) ** 2))
+
+    fitted, validation = split(seed).folds[0]
+    return Losses(loss(fitted), loss(validation), loss(np.arange(AT_HAND, AT_HAND + UNSEEN)))
+
+
+def long_run() -> History:
+    """Return the record of degree 15 trained past its best, with the loss on the validation rows by epoch."""
+    return train(Way("overfitted", settings={**ADAM, "patience": LONG}))[1].history
+
+
+def curve(way: Way, x: Floats) -> Floats:
+    """Return what a hypothesis predicts at places ``x``, for the picture."""
+    problem, trained = train(way)
+    return trained.predict(problem.target, gather(problem.uses, read({"x": x}), missing="error", required={}))[:, 0]
+
+
+def run() -> list[Section]:
+    """Return how overfitting shows by degree and by epoch, and what helps."""
+    half = AT_HAND // 2
+    return [
+        Section(Note("lesson.overfitting-what", {"rows": half, "unseen": UNSEEN, "noise": NOISE, "floor": NOISE**2})),
+        degrees(),
+        epochs(),
+        *remedies(Note("lesson.overfitting-remedies", {}), WAYS, DRAWS, MOSTLY),
+        *_networks(),
+        Section(Note("lesson.overfitting-so", {})),
+    ]
+
+
+def degrees() -> Section:
+    """Return the losses by degree, each fitted to its optimum."""
+    found = {degree: losses(Way("overfitted", f"y ~ poly(x, {degree}, raw=True)")) for degree in DEGREES}
+    falls = all(after.fitted < before.fitted for before, after in pairwise(found.values()))
+    first, last = found[3], found[DEGREES[-1]]
+    checks = [
+        Check("lesson.overfitting-degree-falls", {}, f"< {first.fitted:.4g}", last.fitted, falls),
+        _above("overfitting-degree-rises", first.validation, last.validation),
+    ]
+    rows = [[str(degree), *of_degree.cells()] for degree, of_degree in found.items()]
+    return Section(Note("lesson.overfitting-degree", {}), _heads("degree"), rows, checks)
+
+
+def epochs() -> Section:
+    """Return the losses by epoch of a run that goes on past its best."""
+    history = long_run()
+    loss, validation = history.loss, history.validation_loss
+    best = int(validation.argmin())
+    rows: list[list[Cell]] = [
+        [str(epoch), f"{loss[epoch]:.4g}", f"{validation[epoch]:.4g}"] for epoch in sorted({*EPOCHS, best})
+    ]
+    checks = [
+        _below("overfitting-epoch-falls", loss[best], loss[-1], best=best),
+        _above("overfitting-epoch-rises", float(validation[best]), float(validation[-1]), best=best),
+    ]
+    return Section(Note("lesson.overfitting-epoch", {"best": best}), _heads("epoch")[:3], rows, checks)
+
+
+def _networks() -> list[Section]:
+    """Return the remedies that networks alone have, or a sentence where PyTorch is not installed."""
+    try:
+        require_torch()
+    except OptionError:
+        return [Section(Note("lesson.overfitting-no-torch", {}))]
+    return remedies(Note("lesson.overfitting-networks", {}), NETWORKS, FEW_DRAWS, MOST_OF_FEW)
+
+
+def remedies(told: Note, ways: Sequence[Way], draws: int, mostly: int) -> list[Section]:
+    """Return what each way comes to on the draw that is shown, opened by ``told``, and in how many draws it helps."""
+    made = {way.name: [losses(way, seed) for seed in range(draws)] for way in ways}
+    shown = {name: by_seed[SHOWN] for name, by_seed in made.items()}
+    drawn = {name: np.array([of_seed.test for of_seed in by_seed]) for name, by_seed in made.items()}
+    rows: list[list[Cell]] = []
+    table: list[list[Cell]] = []
+    checks, sure = [], []
+    for way in ways:
+        name = Note(f"lesson.overfitting-{way.name}", {})
+        rows.append([name, *shown[way.name].cells()])
+        if not way.cures:
+            table.append([name, "", f"{np.median(drawn[way.name]):.4g}", ""])
+            continue
+        before, after = shown[way.cures].test, shown[way.name].test
+        checks.append(_below("overfitting-helps", before, after, remedy=name))
+        ratios = drawn[way.name] / drawn[way.cures]
+        won, middle = int((ratios < 1).sum()), float(np.median(ratios))
+        table.append([name, f"{won}/{draws}", f"{np.median(drawn[way.name]):.4g}", f"{middle:.3g}"])
+        sure.append(
+            Check("lesson.overfitting-wins", {"remedy": name, "draws": draws}, f"≥ {mostly}", won, won >= mostly)
+        )
+        sure.append(_below("overfitting-ratio", MARGIN, middle, remedy=name))
+    by_draw = [Note(f"lesson.overfitting-head-{head}", {}) for head in ("remedy", "won", "median", "ratio")]
+    return [
+        Section(told, _heads("remedy"), rows, checks),
+        Section(Note("lesson.overfitting-draws", {"draws": draws}), by_draw, table, sure),
+    ]
+
+
+def _heads(first: str) -> list[Note]:
+    return [Note(f"lesson.overfitting-head-{head}", {}) for head in (first, "fitted", "validation", "test")]
+
+
+def _above(code: str, before: float, after: float, **values: Any) -> Check:
+    return Check(f"lesson.{code}", values, f"> {before:.4g}", float(after), bool(after > before))
+
+
+def _below(code: str, before: float, after: float, **values: Any) -> Check:
+    return Check(f"lesson.{code}", values, f"< {before:.4g}", float(after), bool(after < before))
