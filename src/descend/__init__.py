@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         OptionError,
         TableError,
     )
+    from descend.estimators import DescentClassifier, DescentRegressor
     from descend.fitting import fit
     from descend.foresight import Forecast
     from descend.formula import parse
@@ -45,6 +46,8 @@ _HOME = {
     "Table": "tables",
     "read": "tables",
     "parse": "formula",
+    "DescentRegressor": "estimators",
+    "DescentClassifier": "estimators",
     "DescendError": "errors",
     "TableError": "errors",
     "FormulaError": "errors",
@@ -58,6 +61,8 @@ _HOME = {
 __all__ = [
     "Comparison",
     "DescendError",
+    "DescentClassifier",
+    "DescentRegressor",
     "DesignError",
     "DivergedError",
     "Finding",

@@ -1,0 +1,12 @@
+"""scikit-learn estimators; importing this imports scikit-learn, which is an extra."""
+
+from descend.errors import OptionError
+
+try:
+    import sklearn  # type: ignore[import-untyped]  # noqa: F401
+except ImportError as error:
+    raise OptionError("option.needs-sklearn") from error
+
+from descend.estimators.linear import DescentClassifier, DescentRegressor
+
+__all__ = ["DescentClassifier", "DescentRegressor"]
