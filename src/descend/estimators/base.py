@@ -115,7 +115,10 @@ class Descent(BaseEstimator):  # type: ignore[misc]
         history = solve(objective, start.ravel(), recipe, quadratic_of(objective, recipe), validation)
         if history.diverged:
             raise _diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))
-        self._keep(history.weights.reshape(objective.shape))
+        W = history.weights.reshape(objective.shape)
+        if is_classifier(self) and outputs > 1:  # moving all classes alike changes nothing; so they add up to 0
+            W = W - W.mean(axis=1, keepdims=True)
+        self._keep(W)
         self.history_ = history
         self.loss_curve_ = history.loss
         self.n_iter_ = max(history.epochs, 1)
