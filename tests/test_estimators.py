@@ -94,7 +94,7 @@ def test_hubers_loss_has_the_coefficients_of_robust_least_squares():
     X, y = standardized(X), standardized(y)
     ours = DescentRegressor("huber", delta=0.7).fit(X, y)
     found = least_squares(
-        lambda w: X @ w[1:] + w[0] - y, np.zeros(11), loss="huber", f_scale=0.7, xtol=None, ftol=None, gtol=1e-12
+        lambda w: X @ w[1:] + w[0] - y, np.zeros(11), loss="huber", f_scale=0.7, xtol=1e-15, ftol=None, gtol=1e-10
     )
     np.testing.assert_allclose(ours.intercept_, found.x[0], atol=1e-6)
     np.testing.assert_allclose(ours.coef_, found.x[1:], atol=1e-6)
