@@ -5,7 +5,7 @@ from descend.errors import OptionError
 try:
     import sklearn  # type: ignore[import-untyped]  # noqa: F401
 except ImportError as error:
-    raise OptionError("option.needs-sklearn") from error
+    raise OptionError("option.needs-extra", package="scikit-learn", extra="sklearn") from error
 
 from descend.estimators.linear import DescentClassifier, DescentRegressor
 

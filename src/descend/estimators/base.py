@@ -17,7 +17,7 @@ from sklearn.utils.validation import (  # type: ignore[import-untyped]
 from descend.errors import DivergedError, OptionError
 from descend.estimators.scaling import Scaling
 from descend.objectives.rows import RowsObjective
-from descend.recipe import DTYPES, Recipe
+from descend.recipe import Recipe
 from descend.solving import optimizer_of, quadratic_of, require_finite, solve
 from descend.verification import split_rows
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
+KINDS = ("float64", "float32")
 PARAMETERS = {
     "epochs": "max_iter",
     "tolerance": "tol",
@@ -75,8 +76,8 @@ class Descent(BaseEstimator):  # type: ignore[misc]
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool, **how: Any
     ) -> tuple[Floats, NDArray[Any], Floats | None]:
         """Return the arrays as scikit-learn checks them; raises its errors."""
-        if self.dtype not in DTYPES:
-            raise OptionError("option.dtype", value=self.dtype, known=", ".join(DTYPES))
+        if self.dtype not in KINDS:
+            raise OptionError("option.dtype", value=self.dtype, known=", ".join(KINDS))
         rows, targets = validate_data(self, X, y, dtype=np.dtype(self.dtype), reset=reset, **how)
         weights = None
         if sample_weight is not None:
