@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from descend.foresight import Forecast
     from descend.formula import parse
     from descend.history import History
+    from descend.interop import from_sklearn
     from descend.model import Model
     from descend.preview import Trajectory, forecast, trajectory
     from descend.selection import Comparison, compare
@@ -46,6 +47,7 @@ _HOME = {
     "Table": "tables",
     "read": "tables",
     "parse": "formula",
+    "from_sklearn": "interop",
     "DescentRegressor": "estimators",
     "DescentClassifier": "estimators",
     "DescendError": "errors",
@@ -80,6 +82,7 @@ __all__ = [
     "compare",
     "fit",
     "forecast",
+    "from_sklearn",
     "load",
     "parse",
     "read",
