@@ -151,11 +151,13 @@ class Descent(BaseEstimator):  # type: ignore[misc]
                 value, gradient = batch.value_and_gradient(w)
                 optimizer.update(w, gradient, state, optimizer.lr)
                 losses.append(value)
+            W = w.reshape(objective.shape).astype(np.float64)
+            finite = all(np.isfinite(part).all() for part in self._scaling.outward(W))
         self.loss_curve_ = np.append(self.loss_curve_, np.mean(losses))
         self.n_iter_ += 1
-        if not np.isfinite(w).all():
+        if not finite:
             raise _diverged(self.n_iter_, optimizer.lr, float(self.loss_curve_[0]), float(self.loss_curve_[-1]))
-        self._keep(w.reshape(objective.shape).astype(np.float64))
+        self._keep(W)
 
     def _keep(self, weights: Floats) -> None:
         """Set ``coef_`` and ``intercept_`` from parameters of the scaled columns."""
