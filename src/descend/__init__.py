@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         OptionError,
         TableError,
     )
-    from descend.estimators import DescentClassifier, DescentRegressor
+    from descend.estimators import DescentClassifier, DescentRegressor, ModuleClassifier, ModuleRegressor
     from descend.fitting import fit
     from descend.foresight import Forecast
     from descend.formula import parse
@@ -50,6 +50,8 @@ _HOME = {
     "from_sklearn": "interop",
     "DescentRegressor": "estimators",
     "DescentClassifier": "estimators",
+    "ModuleRegressor": "estimators",
+    "ModuleClassifier": "estimators",
     "DescendError": "errors",
     "TableError": "errors",
     "FormulaError": "errors",
@@ -74,6 +76,8 @@ __all__ = [
     "History",
     "Model",
     "ModelError",
+    "ModuleClassifier",
+    "ModuleRegressor",
     "OptionError",
     "Table",
     "TableError",

@@ -8,5 +8,6 @@ except ImportError as error:
     raise OptionError("option.needs-extra", package="scikit-learn", extra="sklearn") from error
 
 from descend.estimators.linear import DescentClassifier, DescentRegressor
+from descend.estimators.modules import ModuleClassifier, ModuleRegressor
 
-__all__ = ["DescentClassifier", "DescentRegressor"]
+__all__ = ["DescentClassifier", "DescentRegressor", "ModuleClassifier", "ModuleRegressor"]

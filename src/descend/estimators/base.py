@@ -1,31 +1,21 @@
-"""What the linear estimators share: the way from arrays over an objective and a solver to coefficients."""
+"""What all estimators share: their parameters as a recipe, and arrays as scikit-learn checks them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier  # type: ignore[import-untyped]
+from sklearn.base import BaseEstimator  # type: ignore[import-untyped]
 from sklearn.utils import check_random_state  # type: ignore[import-untyped]
-from sklearn.utils.validation import (  # type: ignore[import-untyped]
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_sample_weight, validate_data  # type: ignore[import-untyped]
 
 from descend.errors import DivergedError, OptionError
-from descend.estimators.scaling import Scaling
-from descend.objectives.rows import RowsObjective
 from descend.recipe import Recipe
-from descend.solving import optimizer_of, quadratic_of, require_finite, solve
-from descend.verification import split_rows
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from descend.losses import Loss
-    from descend.optimizers import Optimizer, State
+    from descend.history import History
 
     Floats = NDArray[np.floating[Any]]
 
@@ -39,35 +29,27 @@ PARAMETERS = {
 }
 
 
-class Descent(BaseEstimator):  # type: ignore[misc]
-    """From arrays to ``coef_`` and ``intercept_``; a subclass's constructor sets the parameters.
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """A subclass's constructor sets the parameters."""
 
-    ``_flat`` says that there is one output without a dimension of its own: ``coef_`` is (columns,), not (1, columns).
-    """
-
-    _flat: bool
-
-    def _recipe(self, loss: Loss, **changes: Any) -> Recipe:
+    def _recipe(self, **settings: Any) -> Recipe:
         """Return the parameters as a recipe; an error names them as they are called here."""
         if self.early_stopping:
-            changes |= {"patience": self.n_iter_no_change, "validation": self.validation_fraction}
+            settings |= {"patience": self.n_iter_no_change, "validation": self.validation_fraction}
         whole = isinstance(self.random_state, (int, np.integer))
         random = self.random_state if whole else check_random_state(self.random_state).randint(2**31 - 1)
-        settings = {
-            "loss": loss.name,
-            "l2": self.l2,
+        common = {
             "optimizer": self.optimizer,
             "lr": self.lr,
             "momentum": self.momentum,
             "nesterov": self.nesterov,
             "epochs": self.max_iter,
             "batch_size": self.batch_size,
-            "tolerance": self.tol,
             "seed": int(random),
             "dtype": self.dtype,
         }
         try:
-            return Recipe(**{**settings, **changes})
+            return Recipe(**{**common, **settings})
         except OptionError as error:
             name = error.values.get("name")
             raise OptionError(error.code, **{**error.values, "name": PARAMETERS.get(str(name), name)}) from None
@@ -84,100 +66,15 @@ class Descent(BaseEstimator):  # type: ignore[misc]
             weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
         return rows, targets, weights
 
-    def _objective(self, X: Floats, Y: Floats, loss: Loss, outputs: int) -> RowsObjective:
-        """Return the loss over rows whose columns are scaled as the first rows asked for; the penalty is unscaled."""
-        columns = self._scaling.apply(X).astype(self.dtype, copy=False)
-        with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
-            Y = Y.astype(self.dtype, copy=False)
-        objective = RowsObjective(columns, Y, loss, outputs, float(self.l2), self._scaling.penalised)
-        require_finite(objective)
-        return objective
-
-    def _fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, weights: Floats | None) -> None:
-        """Go where the recipe says and set what a fit leaves behind."""
-        recipe = self._recipe(loss)
-        if weights is not None and not weights.all():  # a row that counts for nothing is not there
-            X, Y, weights = X[weights > 0], Y[weights > 0], weights[weights > 0]
-        before = self._parameters() if self.warm_start and self._has(outputs, X.shape[1]) else None
-        self._scaling = Scaling.learn(X, weights, intercept=self.fit_intercept, standardize=self.standardize)
-        fitted: Any = slice(None)
-        held = None
-        if self.early_stopping:
-            codes = Y[:, 0].astype(np.int64) if is_classifier(self) else None
-            fitted, held = split_rows(len(X), recipe.validation, recipe.seed, codes).folds[0]
-
-        def over(rows: Any) -> RowsObjective:
-            objective = self._objective(X[rows], Y[rows], loss, outputs)
-            return objective if weights is None else objective.weighted(weights[rows])
-
-        objective = over(fitted)
-        validation = None if held is None else over(held)
-        start = np.zeros(objective.shape) if before is None else self._scaling.inward(*before)
-        history = solve(objective, start.ravel(), recipe, quadratic_of(objective, recipe), validation)
-        if history.diverged:
-            raise _diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))
-        W = history.weights.reshape(objective.shape)
-        if is_classifier(self) and outputs > 1:  # moving all classes alike changes nothing; so they add up to 0
-            W = W - W.mean(axis=1, keepdims=True)
-        self._keep(W)
+    def _record(self, history: History) -> None:
+        """Set what a fit leaves behind of its way; raises what ended it where it came to no end of its own."""
         self.history_ = history
         self.loss_curve_ = history.loss
         self.n_iter_ = max(history.epochs, 1)
-        self._steps: tuple[Optimizer, State, np.random.Generator] | None = None
         if history.stop == "interrupted":
             raise KeyboardInterrupt  # what was reached is kept; a search over many fits must end all the same
 
-    def _partial_fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, weights: Floats | None) -> None:
-        """Take one epoch's steps on a chunk, from where the last chunk ended and with what the optimizer remembers."""
-        recipe = self._recipe(loss, optimizer="sgd" if self.optimizer == "auto" else self.optimizer)
-        if not hasattr(self, "_scaling"):
-            self._scaling = Scaling.learn(X, weights, intercept=self.fit_intercept, standardize=self.standardize)
-            self._keep(np.zeros((self._scaling.width, outputs)))
-            self.loss_curve_, self.n_iter_, self._steps = np.empty(0), 0, None
-        elif not self._has(outputs, X.shape[1]):
-            raise OptionError("option.targets-changed", known=len(self._parameters()[0]), found=outputs)
-        objective = self._objective(X, Y, loss, outputs)
-        if weights is not None:  # as they are, so that a chunk of heavy rows makes a larger step
-            objective = replace(objective, weights=weights[:, None].astype(self.dtype))
-        w = self._scaling.inward(*self._parameters()).ravel().astype(self.dtype)
-        if self._steps is None:
-            optimizer = optimizer_of(objective, None, recipe)
-            self._steps = optimizer, optimizer.init(w), np.random.default_rng(recipe.seed)
-        optimizer, state, random = self._steps
-        losses = []
-        with np.errstate(over="ignore", invalid="ignore"):
-            size = objective.rows if recipe.batch_size is None else recipe.batch_size
-            for batch in objective.batches(size, random.permutation(objective.rows)):
-                value, gradient = batch.value_and_gradient(w)
-                optimizer.update(w, gradient, state, optimizer.lr)
-                losses.append(value)
-            W = w.reshape(objective.shape).astype(np.float64)
-            finite = all(np.isfinite(part).all() for part in self._scaling.outward(W))
-        self.loss_curve_ = np.append(self.loss_curve_, np.mean(losses))
-        self.n_iter_ += 1
-        if not finite:
-            raise _diverged(self.n_iter_, optimizer.lr, float(self.loss_curve_[0]), float(self.loss_curve_[-1]))
-        self._keep(W)
 
-    def _keep(self, weights: Floats) -> None:
-        """Set ``coef_`` and ``intercept_`` from parameters of the scaled columns."""
-        coefficients, intercepts = self._scaling.outward(weights)
-        self.coef_ = coefficients[0] if self._flat else coefficients
-        self.intercept_ = float(intercepts[0]) if self._flat else intercepts
-
-    def _parameters(self) -> tuple[Floats, Floats]:
-        return np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
-
-    def _has(self, outputs: int, columns: int) -> bool:
-        return hasattr(self, "coef_") and np.atleast_2d(self.coef_).shape == (outputs, columns)
-
-    def _predictor(self, X: ArrayLike) -> Floats:
-        """Return X coef_' + intercept_, rows x outputs; raises sklearn's errors for X that it cannot take."""
-        check_is_fitted(self)
-        rows: Floats = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        coefficients, intercepts = self._parameters()
-        return np.asarray(rows @ coefficients.T + intercepts)
-
-
-def _diverged(epoch: int, lr: float, first: float, last: float) -> DivergedError:
+def diverged(epoch: int, lr: float, first: float, last: float) -> DivergedError:
+    """Return the error that tells a divergence."""
     return DivergedError("fit.diverged", None, epoch=epoch, lr=lr, first=first, loss=last, suggestion=lr / 10)

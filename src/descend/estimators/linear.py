@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from sklearn.base import ClassifierMixin, MultiOutputMixin, RegressorMixin  # type: ignore[import-untyped]
+from sklearn.base import MultiOutputMixin, RegressorMixin  # type: ignore[import-untyped]
 from sklearn.utils.class_weight import compute_class_weight  # type: ignore[import-untyped]
 from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import-untyped]
 
-from descend.errors import DesignError, OptionError
-from descend.estimators.base import Descent
-from descend.losses import BinaryCrossEntropy, CrossEntropy, make_loss, sigmoid, softmax
+from descend.errors import OptionError
+from descend.estimators.classes import Classifier, classes_of
+from descend.estimators.descent import Descent
+from descend.losses import make_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,7 +121,7 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, Descent):  # type: igno
         return rows, targets.reshape(len(rows), -1).astype(np.float64), weights
 
 
-class DescentClassifier(ClassifierMixin, Descent):  # type: ignore[misc]
+class DescentClassifier(Classifier, Descent):
     """Logistic (two classes) or softmax (more) regression by gradient descent.
 
     min mean cross-entropy(X coef_' + intercept_, y) + l2 |coef_|^2.
@@ -176,7 +177,7 @@ class DescentClassifier(ClassifierMixin, Descent):  # type: ignore[misc]
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on X (rows, columns) and y (rows,) of classes; raises DesignError where there is one class only."""
         rows, labels, weights = self._arrays(X, y, sample_weight, reset=True)
-        self.classes_ = _classes(labels)
+        self.classes_ = classes_of(labels)
         self._fit(rows, self._codes(labels), self._loss, self._outputs, self._weighed(labels, weights))
         return self
 
@@ -191,7 +192,7 @@ class DescentClassifier(ClassifierMixin, Descent):  # type: ignore[misc]
         if first:
             if classes is None:
                 raise OptionError("option.classes-first")
-            self.classes_ = _classes(classes)
+            self.classes_ = classes_of(classes)
         unknown = np.setdiff1d(
             labels if classes is None else np.concatenate([labels, np.ravel(classes)]), self.classes_
         )
@@ -200,41 +201,6 @@ class DescentClassifier(ClassifierMixin, Descent):  # type: ignore[misc]
             raise OptionError("option.class-unknown", value=unknown[0], known=known)
         self._partial_fit(rows, self._codes(labels), self._loss, self._outputs, self._weighed(labels, weights))
         return self
-
-    def decision_function(self, X: ArrayLike) -> Floats:
-        """Return the logit of the second of two classes (rows,), or of each of more (rows, classes)."""
-        Z = self._predictor(X)
-        return Z[:, 0] if Z.shape[1] == 1 else Z
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the likeliest class of every row."""
-        Z = self._predictor(X)
-        chosen = (Z[:, 0] > 0).astype(np.intp) if Z.shape[1] == 1 else Z.argmax(axis=1)
-        return np.asarray(self.classes_[chosen])
-
-    def predict_proba(self, X: ArrayLike) -> Floats:
-        """Return the probability of every class, rows x classes."""
-        Z = self._predictor(X)
-        return np.concatenate([sigmoid(-Z), sigmoid(Z)], axis=1) if Z.shape[1] == 1 else softmax(Z)
-
-    def predict_log_proba(self, X: ArrayLike) -> Floats:
-        """Return the logarithms of these, finite where a probability is too small to be told from 0."""
-        Z = self._predictor(X)
-        if Z.shape[1] == 1:
-            return -BinaryCrossEntropy().value(Z, np.array([[0.0, 1.0]]))
-        Z = Z - Z.max(axis=1, keepdims=True)
-        return np.asarray(Z - np.log(np.exp(Z).sum(axis=1, keepdims=True)))
-
-    @property
-    def _loss(self) -> Loss:
-        return BinaryCrossEntropy() if self.classes_.size == 2 else CrossEntropy()
-
-    @property
-    def _outputs(self) -> int:
-        return 1 if self.classes_.size == 2 else int(self.classes_.size)
-
-    def _codes(self, y: NDArray[Any]) -> Floats:
-        return np.searchsorted(self.classes_, y)[:, None].astype(np.float64)
 
     def _weighed(self, y: NDArray[Any], weights: Floats | None) -> Floats | None:
         """Return what each row counts for: its weight times its class's."""
@@ -250,10 +216,3 @@ class DescentClassifier(ClassifierMixin, Descent):  # type: ignore[misc]
         rows, classes, weights = self._checked(X, y, sample_weight, reset=reset)
         check_classification_targets(classes)
         return rows, classes, weights
-
-
-def _classes(labels: ArrayLike) -> NDArray[Any]:
-    classes = np.unique(np.asarray(labels))
-    if classes.size < 2:
-        raise DesignError("design.one-class", column="y", level="".join(map(str, classes)))
-    return classes
