@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,6 +30,18 @@ def rows(loss, Y, outputs, l2=0.0, X=X):
     return RowsObjective(X, Y, loss, outputs, l2, PENALISED[: X.shape[1]])
 
 
+COUNTS = RANDOM.integers(0, 4, 25)
+CLASSES = RANDOM.integers(0, 3, (25, 1)).astype(float)
+LOSSES = {
+    "mse": (SquaredError(), TARGETS, 2),
+    "sse": (SquaredError("sse", mean=False), TARGETS, 2),
+    "huber": (Huber(0.5), TARGETS, 2),
+    "mae": (AbsoluteError(), TARGETS, 2),
+    "msle": (SquaredLogError(), np.abs(TARGETS), 2),
+    "logistic": (BinaryCrossEntropy(), CLASSES.clip(0, 1), 1),
+    "softmax": (CrossEntropy(), CLASSES, 3),
+}
+
 ENGINES = {
     "rows mse": rows(SquaredError(), TARGETS, 2),
     "rows mse l2": rows(SquaredError(), TARGETS, 2, 0.3),
@@ -37,9 +51,12 @@ ENGINES = {
     "rows msle": rows(SquaredLogError(), np.abs(TARGETS), 2),
     "rows logistic": rows(BinaryCrossEntropy(), RANDOM.integers(0, 2, (25, 1)).astype(float), 1, 0.2),
     "rows softmax": rows(CrossEntropy(), RANDOM.integers(0, 3, (25, 1)).astype(float), 3, 0.2),
+    **{f"weighted {name}": rows(*LOSSES[name], 0.2).weighted(COUNTS) for name in LOSSES},
+    "scaled penalty": replace(rows(Huber(0.5), TARGETS, 2, 0.1), penalised=np.array([0.0, 1, 25, 0.04])),
     "gram mse": GramObjective.of(rows(SquaredError(), TARGETS, 2)),
     "gram mse l2": GramObjective.of(rows(SquaredError(), TARGETS, 2, 0.3)),
     "gram sse": GramObjective.of(rows(SquaredError("sse", mean=False), TARGETS, 2, 0.3)),
+    "gram weighted mse": GramObjective.of(rows(SquaredError(), TARGETS, 2, 0.3).weighted(COUNTS)),
 }
 
 
@@ -70,7 +87,71 @@ def test_gram_and_rows_are_one_function(name):
         np.testing.assert_allclose(by_gram.gradient(w), by_rows.gradient(w), rtol=1e-10, atol=1e-10 * scale)
 
 
-@pytest.mark.parametrize("name", ["rows mse", "rows huber", "rows logistic", "rows softmax", "gram mse"])
+def repeated(engine, counts):
+    times = np.repeat(np.arange(len(counts)), counts)
+    return replace(engine, X=engine.X[times], Y=engine.Y[times])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_weight_counts_as_so_many_repeated_rows(name):
+    engine = rows(*LOSSES[name], 0.2)
+    weighted, expected = engine.weighted(COUNTS), repeated(engine, COUNTS)
+    w = RANDOM.normal(size=engine.shape[0] * engine.shape[1])
+    assert weighted.value(w) == pytest.approx(expected.value(w), rel=1e-13)
+    np.testing.assert_allclose(weighted.gradient(w), expected.gradient(w), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(weighted.hessian(w), expected.hessian(w), rtol=1e-12, atol=1e-12)
+    if weighted.loss.curvature_limit is not None:
+        np.testing.assert_allclose(weighted.mean_hessian(w), expected.mean_hessian(w), rtol=1e-12, atol=1e-12)
+        assert weighted.curvature_limit() == pytest.approx(expected.curvature_limit(), rel=1e-12)
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_the_gram_of_weighted_rows_is_that_of_repeated_ones(mean):
+    engine = rows(SquaredError(mean=mean), TARGETS, 2, 0.3)
+    weighted, expected = (GramObjective.of(each) for each in (engine.weighted(COUNTS), repeated(engine, COUNTS)))
+    np.testing.assert_allclose(weighted.minimum, expected.minimum, rtol=1e-11)
+    np.testing.assert_allclose(weighted.curvatures, expected.curvatures, rtol=1e-11)
+    assert weighted.least == pytest.approx(expected.least, rel=1e-12)
+    raised = np.vander(np.linspace(1, 2, 25), 9)  # too alike for the Gram matrix: by the triangle of the rows
+    alike = RowsObjective(raised, TARGETS, SquaredError(), 2, 0.0, np.ones(9, dtype=bool))
+    by_weight, by_rows = GramObjective.of(alike.weighted(COUNTS)), GramObjective.of(repeated(alike, COUNTS))
+    np.testing.assert_allclose(by_weight.minimum, by_rows.minimum, rtol=1e-6)
+
+
+def test_equal_weights_are_no_weights():
+    engine = rows(SquaredError(), TARGETS, 2)
+    assert engine.weighted(np.full(25, 3.0)) is engine
+    thrice = rows(*LOSSES["sse"]).weighted(np.full(25, 3.0))
+    assert thrice.value(np.ones(8)) == pytest.approx(3 * rows(*LOSSES["sse"]).value(np.ones(8)))
+
+
+def test_weights_go_with_their_rows():
+    engine = rows(*LOSSES["logistic"], 0.2).weighted(COUNTS)
+    w = RANDOM.normal(size=4)
+    order, parts = RANDOM.permutation(25), []
+    for batch in engine.batches(5, order):
+        chosen = order[5 * len(parts) : 5 * len(parts) + 5]
+        assert batch.batch_curvature_limit(5) >= batch.curvature_limit()
+        losses = engine.loss.value(engine.X[chosen] @ w[:, None], engine.Y[chosen])[:, 0]
+        expected = COUNTS[chosen] / COUNTS.mean() @ losses / 5
+        assert replace(batch, l2=0.0).value(w) == pytest.approx(expected)
+        parts.append(batch.gradient(w))
+    np.testing.assert_allclose(np.mean(parts, axis=0), engine.gradient(w), atol=1e-13)
+    half = engine.sampled(2)
+    chosen = [np.flatnonzero((row == engine.X).all(axis=1))[0] for row in half.X]
+    np.testing.assert_array_equal(half.weights, engine.weights[chosen])
+
+
+def test_the_corners_of_weighted_rows_are_rounded_as_those_of_repeated_ones():
+    weighted = rows(*LOSSES["mae"]).weighted(COUNTS).stages()
+    assert [stage.weights is not None for stage in weighted] == [True] * 8
+    assert weighted[0].loss.rounding == pytest.approx(10**7 * weighted[-1].loss.rounding)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["rows mse", "rows huber", "rows logistic", "rows softmax", "gram mse", "weighted softmax", "scaled penalty"],
+)
 def test_no_direction_curves_more_than_the_limit(name):
     engine = ENGINES[name]
     limit = engine.curvature_limit()

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
         OptionError,
         TableError,
     )
+    from descend.estimators import DescentClassifier, DescentRegressor, ModuleClassifier, ModuleRegressor
     from descend.fitting import fit
     from descend.foresight import Forecast
     from descend.formula import parse
     from descend.history import History
+    from descend.interop import from_sklearn
     from descend.model import Model
     from descend.preview import Trajectory, forecast, trajectory
     from descend.selection import Comparison, compare
@@ -45,6 +47,11 @@ _HOME = {
     "Table": "tables",
     "read": "tables",
     "parse": "formula",
+    "from_sklearn": "interop",
+    "DescentRegressor": "estimators",
+    "DescentClassifier": "estimators",
+    "ModuleRegressor": "estimators",
+    "ModuleClassifier": "estimators",
     "DescendError": "errors",
     "TableError": "errors",
     "FormulaError": "errors",
@@ -58,6 +65,8 @@ _HOME = {
 __all__ = [
     "Comparison",
     "DescendError",
+    "DescentClassifier",
+    "DescentRegressor",
     "DesignError",
     "DivergedError",
     "Finding",
@@ -67,6 +76,8 @@ __all__ = [
     "History",
     "Model",
     "ModelError",
+    "ModuleClassifier",
+    "ModuleRegressor",
     "OptionError",
     "Table",
     "TableError",
@@ -75,6 +86,7 @@ __all__ = [
     "compare",
     "fit",
     "forecast",
+    "from_sklearn",
     "load",
     "parse",
     "read",

@@ -63,7 +63,7 @@ def certify(objective: RowsObjective, weights: Floats, gap: float | None, hessia
 
 def _shifts(objective: RowsObjective) -> int:
     """Return how many directions change no probability and no penalty: a column's weights of all classes alike."""
-    return int((~objective.penalised).sum()) if objective.l2 else objective.X.shape[1]
+    return int((objective.penalised == 0).sum()) if objective.l2 else objective.X.shape[1]
 
 
 def _longest(objective: RowsObjective, root: Floats) -> float:

@@ -82,11 +82,11 @@ class FormulaError(DescendError):
         return "\n".join(part for part in (self.tell(), self.caret, self.hint()) if part)
 
 
-class DesignError(DescendError):
+class DesignError(DescendError, ValueError):
     """A hypothesis that does not fit the table."""
 
 
-class OptionError(DescendError):
+class OptionError(DescendError, ValueError):
     """A setting that makes no sense."""
 
     exit_code = 2

@@ -188,6 +188,12 @@ class Model:
 
         return save(self, path)
 
+    def to_sklearn(self) -> Any:
+        """Return a fitted LinearRegression or LogisticRegression that predicts the same; raises ModelError."""
+        from descend.interop import to_sklearn
+
+        return to_sklearn(self)
+
     def at(self, epoch: int) -> Model:
         """Return the model as it was after ``epoch`` updates, untested; of a quadratic run any epoch, also 10**9.
 

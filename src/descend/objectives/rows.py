@@ -28,7 +28,9 @@ class RowsObjective:
     """loss(X W, Y) over the rows, plus ``l2`` |W|^2 over the ``penalised`` columns.
 
     X is rows x columns, Y rows x targets (class codes for cross-entropy); W has ``outputs`` columns. The arithmetic
-    runs in X's dtype. Where ``every`` is above 1, only one row out of so many counts.
+    runs in X's dtype. ``penalised`` is what a column's squares count for in the penalty: 0 or 1, or of a scaled column
+    1 / scale^2 to penalise it as it was. Where ``every`` is above 1, only one row out of so many counts. ``weights``
+    (rows x 1) are what ``weighted`` put there; None: every row counts the same.
     """
 
     X: Floats
@@ -36,8 +38,9 @@ class RowsObjective:
     loss: Loss
     outputs: int
     l2: float
-    penalised: NDArray[np.bool_]
+    penalised: NDArray[Any]
     every: int = 1
+    weights: Floats | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,14 +62,26 @@ class RowsObjective:
         """What one element's loss counts for: 1 over rows and targets for a mean."""
         return 1 / self.elements if self.loss.mean else 1.0
 
+    def weighted(self, weights: Floats) -> RowsObjective:
+        """Return the same with each row counting for its weight (rows,), as if it stood there so many times.
+
+        For a mean the weights are scaled to a mean of 1, so that those of a batch say how much the batch counts for.
+        """
+        weights = np.asarray(weights, dtype=np.float64)
+        if self.loss.mean:
+            weights = weights / weights.mean()
+        if (weights == 1).all():
+            return self
+        return replace(self, weights=weights[:, None].astype(self.X.dtype))
+
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``."""
         W = w.reshape(self.shape)
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y = self._block(rows)
+            X, Y, weights = self._block(rows)
             Z = X @ W if moved else np.zeros((len(Y), self.outputs), X.dtype)
-            return (np.array([self.loss.total_and_slope(Z, Y)[0]]),)
+            return (np.array([self._total_and_slope(Z, Y, weights)[0]]),)
 
         moved = bool(W.any())  # at zero nothing of X counts, so it need not be read
 
@@ -84,8 +99,8 @@ class RowsObjective:
         share = self.X.dtype.type(self.share)
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y = self._block(rows)
-            total, slopes = self.loss.total_and_slope(X @ W, Y)
+            X, Y, weights = self._block(rows)
+            total, slopes = self._total_and_slope(X @ W, Y, weights)
             slopes *= share
             return np.array([total]), slopes.T @ X  # the faster way round
 
@@ -93,7 +108,8 @@ class RowsObjective:
         G = np.ascontiguousarray(turned.T)
         with np.errstate(over="ignore", invalid="ignore"):
             if self.l2:
-                G += 2 * self.l2 * np.where(self.penalised[:, None], W, 0).astype(G.dtype)
+                kept = np.where(self.penalised[:, None] > 0, W, 0)
+                G += 2 * self.l2 * (self.penalised[:, None] * kept).astype(G.dtype)
             return float(total[0] * share + self._penalty(W)), G.ravel()
 
     def hessian(self, w: Floats) -> Floats:
@@ -101,14 +117,16 @@ class RowsObjective:
         W, (columns, outputs) = w.reshape(self.shape), self.shape
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y = self._block(rows)
+            X, Y, weights = self._block(rows)
             total = np.zeros((columns, outputs, columns, outputs))
-            for a, b, weights in self.loss.curvatures(X @ W, Y):
-                if a == b and (weights >= 0).all():
-                    rooted = X * np.sqrt(weights)[:, None]
+            for a, b, bends in self.loss.curvatures(X @ W, Y):
+                if weights is not None:
+                    bends = bends * weights[:, 0]
+                if a == b and (bends >= 0).all():
+                    rooted = X * np.sqrt(bends)[:, None]
                     total[:, a, :, a] += rooted.T @ rooted
                     continue
-                product = X.T @ (X * weights[:, None])
+                product = X.T @ (X * bends[:, None])
                 total[:, a, :, b] += product
                 if a != b:
                     total[:, b, :, a] += product.T
@@ -124,8 +142,9 @@ class RowsObjective:
         W = w.reshape(self.shape)
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y = self._block(rows)
-            rooted = X * np.sqrt(self.loss.curvature(X @ W, Y).mean(axis=1, keepdims=True))
+            X, Y, weights = self._block(rows)
+            bends = self.loss.curvature(X @ W, Y).mean(axis=1, keepdims=True)
+            rooted = X * np.sqrt(bends if weights is None else bends * weights)
             return (rooted.T @ rooted,)
 
         (total,) = self._summed(part, squared=True)
@@ -135,8 +154,7 @@ class RowsObjective:
         """Return X'X, X'Y and the diagonal of Y'Y (1 x targets), in float64, from one reading of the rows."""
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y = self._block(rows)
-            X, Y = X.astype(np.float64, copy=False), Y.astype(np.float64, copy=False)
+            X, Y = self._rooted(rows)
             return X.T @ X, X.T @ Y, np.square(Y).sum(axis=0, keepdims=True)
 
         gram, cross, squares = self._summed(part, squared=True)
@@ -145,12 +163,12 @@ class RowsObjective:
     def triangle(self, lengths: Floats) -> Floats:
         """Return R of a QR factorisation of X with its columns divided by ``lengths``, block by block.
 
+        Rows count by the root of their weight.
         The triangles of blocks, set upon one another and factored again (Demmel et al. 2012, TSQR).
         """
 
         def task(rows: slice) -> Floats:
-            X = self._block(rows)[0].astype(np.float64, copy=False)
-            return np.asarray(np.linalg.qr(X / lengths, mode="r"))
+            return np.asarray(np.linalg.qr(self._rooted(rows)[0] / lengths, mode="r"))
 
         width = self.X.shape[1]
         return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, self._block_rows(width)))), "r"))
@@ -178,14 +196,15 @@ class RowsObjective:
         gram = self.moments()[0]
         if not np.isfinite(gram).all():
             return float("inf")
-        return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + 2 * self.l2
+        return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self._stiffness
 
     def batch_curvature_limit(self, size: int) -> float | None:
-        """Return the same for any batch of so many rows: as if all were the longest one."""
+        """Return the same for any batch of so many rows: as if all were the longest one, and as heavy as any."""
         if self.loss.curvature_limit is None:
             return None
         share = self.share * self.rows if self.loss.mean else float(size)
-        return self.loss.curvature_limit * self.longest_row() ** 2 * share + 2 * self.l2
+        heaviest = 1.0 if self.weights is None else float(self.weights.max())
+        return self.loss.curvature_limit * self.longest_row() ** 2 * heaviest * share + self._stiffness
 
     def batches(self, size: int, order: NDArray[np.int64], *, drop_last: bool = False) -> Iterator[RowsObjective]:
         """Yield the objective of each ``size`` rows in an order; the last, smaller one too unless ``drop_last``.
@@ -195,12 +214,14 @@ class RowsObjective:
         rows = order.size // size * size if drop_last else order.size
         together = size * max(BATCHES_BYTES // (size * self.X[:1].nbytes), 1)
         X, Y = np.empty((min(together, rows), self.X.shape[1]), self.X.dtype), self.Y[order[:rows]]
+        weights = _of_rows(self.weights, order[:rows])
         for first in range(0, rows, together):
             chosen = order[first : min(first + together, rows)]
             self.X.take(chosen, axis=0, out=X[: chosen.size], mode="clip")
             for start in range(0, chosen.size, size):
                 stop = min(start + size, chosen.size)
-                yield replace(self, X=X[start:stop], Y=Y[first + start : first + stop])
+                own = slice(first + start, first + stop)
+                yield replace(self, X=X[start:stop], Y=Y[own], weights=_of_rows(weights, own))
 
     def sampled(self, every: int, seed: int = 0) -> RowsObjective:
         """Return the objective of one row out of ``every`` so many neighbours, drawn at random.
@@ -212,20 +233,42 @@ class RowsObjective:
         if size * self.X[0].nbytes > GATHERED_BYTES:
             return replace(self, every=every)
         chosen = np.arange(size) * every + np.random.default_rng(seed).integers(0, every, size)
-        return replace(self, X=self.X.take(chosen, axis=0), Y=self.Y.take(chosen, axis=0))
+        weights = _of_rows(self.weights, chosen)
+        return replace(self, X=self.X.take(chosen, axis=0), Y=self.Y.take(chosen, axis=0), weights=weights)
 
     def stages(self) -> list[RowsObjective]:
         """Return the objectives that lead a quasi-Newton solver here: itself, after rounder ones if it has corners."""
         if not isinstance(self.loss, AbsoluteError):
             return [self]
-        spread = float(np.abs(self.Y - np.median(self.Y, axis=0)).mean()) or 1.0
+        distances = np.abs(self.Y - np.median(self.Y, axis=0))
+        spread = float((distances if self.weights is None else distances * self.weights).mean()) or 1.0
         return [replace(self, loss=self.loss.rounded(spread * 10.0**-power)) for power in range(1, 9)]
 
-    def _block(self, rows: slice) -> tuple[Floats, Floats]:
+    def _total_and_slope(self, Z: Floats, Y: Floats, weights: Floats | None) -> tuple[Any, Floats]:
+        """Return the sum of the losses and the derivative in Z, each row by its weight."""
+        if weights is None:
+            return self.loss.total_and_slope(Z, Y)
+        return (self.loss.value(Z, Y) * weights).sum(), self.loss.slope(Z, Y) * weights
+
+    def _block(self, rows: slice) -> tuple[Floats, Floats, Floats | None]:
         if self.every > 1:
             start = rows.start * self.every + int(np.random.default_rng(rows.start).integers(self.every))
             rows = slice(start, rows.stop * self.every, self.every)
-        return self.X[rows], self.Y[rows]
+        return self.X[rows], self.Y[rows], _of_rows(self.weights, rows)
+
+    def _rooted(self, rows: slice) -> tuple[Floats, Floats]:
+        """Return a block of X and Y in float64, each row times the root of its weight: so its squares count for it."""
+        X, Y, weights = self._block(rows)
+        X, Y = X.astype(np.float64, copy=False), Y.astype(np.float64, copy=False)
+        if weights is None:
+            return X, Y
+        roots = np.sqrt(weights.astype(np.float64))
+        return X * roots, Y * roots
+
+    @property
+    def _stiffness(self) -> float:
+        """The largest curvature of the penalty."""
+        return 2 * self.l2 * float(np.max(self.penalised, initial=0.0)) if self.l2 else 0.0
 
     def _summed(self, part: Any, *, squared: bool = False) -> tuple[Floats, ...]:
         size = block_rows(self.X.shape[1] + self.outputs, self.X.itemsize, squared=squared)
@@ -235,4 +278,11 @@ class RowsObjective:
         return max(block_rows(columns), 4 * columns)
 
     def _penalty(self, W: Floats) -> float:
-        return self.l2 * float(np.square(W[self.penalised]).sum()) if self.l2 else 0.0
+        if not self.l2:
+            return 0.0
+        kept = self.penalised > 0
+        return self.l2 * float((self.penalised[kept, None] * np.square(W[kept])).sum())
+
+
+def _of_rows(weights: Floats | None, rows: Any) -> Floats | None:
+    return None if weights is None else weights[rows]

@@ -57,8 +57,9 @@ def tell_model(model: Model, lang: str, files: Sequence[str] | None = None, *, o
         lines.append((say(f"report.{key}", lang), content))
 
     if not opened:
-        columns = len(model.table_columns)
-        add("table", say("report.rows-columns", lang, name=model.table_name, rows=model.table_rows, columns=columns))
+        columns, rows = len(model.table_columns), model.table_rows
+        if rows:
+            add("table", say("report.rows-columns", lang, name=model.table_name, rows=rows, columns=columns))
         add("hypothesis", Text(model.formula, style="bold"))
     add("fit", Group(*(Text(line) for line in fit_lines(model, lang))))
     add("equation", _equation(model, lang))
@@ -82,6 +83,8 @@ def tell_model(model: Model, lang: str, files: Sequence[str] | None = None, *, o
 def fit_lines(model: Model, lang: str) -> list[str]:
     """Return how the fit went: the solver, its rate and epochs, the loss at both ends, why it stopped."""
     history = model.history
+    if history.stop == "imported":
+        return [say("report.imported", lang, optimizer=history.optimizer)]
     loss = say(f"loss.{model.loss}", lang)
     facts: dict[str, Any] = {
         "loss": loss,

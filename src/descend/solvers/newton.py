@@ -48,8 +48,8 @@ def quasi_newton(
     """Return the way from ``w`` to the minimum of a loss whose curvature has a limit.
 
     tolerance: stop when the Newton decrement g'H^-1 g / 2, near the minimum what the loss is above it, falls under it
-        (where H is only guessed at, an estimate); None: as far as float64 goes, or with very many parameters when it is
-        1e-10 of the loss. iterations: steps over all rows at most.
+        (where H is only guessed at, an estimate); None: as far as float64 goes, or on a large table with very many
+        parameters when it is 1e-10 of the loss. iterations: steps over all rows at most.
     The history tells the start (on a large table without its gradient, which would cost a reading) and every step over
     all rows; a Ctrl-C ends it with what was reached.
     """
@@ -70,7 +70,8 @@ def quasi_newton(
         if samples:
             search.pairs.clear()
         if tolerance is None:
-            tolerance = 0.0 if _whole(objective) else ENOUGH * abs(way.least)
+            cheap = _whole(objective) or objective.X.size < LARGE
+            tolerance = 0.0 if cheap else ENOUGH * abs(way.least)
         reached = search.descend(objective, tolerance, iterations, way)
         stop = "optimum" if reached else "epochs"
     except KeyboardInterrupt:

@@ -1,0 +1,80 @@
+"""What all estimators share: their parameters as a recipe, and arrays as scikit-learn checks them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator  # type: ignore[import-untyped]
+from sklearn.utils import check_random_state  # type: ignore[import-untyped]
+from sklearn.utils.validation import _check_sample_weight, validate_data  # type: ignore[import-untyped]
+
+from descend.errors import DivergedError, OptionError
+from descend.recipe import Recipe
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from descend.history import History
+
+    Floats = NDArray[np.floating[Any]]
+
+KINDS = ("float64", "float32")
+PARAMETERS = {
+    "epochs": "max_iter",
+    "tolerance": "tol",
+    "patience": "n_iter_no_change",
+    "validation": "validation_fraction",
+    "seed": "random_state",
+}
+
+
+class Estimator(BaseEstimator):  # type: ignore[misc]
+    """A subclass's constructor sets the parameters."""
+
+    def _recipe(self, **settings: Any) -> Recipe:
+        """Return the parameters as a recipe; an error names them as they are called here."""
+        if self.early_stopping:
+            settings |= {"patience": self.n_iter_no_change, "validation": self.validation_fraction}
+        whole = isinstance(self.random_state, (int, np.integer))
+        random = self.random_state if whole else check_random_state(self.random_state).randint(2**31 - 1)
+        common = {
+            "optimizer": self.optimizer,
+            "lr": self.lr,
+            "momentum": self.momentum,
+            "nesterov": self.nesterov,
+            "epochs": self.max_iter,
+            "batch_size": self.batch_size,
+            "seed": int(random),
+            "dtype": self.dtype,
+        }
+        try:
+            return Recipe(**{**common, **settings})
+        except OptionError as error:
+            name = error.values.get("name")
+            raise OptionError(error.code, **{**error.values, "name": PARAMETERS.get(str(name), name)}) from None
+
+    def _checked(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool, **how: Any
+    ) -> tuple[Floats, NDArray[Any], Floats | None]:
+        """Return the arrays as scikit-learn checks them; raises its errors."""
+        if self.dtype not in KINDS:
+            raise OptionError("option.dtype", value=self.dtype, known=", ".join(KINDS))
+        rows, targets = validate_data(self, X, y, dtype=np.dtype(self.dtype), reset=reset, **how)
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+        return rows, targets, weights
+
+    def _record(self, history: History) -> None:
+        """Set what a fit leaves behind of its way; raises what ended it where it came to no end of its own."""
+        self.history_ = history
+        self.loss_curve_ = history.loss
+        self.n_iter_ = max(history.epochs, 1)
+        if history.stop == "interrupted":
+            raise KeyboardInterrupt  # what was reached is kept; a search over many fits must end all the same
+
+
+def diverged(epoch: int, lr: float, first: float, last: float) -> DivergedError:
+    """Return the error that tells a divergence."""
+    return DivergedError("fit.diverged", None, epoch=epoch, lr=lr, first=first, loss=last, suggestion=lr / 10)

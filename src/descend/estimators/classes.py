@@ -1,0 +1,65 @@
+"""What the estimators of classes share: the classes, and predictions from logits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin  # type: ignore[import-untyped]
+
+from descend.errors import DesignError
+from descend.losses import BinaryCrossEntropy, CrossEntropy, sigmoid, softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from descend.losses import Loss
+
+    Floats = NDArray[np.floating[Any]]
+
+
+class Classifier(ClassifierMixin):  # type: ignore[misc]
+    """Predictions by ``classes_`` from what a subclass's ``_predictor`` gives: logits, rows x outputs."""
+
+    def decision_function(self, X: ArrayLike) -> Floats:
+        """Return the logit of the second of two classes (rows,), or of each of more (rows, classes)."""
+        Z = self._predictor(X)
+        return np.asarray(Z[:, 0] if Z.shape[1] == 1 else Z)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the likeliest class of every row."""
+        Z = self._predictor(X)
+        chosen = (Z[:, 0] > 0).astype(np.intp) if Z.shape[1] == 1 else Z.argmax(axis=1)
+        return np.asarray(self.classes_[chosen])
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Return the probability of every class, rows x classes."""
+        Z = self._predictor(X)
+        return np.concatenate([sigmoid(-Z), sigmoid(Z)], axis=1) if Z.shape[1] == 1 else softmax(Z)
+
+    def predict_log_proba(self, X: ArrayLike) -> Floats:
+        """Return the logarithms of these, finite where a probability is too small to be told from 0."""
+        Z = self._predictor(X)
+        if Z.shape[1] == 1:
+            return -BinaryCrossEntropy().value(Z, np.array([[0.0, 1.0]]))
+        Z = Z - Z.max(axis=1, keepdims=True)
+        return np.asarray(Z - np.log(np.exp(Z).sum(axis=1, keepdims=True)))
+
+    @property
+    def _loss(self) -> Loss:
+        return BinaryCrossEntropy() if self.classes_.size == 2 else CrossEntropy()
+
+    @property
+    def _outputs(self) -> int:
+        return 1 if self.classes_.size == 2 else int(self.classes_.size)
+
+    def _codes(self, y: NDArray[Any]) -> Floats:
+        return np.searchsorted(self.classes_, y)[:, None].astype(np.float64)
+
+
+def classes_of(labels: ArrayLike) -> NDArray[Any]:
+    """Return the classes among labels, in their order; raises DesignError where there is one only."""
+    classes = np.unique(np.asarray(labels))
+    if classes.size < 2:
+        raise DesignError("design.one-class", column="y", level="".join(map(str, classes)))
+    return classes

@@ -1,0 +1,128 @@
+"""The way of the linear estimators: from arrays over an objective and a solver to coefficients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import is_classifier  # type: ignore[import-untyped]
+from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
+
+from descend.errors import OptionError
+from descend.estimators.base import Estimator, diverged
+from descend.estimators.scaling import Scaling
+from descend.objectives.rows import RowsObjective
+from descend.solving import optimizer_of, quadratic_of, require_finite, solve
+from descend.verification import split_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from descend.losses import Loss
+    from descend.optimizers import Optimizer, State
+    from descend.recipe import Recipe
+
+    Floats = NDArray[np.floating[Any]]
+
+
+class Descent(Estimator):
+    """From arrays to ``coef_`` and ``intercept_``.
+
+    ``_flat`` says that there is one output without a dimension of its own: ``coef_`` is (columns,), not (1, columns).
+    """
+
+    _flat: bool
+
+    def _run(self, loss: Loss, **changes: Any) -> Recipe:
+        return self._recipe(**{"loss": loss.name, "l2": self.l2, "tolerance": self.tol, **changes})
+
+    def _objective(self, X: Floats, Y: Floats, loss: Loss, outputs: int) -> RowsObjective:
+        """Return the loss over rows whose columns are scaled as the first rows asked for; the penalty is unscaled."""
+        columns = self._scaling.apply(X).astype(self.dtype, copy=False)
+        with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
+            Y = Y.astype(self.dtype, copy=False)
+        objective = RowsObjective(columns, Y, loss, outputs, float(self.l2), self._scaling.penalised)
+        require_finite(objective)
+        return objective
+
+    def _fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, weights: Floats | None) -> None:
+        """Go where the recipe says and set what a fit leaves behind."""
+        recipe = self._run(loss)
+        if weights is not None and not weights.all():  # a row that counts for nothing is not there
+            X, Y, weights = X[weights > 0], Y[weights > 0], weights[weights > 0]
+        before = self._parameters() if self.warm_start and self._has(outputs, X.shape[1]) else None
+        self._scaling = Scaling.learn(X, weights, intercept=self.fit_intercept, standardize=self.standardize)
+        fitted: Any = slice(None)
+        held = None
+        if self.early_stopping:
+            codes = Y[:, 0].astype(np.int64) if is_classifier(self) else None
+            fitted, held = split_rows(len(X), recipe.validation, recipe.seed, codes).folds[0]
+
+        def over(rows: Any) -> RowsObjective:
+            objective = self._objective(X[rows], Y[rows], loss, outputs)
+            return objective if weights is None else objective.weighted(weights[rows])
+
+        objective = over(fitted)
+        validation = None if held is None else over(held)
+        start = np.zeros(objective.shape) if before is None else self._scaling.inward(*before)
+        history = solve(objective, start.ravel(), recipe, quadratic_of(objective, recipe), validation)
+        if history.diverged:
+            raise diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))
+        W = history.weights.reshape(objective.shape)
+        if is_classifier(self) and outputs > 1:  # moving all classes alike changes nothing; so they add up to 0
+            W = W - W.mean(axis=1, keepdims=True)
+        self._keep(W)
+        self._steps: tuple[Optimizer, State, np.random.Generator] | None = None
+        self._record(history)
+
+    def _partial_fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, weights: Floats | None) -> None:
+        """Take one epoch's steps on a chunk, from where the last chunk ended and with what the optimizer remembers."""
+        recipe = self._run(loss, optimizer="sgd" if self.optimizer == "auto" else self.optimizer)
+        if not hasattr(self, "_scaling"):
+            self._scaling = Scaling.learn(X, weights, intercept=self.fit_intercept, standardize=self.standardize)
+            self._keep(np.zeros((self._scaling.width, outputs)))
+            self.loss_curve_, self.n_iter_, self._steps = np.empty(0), 0, None
+        elif not self._has(outputs, X.shape[1]):
+            raise OptionError("option.targets-changed", known=len(self._parameters()[0]), found=outputs)
+        objective = self._objective(X, Y, loss, outputs)
+        if weights is not None:  # as they are, so that a chunk of heavy rows makes a larger step
+            objective = replace(objective, weights=weights[:, None].astype(self.dtype))
+        w = self._scaling.inward(*self._parameters()).ravel().astype(self.dtype)
+        if self._steps is None:
+            optimizer = optimizer_of(objective, None, recipe)
+            self._steps = optimizer, optimizer.init(w), np.random.default_rng(recipe.seed)
+        optimizer, state, random = self._steps
+        losses = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = objective.rows if recipe.batch_size is None else recipe.batch_size
+            for batch in objective.batches(size, random.permutation(objective.rows)):
+                value, gradient = batch.value_and_gradient(w)
+                optimizer.update(w, gradient, state, optimizer.lr)
+                losses.append(value)
+            W = w.reshape(objective.shape).astype(np.float64)
+            finite = all(np.isfinite(part).all() for part in self._scaling.outward(W))
+        self.loss_curve_ = np.append(self.loss_curve_, np.mean(losses))
+        self.n_iter_ += 1
+        if not finite:
+            raise diverged(self.n_iter_, optimizer.lr, float(self.loss_curve_[0]), float(self.loss_curve_[-1]))
+        self._keep(W)
+
+    def _keep(self, weights: Floats) -> None:
+        """Set ``coef_`` and ``intercept_`` from parameters of the scaled columns."""
+        coefficients, intercepts = self._scaling.outward(weights)
+        self.coef_ = coefficients[0] if self._flat else coefficients
+        self.intercept_ = float(intercepts[0]) if self._flat else intercepts
+
+    def _parameters(self) -> tuple[Floats, Floats]:
+        return np.atleast_2d(self.coef_), np.atleast_1d(self.intercept_)
+
+    def _has(self, outputs: int, columns: int) -> bool:
+        return hasattr(self, "coef_") and np.atleast_2d(self.coef_).shape == (outputs, columns)
+
+    def _predictor(self, X: ArrayLike) -> Floats:
+        """Return X coef_' + intercept_, rows x outputs; raises sklearn's errors for X that it cannot take."""
+        check_is_fitted(self)
+        rows: Floats = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        coefficients, intercepts = self._parameters()
+        return np.asarray(rows @ coefficients.T + intercepts)

@@ -1,0 +1,57 @@
+"""The design and the target of arrays: every column as it is."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.design import Design
+from descend.formula import parse
+from descend.tables import number_label
+from descend.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from descend.estimators.scaling import Scaling
+    from descend.terms import Hypothesis
+
+LETTERS = re.compile(r"[^\W\d]\w*")
+KINDS = {"b": "boolean", "i": "number", "u": "number", "f": "number"}
+
+
+def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling) -> Design:
+    """Return the design of columns as they are, scaled; raises FormulaError for a name that a formula cannot hold.
+
+    Of columns that are not scaled neither size nor spread is known; they are told as 1.
+    """
+    terms = " + ".join(["0"] * (not scaling.intercept) + [_quoted(name) for name in names])
+    formula = f"{' + '.join(map(_quoted, targets))} ~ {terms}"
+    hypothesis = parse(formula).resolve([*names, *targets])
+    moments = [scaling.means, scaling.scales, np.hypot(scaling.means, scaling.scales), scaling.scales]
+    if scaling.intercept:
+        constant = (0.0, 1.0, 1.0, 0.0)
+        moments = [np.append(first, values) for first, values in zip(constant, moments, strict=True)]
+    described = {"uses": dict.fromkeys(names, "number"), "levels": {}, "polys": []}
+    return Design.restore(hypothesis, described, moments)
+
+
+def plain_target(hypothesis: Hypothesis, classes: NDArray[Any] | None) -> Target:
+    """Return the target of a hypothesis, of numbers or of classes in the order of their codes."""
+    if classes is None:
+        return Target.restore(hypothesis, {"family": "linear", "levels": [], "label_kind": "text", "spreads": []})
+    kind = KINDS.get(classes.dtype.kind, "text")
+    if kind == "number":
+        levels = [number_label(float(value)) for value in classes]
+    else:
+        levels = [str(value).lower() if kind == "boolean" else str(value) for value in classes]
+    family = "logistic" if len(levels) == 2 else "softmax"
+    return Target.restore(hypothesis, {"family": family, "levels": levels, "label_kind": kind, "spreads": []})
+
+
+def _quoted(name: str) -> str:
+    return name if LETTERS.fullmatch(name) else f"`{name}`"
