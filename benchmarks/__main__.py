@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import epochs, exactness, startup
+from benchmarks import digits, epochs, exactness, minibatches, startup
 from benchmarks.climbing import REPEATS, Caps, run, say
 from benchmarks.contest import Absent
 from benchmarks.pairs import measure
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from benchmarks.contest import Race
     from benchmarks.pairs import Case
 
-CASES: dict[str, Callable[[int], list[Case]]] = {"startup": startup.cases, "epochs": epochs.cases}
-OTHERS = ("exactness",)
+CASES: dict[str, Callable[[int], list[Case]]] = {
+    "startup": startup.cases,
+    "epochs": epochs.cases,
+    "minibatches": minibatches.cases,
+}
+OTHERS = {"exactness": exactness.table, "digits": digits.accuracies}
 RESULTS = Path(__file__).parent / "results"
 QUICK_CAPS = Caps(rung=5.0, contestant=10.0)
 
@@ -51,9 +55,9 @@ def main() -> None:
     print(page[0] + "\n", flush=True)
     for name in [each for each in CASES if each in options.names]:
         tell(*cases(name, CASES[name](divisor), 1 if options.quick else REPEATS))
-    if "exactness" in options.names:
-        text, rows = exactness.table()
-        tell(text, "exactness", rows)
+    for name in [each for each in OTHERS if each in options.names]:
+        text, rows = OTHERS[name]()
+        tell(text, name, rows)
     for name in [each for each in RACES if each in options.names]:
         say(name)
         try:
