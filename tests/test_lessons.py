@@ -267,14 +267,14 @@ def test_a_lesson_is_told_as_json_like_any_lab(capsys):
 
 def test_a_lesson_that_fails_exits_with_1(capsys, monkeypatch):
     monkeypatch.setattr(sigmoid, "AT_ONE", 0.73)
-    code, out, _ = called(capsys, "lab", "sigmoid")
+    code, out, _ = called(capsys, "lab", "sigmoid", "--lang", "en")
     assert code == 1
     assert "✗ differs" in out
 
 
 @pytest.mark.parametrize("name", PAINTERS)
 @pytest.mark.parametrize("lang", ["en", "ko"])
-def test_a_lesson_is_drawn(capsys, tmp_path, name, lang):
+def test_a_lesson_is_drawn(capsys, tmp_path, no_torch, name, lang):
     path = tmp_path / f"{name}.svg"
     code, out, _ = called(capsys, "lab", name, "--plot", path, "--lang", lang, "--json")
     assert code == 0
