@@ -113,7 +113,7 @@ def rewritten(path, target, change):
 @pytest.mark.parametrize(
     ("code", "change"),
     [
-        ("model.format", lambda h, t: h.update(format=3)),
+        ("model.format", lambda h, t: h.update(format=99)),
         ("model.inconsistent", lambda h, t: h.update(formula="y ~ __import__('os')")),
         ("model.inconsistent", lambda h, t: h.update(formula="y ~ a + b")),
         ("model.inconsistent", lambda h, t: h.pop("target")),
