@@ -98,6 +98,14 @@ def underfit(share):
     return stopped_early(final_loss=loss, validation_loss=np.full(3, loss), loss=np.full(3, loss), epoch=np.arange(3))
 
 
+def underfit_image(share):
+    images = np.random.default_rng(0).integers(0, 255, (60, 2, 2), np.uint8)
+    base = evidence("y ~ image", {"image": images, "y": clean()["y"]}, patience=5, epochs=100, lr=0.4)
+    loss = share * base.objective.Y.var()
+    flat = {"loss": np.full(3, loss), "validation_loss": np.full(3, loss), "epoch": np.arange(3)}
+    return replace(base, history=replace(base.history, stop="early", final_loss=loss, **flat))
+
+
 def dead_target(spread):
     t = clean()
     return evidence("y ~ x", {**t, "y": 5 + spread * t["noise"]})
@@ -204,6 +212,7 @@ CASES = [  # what builds it, the number at which it is told and the one, just sh
     (not_converged_least, 20, 21),
     (overfit, 0.101, 0.099),
     (underfit, 0.991, 0.989),
+    (underfit_image, 0.991, 0.989),
     (dead_target, 1e-12, 1.2e-12),
     (leakage, 0.0044, 0.0046),
     (leakage_classes, 5, 4),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from descend.design import Design
     from descend.report.kept import Kept
 
     Floats = NDArray[np.floating[Any]]
@@ -74,10 +75,16 @@ def weight_images(axes: Axes, kept: Kept, lang: str) -> None:
     bar.outline.set_visible(False)
 
 
+def image_of(design: Design) -> tuple[ImageCode, slice] | None:
+    """Return the first picture of the hypothesis and where its pixels stand among the columns; None without one."""
+    found = ((block.codes[0], place) for block, place in placed(design))
+    return next(((code, place) for code, place in found if isinstance(code, ImageCode) and code.pictures), None)
+
+
 def _image(kept: Kept) -> tuple[ImageCode, slice]:
-    """Return the first image of the hypothesis and where its pixels stand among the columns."""
-    found = ((block.codes[0], place) for block, place in placed(kept.model.design))
-    return next((code, place) for code, place in found if isinstance(code, ImageCode))
+    found = image_of(kept.model.design)
+    assert found is not None
+    return found
 
 
 def _places(

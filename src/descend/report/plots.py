@@ -41,7 +41,7 @@ def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "
         figure = Figure(figsize=(15, 8.6), layout="constrained")
         figure.suptitle(_short(model.formula), fontsize=14)
         kept = Kept(model)
-        if model.design.pixels.any():
+        if gallery.image_of(model.design) is not None:
             _draw_images(figure, kept, lang)
         else:
             _draw_columns(figure, kept, lang)

@@ -244,7 +244,7 @@ def _levels(model: Model, lang: str) -> list[Text]:
 def _images(model: Model, lang: str) -> list[Text]:
     """Return what is meant by the product of weights and an image."""
     codes = [code for block in model.design.blocks for code in block.codes if isinstance(code, ImageCode)]
-    facts = [{"image": code.name, "shape": told(code.shape)} for code in codes]
+    facts = [{"image": code.name, "shape": told(code.shape)} for code in codes if code.pictures]
     return [Text(say("report.image-line", lang, **fact), style="dim") for fact in facts]
 
 
