@@ -36,7 +36,7 @@ def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling)
     if scaling.intercept:
         constant = (0.0, 1.0, 1.0, 0.0)
         moments = [np.append(first, values) for first, values in zip(constant, moments, strict=True)]
-    described = {"uses": dict.fromkeys(names, "number"), "levels": {}, "polys": []}
+    described = {"uses": dict.fromkeys(names, "number"), "levels": {}, "polys": [], "images": {}}
     return Design.restore(hypothesis, described, moments)
 
 
