@@ -283,6 +283,15 @@ def test_a_setting_that_makes_no_sense_is_told_by_its_name_here(settings, told):
     assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.parametrize("size", [1e-170, 1e170])
+def test_columns_of_any_size_are_fitted(size):
+    X, y = split(datasets.load_diabetes())
+    expected = LinearRegression().fit(X, y)
+    made = DescentRegressor().fit(X * size, y)
+    np.testing.assert_allclose(made.coef_ * size, expected.coef_, rtol=1e-8)
+    np.testing.assert_allclose(made.intercept_, expected.intercept_, rtol=1e-8)
+
+
 def test_targets_that_a_loss_is_not_defined_for_are_refused():
     X, y = split(datasets.load_diabetes())
     for loss, target in (("mape", y - y[0]), ("msle", -y)):

@@ -23,7 +23,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import SVC
 
 import descend
-from descend import DescentClassifier, DescentRegressor, ModelError
+from descend import DescentClassifier, DescentRegressor, DesignError, FormulaError, ModelError
 from descend.messages import say
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -223,3 +223,9 @@ def test_names_must_be_as_many_as_columns_and_targets():
         descend.from_sklearn(estimator, ["a", "b"])
     with pytest.raises(ModelError, match="2 names were given, where 1"):
         descend.from_sklearn(estimator, target=["a", "b"])
+    with pytest.raises(DesignError, match="'a'"):
+        descend.from_sklearn(estimator, ["a"] * 10)
+    with pytest.raises(FormulaError):
+        descend.from_sklearn(estimator, target="bmi")
+    with pytest.raises(FormulaError):
+        descend.from_sklearn(estimator, target="a`b")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.design import Design
+from descend.errors import DesignError
 from descend.formula import parse
 from descend.tables import number_label
 from descend.target import Target
@@ -25,10 +27,14 @@ KINDS = {"b": "boolean", "i": "number", "u": "number", "f": "number"}
 
 
 def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling) -> Design:
-    """Return the design of columns as they are, scaled; raises FormulaError for a name that a formula cannot hold.
+    """Return the design of columns as they are, scaled.
 
-    Of columns that are not scaled neither size nor spread is known; they are told as 1.
+    Raises FormulaError for a name that a formula cannot hold, DesignError for one that occurs twice. Of columns that
+    are not scaled neither size nor spread is known; they are told as 1.
     """
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise DesignError("design.same-name", column=name)
     terms = " + ".join(["0"] * (not scaling.intercept) + [_quoted(name) for name in names])
     formula = f"{' + '.join(map(_quoted, targets))} ~ {terms}"
     hypothesis = parse(formula).resolve([*names, *targets])

@@ -28,7 +28,10 @@ class Scaling:
         if standardize:
             if intercept:
                 means = np.average(X, axis=0, weights=weights).astype(np.float64)
-            spreads = np.sqrt(np.average(np.square(X - means), axis=0, weights=weights))
+            offsets = X - means
+            longest = np.abs(offsets).max(axis=0)
+            offsets /= np.where(longest > 0, longest, 1.0)  # so that no square overflows
+            spreads = longest * np.sqrt(np.average(np.square(offsets), axis=0, weights=weights))
             scales = np.where(spreads > 1e-14 * np.abs(X).max(axis=0), spreads, 1.0)  # else nothing but rounding
         return cls(means, scales, intercept)
 
@@ -40,7 +43,8 @@ class Scaling:
     @property
     def penalised(self) -> Floats:
         """What the square of each parameter inside counts for, so that the penalty is that of the columns outside."""
-        return np.concatenate([np.zeros(int(self.intercept)), self.scales**-2.0])
+        inverse = np.maximum(self.scales, 1e-150) ** -2.0  # a column of nearly nothing must not overflow
+        return np.concatenate([np.zeros(int(self.intercept)), inverse])
 
     def apply(self, X: Floats) -> Floats:
         """Return the columns inside."""
