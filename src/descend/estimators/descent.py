@@ -79,7 +79,7 @@ class Descent(Estimator):
     def _partial_fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, weights: Floats | None) -> None:
         """Take one epoch's steps on a chunk, from where the last chunk ended and with what the optimizer remembers."""
         recipe = self._run(loss, optimizer="sgd" if self.optimizer == "auto" else self.optimizer)
-        if not hasattr(self, "_scaling"):
+        if not hasattr(self, "coef_"):
             self._scaling = Scaling.learn(X, weights, intercept=self.fit_intercept, standardize=self.standardize)
             self._keep(np.zeros((self._scaling.width, outputs)))
             self.loss_curve_, self.n_iter_, self._steps = np.empty(0), 0, None
