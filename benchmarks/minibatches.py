@@ -34,7 +34,7 @@ def ours(X: Array, Y: Array) -> float:
 
 
 def torchs(X: Array, Y: Array, *, loader: bool) -> float:
-    """Return the same for a loop over a DataLoader, or over slices of a shuffled index; no loss of all rows is taken."""
+    """Return the same for a loop over a DataLoader, or over slices of a shuffled index, with no loss of all rows."""
     import torch
     from torch.utils.data import DataLoader, TensorDataset
 

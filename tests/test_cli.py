@@ -81,6 +81,7 @@ def test_json_tells_the_same_to_machines(capsys, table):
         "fit",
         "equation",
         "coefficients",
+        "network",
         "verification",
         "forecast",
         "inference",

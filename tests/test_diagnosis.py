@@ -28,12 +28,13 @@ def evidence(formula, table, *, rows=None, **settings):
         trained.design,
         problem.target,
         trained.data,
-        trained.objective,
+        trained.over,
         trained.weights,
         trained.history,
         recipe,
         trained.quadratic,
         trained.forecast,
+        trained.network is not None,
     )
 
 
@@ -104,6 +105,21 @@ def underfit_image(share):
     loss = share * base.objective.Y.var()
     flat = {"loss": np.full(3, loss), "validation_loss": np.full(3, loss), "epoch": np.arange(3)}
     return replace(base, history=replace(base.history, stop="early", final_loss=loss, **flat))
+
+
+def of_network(**history):
+    """Return a network's evidence with a run of three epochs as it is given."""
+    base = evidence("y ~ x", clean(), hypothesis="mlp(2)", patience=5, epochs=2, dtype="float64")
+    return replace(base, history=replace(base.history, stop="epochs", epoch=np.arange(3), **history))
+
+
+def overfit_network(rise):
+    return of_network(loss=np.array([4.0, 2.0, 1.0]), validation_loss=np.array([4.0, 2.0, 2.0 * (1 + rise)]))
+
+
+def underfit_network(share):
+    loss = share * float(of_network().over.Y.var())
+    return of_network(final_loss=loss, validation_loss=np.full(3, loss), loss=np.full(3, loss))
 
 
 def dead_target(spread):
@@ -213,6 +229,8 @@ CASES = [  # what builds it, the number at which it is told and the one, just sh
     (overfit, 0.101, 0.099),
     (underfit, 0.991, 0.989),
     (underfit_image, 0.991, 0.989),
+    (overfit_network, 0.101, 0.099),
+    (underfit_network, 0.991, 0.989),
     (dead_target, 1e-12, 1.2e-12),
     (leakage, 0.0044, 0.0046),
     (leakage_classes, 5, 4),
