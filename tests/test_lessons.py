@@ -143,7 +143,7 @@ def test_without_torch_numpys_side_runs_and_says_what_to_install(capsys, no_torc
     code, out, _ = called(capsys, "lab", "tensors", "--lang", lang)
     assert code == 0
     assert word in out
-    assert 'pip install "descend[torch]"' in out
+    assert 'pip install "descend[torch]"' in " ".join(out.split())
     assert f"{len(STEPS)}" in out.splitlines()[-1]
     assert out.count("✓") == len(STEPS)
 

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
+from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from descend.labs import Lab
     from descend.labs.outcome import Cell, Check, Line, Outcome, Snippet
 
-CODE = 54
+WIDEST = 90
 RESULT = 13
 
 
@@ -137,11 +138,14 @@ def _snippet(snippet: Snippet, number: int, lang: str) -> RenderableType:
 
 
 def _line(line: Line) -> RenderableType:
-    grid = Grid.grid(padding=(0, 2, 0, 0))
-    for width, style in ((RESULT - 6, "dim"), (CODE, "cyan"), (9, ""), (7, ""), (None, "")):
-        grid.add_column(width=width, style=style, overflow="fold")
+    grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)  # in a narrow terminal the code is folded, and nothing else
+    grid.add_column(width=RESULT - 6, style="dim", no_wrap=True)
+    grid.add_column(min_width=10, style="cyan", overflow="fold", ratio=1)
+    grid.add_column(width=9, no_wrap=True)
+    grid.add_column(width=7, no_wrap=True)
+    grid.add_column(min_width=1, overflow="fold")
     grid.add_row(line.library, line.code, line.shape, line.dtype, _sign(line))
-    return grid
+    return Constrain(grid, WIDEST)
 
 
 def _sign(line: Line) -> Text:

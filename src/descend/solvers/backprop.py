@@ -83,7 +83,7 @@ def backprop(
                     break
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * schedule.factor(epoch)
-                torch.manual_seed((seed << 24) + epoch)
+                _draw_from((seed << 24) + epoch)
                 network.body.train()
                 for X, Y in objective.source.batches(batch_size, drop_last=drop_last, least=least):
                     batch_loss, norm = step(X, Y)
@@ -145,6 +145,13 @@ def _own_randomness() -> Iterator[None]:
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         yield
+
+
+def _draw_from(seed: int) -> None:
+    """Seed PyTorch's generators; ``torch.manual_seed`` takes a millisecond where there is no cuda."""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
 
 
 @contextmanager
