@@ -196,6 +196,17 @@ def test_a_step_is_no_longer_than_the_clip():
     assert np.linalg.norm(moved) == pytest.approx(0.5, rel=1e-4)
 
 
+@pytest.mark.parametrize("batch_size", [None, 32])
+def test_a_network_that_diverges_is_told_with_its_epoch(noisy, batch_size):
+    with pytest.raises(descend.DivergedError) as caught:
+        descend.fit(
+            "y ~ a + b", noisy, hypothesis="mlp(8)", optimizer="sgd", lr=50.0, epochs=60, dtype="float64",
+            batch_size=batch_size,
+        )  # fmt: skip
+    assert caught.value.code == "fit.diverged"
+    assert caught.value.model.history.diverged
+
+
 def test_early_stopping_goes_back_to_the_best_weights():
     random = np.random.default_rng(0)
     table = {"x": random.normal(size=60), "z": random.normal(size=60), "y": random.normal(size=60)}
@@ -490,7 +501,7 @@ def test_the_command_line_fits_keeps_shows_and_predicts_a_network(capsys, pengui
         "--out", out, "--log-every", 20,
     )  # fmt: skip
     assert code == 0
-    assert "mlp(8): 2 inputs, 3 outputs, 51 parameters" in told
+    assert "mlp(8): inputs 2, outputs 3, parameters 51;" in told
     assert "epoch 20/40" in told
     for lang, word in (("en", "parameter"), ("ko", "모수")):
         code, told, _ = called(capsys, "show", out, "--lang", lang)
@@ -519,7 +530,7 @@ def test_a_class_in_a_file_is_fitted_and_loaded_from_the_command_line(capsys, sc
     settings = ("--epochs", 20, "--test", "none")
     code, told, _ = called(capsys, "fit", scores, "score ~ hours", "--module", f"{where}:Net(5)", *settings, "-o", out)
     assert code == 0
-    assert "Net: 1 inputs, 1 outputs, 16 parameters" in told
+    assert "Net: inputs 1, outputs 1, parameters 16;" in told
     code, _, said = called(capsys, "predict", out, "--set", "hours=4")
     assert code == 1
     assert "model.needs-module" in said

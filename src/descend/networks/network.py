@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-BLOCK_NUMBERS = 200_000
+BLOCK_NUMBERS = 100_000
 
 
 def require_torch() -> ModuleType:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Pair = tuple[torch.Tensor, torch.Tensor]
 
 GATHERED_NUMBERS = 1_000_000
-BLOCK_NUMBERS = 200_000
+BLOCK_NUMBERS = 100_000
 
 
 class Source(Protocol):

@@ -109,7 +109,9 @@ def fit_lines(model: Model, lang: str) -> list[str]:
     else:
         lines.append(say("report.loss-change", lang, **change))
     certificate = model.certificate
-    if certificate is not None and certificate.kind == "bound":
+    if model.network is not None:
+        lines.append(say("report.network-minima", lang))
+    elif certificate is not None and certificate.kind == "bound":
         lines.append(say("report.gap", lang, gap=certificate.gap))
     elif certificate is not None and certificate.kind == "none":
         lines.append(say("report.not-certified", lang, slope=certificate.slope))

@@ -51,7 +51,7 @@ def backprop(
 
     Losses by epoch are of all rows before the epoch's updates, dropout and the like off. Each epoch's randomness is
     drawn from ``seed`` and its number. clip: the largest norm of a step's gradient. mixed: half precision where the
-    device is cuda. Gradient norms by epoch are of full batches; of others only the last is taken.
+    device is cuda. Gradient norms are of full batches only.
     """
     network = objective.network
     record, first = Record(epochs, network.state().size), 0
@@ -102,6 +102,8 @@ def backprop(
     name = type(optimizer).__name__.lower()
     restore = patience is not None and bool(record.validation_losses)
     history = record.history(stop, network.state(), name, float(rates[0]), batch_size=batch_size, restore=restore)
+    if batch_size is not None or history.diverged:
+        return history  # a gradient of all rows costs as much as half an epoch
     slope = float(np.linalg.norm(objective.gradient(history.weights)))
     return replace(history, final_gradient_norm=slope)
 
