@@ -220,7 +220,8 @@ def _certificate(found: dict[str, Any] | None) -> Certificate | None:
     kind, gap = found["kind"], found["gap"]
     if kind not in ("exact", "bound", "none") or (gap is None) != (kind == "none"):
         raise ValueError(f"certificate {kind}")
-    return Certificate(kind, None if gap is None else float(gap), float(found["slope"]))
+    slope = math.nan if found["slope"] is None else float(found["slope"])
+    return Certificate(kind, None if gap is None else float(gap), slope)
 
 
 def _descent(found: dict[str, Any] | None, tensors: Tensors, shape: tuple[int, int]) -> Descent | None:
