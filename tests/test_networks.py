@@ -29,6 +29,7 @@ from descend.networks.training import device_of
 from descend.stating import of_module
 
 LABS = {lab.id: lab for lab in all_labs() if getattr(lab, "log", None) and lab.batch_size is None and not lab.rule}
+DIGITS = Path(__file__).parent / "data"
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(240, 3))
 NUMBERS = X @ [1.0, -2.0, 0.5] + 3
@@ -571,3 +572,22 @@ def test_a_checkpoint_can_be_had_from_the_command_line(capsys, scores, tmp_path)
     code, _, said = called(capsys, *command, "--lr", 0.5, "--resume")
     assert code == 2
     assert "option.other-run" in said
+
+
+# ---- digits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("hypothesis", "epochs", "least"),
+    [
+        ("mlp(256, 128, dropout=0.3, batch_norm=true)", 10, 0.95),
+        ("cnn(16, 32, dropout=0.3, batch_norm=true)", 4, 0.97),
+    ],
+)
+def test_networks_read_nearly_all_unseen_digits(hypothesis, epochs, least):
+    settings = {"lr": 0.003, "schedule": "cosine", "epochs": epochs, "test": "none"}
+    model = descend.fit("label ~ image", DIGITS / "mnist-train-images-idx3-ubyte.gz", hypothesis=hypothesis, **settings)
+    tested = model.evaluate(DIGITS / "mnist-t10k-images-idx3-ubyte.gz")
+    assert tested.rows == 2000
+    assert tested.scores[0]["hypothesis"]["accuracy"] >= least
