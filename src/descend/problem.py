@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from descend.columns import Use
     from descend.history import History
     from descend.networks.network import Network
+    from descend.objectives.batches import Source
     from descend.objectives.gram import GramObjective
     from descend.objectives.module import ModuleObjective
     from descend.recipe import Recipe
@@ -184,9 +185,10 @@ class Problem:
             on_forecast(forecast)
 
         def over(chosen: Rows) -> ModuleObjective:
-            X, Y = self._arrays(design, chosen)
-            held_in_memory = self.stream is None
-            source = training.in_memory(network, X, Y) if held_in_memory else training.streamed(network, self, recipe)
+            if self.stream is not None:
+                source: Source = training.streamed(network, self.stream, design, recipe)
+            else:
+                source = training.in_memory(network, *self._arrays(design, chosen))
             return training.objective_of(network, source, self.loss, recipe, classes=self.target.family == "softmax")
 
         objective = over(rows)

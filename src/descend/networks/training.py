@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from descend.networks.network import Network
     from descend.objectives.batches import InMemory, Streamed
     from descend.objectives.module import ModuleObjective
-    from descend.problem import Problem
     from descend.recipe import Recipe
     from descend.solvers.checkpoints import Checkpoint
     from descend.target import Target
@@ -63,13 +62,12 @@ def in_memory(network: Network, X: Floats, Y: Floats) -> InMemory:
     return InMemory.of(network.columns(X), Y, network.reference())
 
 
-def streamed(network: Network, problem: Problem, recipe: Recipe) -> Streamed:
-    """Return the rows of a problem's stream as the network takes them, on its device."""
+def streamed(network: Network, stream: Any, design: Design, recipe: Recipe) -> Streamed:
+    """Return the rows of a torch Dataset or DataLoader as the network takes them, on its device."""
     from descend.objectives.batches import Streamed
 
-    image = problem.data.images
-    scale = 255 if any(found.dtype == np.uint8 for found in image.values()) else 1
-    return Streamed(problem.stream, network.reference(), scale=scale, workers=recipe.workers)
+    scale = 1 if design.image is None else design.image.scale
+    return Streamed(stream, network.reference(), scale=scale, workers=recipe.workers)
 
 
 def objective_of(network: Network, source: Any, loss: Loss, recipe: Recipe, *, classes: bool) -> ModuleObjective:
