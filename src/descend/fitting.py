@@ -12,6 +12,7 @@ from descend.errors import DivergedError
 from descend.examination import examine
 from descend.foresight import largest_stable_rate
 from descend.losses import SquaredError
+from descend.messages import Note
 from descend.model import Model, keep_sample
 from descend.networks.build import is_module
 from descend.problem import Problem, Trained
@@ -68,6 +69,9 @@ def fit(
     if checkpoint is not None:
         kept = Checkpoint(checkpoint, mark_of(problem, split.train, recipe), resume=resume)
     trained = problem.train(split.train, recipe, on_epoch, on_forecast=on_forecast or _unheard, checkpoint=kept)
+    notes = list(problem.notes)
+    if kept is not None and kept.resumed_at is not None:
+        notes.append(Note("note.resumed", {"epoch": kept.resumed_at, "path": kept.path.name}))
     examination = examine(problem, trained, recipe)
     verification = None
     if trained.history.stop not in ("diverged", "interrupted"):
@@ -89,7 +93,7 @@ def fit(
         base=baseline(problem.target, problem.target.truth(problem.data.take(split.train)), 1),
         means=problem.data.means,
         settings=recipe.changes(),
-        notes=problem.notes,
+        notes=notes,
         sample=keep_sample(problem.data, split.train, tested, recipe.seed),
         exact=examination.exact,
         certificate=examination.certificate,

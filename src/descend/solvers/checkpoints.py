@@ -43,6 +43,7 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str], mark: dict[str, Any], *, resume: bool = False) -> None:
         self.path, self.mark, self.resume = Path(path), plain(mark), resume
+        self.resumed_at: int | None = None
         self._written = -np.inf
 
     def load(self) -> Kept | None:
@@ -63,7 +64,8 @@ class Checkpoint:
         for name, array in arrays.items():
             part, _, key = name.partition(".")
             parts[part][key] = array
-        return Kept(int(header["epoch"]), parts["record"], parts["state"], header["facts"])
+        self.resumed_at = int(header["epoch"])
+        return Kept(self.resumed_at, parts["record"], parts["state"], header["facts"])
 
     def save(self, epoch: int, record: Record, state: Arrays, facts: dict[str, Any] | None = None) -> None:
         """Keep the run as it is before the updates of ``epoch``, unless it has just been kept."""
