@@ -15,7 +15,7 @@ from descend._version import __version__
 from descend.certificates import Certificate
 from descend.design import Design
 from descend.diagnosis import SEVERITIES, Finding
-from descend.errors import DescendError, ModelError
+from descend.errors import DescendError, ModelError, OptionError
 from descend.formula import parse
 from descend.history import History
 from descend.inference import TENSORS as INFERENCE_TENSORS
@@ -59,10 +59,16 @@ def load(path: str | os.PathLike[str], *, module: Any = None) -> Model:
     programs.
     """
     header, tensors = storage.read(path)
+    if "checkpoint" in header:
+        raise ModelError("model.checkpoint", file=Path(path).name)
     try:
         return _put_together(header, tensors, module, Path(path).name)
     except ModelError:
         raise
+    except OptionError as error:
+        if error.code == "option.needs-extra":
+            raise
+        raise ModelError("model.inconsistent", file=Path(path).name, reason=error.code) from error
     except (DescendError, KeyError, ValueError, TypeError, AttributeError, IndexError, StopIteration) as error:
         reason = f"{type(error).__name__}: {error}"[:200]
         raise ModelError("model.inconsistent", file=Path(path).name, reason=reason) from error

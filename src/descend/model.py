@@ -230,6 +230,8 @@ class Model:
         Numbers: ``score_low`` and ``score_high`` for a new row, ``score_mean_low`` and ``score_mean_high`` for the mean
         of all rows like it. Classes: ``P(class)_low`` and ``P(class)_high``. Raises ModelError where the fit has none.
         """
+        if self.network is not None:
+            raise ModelError("model.network-interval")
         if isinstance(self.inference, Note):
             raise ModelError("model.no-inference", reason=self.inference.tell(language()))
         data = self.gather(source, missing=missing)

@@ -34,7 +34,7 @@ def read_picture(data: bytes, name: str) -> Pixels:
 
     Raises TableError for a file that is damaged, of another kind, or larger than MOST pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
@@ -46,6 +46,8 @@ def read_picture(data: bytes, name: str) -> Pixels:
                 return _pixels(ImageOps.exif_transpose(opened))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise TableError("table.picture-large", file=name, most=MOST) from error
+    except UnidentifiedImageError as error:
+        raise TableError("table.no-picture", file=name) from error
     except Exception as error:  # Pillow's decoders have errors of every kind
         reason = str(error).split("\n")[0][:200]
         raise TableError("table.damaged", file=name, kind="PNG, JPEG", reason=reason) from error

@@ -9,6 +9,7 @@ import numpy as np
 
 from descend.columns import Columns, gather, uses
 from descend.design import Design
+from descend.errors import OptionError
 from descend.forecasting import foretell
 from descend.foresight import Forecast
 from descend.formula import parse
@@ -139,6 +140,8 @@ class Problem:
             rows, held = rows[inner.train], rows[inner.folds[0][1]]
         if recipe.batch_history and on_batch is None:
             on_batch = _recorded
+        if recipe.drop_last and recipe.batch is not None and recipe.batch > rows.size and self.stream is None:
+            raise OptionError("option.no-batch", rows=rows.size, batch=recipe.batch)
         if recipe.networked:
             design = self._design(design_rows, recipe)
             return self._train_network(

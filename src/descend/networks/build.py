@@ -136,6 +136,9 @@ def _cnn(architecture: Architecture, shape: tuple[int, ...], outputs: int) -> to
     from torch import nn
 
     height, width = shape[:2]
+    if architecture.kernel > 2 * min(height, width):
+        pixels = " x ".join(map(str, shape))
+        raise OptionError("option.hypothesis-kernel", kernel=architecture.kernel, pixels=pixels)
     channels = shape[2] if len(shape) == 3 else 1
     layers: list[nn.Module] = []
     for size in architecture.sizes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-FEW = 200  # rows of a network: the loss is wanted at hundreds of points
+NUMBERS = 150_000  # in the rows of a network: the loss is wanted at hundreds of points
 
 
 class Kept:
@@ -43,7 +43,8 @@ class Kept:
         fitted = ~self.tested
         self.objective: Objective
         if model.network is not None:
-            self.objective = _over_network(model.network, self.X[fitted][:FEW], self.Y[fitted][:FEW], loss)
+            few = max(NUMBERS // self.X.shape[1], 50)
+            self.objective = _over_network(model.network, self.X[fitted][:few], self.Y[fitted][:few], loss)
             return
         l2 = float(model.settings.get("l2", 0.0))
         outputs = model.weights.shape[1]

@@ -32,6 +32,7 @@ def tell_list(labs: Sequence[Lab | Lesson], lang: str) -> RenderableType:
     """Return the labs with their titles in both languages, the reader's first."""
     other = "en" if lang == "ko" else "ko"
     grid = grid_of(["ID", "", ""], [])
+    grid.columns[0].no_wrap = True  # it is there to be copied
     for lab in labs:
         title = Text(lab.title[lang])
         grid.add_row(Text(lab.id, style="bold"), title, Text(lab.title[other], style="dim"), lab.hypothesis)

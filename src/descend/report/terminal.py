@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 WIDE = 14
 WIDE_FRAME = 8
+TOGETHER = 6  # classes whose counts stand beside their scores
 COUNTS_WIDTH = 60
 SEVERITIES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 VERDICT_STYLES = {"better": "green", "few": "yellow", "unsure": "yellow", "same": "yellow", "no": "red"}
@@ -170,12 +171,15 @@ def _classes(verification: Verification, lang: str) -> RenderableType:
     room = sum(len(level) + 4 for level in levels) <= COUNTS_WIDTH
     shown = levels if len(levels) <= 8 or room else []
     heads = [say(f"report.{key}", lang) for key in ("rows", "precision", "recall")]
-    grid = grid_of([], [*heads, *(f"→ {level}" for level in shown)], first=say("report.class", lang))
+    together = len(shown) <= TOGETHER
+    grid = grid_of([], [*heads, *(f"→ {level}" for level in shown if together)], first=say("report.class", lang))
+    counted = grid_of([], shown, first=say("report.taken-for", lang))
     for index, entry in enumerate(verification.classes[:30]):
-        counts = verification.confusion[index] if shown else []
+        counts = list(map(str, verification.confusion[index])) if shown else []
         scores = [_number(entry["precision"]), _number(entry["recall"])]
-        grid.add_row(entry["class"], str(entry["rows"]), *scores, *map(str, counts))
-    return grid
+        grid.add_row(entry["class"], str(entry["rows"]), *scores, *(counts if together else []))
+        counted.add_row(entry["class"], *counts)
+    return grid if together else Group(grid, "", counted)
 
 
 def tell_comparison(comparison: Comparison, lang: str) -> RenderableType:
