@@ -398,6 +398,56 @@ def test_a_checkpoint_of_another_run_is_refused(noisy, tmp_path):
     assert caught.value.code.startswith("model.")
 
 
+class Coming(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter(zip(torch.tensor(X).float(), torch.tensor(NUMBERS).float(), strict=True))
+
+
+def test_the_loss_of_a_stream_is_the_mean_over_the_rows_that_come():
+    rows = torch.utils.data.TensorDataset(torch.tensor(X).float(), torch.tensor(NUMBERS).float())
+    net, chosen = nn.Linear(3, 1), {"optimizer": "sgd", "epochs": 2}
+    whole = descend.fit(net, X, NUMBERS, test="none", **chosen).history.loss
+    part = descend.fit(net, X[:224], NUMBERS[:224], test="none", **chosen).history.loss
+    np.testing.assert_allclose(descend.fit(net, Coming(), **chosen).history.loss, whole, rtol=1e-5)
+    loader = torch.utils.data.DataLoader(rows, batch_size=32, drop_last=True)
+    streamed = descend.fit(net, loader, **chosen).history
+    assert streamed.loss[0] == pytest.approx(part[0], rel=1e-5)
+    assert np.isnan(streamed.gradient_norm).all()  # batches were seen, and no gradient of all rows
+    held = descend.fit(net, rows, batch_size=32, **chosen)
+    assert held.history.loss[0] > held.history.loss[1]
+
+
+def test_a_data_set_s_classes_are_codes_or_booleans():
+    inputs = torch.tensor(X).float()
+    yes = torch.utils.data.TensorDataset(inputs, torch.tensor(X[:, 0] > 0))
+    model = descend.fit(nn.Linear(3, 1), yes, lr=0.1, epochs=20)
+    assert model.verification.scores[0]["hypothesis"]["accuracy"] > 0.8
+    assert model.predict({"x1": [3.0], "x2": [0.0], "x3": [0.0]}).tolist() == [True]
+    for codes in (CODES + 1, CODES - 1):
+        with pytest.raises(DescendError) as caught:
+            descend.fit(nn.Linear(3, 3), torch.utils.data.TensorDataset(inputs, torch.tensor(codes)), test="none")
+        assert caught.value.code == "design.stream-classes"
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self):
+        return 60
+
+    def __getitem__(self, index):
+        return X[index, : 1 + index % 3], 1.0
+
+
+def test_what_a_data_set_raises_is_told_and_a_loader_s_own_settings_are_not_asked_twice():
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(NUMBERS)))
+    for stream, chosen, code in [
+        (Broken(), {}, "design.stream-fails"),
+        (loader, {"batch_size": 8}, "option.stream-setting"),
+    ]:
+        with pytest.raises(DescendError) as caught:
+            descend.fit(nn.Linear(3, 1), stream, epochs=1, **chosen)
+        assert caught.value.code == code
+
+
 # ---- what is refused
 
 BAD = {

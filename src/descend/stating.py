@@ -46,7 +46,10 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
         formula, table, settings = stated(data, targets, module, settings)
         recipe = Recipe(**{**settings, "hypothesis": module})
         return Stated(Problem.of(formula, table, recipe), recipe)
-    for name in ("patience", "standardize"):
+    from torch.utils.data import DataLoader
+
+    of_loaders = ("batch_size", "drop_last", "workers") if isinstance(data, DataLoader) else ()
+    for name in ("patience", "standardize", *of_loaders):
         if settings.get(name):
             raise OptionError("option.stream-setting", name=name)
     test, seed = settings.get("test", "auto"), settings.get("seed", 0)
@@ -54,9 +57,11 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
     formula, table, settings = stated(*seen(fitted), module, settings)
     recipe = Recipe(**{**settings, "hypothesis": module, "test": "none"})
     problem = replace(Problem.of(formula, table, recipe), stream=fitted)
-    if problem.target.levels:  # the first rows need not hold every class; a stream's codes are the classes
-        count = _width(module) or len(problem.target.levels)
-        levels = tuple(map(str, range(max(count, 2))))
+    if problem.target.levels and problem.target.label_kind != "boolean":
+        # the first rows need not hold every class; a stream's codes are the classes
+        count = max(_width(module) or len(problem.target.levels), 2)
+        _require_codes(problem.target.levels, count)
+        levels = tuple(map(str, range(count)))
         problem = replace(problem, target=replace(problem.target, levels=levels))
     held = None if kept is None else stated(*seen(kept, most=None), module, settings)[1]
     return Stated(problem, recipe, held)
@@ -137,10 +142,19 @@ def _pairs(data: Any) -> Iterator[tuple[Any, Any]]:
     loader = data if isinstance(data, torch.utils.data.DataLoader) else None
     if loader is None:
         loader = torch.utils.data.DataLoader(data, batch_size=256)
-    for batch in loader:
+    from descend.objectives.batches import given_batches
+
+    for batch in given_batches(loader):
         if not (isinstance(batch, (list, tuple)) and len(batch) == 2):
             raise DesignError("design.loader-pairs", found=type(batch).__name__)
         yield batch[0], batch[1]
+
+
+def _require_codes(levels: tuple[str, ...], count: int) -> None:
+    """Refuse classes of a stream that are not whole numbers from 0, as PyTorch's losses take them."""
+    foreign = [level for level in levels if not (level.isdecimal() and int(level) < count)]
+    if foreign:
+        raise DesignError("design.stream-classes", found=", ".join(foreign[:5]), last=count - 1)
 
 
 def _array(values: Any) -> NDArray[Any]:

@@ -129,7 +129,7 @@ class _Stepper:
             Z = objective.network.forward(X)
         loss = objective.criterion(Z.to(Y.dtype), Y)
         self.scaler.scale(loss / objective.unit).backward()  # type: ignore[no-untyped-call]
-        slope = torch.zeros(())
+        slope = torch.tensor(torch.nan)
         if self.clip is not None or len(Y) == objective.rows:
             self.scaler.unscale_(self.optimizer)
             norms = [tensor.grad.norm() for tensor in self.parameters if tensor.grad is not None]
