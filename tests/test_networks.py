@@ -448,6 +448,55 @@ def test_what_a_data_set_raises_is_told_and_a_loader_s_own_settings_are_not_aske
         assert caught.value.code == code
 
 
+class Held(nn.Module):
+    """Its layers are held in another order than they are called in."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.first, self.second, self.squash, self.last = nn.Linear(3, 4), nn.Linear(4, 1), nn.Sigmoid(), last
+
+    def forward(self, X):
+        Z = self.second(self.squash(self.first(X)))
+        return self.squash(Z) if self.last else Z
+
+
+def test_a_module_is_judged_by_the_layer_that_is_called_last_not_held_last():
+    assert descend.fit(Held(last=False), X, NUMBERS, epochs=1).history.loss[0] > 0
+    with pytest.raises(DescendError) as caught:
+        descend.fit(Held(last=True), X, NUMBERS, epochs=1)
+    assert caught.value.code == "option.module-squashed"
+
+
+class Failing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        raise ValueError("no")
+
+
+def test_what_a_module_or_a_loss_raises_is_told():
+    frozen, made = nn.Linear(3, 1).requires_grad_(False), nn.Linear(3, 1)
+    cases = [
+        (nn.Linear(5, 1), {}, "design.module-fails"),
+        (nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)), {"batch_size": 1}, "design.module-fails"),
+        (nn.LSTM(3, 1), {}, "design.module-outputs"),
+        (nn.LazyLinear(1), {}, "option.module-lazy"),
+        (frozen, {}, "option.module-frozen"),
+        (nn.Flatten(), {}, "option.module-frozen"),
+        (Failing, {}, "option.module-arguments"),
+        (made, {"loss": nn.MSELoss(reduction="none")}, "option.loss-shape"),
+        (made, {"loss": lambda Z, Y: Z / 0 + None}, "option.loss-fails"),
+        (made, {"optimizer": torch.optim.LBFGS(made.parameters())}, "option.optimizer-kind"),
+        (made, {"optimizer": torch.optim.SGD(made.parameters(), lr=0.1), "lr": 0.5}, "option.no-effect"),
+        (made, {"optimizer": torch.optim.SGD(made.parameters(), lr=0.1), "momentum": 0.5}, "option.no-effect"),
+        (made, {"optimizer": torch.optim.SGD(made.parameters(), lr=0.1), "weight_decay": 0.5}, "option.no-effect"),
+    ]
+    for module, chosen, code in cases:
+        with pytest.raises(DescendError) as caught:
+            descend.fit(module, X, NUMBERS, epochs=1, **chosen)
+        assert caught.value.code == code
+        assert caught.value.tell("ko")
+
+
 # ---- what is refused
 
 BAD = {

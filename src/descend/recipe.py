@@ -25,6 +25,7 @@ BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
 OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision", "workers")
+OF_OPTIMIZERS = ("lr", "momentum", "nesterov", "weight_decay")  # an optimizer given as an object has them itself
 OF_EQUATIONS = ("l2", "tolerance", "init")
 
 
@@ -146,6 +147,8 @@ class Recipe:
             **dict.fromkeys(OF_NETWORKS, (self.networked, "hypothesis mlp, cnn")),
             **dict.fromkeys(OF_EQUATIONS, (not self.networked, "hypothesis linear")),
         }
+        if not isinstance(self.optimizer, str):
+            needs |= dict.fromkeys(OF_OPTIMIZERS, (False, "optimizer adam, sgd, ..."))
         defaults = {f.name: f.default for f in fields(self)}
         for name, (met, needed) in needs.items():
             if not met and not _same(getattr(self, name), defaults[name]):

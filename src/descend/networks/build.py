@@ -55,6 +55,8 @@ def build(
             body = _made(hypothesis, inputs, outputs)
             title = type(body).__name__
             _refuse_squashed(body)
+            if any(type(tensor).__name__ == "UninitializedParameter" for tensor in body.parameters()):
+                raise OptionError("option.module-lazy", name=title)
     centre, spread = moments if moments is not None else (np.zeros(outputs), np.ones(outputs))
     shape, pictures = (None, False) if image is None else (image.shape, image.pictures)
     return Network(body, outputs, centre, spread, intercept, title, shape, pictures, isinstance(hypothesis, str))
@@ -90,7 +92,7 @@ def class_in_file(text: str) -> Any:
         return made if positional is None else made(*positional, **keywords)
     except OptionError:
         raise
-    except Exception as error:  # whatever the user's own code raises
+    except (Exception, SystemExit) as error:  # whatever the user's own code raises
         reason = f"{type(error).__name__}: {error}"
         raise OptionError("option.module-fails", path=path, name=name, reason=reason[:300]) from error
 
@@ -105,16 +107,38 @@ def _made(hypothesis: Any, inputs: int, outputs: int) -> torch.nn.Module:
     given = {"inputs": inputs, "outputs": outputs}
     try:
         made: torch.nn.Module = hypothesis(**{name: value for name, value in given.items() if name in takes})
-    except TypeError as error:
-        raise OptionError("option.module-arguments", name=hypothesis.__name__, reason=str(error)) from error
+    except Exception as error:  # whatever the user's own code raises
+        reason = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
+        raise OptionError("option.module-arguments", name=hypothesis.__name__, reason=reason[:300]) from error
     return made
 
 
 def _refuse_squashed(body: torch.nn.Module) -> None:
     """A body that ends in a sigmoid or a softmax gives probabilities, where the losses take logits."""
-    layers = [layer for layer in body.modules() if not list(layer.children())]
-    if layers and type(layers[-1]).__name__ in SQUASHING:
-        raise OptionError("option.module-squashed", name=type(layers[-1]).__name__)
+    if not any(type(layer).__name__ in SQUASHING for layer in body.modules()):
+        return
+    name = type(_last_called(body)).__name__
+    if name in SQUASHING:
+        raise OptionError("option.module-squashed", name=name)
+
+
+def _last_called(body: torch.nn.Module) -> torch.nn.Module | None:
+    """Return the layer that gives a body's output, None where that cannot be told without calling it.
+
+    Layers are held in any order, so that the last one held need not be the last one called.
+    """
+    from torch import fx, nn
+
+    while isinstance(body, nn.Sequential) and len(body):
+        body = body[-1]
+    if not list(body.children()):
+        return body
+    try:
+        graph = fx.Tracer().trace(body)
+    except Exception:  # noqa: BLE001  a body whose way depends on its numbers cannot be traced
+        return None
+    last = next(node for node in graph.nodes if node.op == "output").args[0]
+    return body.get_submodule(str(last.target)) if isinstance(last, fx.Node) and last.op == "call_module" else None
 
 
 def _mlp(architecture: Architecture, inputs: int, outputs: int, bias: bool) -> torch.nn.Module:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from descend.errors import OptionError
 from descend.losses import Huber
 
 if TYPE_CHECKING:
@@ -117,7 +118,18 @@ def criterion_of(loss: Loss) -> Criterion:
 
 def user_criterion(given: Any, classes: bool) -> Criterion:
     """Return a user's own loss: a callable of logits and targets; class codes are whole numbers, one a row."""
-    return lambda Z, Y: given(Z, Y[:, 0].long() if classes else Y)
+
+    def criterion(Z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        try:
+            loss: torch.Tensor = given(Z, Y[:, 0].long() if classes else Y)
+        except Exception as error:  # whatever the user's own code raises
+            raise OptionError("option.loss-fails", reason=f"{type(error).__name__}: {error}"[:300]) from error
+        if not torch.is_tensor(loss) or loss.numel() != 1:
+            found = " x ".join(map(str, loss.shape)) if torch.is_tensor(loss) else type(loss).__name__
+            raise OptionError("option.loss-shape", found=found)
+        return loss
+
+    return criterion
 
 
 _CRITERIA: dict[str, Criterion] = {
