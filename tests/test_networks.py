@@ -497,6 +497,50 @@ def test_what_a_module_or_a_loss_raises_is_told():
         assert caught.value.tell("ko")
 
 
+@pytest.mark.parametrize("chosen", [{"hypothesis": "mlp(4)"}, {"lr": 0.1, "batch_size": 16}])
+def test_a_checkpoint_is_of_its_columns_and_its_module_and_of_no_more_epochs(chosen, noisy, tmp_path, monkeypatch):
+    monkeypatch.setattr("descend.solvers.checkpoints.EVERY", 0.0)
+    kept = {"checkpoint": tmp_path / "run.safetensors", "resume": True, "test": "none"}
+    descend.fit("y ~ a", noisy, epochs=6, **chosen, **kept)
+    other = {**{name: noisy[name] for name in ("y", "b")}, "a": np.asarray(noisy["b"])}
+    for table, epochs, code in [(other, 6, "other-run"), (noisy, 3, "run-beyond")]:
+        with pytest.raises(DescendError) as caught:
+            descend.fit("y ~ a", table, epochs=epochs, **chosen, **kept)
+        assert caught.value.code == f"option.{code}"
+    kept["checkpoint"] = tmp_path / "module.safetensors"
+    descend.fit(nn.Linear(3, 1), X, NUMBERS, epochs=3, **kept)
+    for module in (nn.Linear(3, 1), nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))):
+        with pytest.raises(DescendError) as caught:
+            descend.fit(module, X, NUMBERS, epochs=3, **kept)
+        assert caught.value.code == "option.other-run"
+
+
+def test_numbers_and_settings_that_no_network_can_take_are_refused():
+    cases = [
+        ((X * 1e300, NUMBERS), {}, "fit.not-finite"),
+        ((X[:0], NUMBERS[:0]), {}, "design.empty-stream"),
+        (([["a", "b", "c"]] * 60, NUMBERS[:60]), {}, "option.array-kind"),
+        (([[1, 2, 3], [1]] * 30, NUMBERS[:60]), {}, "option.array-kind"),
+        ((X + 1j, NUMBERS), {}, "option.array-kind"),
+        ((X, NUMBERS), {"seed": 1.5}, "option.not-negative"),
+        ((X, NUMBERS), {"seed": "a"}, "option.not-negative"),
+        ((X, NUMBERS), {"epochs": float("inf")}, "option.count"),
+        ((X, NUMBERS), {"epochs": "x"}, "option.count"),
+    ]
+    for arrays, chosen, code in cases:
+        with pytest.raises(DescendError) as caught:
+            descend.fit(nn.Linear(3, 1), *arrays, **{"epochs": 1, **chosen})
+        assert caught.value.code == code
+    assert descend.fit("y ~ a", {"a": X[:, 0], "y": NUMBERS}, hypothesis="mlp(2)", epochs=1, seed=2**70).network
+
+
+def test_a_network_is_not_foretold(noisy):
+    for look in (descend.forecast, descend.trajectory):
+        with pytest.raises(DescendError) as caught:
+            look("y ~ a", noisy, hypothesis="mlp(2)")
+        assert caught.value.code == "option.not-foretold"
+
+
 # ---- what is refused
 
 BAD = {

@@ -115,7 +115,8 @@ class Recipe:
             raise OptionError("option.ddof", value=self.ddof)
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
+            whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isfinite(value)
+            if value is not None and (not whole or value != int(value) or value < 1):
                 raise OptionError("option.count", name=name, value=value)
         for name in ("l2", "tolerance", "weight_decay", "clip"):
             value = getattr(self, name)
@@ -124,7 +125,8 @@ class Recipe:
         if not 0 < self.validation < 1:
             raise OptionError("option.share", name="validation", value=self.validation)
         for name in ("seed", "workers"):
-            if getattr(self, name) < 0:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
                 raise OptionError("option.not-negative", name=name, value=getattr(self, name))
         if isinstance(self.init, str) and self.init not in ("zeros", "normal"):
             raise OptionError("option.init", value=self.init)

@@ -87,13 +87,17 @@ def stated(X: Any, y: Any, module: Any, settings: dict[str, Any]) -> tuple[str, 
     predicted. Unless the settings say otherwise, X goes to the module as it is.
     """
     inputs, targets = _array(X), _array(y)
+    if inputs.dtype.kind not in "fiub":
+        raise OptionError("option.array-kind", found=type(X).__name__)
     if inputs.ndim == 0 or targets.ndim == 0 or len(inputs) != len(targets):
         shapes = ("x".join(map(str, np.shape(array))) for array in (inputs, targets))
         raise DesignError("design.unequal-arrays", inputs=next(shapes), targets=next(shapes))
+    if not len(inputs):
+        raise DesignError("design.empty-stream")
     if inputs.ndim == 1:
         inputs = inputs[:, None]
     table: dict[str, Any] = {}
-    if inputs.ndim == 2 and inputs.shape[1] <= NAMED and inputs.dtype.kind in "fiub":
+    if inputs.ndim == 2 and inputs.shape[1] <= NAMED:
         table = {f"x{index + 1}": inputs[:, index] for index in range(inputs.shape[1])}
     else:
         table = {"x": inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32, copy=False)}
@@ -160,7 +164,10 @@ def _require_codes(levels: tuple[str, ...], count: int) -> None:
 def _array(values: Any) -> NDArray[Any]:
     if hasattr(values, "detach"):
         return np.asarray(values.detach().cpu().numpy())
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise OptionError("option.array-kind", found=type(values).__name__) from error
     if array.dtype == object and array.ndim != 1:
         raise OptionError("option.array-kind", found=type(values).__name__)
     return array

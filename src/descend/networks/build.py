@@ -41,7 +41,7 @@ def build(
     if inputs == 0:
         raise OptionError("option.hypothesis-inputs")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % 2**63)
         if isinstance(hypothesis, str):
             architecture = parse_architecture(hypothesis)
             title = str(architecture)
