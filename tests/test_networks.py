@@ -25,6 +25,7 @@ from descend.errors import DescendError, OptionError
 from descend.labs import all_labs
 from descend.labs.runner import agrees, recipe_of, train
 from descend.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
+from descend.networks.build import class_in_file
 from descend.networks.training import device_of
 from descend.stating import of_module
 
@@ -518,6 +519,7 @@ def test_a_checkpoint_is_of_its_columns_and_its_module_and_of_no_more_epochs(cho
 def test_numbers_and_settings_that_no_network_can_take_are_refused():
     cases = [
         ((X * 1e300, NUMBERS), {}, "fit.not-finite"),
+        ((X, NUMBERS * 1e300), {}, "fit.not-finite"),
         ((X[:0], NUMBERS[:0]), {}, "design.empty-stream"),
         (([["a", "b", "c"]] * 60, NUMBERS[:60]), {}, "option.array-kind"),
         (([[1, 2, 3], [1]] * 30, NUMBERS[:60]), {}, "option.array-kind"),
@@ -539,6 +541,27 @@ def test_a_network_is_not_foretold(noisy):
         with pytest.raises(DescendError) as caught:
             look("y ~ a", noisy, hypothesis="mlp(2)")
         assert caught.value.code == "option.not-foretold"
+
+
+def test_a_file_with_a_class_may_print_hold_dataclasses_and_have_any_ending(tmp_path, capsys):
+    for name in ("net.py", "net.txt"):
+        (tmp_path / name).write_text(
+            "from __future__ import annotations\nimport dataclasses\nfrom torch import nn\nprint('hello')\n"
+            "@dataclasses.dataclass\nclass Size:\n    width: int = 3\nclass Net(nn.Linear):\n    pass\n"
+        )
+        assert class_in_file(f"{tmp_path / name}:Net(3, 1)").weight.shape == (1, 3)
+    assert capsys.readouterr().out == ""
+    (tmp_path / "leaves.py").write_text("raise SystemExit(3)")
+    with pytest.raises(OptionError) as caught:
+        class_in_file(f"{tmp_path / 'leaves.py'}:Net")
+    assert caught.value.code == "option.module-fails"
+
+
+def test_a_class_that_cannot_be_made_is_no_contradiction_in_the_file(noisy, tmp_path):
+    path = descend.fit("y ~ a + b", noisy, hypothesis=nn.Linear(2, 1), epochs=1).save(tmp_path / "net.safetensors")
+    with pytest.raises(DescendError) as caught:
+        descend.load(path, module=nn.Linear)
+    assert caught.value.code == "model.other-module"
 
 
 # ---- what is refused

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,18 +76,20 @@ def class_in_file(text: str) -> Any:
 
     Without parentheses the class is returned as it is. Raises OptionError.
     """
+    import importlib.machinery
     import importlib.util
 
     path, _, call = text.rpartition(":")
     if not path or not Path(path).is_file():
         raise OptionError("option.module-file", value=text, path=path or text)
     name, positional, keywords = parse_call(call)
-    spec = importlib.util.spec_from_file_location(f"descend_user_{Path(path).stem}", path)
+    loader = importlib.machinery.SourceFileLoader(f"descend_user_{Path(path).stem}", path)
+    spec = importlib.util.spec_from_loader(loader.name, loader)
     assert spec is not None
-    assert spec.loader is not None
-    code = importlib.util.module_from_spec(spec)
+    code = sys.modules[loader.name] = importlib.util.module_from_spec(spec)  # where dataclasses look for their module
     try:
-        spec.loader.exec_module(code)
+        with contextlib.redirect_stdout(sys.stderr):  # what the file prints is no part of our output
+            loader.exec_module(code)
         made = getattr(code, name, None)
         if not (isinstance(made, type) and is_module(made)):
             raise OptionError("option.module-class", path=path, name=name)
@@ -135,7 +139,7 @@ def _last_called(body: torch.nn.Module) -> torch.nn.Module | None:
         return body
     try:
         graph = fx.Tracer().trace(body)
-    except Exception:  # noqa: BLE001  a body whose way depends on its numbers cannot be traced
+    except Exception:  # a body whose way depends on its numbers cannot be traced
         return None
     last = next(node for node in graph.nodes if node.op == "output").args[0]
     return body.get_submodule(str(last.target)) if isinstance(last, fx.Node) and last.op == "call_module" else None
