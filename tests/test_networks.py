@@ -25,6 +25,7 @@ from descend.errors import DescendError, OptionError
 from descend.labs import all_labs
 from descend.labs.runner import agrees, recipe_of, train
 from descend.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
+from descend.networks.build import class_in_file
 from descend.networks.training import device_of
 from descend.stating import of_module
 
@@ -396,6 +397,171 @@ def test_a_checkpoint_of_another_run_is_refused(noisy, tmp_path):
     with pytest.raises(DescendError) as caught:
         descend.fit("y ~ a", noisy, **chosen)
     assert caught.value.code.startswith("model.")
+
+
+class Coming(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        return iter(zip(torch.tensor(X).float(), torch.tensor(NUMBERS).float(), strict=True))
+
+
+def test_the_loss_of_a_stream_is_the_mean_over_the_rows_that_come():
+    rows = torch.utils.data.TensorDataset(torch.tensor(X).float(), torch.tensor(NUMBERS).float())
+    net, chosen = nn.Linear(3, 1), {"optimizer": "sgd", "epochs": 2}
+    whole = descend.fit(net, X, NUMBERS, test="none", **chosen).history.loss
+    part = descend.fit(net, X[:224], NUMBERS[:224], test="none", **chosen).history.loss
+    np.testing.assert_allclose(descend.fit(net, Coming(), **chosen).history.loss, whole, rtol=1e-5)
+    loader = torch.utils.data.DataLoader(rows, batch_size=32, drop_last=True)
+    streamed = descend.fit(net, loader, **chosen).history
+    assert streamed.loss[0] == pytest.approx(part[0], rel=1e-5)
+    assert np.isnan(streamed.gradient_norm).all()  # batches were seen, and no gradient of all rows
+    held = descend.fit(net, rows, batch_size=32, **chosen)
+    assert held.history.loss[0] > held.history.loss[1]
+
+
+def test_a_data_set_s_classes_are_codes_or_booleans():
+    inputs = torch.tensor(X).float()
+    yes = torch.utils.data.TensorDataset(inputs, torch.tensor(X[:, 0] > 0))
+    model = descend.fit(nn.Linear(3, 1), yes, lr=0.1, epochs=20)
+    assert model.verification.scores[0]["hypothesis"]["accuracy"] > 0.8
+    assert model.predict({"x1": [3.0], "x2": [0.0], "x3": [0.0]}).tolist() == [True]
+    for codes in (CODES + 1, CODES - 1):
+        with pytest.raises(DescendError) as caught:
+            descend.fit(nn.Linear(3, 3), torch.utils.data.TensorDataset(inputs, torch.tensor(codes)), test="none")
+        assert caught.value.code == "design.stream-classes"
+
+
+class Broken(torch.utils.data.Dataset):
+    def __len__(self):
+        return 60
+
+    def __getitem__(self, index):
+        return X[index, : 1 + index % 3], 1.0
+
+
+def test_what_a_data_set_raises_is_told_and_a_loader_s_own_settings_are_not_asked_twice():
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(NUMBERS)))
+    for stream, chosen, code in [
+        (Broken(), {}, "design.stream-fails"),
+        (loader, {"batch_size": 8}, "option.stream-setting"),
+    ]:
+        with pytest.raises(DescendError) as caught:
+            descend.fit(nn.Linear(3, 1), stream, epochs=1, **chosen)
+        assert caught.value.code == code
+
+
+class Held(nn.Module):
+    """Its layers are held in another order than they are called in."""
+
+    def __init__(self, last):
+        super().__init__()
+        self.first, self.second, self.squash, self.last = nn.Linear(3, 4), nn.Linear(4, 1), nn.Sigmoid(), last
+
+    def forward(self, X):
+        Z = self.second(self.squash(self.first(X)))
+        return self.squash(Z) if self.last else Z
+
+
+def test_a_module_is_judged_by_the_layer_that_is_called_last_not_held_last():
+    assert descend.fit(Held(last=False), X, NUMBERS, epochs=1).history.loss[0] > 0
+    with pytest.raises(DescendError) as caught:
+        descend.fit(Held(last=True), X, NUMBERS, epochs=1)
+    assert caught.value.code == "option.module-squashed"
+
+
+class Failing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        raise ValueError("no")
+
+
+def test_what_a_module_or_a_loss_raises_is_told():
+    frozen, made = nn.Linear(3, 1).requires_grad_(False), nn.Linear(3, 1)
+    cases = [
+        (nn.Linear(5, 1), {}, "design.module-fails"),
+        (nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 1)), {"batch_size": 1}, "design.module-fails"),
+        (nn.LSTM(3, 1), {}, "design.module-outputs"),
+        (nn.LazyLinear(1), {}, "option.module-lazy"),
+        (frozen, {}, "option.module-frozen"),
+        (nn.Flatten(), {}, "option.module-frozen"),
+        (Failing, {}, "option.module-arguments"),
+        (made, {"loss": nn.MSELoss(reduction="none")}, "option.loss-shape"),
+        (made, {"loss": lambda Z, Y: Z / 0 + None}, "option.loss-fails"),
+        (made, {"optimizer": torch.optim.LBFGS(made.parameters())}, "option.optimizer-kind"),
+        (made, {"optimizer": torch.optim.SGD(made.parameters(), lr=0.1), "lr": 0.5}, "option.no-effect"),
+        (made, {"optimizer": torch.optim.SGD(made.parameters(), lr=0.1), "momentum": 0.5}, "option.no-effect"),
+        (made, {"optimizer": torch.optim.SGD(made.parameters(), lr=0.1), "weight_decay": 0.5}, "option.no-effect"),
+    ]
+    for module, chosen, code in cases:
+        with pytest.raises(DescendError) as caught:
+            descend.fit(module, X, NUMBERS, epochs=1, **chosen)
+        assert caught.value.code == code
+        assert caught.value.tell("ko")
+
+
+@pytest.mark.parametrize("chosen", [{"hypothesis": "mlp(4)"}, {"lr": 0.1, "batch_size": 16}])
+def test_a_checkpoint_is_of_its_columns_and_its_module_and_of_no_more_epochs(chosen, noisy, tmp_path, monkeypatch):
+    monkeypatch.setattr("descend.solvers.checkpoints.EVERY", 0.0)
+    kept = {"checkpoint": tmp_path / "run.safetensors", "resume": True, "test": "none"}
+    descend.fit("y ~ a", noisy, epochs=6, **chosen, **kept)
+    other = {**{name: noisy[name] for name in ("y", "b")}, "a": np.asarray(noisy["b"])}
+    for table, epochs, code in [(other, 6, "other-run"), (noisy, 3, "run-beyond")]:
+        with pytest.raises(DescendError) as caught:
+            descend.fit("y ~ a", table, epochs=epochs, **chosen, **kept)
+        assert caught.value.code == f"option.{code}"
+    kept["checkpoint"] = tmp_path / "module.safetensors"
+    descend.fit(nn.Linear(3, 1), X, NUMBERS, epochs=3, **kept)
+    for module in (nn.Linear(3, 1), nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))):
+        with pytest.raises(DescendError) as caught:
+            descend.fit(module, X, NUMBERS, epochs=3, **kept)
+        assert caught.value.code == "option.other-run"
+
+
+def test_numbers_and_settings_that_no_network_can_take_are_refused():
+    cases = [
+        ((X * 1e300, NUMBERS), {}, "fit.not-finite"),
+        ((X, NUMBERS * 1e300), {}, "fit.not-finite"),
+        ((X[:0], NUMBERS[:0]), {}, "design.empty-stream"),
+        (([["a", "b", "c"]] * 60, NUMBERS[:60]), {}, "option.array-kind"),
+        (([[1, 2, 3], [1]] * 30, NUMBERS[:60]), {}, "option.array-kind"),
+        ((X + 1j, NUMBERS), {}, "option.array-kind"),
+        ((X, NUMBERS), {"seed": 1.5}, "option.not-negative"),
+        ((X, NUMBERS), {"seed": "a"}, "option.not-negative"),
+        ((X, NUMBERS), {"epochs": float("inf")}, "option.count"),
+        ((X, NUMBERS), {"epochs": "x"}, "option.count"),
+    ]
+    for arrays, chosen, code in cases:
+        with pytest.raises(DescendError) as caught:
+            descend.fit(nn.Linear(3, 1), *arrays, **{"epochs": 1, **chosen})
+        assert caught.value.code == code
+    assert descend.fit("y ~ a", {"a": X[:, 0], "y": NUMBERS}, hypothesis="mlp(2)", epochs=1, seed=2**70).network
+
+
+def test_a_network_is_not_foretold(noisy):
+    for look in (descend.forecast, descend.trajectory):
+        with pytest.raises(DescendError) as caught:
+            look("y ~ a", noisy, hypothesis="mlp(2)")
+        assert caught.value.code == "option.not-foretold"
+
+
+def test_a_file_with_a_class_may_print_hold_dataclasses_and_have_any_ending(tmp_path, capsys):
+    for name in ("net.py", "net.txt"):
+        (tmp_path / name).write_text(
+            "from __future__ import annotations\nimport dataclasses\nfrom torch import nn\nprint('hello')\n"
+            "@dataclasses.dataclass\nclass Size:\n    width: int = 3\nclass Net(nn.Linear):\n    pass\n"
+        )
+        assert class_in_file(f"{tmp_path / name}:Net(3, 1)").weight.shape == (1, 3)
+    assert capsys.readouterr().out == ""
+    (tmp_path / "leaves.py").write_text("raise SystemExit(3)")
+    with pytest.raises(OptionError) as caught:
+        class_in_file(f"{tmp_path / 'leaves.py'}:Net")
+    assert caught.value.code == "option.module-fails"
+
+
+def test_a_class_that_cannot_be_made_is_no_contradiction_in_the_file(noisy, tmp_path):
+    path = descend.fit("y ~ a + b", noisy, hypothesis=nn.Linear(2, 1), epochs=1).save(tmp_path / "net.safetensors")
+    with pytest.raises(DescendError) as caught:
+        descend.load(path, module=nn.Linear)
+    assert caught.value.code == "model.other-module"
 
 
 # ---- what is refused

@@ -111,15 +111,32 @@ def fit(
 
 
 def mark_of(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
-    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows' targets.
+    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows.
 
     A run can be taken up again for more epochs, but under a schedule that is spread over all of them.
     """
-    targets = hashlib.sha256(problem.target.encode(problem.data.take(rows)).tobytes()).hexdigest()[:16]
+    data = problem.data.take(rows)
+    columns = [*data.numbers.values(), *data.images.values()]
+    texts = ["\0".join(map(str, labels.to_list())).encode() for labels in data.labels.values()]
+    marks = {
+        "targets": _digest(problem.target.encode(data)),
+        "columns": _digest(*columns, *texts),
+    }
+    if hasattr(recipe.hypothesis, "state_dict") and not isinstance(recipe.hypothesis, type):
+        state = recipe.hypothesis.state_dict()
+        marks["module"] = _digest(str(recipe.hypothesis).encode(), *(np.array(t.tolist()) for t in state.values()))
     settings = recipe.changes()
     if recipe.schedule != "cosine":
         settings.pop("epochs", None)
-    return {**settings, "formula": problem.hypothesis.text, "rows": int(rows.size), "targets": targets}
+    return {**settings, "formula": problem.hypothesis.text, "rows": int(rows.size), **marks}
+
+
+def _digest(*parts: NDArray[Any] | bytes) -> str:
+    """Return a short checksum of arrays and texts."""
+    made = hashlib.sha256()
+    for part in parts:
+        made.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
+    return made.hexdigest()[:16]
 
 
 def _unheard(forecast: Forecast) -> None:

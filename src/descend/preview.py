@@ -97,6 +97,8 @@ def stated(
 ) -> tuple[Recipe, Design, RowsObjective, Floats]:
     """Go down the road to the recipe, the design, the objective over all rows and its start (flat)."""
     recipe = recipe or Recipe(**settings)
+    if recipe.networked:
+        raise OptionError("option.not-foretold")
     problem = Problem.of(formula, table, recipe)
     design, objective = problem.objective(np.arange(len(problem.data)), recipe)
     return recipe, design, objective, recipe.start(design.names, objective.outputs)

@@ -25,6 +25,7 @@ BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
 OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision", "workers")
+OF_OPTIMIZERS = ("lr", "momentum", "nesterov", "weight_decay")  # an optimizer given as an object has them itself
 OF_EQUATIONS = ("l2", "tolerance", "init")
 
 
@@ -114,7 +115,8 @@ class Recipe:
             raise OptionError("option.ddof", value=self.ddof)
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or value != int(value) or value < 1):
+            whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isfinite(value)
+            if value is not None and (not whole or value != int(value) or value < 1):
                 raise OptionError("option.count", name=name, value=value)
         for name in ("l2", "tolerance", "weight_decay", "clip"):
             value = getattr(self, name)
@@ -123,7 +125,8 @@ class Recipe:
         if not 0 < self.validation < 1:
             raise OptionError("option.share", name="validation", value=self.validation)
         for name in ("seed", "workers"):
-            if getattr(self, name) < 0:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
                 raise OptionError("option.not-negative", name=name, value=getattr(self, name))
         if isinstance(self.init, str) and self.init not in ("zeros", "normal"):
             raise OptionError("option.init", value=self.init)
@@ -146,6 +149,8 @@ class Recipe:
             **dict.fromkeys(OF_NETWORKS, (self.networked, "hypothesis mlp, cnn")),
             **dict.fromkeys(OF_EQUATIONS, (not self.networked, "hypothesis linear")),
         }
+        if not isinstance(self.optimizer, str):
+            needs |= dict.fromkeys(OF_OPTIMIZERS, (False, "optimizer adam, sgd, ..."))
         defaults = {f.name: f.default for f in fields(self)}
         for name, (met, needed) in needs.items():
             if not met and not _same(getattr(self, name), defaults[name]):

@@ -46,7 +46,10 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
         formula, table, settings = stated(data, targets, module, settings)
         recipe = Recipe(**{**settings, "hypothesis": module})
         return Stated(Problem.of(formula, table, recipe), recipe)
-    for name in ("patience", "standardize"):
+    from torch.utils.data import DataLoader
+
+    of_loaders = ("batch_size", "drop_last", "workers") if isinstance(data, DataLoader) else ()
+    for name in ("patience", "standardize", *of_loaders):
         if settings.get(name):
             raise OptionError("option.stream-setting", name=name)
     test, seed = settings.get("test", "auto"), settings.get("seed", 0)
@@ -54,9 +57,11 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
     formula, table, settings = stated(*seen(fitted), module, settings)
     recipe = Recipe(**{**settings, "hypothesis": module, "test": "none"})
     problem = replace(Problem.of(formula, table, recipe), stream=fitted)
-    if problem.target.levels:  # the first rows need not hold every class; a stream's codes are the classes
-        count = _width(module) or len(problem.target.levels)
-        levels = tuple(map(str, range(max(count, 2))))
+    if problem.target.levels and problem.target.label_kind != "boolean":
+        # the first rows need not hold every class; a stream's codes are the classes
+        count = max(_width(module) or len(problem.target.levels), 2)
+        _require_codes(problem.target.levels, count)
+        levels = tuple(map(str, range(count)))
         problem = replace(problem, target=replace(problem.target, levels=levels))
     held = None if kept is None else stated(*seen(kept, most=None), module, settings)[1]
     return Stated(problem, recipe, held)
@@ -82,13 +87,17 @@ def stated(X: Any, y: Any, module: Any, settings: dict[str, Any]) -> tuple[str, 
     predicted. Unless the settings say otherwise, X goes to the module as it is.
     """
     inputs, targets = _array(X), _array(y)
+    if inputs.dtype.kind not in "fiub":
+        raise OptionError("option.array-kind", found=type(X).__name__)
     if inputs.ndim == 0 or targets.ndim == 0 or len(inputs) != len(targets):
         shapes = ("x".join(map(str, np.shape(array))) for array in (inputs, targets))
         raise DesignError("design.unequal-arrays", inputs=next(shapes), targets=next(shapes))
+    if not len(inputs):
+        raise DesignError("design.empty-stream")
     if inputs.ndim == 1:
         inputs = inputs[:, None]
     table: dict[str, Any] = {}
-    if inputs.ndim == 2 and inputs.shape[1] <= NAMED and inputs.dtype.kind in "fiub":
+    if inputs.ndim == 2 and inputs.shape[1] <= NAMED:
         table = {f"x{index + 1}": inputs[:, index] for index in range(inputs.shape[1])}
     else:
         table = {"x": inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32, copy=False)}
@@ -137,16 +146,28 @@ def _pairs(data: Any) -> Iterator[tuple[Any, Any]]:
     loader = data if isinstance(data, torch.utils.data.DataLoader) else None
     if loader is None:
         loader = torch.utils.data.DataLoader(data, batch_size=256)
-    for batch in loader:
+    from descend.objectives.batches import given_batches
+
+    for batch in given_batches(loader):
         if not (isinstance(batch, (list, tuple)) and len(batch) == 2):
             raise DesignError("design.loader-pairs", found=type(batch).__name__)
         yield batch[0], batch[1]
 
 
+def _require_codes(levels: tuple[str, ...], count: int) -> None:
+    """Refuse classes of a stream that are not whole numbers from 0, as PyTorch's losses take them."""
+    foreign = [level for level in levels if not (level.isdecimal() and int(level) < count)]
+    if foreign:
+        raise DesignError("design.stream-classes", found=", ".join(foreign[:5]), last=count - 1)
+
+
 def _array(values: Any) -> NDArray[Any]:
     if hasattr(values, "detach"):
         return np.asarray(values.detach().cpu().numpy())
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise OptionError("option.array-kind", found=type(values).__name__) from error
     if array.dtype == object and array.ndim != 1:
         raise OptionError("option.array-kind", found=type(values).__name__)
     return array

@@ -165,7 +165,8 @@ def learn_target(hypothesis: Hypothesis, family: Family, data: Columns) -> Targe
         for expression in hypothesis.targets:
             undo(expression, np.ones(1))
         target = Target(family, hypothesis.targets, columns, ())
-        return replace(target, spreads=tuple(target.encode(data).std(axis=0).tolist()))
+        with np.errstate(over="ignore"):
+            return replace(target, spreads=tuple(target.encode(data).std(axis=0).tolist()))
     levels = level_list(columns[0], data)
     if len(levels) < 2:
         raise DesignError("design.one-class", column=columns[0], level="".join(levels))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +43,7 @@ def build(
     if inputs == 0:
         raise OptionError("option.hypothesis-inputs")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % 2**63)
         if isinstance(hypothesis, str):
             architecture = parse_architecture(hypothesis)
             title = str(architecture)
@@ -55,6 +57,8 @@ def build(
             body = _made(hypothesis, inputs, outputs)
             title = type(body).__name__
             _refuse_squashed(body)
+            if any(type(tensor).__name__ == "UninitializedParameter" for tensor in body.parameters()):
+                raise OptionError("option.module-lazy", name=title)
     centre, spread = moments if moments is not None else (np.zeros(outputs), np.ones(outputs))
     shape, pictures = (None, False) if image is None else (image.shape, image.pictures)
     return Network(body, outputs, centre, spread, intercept, title, shape, pictures, isinstance(hypothesis, str))
@@ -72,25 +76,27 @@ def class_in_file(text: str) -> Any:
 
     Without parentheses the class is returned as it is. Raises OptionError.
     """
+    import importlib.machinery
     import importlib.util
 
     path, _, call = text.rpartition(":")
     if not path or not Path(path).is_file():
         raise OptionError("option.module-file", value=text, path=path or text)
     name, positional, keywords = parse_call(call)
-    spec = importlib.util.spec_from_file_location(f"descend_user_{Path(path).stem}", path)
+    loader = importlib.machinery.SourceFileLoader(f"descend_user_{Path(path).stem}", path)
+    spec = importlib.util.spec_from_loader(loader.name, loader)
     assert spec is not None
-    assert spec.loader is not None
-    code = importlib.util.module_from_spec(spec)
+    code = sys.modules[loader.name] = importlib.util.module_from_spec(spec)  # where dataclasses look for their module
     try:
-        spec.loader.exec_module(code)
+        with contextlib.redirect_stdout(sys.stderr):  # what the file prints is no part of our output
+            loader.exec_module(code)
         made = getattr(code, name, None)
         if not (isinstance(made, type) and is_module(made)):
             raise OptionError("option.module-class", path=path, name=name)
         return made if positional is None else made(*positional, **keywords)
     except OptionError:
         raise
-    except Exception as error:  # whatever the user's own code raises
+    except (Exception, SystemExit) as error:  # whatever the user's own code raises
         reason = f"{type(error).__name__}: {error}"
         raise OptionError("option.module-fails", path=path, name=name, reason=reason[:300]) from error
 
@@ -105,16 +111,38 @@ def _made(hypothesis: Any, inputs: int, outputs: int) -> torch.nn.Module:
     given = {"inputs": inputs, "outputs": outputs}
     try:
         made: torch.nn.Module = hypothesis(**{name: value for name, value in given.items() if name in takes})
-    except TypeError as error:
-        raise OptionError("option.module-arguments", name=hypothesis.__name__, reason=str(error)) from error
+    except Exception as error:  # whatever the user's own code raises
+        reason = str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
+        raise OptionError("option.module-arguments", name=hypothesis.__name__, reason=reason[:300]) from error
     return made
 
 
 def _refuse_squashed(body: torch.nn.Module) -> None:
     """A body that ends in a sigmoid or a softmax gives probabilities, where the losses take logits."""
-    layers = [layer for layer in body.modules() if not list(layer.children())]
-    if layers and type(layers[-1]).__name__ in SQUASHING:
-        raise OptionError("option.module-squashed", name=type(layers[-1]).__name__)
+    if not any(type(layer).__name__ in SQUASHING for layer in body.modules()):
+        return
+    name = type(_last_called(body)).__name__
+    if name in SQUASHING:
+        raise OptionError("option.module-squashed", name=name)
+
+
+def _last_called(body: torch.nn.Module) -> torch.nn.Module | None:
+    """Return the layer that gives a body's output, None where that cannot be told without calling it.
+
+    Layers are held in any order, so that the last one held need not be the last one called.
+    """
+    from torch import fx, nn
+
+    while isinstance(body, nn.Sequential) and len(body):
+        body = body[-1]
+    if not list(body.children()):
+        return body
+    try:
+        graph = fx.Tracer().trace(body)
+    except Exception:  # a body whose way depends on its numbers cannot be traced
+        return None
+    last = next(node for node in graph.nodes if node.op == "output").args[0]
+    return body.get_submodule(str(last.target)) if isinstance(last, fx.Node) and last.op == "call_module" else None
 
 
 def _mlp(architecture: Architecture, inputs: int, outputs: int, bias: bool) -> torch.nn.Module:

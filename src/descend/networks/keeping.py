@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.errors import ModelError
+from descend.errors import ModelError, OptionError
 from descend.networks.build import build, is_module
 from descend.networks.network import Network, require_torch
 
@@ -51,7 +51,10 @@ def restored(
         with torch.device("meta"):
             network = build(title, design, target, moments=moments)
     else:
-        network = build(module, design, target, moments=moments)
+        try:
+            network = build(module, design, target, moments=moments)
+        except OptionError as error:
+            raise ModelError("model.other-module", file=file, name=title) from error
     wanted = {name: tuple(tensor.shape) for name, tensor in network.body.state_dict().items()}
     if wanted != {name: _shape(array, wanted.get(name)) for name, array in kept.items()}:
         if named:

@@ -56,13 +56,21 @@ class Network:
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return rows x outputs; X is rows x the design's columns without the intercept's, on the body's device.
 
-        Raises DesignError where the body gives another shape.
+        Raises DesignError where the body gives another shape, or fails.
         """
-        Z: torch.Tensor = self.body(self._shaped(X))
+        shaped = self._shaped(X)
+        try:
+            Z: torch.Tensor = self.body(shaped)
+        except Exception as error:  # whatever the user's own code raises
+            given, reason = " x ".join(map(str, shaped.shape)), f"{type(error).__name__}: {error}"[:300]
+            raise DesignError("design.module-fails", name=self.title, shape=given, reason=reason) from error
+        if not require_torch().is_tensor(Z):
+            expected = f"{len(X)} x {self.outputs}"
+            raise DesignError("design.module-outputs", found=type(Z).__name__, expected=expected)
         if Z.ndim == 1:
             Z = Z[:, None]
         if Z.ndim != 2 or Z.shape != (len(X), self.outputs):
-            found = " x ".join(map(str, Z.shape))
+            found = " x ".join(map(str, Z.shape)) or "1"
             raise DesignError("design.module-outputs", found=found, expected=f"{len(X)} x {self.outputs}")
         if self.spread.any() and (self.centre.any() or (self.spread != 1).any()):
             return Z * Z.new_tensor(self.spread) + Z.new_tensor(self.centre)

@@ -46,7 +46,8 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
     torch = require_torch()
     moments = None
     if target.family == "linear" and recipe.standardize and (callable(recipe.loss) or _standardised(recipe)):
-        spread = Y.std(axis=0)
+        with np.errstate(over="ignore"):  # what does not fit is refused at the first loss
+            spread = Y.std(axis=0)
         moments = Y.mean(axis=0) * design.hypothesis.intercept, np.where(spread > 0, spread, 1.0)
     network = build(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)
     network.body.to(device_of(recipe.device), getattr(torch, recipe.arithmetic))
@@ -134,6 +135,8 @@ def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
     One given as an object is copied, with the network's parameters in place of those it was made for.
     """
     torch = require_torch()
+    if not network.parameters:
+        raise OptionError("option.module-frozen", name=network.title)
     if not isinstance(recipe.optimizer, str):
         return _rebound(recipe.optimizer, recipe.hypothesis, network)
     kinds = {name.lower(): kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
@@ -166,7 +169,8 @@ def _standardised(recipe: Recipe) -> bool:
 
 def _rebound(optimizer: Any, hypothesis: Any, network: Network) -> Optimizer:
     torch = require_torch()
-    if not isinstance(optimizer, torch.optim.Optimizer) or not isinstance(hypothesis, torch.nn.Module):
+    unfit = type(optimizer).__name__.lower() in NOT_BY_NAME
+    if unfit or not isinstance(optimizer, torch.optim.Optimizer) or not isinstance(hypothesis, torch.nn.Module):
         raise OptionError("option.optimizer-kind", found=type(optimizer).__name__)
     old, new = list(hypothesis.parameters()), list(network.body.parameters())
     memo: dict[int, Any] = {id(before): after for before, after in zip(old, new, strict=True)}

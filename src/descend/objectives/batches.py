@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader, IterableDataset
 
 from descend.errors import DesignError
 
@@ -97,7 +98,7 @@ class Streamed:
     def __init__(self, data: Any, like: torch.Tensor, *, scale: int = 1, workers: int = 0) -> None:
         self.data, self.like, self.scale, self.workers = data, like, scale, workers
         self.targets = 1
-        dataset = getattr(data, "dataset", data)
+        dataset = data.dataset if isinstance(data, DataLoader) else data
         self.rows = len(dataset) if hasattr(dataset, "__len__") else 0
 
     def blocks(self) -> Iterator[Pair]:
@@ -107,12 +108,10 @@ class Streamed:
     def batches(self, size: int | None, *, drop_last: bool = False, least: int = 1) -> Iterator[Pair]:
         """Yield the batches of an epoch."""
         for X, Y in self._read(self._loader(size or max(self.rows, 1), shuffle=True, drop_last=drop_last)):
-            if len(Y) >= least:
+            if len(Y) >= least or size == 1:
                 yield X, Y
 
     def _loader(self, size: int, *, shuffle: bool, drop_last: bool) -> Any:
-        from torch.utils.data import DataLoader, IterableDataset
-
         if isinstance(self.data, DataLoader):
             return self.data
         shuffle = shuffle and not isinstance(self.data, IterableDataset)
@@ -120,10 +119,24 @@ class Streamed:
 
     def _read(self, loader: Any) -> Iterator[Pair]:
         rows = 0
-        for batch in loader:
+        for batch in given_batches(loader):
             if not (isinstance(batch, (list, tuple)) and len(batch) == 2):
                 raise DesignError("design.loader-pairs", found=type(batch).__name__)
             X, Y = (torch.as_tensor(part).to(self.like.device, self.like.dtype) for part in batch)
             rows += len(Y)
             yield X.reshape(len(X), -1) / self.scale, Y.reshape(len(Y), -1)
         self.rows = rows
+
+
+def given_batches(loader: Any) -> Iterator[Any]:
+    """Yield a loader's batches; raises DesignError for whatever the user's data set raises."""
+    batches = iter(loader)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"[:300]
+            raise DesignError("design.stream-fails", reason=reason) from error
+        yield batch

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from descend.errors import OptionError
 from descend.losses import Huber
 
 if TYPE_CHECKING:
@@ -74,31 +75,37 @@ class ModuleObjective:
         self.network.load(w)
         body = self.network.body
         body.zero_grad(set_to_none=True)
-        total = 0.0
+        total, rows = 0.0, 0
         with self.network.resting():
             for X, Y in self.source.blocks():
-                part = self._part(X, Y)
+                part = self._sum(X, Y)
                 part.backward()  # type: ignore[no-untyped-call]
                 total += float(part.detach())
+                rows += len(Y)
         parts = [
             np.zeros(tensor.numel()) if tensor.grad is None else tensor.grad.double().cpu().numpy().ravel()
             for tensor in self.network.tensors()
         ]
         body.zero_grad(set_to_none=True)
-        return total, np.concatenate(parts)
+        share = max(rows, 1) if self.mean else 1
+        return total / share, np.concatenate(parts) / share
 
     def curvature_limit(self) -> None:
         """A network's curvature has no limit that is known."""
 
     def here(self) -> float:
         """Return the loss of the network as it is, dropout and the like off."""
+        total, rows = 0.0, 0
         with self.network.resting(), torch.inference_mode():
-            return float(sum(float(self._part(X, Y)) for X, Y in self.source.blocks()))
+            for X, Y in self.source.blocks():
+                total += float(self._sum(X, Y))
+                rows += len(Y)
+        return total / max(rows, 1) if self.mean else total
 
-    def _part(self, X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
-        """Return what a block of rows counts for in the whole loss."""
+    def _sum(self, X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        """Return a block's loss, times its rows where the whole loss is their mean."""
         loss = self.criterion(self.network.forward(X), Y)
-        return loss * (len(Y) / max(self.source.rows, 1)) if self.mean else loss
+        return loss * len(Y) if self.mean else loss
 
 
 def criterion_of(loss: Loss) -> Criterion:
@@ -111,7 +118,18 @@ def criterion_of(loss: Loss) -> Criterion:
 
 def user_criterion(given: Any, classes: bool) -> Criterion:
     """Return a user's own loss: a callable of logits and targets; class codes are whole numbers, one a row."""
-    return lambda Z, Y: given(Z, Y[:, 0].long() if classes else Y)
+
+    def criterion(Z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        try:
+            loss: torch.Tensor = given(Z, Y[:, 0].long() if classes else Y)
+        except Exception as error:  # whatever the user's own code raises
+            raise OptionError("option.loss-fails", reason=f"{type(error).__name__}: {error}"[:300]) from error
+        if not torch.is_tensor(loss) or loss.numel() != 1:
+            found = " x ".join(map(str, loss.shape)) if torch.is_tensor(loss) else type(loss).__name__
+            raise OptionError("option.loss-shape", found=found)
+        return loss
+
+    return criterion
 
 
 _CRITERIA: dict[str, Criterion] = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from descend.errors import FitError
 from descend.solvers.record import Record
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 FEW_ROWS = 256
 SMALL_WORK = 30_000_000  # rows times parameters of a step
+LARGEST_SEED = 2**63
 NORMS = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.instancenorm._InstanceNorm)
 
 
@@ -55,7 +57,7 @@ def backprop(
     """
     network = objective.network
     record, first = Record(epochs, network.state().size), 0
-    if checkpoint is not None and (kept := checkpoint.load()) is not None:
+    if checkpoint is not None and (kept := checkpoint.load(epochs)) is not None:
         first = kept.epoch
         record.restore(kept.record)
         _take_up(network.body, optimizer, kept.state, kept.facts)
@@ -69,6 +71,8 @@ def backprop(
                 if checkpoint is not None and epoch > first:
                     checkpoint.save(epoch, record, _arrays(network.body, optimizer), _facts(optimizer))
                 loss = objective.here()
+                if epoch == 0 and not np.isfinite(loss):
+                    raise FitError("fit.not-finite", dtype=str(network.reference().dtype).removeprefix("torch."))
                 held_out = None if validation is None else validation.here()
                 record.note(epoch, network.state(), loss, np.nan, held_out)
                 if epoch == epochs:
@@ -129,7 +133,7 @@ class _Stepper:
             Z = objective.network.forward(X)
         loss = objective.criterion(Z.to(Y.dtype), Y)
         self.scaler.scale(loss / objective.unit).backward()  # type: ignore[no-untyped-call]
-        slope = torch.zeros(())
+        slope = torch.tensor(torch.nan)
         if self.clip is not None or len(Y) == objective.rows:
             self.scaler.unscale_(self.optimizer)
             norms = [tensor.grad.norm() for tensor in self.parameters if tensor.grad is not None]
@@ -151,6 +155,7 @@ def _own_randomness() -> Iterator[None]:
 
 def _draw_from(seed: int) -> None:
     """Seed PyTorch's generators; ``torch.manual_seed`` takes a millisecond where there is no cuda."""
+    seed %= LARGEST_SEED
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(seed)

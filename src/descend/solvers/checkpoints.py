@@ -46,11 +46,11 @@ class Checkpoint:
         self.resumed_at: int | None = None
         self._written = -np.inf
 
-    def load(self) -> Kept | None:
-        """Return the run to take up; None where there is none.
+    def load(self, epochs: int) -> Kept | None:
+        """Return the run to take up for ``epochs`` epochs in all; None where there is none.
 
-        Raises ModelError for a file that is damaged or none of ours, OptionError (``option.other-run``) for that of
-        another run.
+        Raises ModelError for a file that is damaged or none of ours, OptionError for that of another run
+        (``option.other-run``) and of one that is beyond so many epochs (``option.run-beyond``).
         """
         if not self.resume or not self.path.exists():
             return None
@@ -60,6 +60,8 @@ class Checkpoint:
         different = [] if found is None else [key for key in keys if found.get(key) != self.mark.get(key)]
         if found is None or different:
             raise OptionError("option.other-run", path=str(self.path), different=", ".join(different) or "-")
+        if int(header["epoch"]) > epochs:
+            raise OptionError("option.run-beyond", path=str(self.path), epoch=int(header["epoch"]), epochs=epochs)
         parts: dict[str, Arrays] = {"record": {}, "state": {}}
         for name, array in arrays.items():
             part, _, key = name.partition(".")

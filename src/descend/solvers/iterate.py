@@ -57,7 +57,7 @@ def iterate(
     """
     w = np.array(w)
     record, state, first = Record(epochs, w.size), optimizer.init(w), 0
-    if checkpoint is not None and (kept := checkpoint.load()) is not None:
+    if checkpoint is not None and (kept := checkpoint.load(epochs)) is not None:
         first, w = kept.epoch, kept.state.pop("w")
         state = kept.state
         record.restore(kept.record)

@@ -38,12 +38,12 @@ class Record:
 
     def note(self, epoch: int, w: Floats, loss: float, slope: float, held_out: float | None = None) -> None:
         """Record the parameters ``w`` (copied where they are kept) as they are before the update of ``epoch``."""
+        self.losses.append(loss)
+        self.slopes.append(slope)
         if held_out is not None:
             self.validation_losses.append(held_out)
             if epoch == 0 or held_out < self.validation_losses[self.best_epoch]:
                 self.best_epoch, self.best_w = epoch, w.copy()
-        self.losses.append(loss)
-        self.slopes.append(slope)
         if epoch in self._wanted:
             self.snapshots[epoch] = w.copy()
         if np.isfinite(loss):
