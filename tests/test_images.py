@@ -490,7 +490,7 @@ def test_the_command_line_fits_tests_draws_and_reads_a_picture(tmp_path, capsys)
     assert len(out.split("\n")) < 60
     code, out, _ = called(capsys, "evaluate", model, small["t10k"])
     assert code == 0
-    assert "→ 9" in out
+    assert "taken for   0   1   2" in out
     assert "taken for" in out
     code, out, _ = called(capsys, "evaluate", model, small["t10k"], "--json")
     facts = json.loads(out)

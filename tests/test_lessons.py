@@ -307,7 +307,7 @@ def test_without_torch_the_remedies_of_networks_are_left_out_with_a_sentence(cap
     code, out, _ = called(capsys, "lab", "train-validation-test", "--lang", lang)
     assert code == 0
     assert word in " ".join(out.split())
-    assert "13" in out.splitlines()[-1]
+    assert "14" in out.splitlines()[-1]
 
 
 def test_a_note_within_a_check_is_told_in_the_readers_language(capsys, no_torch):

@@ -27,6 +27,7 @@ from descend.labs.runner import agrees, recipe_of, train
 from descend.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
 from descend.networks.build import class_in_file
 from descend.networks.training import device_of
+from descend.recipe import Recipe
 from descend.stating import of_module
 
 LABS = {lab.id: lab for lab in all_labs() if getattr(lab, "log", None) and lab.batch_size is None and not lab.rule}
@@ -759,3 +760,50 @@ def test_networks_read_nearly_all_unseen_digits(hypothesis, epochs, least):
     tested = model.evaluate(DIGITS / "mnist-t10k-images-idx3-ubyte.gz")
     assert tested.rows == 2000
     assert tested.scores[0]["hypothesis"]["accuracy"] >= least
+
+
+def test_a_module_at_its_optimum_may_rise_a_little_without_having_diverged():
+    module = nn.Linear(3, 1).double()
+    with torch.no_grad():
+        module.weight.copy_(torch.tensor([[1.0, -2.0, 0.5]]))
+        module.bias.fill_(3.0)
+    noise = 0.1 * np.random.default_rng(8).normal(size=240)
+    model = descend.fit(module, X, NUMBERS + noise, optimizer="adam", lr=0.001, epochs=30, dtype="float64", test="none")
+    assert model.history.stop == "epochs"
+
+
+def test_settings_that_would_do_nothing_are_refused(noisy):
+    cases = [({"clip": 0.0}, "option.clip"), ({"batch_size": 999, "drop_last": True}, "option.no-batch")]
+    for chosen, code in cases:
+        with pytest.raises(DescendError) as caught:
+            descend.fit("y ~ a", noisy, hypothesis="mlp(2)", epochs=2, **chosen)
+        assert caught.value.code == code
+    images = {"image": np.zeros((60, 8, 8), np.uint8), "label": ["a", "b"] * 30}
+    with pytest.raises(DescendError) as caught:
+        descend.fit("label ~ image", images, hypothesis="cnn(2, kernel=99)")
+    assert caught.value.code == "option.hypothesis-kernel"
+
+
+def test_a_network_has_no_intervals_and_a_checkpoint_is_no_model(noisy, tmp_path):
+    kept = tmp_path / "run.safetensors"
+    model = descend.fit("y ~ a", noisy, hypothesis="mlp(2)", epochs=2, checkpoint=kept)
+    with pytest.raises(DescendError) as caught:
+        model.intervals(noisy)
+    assert caught.value.code == "model.network-interval"
+    with pytest.raises(DescendError) as caught:
+        descend.load(kept)
+    assert caught.value.code == "model.checkpoint"
+
+
+def test_a_network_s_file_without_pytorch_says_what_to_install(noisy, tmp_path, monkeypatch):
+    path = descend.fit("y ~ a", noisy, hypothesis="mlp(2)", epochs=2).save(tmp_path / "net.safetensors")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(DescendError) as caught:
+        descend.load(path)
+    assert caught.value.code == "option.needs-extra"
+
+
+def test_a_recipe_and_a_stream_go_together():
+    dataset = torch.utils.data.TensorDataset(torch.tensor(X, dtype=torch.float32), torch.tensor(CODES))
+    model = descend.fit(nn.Linear(3, 3), dataset, recipe=Recipe(hypothesis="mlp", epochs=2, batch_size=32))
+    assert model.history.epochs == 2

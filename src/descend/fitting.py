@@ -59,7 +59,7 @@ def fit(
     the loss grows without bound.
     """
     if is_module(formula):
-        stated = of_module(formula, table, targets, settings if recipe is None else vars(recipe))
+        stated = of_module(formula, table, targets, settings if recipe is None else recipe.given())
     else:
         recipe = recipe or Recipe(**settings)
         stated = Stated(Problem.of(formula, table, recipe), recipe)

@@ -118,6 +118,8 @@ class Recipe:
             whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isfinite(value)
             if value is not None and (not whole or value != int(value) or value < 1):
                 raise OptionError("option.count", name=name, value=value)
+        if self.clip == 0:
+            raise OptionError("option.clip", value=self.clip)
         for name in ("l2", "tolerance", "weight_decay", "clip"):
             value = getattr(self, name)
             if value is not None and not (np.isfinite(value) and value >= 0):
@@ -209,6 +211,11 @@ class Recipe:
     def make_schedule(self, epochs: int | None = None) -> Schedule:
         """Return the schedule of the learning rate over so many epochs (None: ``length``)."""
         return Schedule(self.schedule, epochs or self.length, self.gamma, self.step_size, self.warmup)
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings that are not the defaults, as they are."""
+        made = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        return {name: value for name, (value, default) in made.items() if not _same(value, default)}
 
     def changes(self) -> dict[str, Any]:
         """Return the settings that differ from the defaults."""

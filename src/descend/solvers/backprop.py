@@ -105,7 +105,9 @@ def backprop(
     network.body.eval()
     name = type(optimizer).__name__.lower()
     restore = patience is not None and bool(record.validation_losses)
-    history = record.history(stop, network.state(), name, float(rates[0]), batch_size=batch_size, restore=restore)
+    history = record.history(
+        stop, network.state(), name, float(rates[0]), batch_size=batch_size, restore=restore, steady=False
+    )
     if batch_size is not None or history.diverged:
         return history  # a gradient of all rows costs as much as half an epoch
     slope = float(np.linalg.norm(objective.gradient(history.weights)))

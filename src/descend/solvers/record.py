@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 GROWN = 1 + 1e-9  # times the first loss: a run over all rows that ends above it has diverged
-GROWN_IN_BATCHES = 2.0
+GROWN_UNSTEADILY = 2.0  # in batches, or of a network that came near its optimum before
 
 
 class Record:
@@ -54,13 +54,24 @@ class Record:
         return patience is not None and epoch - self.best_epoch >= patience
 
     def history(
-        self, stop: Stop, w: Floats, optimizer: str, lr: float, *, batch_size: int | None, restore: bool
+        self,
+        stop: Stop,
+        w: Floats,
+        optimizer: str,
+        lr: float,
+        *,
+        batch_size: int | None,
+        restore: bool,
+        steady: bool = True,
     ) -> History:
-        """Return the record of a run that ended at ``w``, or with ``restore`` went back to its best held-out loss."""
+        """Return the record of a run that ended at ``w``, or with ``restore`` went back to its best held-out loss.
+
+        steady: whether a run over all rows that ends above its start has diverged, however little.
+        """
         recorded = len(self)
         loss, slopes = np.array(self.losses[:recorded]), np.array(self.slopes[:recorded])
         if stop in ("epochs", "early"):
-            worse = loss[-1] > loss[0] * (GROWN if batch_size is None else GROWN_IN_BATCHES)
+            worse = loss[-1] > loss[0] * (GROWN if steady and batch_size is None else GROWN_UNSTEADILY)
             if worse or not np.isfinite(loss[-1]):
                 stop = "diverged"
         final = recorded - 1
