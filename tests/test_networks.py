@@ -807,3 +807,42 @@ def test_a_recipe_and_a_stream_go_together():
     dataset = torch.utils.data.TensorDataset(torch.tensor(X, dtype=torch.float32), torch.tensor(CODES))
     model = descend.fit(nn.Linear(3, 3), dataset, recipe=Recipe(hypothesis="mlp", epochs=2, batch_size=32))
     assert model.history.epochs == 2
+
+
+def test_bytes_reach_a_module_as_pictures_or_as_they_are():
+    seen = {}
+
+    class Watching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = nn.LazyLinear(2)
+
+        def forward(self, X):
+            seen[X.shape[1:]] = float(X.max())
+            return self.last(X.flatten(1))
+
+    codes = np.arange(60) % 2
+    for shape in ((60, 4, 4), (60, 4, 4, 3), (60, 1, 4, 4)):
+        module = Watching()
+        module(torch.zeros(1, *((1, 4, 4) if len(shape) == 3 else (3, 4, 4) if shape[-1] == 3 else shape[1:])))
+        descend.fit(module, np.full(shape, 255, np.uint8), codes, epochs=1, test="none")
+    assert seen == {(1, 4, 4): 255.0, (3, 4, 4): 1.0}
+
+
+def test_whole_numbers_under_a_loss_of_numbers_are_numbers():
+    whole = np.round(NUMBERS).astype(int)
+    model = descend.fit(nn.Linear(3, 1), X, whole, loss=nn.MSELoss(), lr=0.1, epochs=60)
+    assert model.family == "linear"
+    assert model.verification.scores[0]["hypothesis"]["r2"] > 0.9
+    assert descend.fit(nn.Linear(3, 3), X, CODES, loss=nn.CrossEntropyLoss(), epochs=1).family == "softmax"
+
+
+def test_an_interrupt_leaves_the_parameters_whose_loss_is_told(noisy):
+    def press(epoch, loss):
+        if epoch == 7:
+            raise KeyboardInterrupt
+
+    for chosen in ({"hypothesis": "mlp(4)"}, {"optimizer": "sgd", "lr": 0.01, "batch_size": 20}):
+        model = descend.fit("y ~ a + b", noisy, epochs=20, on_epoch=press, **chosen)
+        assert model.history.stop == "interrupted"
+        np.testing.assert_array_equal(model.history.weights, model.history.snapshots[7])

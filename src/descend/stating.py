@@ -84,7 +84,8 @@ def stated(X: Any, y: Any, module: Any, settings: dict[str, Any]) -> tuple[str, 
 
     X: rows x anything; rows x columns are columns x1, x2, ...; more dimensions, or many columns, one column x of rows.
     y: (rows,) or rows x targets: text, whole numbers and booleans are classes, as PyTorch has them, other numbers are
-    predicted. Unless the settings say otherwise, X goes to the module as it is.
+    predicted. Unless the settings say otherwise, X goes to the module as it is; but pictures (bytes, rows x height x
+    width [x 3]) go from 0 to 1 and colours first.
     """
     inputs, targets = _array(X), _array(y)
     if inputs.dtype.kind not in "fiub":
@@ -100,14 +101,18 @@ def stated(X: Any, y: Any, module: Any, settings: dict[str, Any]) -> tuple[str, 
     if inputs.ndim == 2 and inputs.shape[1] <= NAMED:
         table = {f"x{index + 1}": inputs[:, index] for index in range(inputs.shape[1])}
     else:
-        table = {"x": inputs if inputs.dtype == np.uint8 else inputs.astype(np.float32, copy=False)}
+        picture = inputs.dtype == np.uint8 and (inputs.ndim == 3 or inputs.shape[3:] == (3,))
+        table = {"x": inputs if picture else inputs.astype(np.float32, copy=False)}
     outputs = targets.reshape(len(targets), -1)
     names = ["y"] if outputs.shape[1] == 1 else [f"y{index + 1}" for index in range(outputs.shape[1])]
     table |= {name: outputs[:, index] for index, name in enumerate(names)}
     chosen = {"standardize": False, **settings}
-    classes = outputs.dtype.kind in "iubOU" and len(names) == 1
-    if classes and chosen.get("family", "auto") == "auto" and chosen.get("loss", "auto") not in _OF_NUMBERS:
-        width = _width(module)
+    width, loss = _width(module), chosen.get("loss", "auto")
+    classes = outputs.dtype.kind in "iubOU" and len(names) == 1 and loss not in _OF_NUMBERS
+    kind = type(loss).__name__
+    if callable(loss) and outputs.dtype.kind in "iu" and (width or 1) == 1 and not ("Cross" in kind or "BCE" in kind):
+        classes, chosen["family"] = False, "linear"  # whole numbers under a loss of numbers are numbers
+    if classes and chosen.get("family", "auto") == "auto":
         many = np.unique(outputs.astype(str)).size > 2 if width is None else width > 1
         chosen["family"] = "softmax" if many else "logistic"
     left, right = (" + ".join(part) for part in (names, [name for name in table if name not in names]))

@@ -124,7 +124,9 @@ def _section(section: Section, lang: str) -> RenderableType:
 
 def _snippet(snippet: Snippet, number: int, lang: str) -> RenderableType:
     """Return a step in code: a line of words, the values at hand, a line a library, and what comes out."""
-    parts: list[RenderableType] = [Text(f"{number:2}  {snippet.told.tell(lang)}")]
+    told = Grid.grid(padding=(0, 2, 0, 0))
+    told.add_row(f"{number:2}", snippet.told.tell(lang))
+    parts: list[RenderableType] = [told]
     if snippet.given:
         parts.append(Padding(Text(snippet.given, style="dim"), (0, 0, 0, 4)))
     result = Padding(Text(snippet.result, style="bold"), (0, 0, 0, RESULT))

@@ -75,7 +75,8 @@ class Record:
             if worse or not np.isfinite(loss[-1]):
                 stop = "diverged"
         final = recorded - 1
-        weights = w if np.isfinite(loss[-1]) else self.finite_w
+        # an interrupt may come in mid-epoch: the last loss is that of the parameters before it
+        weights = w if np.isfinite(loss[-1]) and stop != "interrupted" else self.finite_w
         if restore:
             weights, final = self.best_w, self.best_epoch
         kept = sorted(self.snapshots)
