@@ -846,3 +846,16 @@ def test_an_interrupt_leaves_the_parameters_whose_loss_is_told(noisy):
         model = descend.fit("y ~ a + b", noisy, epochs=20, on_epoch=press, **chosen)
         assert model.history.stop == "interrupted"
         np.testing.assert_array_equal(model.history.weights, model.history.snapshots[7])
+
+
+def test_half_precision_without_cuda_is_said_to_be_full(noisy):
+    if torch.cuda.is_available():
+        pytest.skip("there is cuda")
+    model = descend.fit("y ~ a", noisy, hypothesis="mlp(2)", epochs=2, mixed_precision=True)
+    assert "note.full-precision" in [note.code for note in model.notes]
+
+
+def test_an_unknown_optimizer_is_told_before_the_run(capsys, scores):
+    code, told, said = called(capsys, "fit", scores, "score ~ hours", "--hypothesis", "mlp(2)", "--optimizer", "adamm")
+    assert (code, told) == (2, "")
+    assert "option.optimizer" in said

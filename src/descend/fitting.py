@@ -72,6 +72,8 @@ def fit(
     notes = list(problem.notes)
     if kept is not None and kept.resumed_at is not None:
         notes.append(Note("note.resumed", {"epoch": kept.resumed_at, "path": kept.path.name}))
+    if recipe.mixed_precision and trained.network is not None and trained.network.device != "cuda":
+        notes.append(Note("note.full-precision", {"device": trained.network.device}))
     examination = examine(problem, trained, recipe)
     verification = None
     if trained.history.stop not in ("diverged", "interrupted"):

@@ -113,6 +113,12 @@ class Network:
         first = next((tensor for tensor in self.body.parameters() if tensor.is_floating_point()), None)
         return torch.zeros(()) if first is None else first
 
+    @property
+    def device(self) -> str:
+        """The kind of device that the body computes on: cpu, cuda or mps."""
+        kind: str = self.reference().device.type
+        return kind
+
     @contextmanager
     def resting(self) -> Iterator[None]:
         """Look at the body as it predicts: dropout off, batch norm by its running means."""

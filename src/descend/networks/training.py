@@ -53,6 +53,7 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
     network.body.to(device_of(recipe.device), getattr(torch, recipe.arithmetic))
     if network.named:
         network.body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer_of(recipe, network)  # a setting that it refuses is told before the run
     return network
 
 

@@ -70,7 +70,7 @@ def network_facts(network: Network, design: Design) -> dict[str, Any]:
         "outputs": network.outputs,
         "parameters": network.parameters,
         "dtype": str(like.dtype).removeprefix("torch."),
-        "device": like.device.type,
+        "device": network.device,
     }
 
 
