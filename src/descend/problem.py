@@ -162,8 +162,7 @@ class Problem:
         )  # fmt: skip
         weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
         descent = descent_of(quadratic, start, history, recipe)
-        data = self.data if rows.size == len(self.data) else self.data.take(rows)
-        return Trained(design, weights, history, objective, data, quadratic, descent, forecast)
+        return Trained(design, weights, history, objective, self._rows(rows), quadratic, descent, forecast)
 
     def _train_network(
         self,
@@ -181,7 +180,7 @@ class Problem:
         """Fit a network on some of the rows; ``held`` are those to stop by."""
         from descend.networks import training
 
-        Y = self.target.encode(self.data.take(rows))
+        Y = self.target.encode(self._rows(rows))
         network = training.prepare(design, self.target, Y, recipe)
         forecast = Forecast(reason="forecast.network", asked=True)
         if on_forecast is not None:
@@ -200,7 +199,7 @@ class Problem:
             on_epoch=on_epoch, on_batch=on_batch,
         )  # fmt: skip
         weights = np.asarray(history.weights[:, None], dtype=np.float64)
-        return Trained(design, weights, history, objective, self.data.take(rows), forecast=forecast, network=network)
+        return Trained(design, weights, history, objective, self._rows(rows), forecast=forecast, network=network)
 
     def objective(self, rows: Rows, recipe: Recipe, *, learn_from: Rows | None = None) -> tuple[Design, RowsObjective]:
         """Learn the design from some rows (default: the same) and return it with the loss over ``rows``."""
@@ -211,8 +210,12 @@ class Problem:
             self.hypothesis, self.uses, self.data, rows=rows, standardize=recipe.standardize, ddof=recipe.ddof
         )
 
+    def _rows(self, rows: Rows) -> Columns:
+        """Return the columns of some rows, uncopied where they are all of them."""
+        return self.data if rows.size == len(self.data) else self.data.take(rows)
+
     def _arrays(self, design: Design, rows: Rows) -> tuple[Floats, Floats]:
-        data = self.data if rows.size == len(self.data) else self.data.take(rows)
+        data = self._rows(rows)
         return design.matrix(data), self.target.encode(data)
 
     def _over(self, design: Design, rows: Rows, recipe: Recipe) -> tuple[Design, RowsObjective]:

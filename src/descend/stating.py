@@ -15,8 +15,6 @@ from descend.recipe import Recipe
 from descend.verification import split_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     Arrays = tuple[NDArray[Any], NDArray[Any]]
@@ -127,10 +125,14 @@ def is_stream(data: Any) -> bool:
 
 def seen(data: Any, most: int | None = SEEN) -> Arrays:
     """Return the first rows of a stream as arrays (None: all), of which its table is made."""
+    loaders = require_torch().utils.data
+    from descend.objectives.batches import given_pairs  # after it, as that module needs PyTorch
+
+    loader = data if isinstance(data, loaders.DataLoader) else loaders.DataLoader(data, batch_size=256)
     inputs: list[NDArray[Any]] = []
     targets: list[NDArray[Any]] = []
     rows = 0
-    for X, y in _pairs(data):
+    for X, y in given_pairs(loader):
         inputs.append(_array(X))
         targets.append(_array(y))
         rows += len(inputs[-1])
@@ -143,20 +145,6 @@ def seen(data: Any, most: int | None = SEEN) -> Arrays:
             shapes = ["x".join(map(str, array.shape[1:])) for array in (first, second)]
             raise DesignError("design.uneven-stream", first=shapes[0], second=shapes[1])
     return np.concatenate(inputs)[:most], np.concatenate(targets)[:most]
-
-
-def _pairs(data: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield batches of inputs and targets; the rows of a Dataset one by one, as batches of one."""
-    torch = require_torch()
-    loader = data if isinstance(data, torch.utils.data.DataLoader) else None
-    if loader is None:
-        loader = torch.utils.data.DataLoader(data, batch_size=256)
-    from descend.objectives.batches import given_batches
-
-    for batch in given_batches(loader):
-        if not (isinstance(batch, (list, tuple)) and len(batch) == 2):
-            raise DesignError("design.loader-pairs", found=type(batch).__name__)
-        yield batch[0], batch[1]
 
 
 def _require_codes(levels: tuple[str, ...], count: int) -> None:

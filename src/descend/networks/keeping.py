@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def described(network: Network) -> dict[str, Any]:
     """Return what is needed to build a network again, besides its tensors, as JSON can hold it."""
-    return {"title": network.title, "named": network.named, "dtype": str(network.reference().dtype).split(".")[1]}
+    return {"title": network.title, "named": network.named, "dtype": network.dtype}
 
 
 def kept_tensors(network: Network) -> Tensors:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 BLOCK_NUMBERS = 100_000
+FEWEST_ROWS = 64
+
+
+def block_size(columns: int) -> int:
+    """Return how many rows a network looks at together, so that what lies between its layers stays small."""
+    return max(BLOCK_NUMBERS // max(columns, 1), FEWEST_ROWS)
 
 
 def require_torch() -> ModuleType:
@@ -64,15 +70,13 @@ class Network:
         except Exception as error:  # whatever the user's own code raises
             given, reason = " x ".join(map(str, shaped.shape)), f"{type(error).__name__}: {error}"[:300]
             raise DesignError("design.module-fails", name=self.title, shape=given, reason=reason) from error
-        if not require_torch().is_tensor(Z):
-            expected = f"{len(X)} x {self.outputs}"
-            raise DesignError("design.module-outputs", found=type(Z).__name__, expected=expected)
-        if Z.ndim == 1:
+        tensor = require_torch().is_tensor(Z)
+        if tensor and Z.ndim == 1:
             Z = Z[:, None]
-        if Z.ndim != 2 or Z.shape != (len(X), self.outputs):
-            found = " x ".join(map(str, Z.shape)) or "1"
+        if not tensor or Z.shape != (len(X), self.outputs):
+            found = (" x ".join(map(str, Z.shape)) or "1") if tensor else type(Z).__name__
             raise DesignError("design.module-outputs", found=found, expected=f"{len(X)} x {self.outputs}")
-        if self.spread.any() and (self.centre.any() or (self.spread != 1).any()):
+        if self.centre.any() or (self.spread != 1).any():
             return Z * Z.new_tensor(self.spread) + Z.new_tensor(self.centre)
         return Z
 
@@ -95,23 +99,23 @@ class Network:
         like = self.reference()
         made = [np.empty((0, self.outputs))]
         with self.resting(), torch.inference_mode():
-            for rows in self.blocks(*X.shape):
-                block = np.ascontiguousarray(self.columns(X)[rows])
+            size = block_size(X.shape[1])
+            for first in range(0, len(X), size):
+                block = np.ascontiguousarray(self.columns(X)[first : first + size])
                 Z = self.forward(torch.from_numpy(block).to(like.device, like.dtype))
                 made.append(Z.double().cpu().numpy())
         return np.concatenate(made)
-
-    def blocks(self, rows: int, columns: int) -> Iterator[slice]:
-        """Yield the slices in which so many rows are looked at, so that what lies between layers stays small."""
-        size = max(BLOCK_NUMBERS // max(columns, 1), 64)
-        for first in range(0, rows, size):
-            yield slice(first, min(first + size, rows))
 
     def reference(self) -> torch.Tensor:
         """Return a tensor of the kind and on the device that the body computes with."""
         torch = require_torch()
         first = next((tensor for tensor in self.body.parameters() if tensor.is_floating_point()), None)
         return torch.zeros(()) if first is None else first
+
+    @property
+    def dtype(self) -> str:
+        """The kind of numbers that the body computes with: float32 or float64."""
+        return str(self.reference().dtype).removeprefix("torch.")
 
     @property
     def device(self) -> str:

@@ -155,7 +155,7 @@ def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
     if recipe.nesterov:
         settings["nesterov"] = True
     kind = kinds[recipe.method]
-    if "fused" in inspect.signature(kind).parameters and network.reference().device.type in FUSED_ON:
+    if "fused" in inspect.signature(kind).parameters and network.device in FUSED_ON:
         settings["fused"] = True  # one pass over all parameters
     try:
         made: Optimizer = kind(network.body.parameters(), **settings)

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from descend.errors import DesignError
+from descend.networks.network import block_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Pair = tuple[torch.Tensor, torch.Tensor]
 
 GATHERED_NUMBERS = 1_000_000
-BLOCK_NUMBERS = 100_000
 
 
 class Source(Protocol):
@@ -73,7 +73,7 @@ class InMemory:
 
     def blocks(self) -> Iterator[Pair]:
         """Yield all rows once."""
-        size = max(BLOCK_NUMBERS // max(self.X[0].numel(), 1), 64)
+        size = block_size(self.X.shape[1])
         yield from zip(torch.split(self.X, size), torch.split(self.Y, size), strict=True)
 
     def batches(self, size: int | None, *, drop_last: bool = False, least: int = 1) -> Iterator[Pair]:
@@ -119,17 +119,18 @@ class Streamed:
 
     def _read(self, loader: Any) -> Iterator[Pair]:
         rows = 0
-        for batch in given_batches(loader):
-            if not (isinstance(batch, (list, tuple)) and len(batch) == 2):
-                raise DesignError("design.loader-pairs", found=type(batch).__name__)
-            X, Y = (torch.as_tensor(part).to(self.like.device, self.like.dtype) for part in batch)
+        for pair in given_pairs(loader):
+            X, Y = (torch.as_tensor(part).to(self.like.device, self.like.dtype) for part in pair)
             rows += len(Y)
             yield X.reshape(len(X), -1) / self.scale, Y.reshape(len(Y), -1)
         self.rows = rows
 
 
-def given_batches(loader: Any) -> Iterator[Any]:
-    """Yield a loader's batches; raises DesignError for whatever the user's data set raises."""
+def given_pairs(loader: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield a loader's batches of inputs and targets.
+
+    Raises DesignError for a batch that is no pair, and for whatever the user's data set raises.
+    """
     batches = iter(loader)
     while True:
         try:
@@ -139,4 +140,6 @@ def given_batches(loader: Any) -> Iterator[Any]:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"[:300]
             raise DesignError("design.stream-fails", reason=reason) from error
-        yield batch
+        if not (isinstance(batch, (list, tuple)) and len(batch) == 2):
+            raise DesignError("design.loader-pairs", found=type(batch).__name__)
+        yield batch[0], batch[1]

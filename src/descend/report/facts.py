@@ -63,13 +63,12 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
 
 def network_facts(network: Network, design: Design) -> dict[str, Any]:
     """Return a network's name, its size and where it computes."""
-    like = network.reference()
     return {
         "title": network.title,
         "inputs": len(design.names) - network.intercept,
         "outputs": network.outputs,
         "parameters": network.parameters,
-        "dtype": str(like.dtype).removeprefix("torch."),
+        "dtype": network.dtype,
         "device": network.device,
     }
 

@@ -72,18 +72,15 @@ def backprop(
                     checkpoint.save(epoch, record, _arrays(network.body, optimizer), _facts(optimizer))
                 loss = objective.here()
                 if epoch == 0 and not np.isfinite(loss):
-                    raise FitError("fit.not-finite", dtype=str(network.reference().dtype).removeprefix("torch."))
+                    raise FitError("fit.not-finite", dtype=network.dtype)
                 held_out = None if validation is None else validation.here()
                 record.note(epoch, network.state(), loss, np.nan, held_out)
                 if epoch == epochs:
                     break
                 if on_epoch is not None:
                     on_epoch(epoch, loss)
-                if halt and not np.isfinite(loss):
-                    stop = "diverged"
-                    break
-                if record.stale(epoch, patience):
-                    stop = "early"
+                if (ended := record.ending(epoch, halt=halt, patience=patience)) is not None:
+                    stop = ended
                     break
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
                     group["lr"] = rate * schedule.factor(epoch)
@@ -123,7 +120,7 @@ class _Stepper:
         self.objective, self.optimizer = objective, optimizer
         self.clip = clip
         self.parameters = [tensor for tensor in objective.network.body.parameters() if tensor.requires_grad]
-        self.device = objective.network.reference().device.type
+        self.device = objective.network.device
         self.mixed = mixed and self.device == "cuda"
         self.half = torch.bfloat16 if self.mixed and torch.cuda.is_bf16_supported() else torch.float16
         self.scaler = torch.amp.GradScaler(self.device, enabled=self.mixed and self.half == torch.float16)

@@ -80,11 +80,8 @@ def iterate(
             loss, gradient = look(epoch)
             if on_epoch is not None:
                 on_epoch(epoch, loss)
-            if halt and not np.isfinite(loss):
-                stop = "diverged"
-                break
-            if record.stale(epoch, patience):
-                stop = "early"
+            if (ended := record.ending(epoch, halt=halt, patience=patience)) is not None:
+                stop = ended
                 break
             if batch_size is None and tolerance > 0 and record.slopes[-1] <= tolerance * record.slopes[0]:
                 stop = "converged"

@@ -49,9 +49,15 @@ class Record:
         if np.isfinite(loss):
             self.finite_w = w.copy()
 
-    def stale(self, epoch: int, patience: int | None) -> bool:
-        """Tell whether the held-out loss has not improved for ``patience`` epochs."""
-        return patience is not None and epoch - self.best_epoch >= patience
+    def ending(self, epoch: int, *, halt: bool, patience: int | None) -> Stop | None:
+        """Return why a run ends before the update of ``epoch``, None where it goes on.
+
+        A loss that is not finite, where that is to ``halt`` it, or a held-out loss that has not improved for
+        ``patience`` epochs.
+        """
+        if halt and not np.isfinite(self.losses[-1]):
+            return "diverged"
+        return "early" if patience is not None and epoch - self.best_epoch >= patience else None
 
     def history(
         self,
