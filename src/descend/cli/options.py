@@ -139,12 +139,12 @@ def _pairs(text: str) -> dict[str, list[float]]:
     return made
 
 
-def cells_of(settings: list[str]) -> dict[str, list[str]]:
-    """Return --set hours=4 --set sex=male as a table of one row, its cells as text."""
+def cells_of(settings: list[str]) -> dict[str, str]:
+    """Return --set hours=4 --set sex=male as the cells of a row, as text."""
     made = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name.strip():
             raise OptionError("option.set", value=setting)
-        made[name.strip()] = [value.strip()]
+        made[name.strip()] = value.strip()
     return made

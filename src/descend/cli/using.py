@@ -43,7 +43,7 @@ def predict(
     help: o.Help = False,
 ) -> int:
     """Predict rows."""
-    from descend.tables import MISSING
+    from descend.tables import typed_row
 
     if file is None and not set:
         raise OptionError("option.nothing-to-predict")
@@ -54,7 +54,7 @@ def predict(
         raise OptionError("option.out-kind", path=out, found=Path(out).suffix or "''", known=known)
     loaded = _load(model, module)
     if file is None:
-        table: Any = _typed(o.cells_of(set or []), decimal, MISSING)
+        table: Any = typed_row(o.cells_of(set or []), decimal)
     else:
         table = loaded.prepared(read_table(file, encoding, delimiter, header, decimal, na))
         _tell_pictures(table)
@@ -158,18 +158,6 @@ def _load(path: str, module: str | None) -> Model:
     from descend.archive import load
 
     return load(path, module=None if module is None else o.hypothesis_of("linear", module))
-
-
-def _typed(cells: dict[str, list[str]], decimal: str, missing: tuple[str, ...]) -> Any:
-    """Return values given by hand as a table, read by the rules of a text file."""
-    import polars as pl
-
-    from descend.delimited import Delimited
-    from descend.tables import Table
-
-    frame = pl.DataFrame({name: pl.Series(name, values, dtype=pl.String) for name, values in cells.items()})
-    lines = "\n".join(["\t".join(cells), "\t".join(values[0] for values in cells.values())])
-    return Table(frame, "--set", missing, decimal, Delimited("--set", lines, "\t", '"', header=True))
 
 
 def _tell_pictures(table: Table) -> None:

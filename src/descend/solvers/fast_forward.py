@@ -46,14 +46,15 @@ def fast_forward(
     *,
     tolerance: float = 0.0,
     halt: bool = True,
+    records: int = RECORDED,
 ) -> History:
     """Return the history of ``epochs`` epochs of full-batch descent from ``w``.
 
-    Every epoch is recorded up to a million of them, above that evenly spaced ones and the last. The run ends at the
+    Every epoch is recorded up to ``records`` of them, above that evenly spaced ones and the last. The run ends at the
     first loss that is not finite (``halt``) or when the gradient's norm falls to ``tolerance`` times its first.
     """
     started = perf_counter()
-    stride = -(-epochs // RECORDED) or 1
+    stride = -(-epochs // records) or 1
     offsets = objective.offsets(w)
     moving = np.flatnonzero(np.abs(offsets).sum(axis=1) > 0)
     weights = objective.curvatures[moving, None]

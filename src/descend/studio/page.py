@@ -1,0 +1,297 @@
+"""The page: its layout, and which part is shown anew when something changes."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nicegui import Client, ui
+
+from descend.messages import LANGUAGES, say
+from descend.studio.parts.head import HeadPart
+from descend.studio.parts.hypothesis import HypothesisPart
+from descend.studio.parts.part import Part
+from descend.studio.parts.predict import PredictPart
+from descend.studio.parts.recipe import RecipePart
+from descend.studio.parts.runs import RunsPart
+from descend.studio.parts.table import TablePart
+from descend.studio.parts.take import TakePart
+from descend.studio.parts.words import WordsPart
+from descend.studio.study import Study
+from descend.studio.widgets import Rate, Scrub, Stage, button, tag
+from descend.studio.worker import Worker
+
+if TYPE_CHECKING:
+    from nicegui.events import GenericEventArguments
+
+    from descend.errors import DescendError
+    from descend.studio.desk import Studio
+
+STYLE = Path(__file__).parent / "widgets" / "studio.css"
+STAGE_LABELS = (
+    "stage", "data", "loss", "path", "way", "way-predicted", "way-regions", "axis-0", "axis-1", "fitted", "unseen",
+    "epoch", "loss-axis", "loss-log",
+)  # fmt: skip
+RATE_LABELS = ("rate", "number", "best", "slow", "stable", "sure", "unsure", "diverges")
+SCRUB_LABELS = ("scrub", "back", "play", "pause", "on", "epoch", "loss", "unseen")
+STARTS = ("study-hours", "noisy-line", "unscaled-diverges", "three-classes")
+TABS = ("runs", "predict", "take")
+ALL = frozenset({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
+
+
+def add_page(studio: Studio) -> None:
+    """Add the studio's page to the application: every tab has a study of its own."""
+    tabs: dict[str, Page] = {}
+
+    @ui.page("/", title="descend")
+    async def page(client: Client) -> None:
+        ui.add_css(STYLE)
+        ui.add_head_html(_HELP)
+        if len(tabs) >= studio.tabs:
+            tag("p", "welcome", say("studio.too-many-tabs", studio.lang, most=studio.tabs))
+            return
+        made = Page(studio)
+        tabs[client.id] = made
+
+        async def close() -> None:
+            tabs.pop(client.id, None)
+            await made.close()
+
+        client.on_delete(close)
+        made.build()
+        await client.connected()
+        made.speak()
+        if studio.file is not None:
+            await made.study.open(studio.file, Path(studio.file).name)
+
+
+class Page:
+    """One tab: its study and the widgets that show it. It is also what an upload tells of itself."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.folder = Path(tempfile.mkdtemp(dir=studio.folder))
+        self.study = Study(Worker(studio.most_rows), self.folder, studio.lang, self.heard)
+        self.key = studio.uploads.expect(self)
+        self.tab = TABS[0]
+
+    # widgets
+
+    def build(self) -> None:
+        """Build every part, in the language that is spoken."""
+        self.dark = ui.dark_mode(None)
+        self.root = tag("div", "app")
+        self.fill()
+
+    def fill(self) -> None:
+        """Put the parts on the page."""
+        study = self.study
+        self.root.clear()
+        with self.root:
+            tag("a", "skip", say("studio.skip", study.lang), href="#work")
+            self.top = HeadPart(study, self.speak, self.dark)
+            with tag("aside", "rail", aria_label=say("studio.rail", study.lang)):
+                self.table = TablePart(study, f"/upload/{self.key}")
+                self.hypothesis = HypothesisPart(study)
+                self.recipe = RecipePart(study)
+            with tag("main", "work", id="work"):
+                self._work()
+        self.refresh(set(ALL))
+
+    def _work(self) -> None:
+        part = Part(self.study)
+        with tag("div", "welcome") as self.welcome:
+            tag("h2", text=part.say("welcome"))
+            tag("p", text=part.say("welcome-more"))
+            with tag("div", "starts"):
+                for id in STARTS:
+                    self._start(part, id)
+        self.stage = Stage({key: part.say(f"stage-{key}") for key in STAGE_LABELS})
+        self.scrub = Scrub({key: part.say(f"stage-{key}") for key in SCRUB_LABELS})
+        self.rate = Rate({key: part.say(f"zone-{key}") for key in RATE_LABELS}, self.study.zones().told(), 0.1)
+        self.stage.on("ready", lambda _: self._draw())
+        self.stage.on("way", lambda event: self.study.show(way=event.args))
+        self.stage.on("plane", lambda event: self.study.show(chosen=event.args))
+        self.stage.on("epoch", lambda event: self._scrubbed(int(event.args), None))
+        self.scrub.on("scrub", lambda event: self._scrubbed(int(event.args["epoch"]), event.args["serial"]))
+        self.rate.on("rate", self._slid)
+        self.rate.on("settle", lambda _: None if self.study.settled else self.study.settle(0.15))
+        with tag("div", "below") as self.below:
+            self.words = WordsPart(self.study)
+            self._tabs(part)
+
+    def _start(self, part: Part, id: str) -> None:
+        from descend.labs import example
+
+        button(example(id).title[self.study.lang], lambda: part.act(self.study.example(id)))
+
+    def _tabs(self, part: Part) -> None:
+        with tag("section", "card", aria_label=part.say("results")):
+            with tag("div", "tabs", role="tablist", aria_label=part.say("results")):
+                self.buttons = {
+                    name: button(
+                        part.say(f"tab-{name}"), lambda name=name: self._turn(name), role="tab", id=f"tab-{name}",
+                        aria_controls=f"panel-{name}",
+                    )
+                    for name in TABS
+                }  # fmt: skip
+            self.panels = {}
+            for name, kind in zip(TABS, (RunsPart, PredictPart, TakePart), strict=True):
+                with tag("div", role="tabpanel", id=f"panel-{name}", aria_labelledby=f"tab-{name}") as self.panels[name]:
+                    setattr(self, name, kind(self.study))
+        self._turn(self.tab)
+
+    def _turn(self, name: str) -> None:
+        self.tab = name
+        for key, panel in self.panels.items():
+            panel.set_visibility(key == name)
+            self.buttons[key]._props["aria-selected"] = "true" if key == name else "false"
+            self.buttons[key].update()
+
+    def speak(self, lang: str | None = None) -> None:
+        """Tell the browser the language of the page; with ``lang`` go on in another one."""
+        if lang is not None and lang in LANGUAGES and lang != self.study.lang:
+            self.study.speak(lang)
+            self.fill()
+        with self.root:
+            ui.run_javascript(f"document.documentElement.lang = '{self.study.lang}'")
+
+    # what changes
+
+    def heard(self, parts: set[str]) -> None:
+        """Show what changed in the study."""
+        with self.root:
+            self.refresh(parts)
+
+    def refresh(self, parts: set[str]) -> None:
+        """Show some parts anew."""
+        study = self.study
+        if parts & {"table", "hypothesis"}:
+            self.table.show()
+        if "hypothesis" in parts:
+            self.hypothesis.show()
+        if "recipe" in parts:
+            self.recipe.show()
+        if parts & {"busy", "progress"}:
+            self.top.show()
+        if "progress" in parts and not study.live and study.growing:
+            self.stage.run_method("grow", study.growing, Part(study).say("stage-loss"))
+        if "zones" in parts:
+            self._zones()
+        if "stage" in parts:
+            self._draw()
+        elif "stage-moves" in parts:
+            self._draw(still=False)
+        if "words" in parts:
+            self.words.show()
+        elif "foretold" in parts:
+            self.words.foretell()
+        if "runs" in parts:
+            self.runs.show()
+        if "leave" in parts:
+            self.predict.show()
+            self.take.show()
+        self._frame()
+
+    def _frame(self) -> None:
+        """Show the invitation until there is a table, then the pictures."""
+        empty = self.study.profile is None
+        if self.welcome.visible != empty:
+            self.welcome.set_visibility(empty)
+        for part in (self.stage, self.scrub, self.rate, self.below):
+            if part.visible == empty:
+                part.set_visibility(not empty)
+
+    def _zones(self) -> None:
+        rate, zones = self.study.rate(), self.study.zones().told()
+        fixed = self.study.settings.get("optimizer", "auto") == "auto" or self.study.profile is None
+        props = {"zones": zones, "rate": rate if rate == rate else 0.0, "disabled": fixed}
+        if any(self.rate._props.get(name) != value for name, value in props.items()):
+            self.rate._props.update(props)
+            self.rate.update()
+
+    def _draw(self, *, still: bool = True, serial: str | None = None) -> None:
+        """Send the pictures, all of them or what moves."""
+        made = self.study.stage(still=still)
+        scrub = self.scrub._props
+        if made is None:
+            self.stage.run_method("clear")
+            if not scrub["disabled"]:
+                scrub["disabled"] = True
+                self.scrub.update()
+            return
+        self._told(made["moment"])
+        self.stage.draw(made, serial)
+        if (scrub["last"], scrub["epoch"], scrub["disabled"]) != (made["last"], self.study.epoch, False):
+            scrub.update(last=made["last"], epoch=self.study.epoch, disabled=False)
+            self.scrub.update()
+
+    def _told(self, moment: dict[str, Any]) -> None:
+        """Show what is told of an epoch beside the pictures."""
+        equation = moment.pop("equation")
+        self.words.state(equation)
+        told = {name: moment[name] for name in ("epoch", "loss", "unseen") if name in moment}
+        self.scrub.run_method("tell", told)
+
+    def _slid(self, event: GenericEventArguments) -> None:
+        """Follow the learning rate while it is dragged."""
+        rate, serial = float(event.args["rate"]), str(event.args["serial"])
+        if self.study.follow(lr=rate):
+            self._draw(still=False, serial=serial)
+            self.words.foretell()
+            self.study.settle()
+        else:
+            self.study.settled = False
+            Part.act(self.study.restate(lr=rate))
+
+    def _scrubbed(self, epoch: int, serial: str | None) -> None:
+        if self.study.view is None:
+            return
+        moment = self.study.scrub(epoch)
+        self._told(moment)
+        self.stage.draw({"moment": moment}, serial)
+
+    # uploads
+
+    async def began(self, name: str, size: int | None) -> None:
+        """Take note of a file that starts to come."""
+        self.top.receive(name, size)
+
+    async def moved(self, received: int) -> None:
+        """Show how much of it has come."""
+        self.top.receive(None, None, received)
+
+    async def head(self, path: Path) -> None:
+        """Show the first rows while the rest comes."""
+        profile = await self.study.worker.call("preview", str(path))
+        if profile is not None:
+            self.study.glance(profile)
+
+    async def done(self, path: Path) -> None:
+        """Read the whole file."""
+        await self.study.open(str(path), path.name)
+
+    async def failed(self, error: DescendError) -> None:
+        """Show why the file did not come."""
+        self.study.refuse(error)
+
+    async def close(self) -> None:
+        """End the tab: nothing of it is left."""
+        self.studio.uploads.forget(self.key)
+        await self.study.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_HELP = """<script>
+for (const kind of ["focusin", "pointerover"]) {
+  document.addEventListener(kind, (event) => {
+    const help = document.getElementById("help");
+    if (!help || !event.target.closest) return;
+    const field = event.target.closest("[data-help]");
+    if (field) help.textContent = field.dataset.help;
+    else if (kind === "pointerover" && !event.target.closest(".rail")) help.textContent = help.dataset.none;
+  });
+}
+</script>"""

@@ -1,0 +1,79 @@
+"""The head of the page: the name, what is being done, the language, light or dark."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from descend.studio.parts.part import Part
+from descend.studio.widgets import Field, button, tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from descend.studio.study import Study
+
+MEGABYTE = 1 << 20
+LOGO = "M2 4 C 6 4, 7 17, 12 17 S 17 13, 22 13"
+NATIVE = (("en", "English"), ("ko", "한국어"))
+
+
+class HeadPart(Part):
+    """The page's head."""
+
+    def __init__(self, study: Study, speak: Callable[[str], None], dark: Any) -> None:
+        super().__init__(study)
+        self.dark = dark
+        self.coming: tuple[str, int | None, int] | None = None
+        with tag("header", "head"):
+            with tag("h1"):
+                with tag("svg", viewBox="0 0 24 24", aria_hidden="true"):
+                    tag("path", d=LOGO, fill="none", stroke="var(--c1)", stroke_width="2.4", stroke_linecap="round")
+                    tag("circle", cx="12", cy="17", r="2.6", fill="var(--c2)")
+                tag("span", text="descend")
+            self.doing = tag("div", "doing", role="status")
+            Field("select", self.say("language"), study.lang, speak, options=NATIVE, hidden=True)
+            self.theme = button("◐", self._turn, "small", aria_label=self.say("theme"), title=self.say("theme"))
+        self.show()
+
+    def receive(self, name: str | None, size: int | None, received: int = 0) -> None:
+        """Show how much of a file has come."""
+        if name is not None:
+            self.coming = name, size, 0
+        elif self.coming is not None:
+            self.coming = *self.coming[:2], received
+        with self.doing:
+            self.show()
+
+    def show(self) -> None:
+        """Show what is being done, and how far it has come."""
+        study = self.study
+        busy = study.busy
+        self.doing.clear()
+        with self.doing:
+            if busy == "fitting":
+                self._fitting()
+            elif busy is not None:
+                self.coming = None
+                tag("span", text=self.say(busy))
+                tag("progress", aria_label=self.say(busy))
+            elif self.coming is not None:
+                name, size, received = self.coming
+                tag("span", text=self.say("receiving", name=name, megabytes=received / MEGABYTE))
+                if size:
+                    tag("progress", max="1", value=str(received / size), aria_label=self.say("sending"))
+
+    def _fitting(self) -> None:
+        progress = self.study.progress
+        told = self.say("fitting") if progress.loss is None else self.say(
+            "fitting-at", epoch=progress.epoch, loss=progress.loss
+        )  # fmt: skip
+        tag("span", text=told)
+        if progress.total:
+            share = min(progress.epoch / progress.total, 1.0)
+            tag("progress", max="1", value=f"{share:.3f}", aria_label=self.say("fitting"))
+        button(self.say("stop"), lambda: self.act(self.study.stop()), "small")
+
+    def _turn(self) -> None:
+        """Go from what the system prefers to dark, to light, and round again."""
+        order = {None: True, True: False, False: None}
+        self.dark.value = order[self.dark.value]

@@ -1,0 +1,77 @@
+"""The hypothesis: its formula as it is typed, with a caret under what is wrong, its family and its loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from descend import losses
+from descend.errors import FormulaError
+from descend.formula import parse
+from descend.studio.parts.part import Part
+from descend.studio.widgets import Field, tag
+from descend.target import FAMILIES
+
+if TYPE_CHECKING:
+    from descend.studio.study import Study
+
+
+class HypothesisPart(Part):
+    """The formula and what kind of answer it is to give."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        with tag("section", aria_labelledby="hypothesis-title"):
+            tag("h2", text=self.say("hypothesis"), id="hypothesis-title")
+            self.formula = Field(
+                "text", self.say("formula"), study.formula, self.state, on_typing=self.check, hidden=True,
+                placeholder="score ~ hours", help=self.say("help-formula"),
+            ).classes("formula")  # fmt: skip
+            self.caret = tag("div", "caret mono", role="status")
+            with tag("div", "settings"):
+                families = [("auto", self.say("auto-family")), *((name, self.say(f"family-{name}")) for name in FAMILIES)]
+                self.family = Field(
+                    "select", self.say("family"), "auto", lambda value: self.put("family", value, "auto"),
+                    options=families, help=self.say("help-family"),
+                )  # fmt: skip
+                known = [("auto", self.say("auto-loss")), *((name, self.say(f"loss-{name}")) for name in losses.NAMES if name != "auto")]
+                self.loss = Field(
+                    "select", self.say("loss"), "auto", lambda value: self.put("loss", value, "auto"),
+                    options=known, help=self.say("help-loss"),
+                )  # fmt: skip
+        self.show()
+
+    def put(self, name: str, value: str, usual: str) -> None:
+        """Change a setting."""
+        self.act(self.study.restate(**{name: None if value == usual else value}))
+
+    def state(self, formula: str) -> None:
+        """State another hypothesis."""
+        if formula.strip() != self.study.formula:
+            self.act(self.study.restate(formula.strip()))
+
+    def check(self, formula: str) -> None:
+        """Point at what is wrong while the formula is typed."""
+        profile = self.study.profile
+        try:
+            parsed = parse(formula)
+            if profile is not None:
+                parsed.resolve([column.name for column in profile.columns])
+            self._point("")
+        except FormulaError as error:
+            self._point(f"{error.caret[2:].replace(chr(10) + '  ', chr(10))}\n{error.tell(self.study.lang)}")
+
+    def show(self) -> None:
+        """Show the formula and the settings as they are."""
+        self.formula.put(self.study.formula)
+        self.family.put(self.study.settings.get("family", "auto"))
+        self.loss.put(self.study.settings.get("loss", "auto"))
+        error = self.study.error
+        if isinstance(error, FormulaError):
+            self.check(self.study.formula)
+        else:
+            self._point("")
+
+    def _point(self, text: str) -> None:
+        self.caret._text = text
+        self.caret.set_visibility(bool(text))
+        self.caret.update()

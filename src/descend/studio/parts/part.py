@@ -1,0 +1,30 @@
+"""What every part of the page has: the study it shows, its language, and a way to act without freezing the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nicegui import background_tasks
+
+from descend.messages import say
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from descend.studio.study import Study
+
+
+class Part:
+    """A part of the page about a study."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    def say(self, key: str, **values: Any) -> str:
+        """Return a sentence of the studio's in the reader's language."""
+        return say(f"studio.{key}", self.study.lang, **values)
+
+    @staticmethod
+    def act(doing: Coroutine[Any, Any, Any]) -> None:
+        """Do something that takes a while, with the page free meanwhile."""
+        background_tasks.create(doing)

@@ -1,0 +1,101 @@
+"""A form that predicts a row of typed values, with its interval."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from descend.errors import DescendError
+from descend.messages import Note
+from descend.studio.parts.part import Part
+from descend.studio.widgets import Field, tag
+from descend.tables import typed_row
+
+if TYPE_CHECKING:
+    from descend.model import Model
+    from descend.studio.study import Study
+
+MOST = 24
+
+
+class PredictPart(Part):
+    """Values in, a prediction out."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self.typed: dict[str, str] = {}
+        self.body = tag("div")
+        self.show()
+
+    def show(self) -> None:
+        """Show a field for every column of the run that is looked at."""
+        self.body.clear()
+        model = self.study.model if self.study.run is not None else None
+        with self.body:
+            if model is None:
+                tag("p", "empty", self.say("nothing-to-predict"))
+                return
+            uses = model.design.uses
+            if len(uses) > MOST or "image" in uses.values():
+                tag("p", "empty", self.say("predict-elsewhere"))
+                return
+            self.typed = {name: self.typed.get(name, _usual(model, name)) for name in uses}
+            with tag("div", "predict"):
+                for name, use in uses.items():
+                    self._field(model, name, use)
+            with tag("div", aria_live="polite"):
+                self.answer = tag("p", "answer")
+                self.more = tag("p")
+        self._predict()
+
+    def _field(self, model: Model, name: str, use: str) -> None:
+        def put(value: str) -> None:
+            self.typed[name] = value
+            self._predict()
+
+        if use == "category":
+            levels = [(level, level) for level in model.design.levels[name]]
+            Field("select", name, self.typed[name], put, options=levels)
+        else:
+            Field("number", name, self.typed[name], put, on_typing=put)
+
+    def _predict(self) -> None:
+        model = self.study.model
+        if model is None:
+            return
+        row = {name: value.strip() for name, value in self.typed.items()}
+        try:
+            answer, more = _told(model, row, self)
+        except DescendError as error:
+            answer, more = "", error.tell(self.study.lang)
+        self.answer._text, self.more._text = answer, more
+        self.answer.update()
+        self.more.update()
+
+
+def _usual(model: Model, name: str) -> str:
+    """Return a value to begin with: the mean of a number, the first level of a category."""
+    if name in model.design.levels:
+        return str(model.design.levels[name][0])
+    return f"{model.means.get(name, 0.0):.4g}"
+
+
+def _told(model: Model, row: dict[str, str], part: Part) -> tuple[str, str]:
+    """Return the prediction, and between what it lies."""
+    table = typed_row(row)
+    if isinstance(model.inference, Note):
+        frame: pl.DataFrame = model.predictions(table)
+        bounds = ""
+    else:
+        frame, bounds = model.intervals(table), ""
+    found = frame.row(0, named=True)
+    if model.family == "linear":
+        told = [f"{column} = {found[f'{column}_predicted']:.6g}" for column in model.target.columns]
+        if f"{model.target.columns[0]}_low" in found:
+            column = model.target.columns[0]
+            bounds = part.say("interval", low=found[f"{column}_low"], high=found[f"{column}_high"])
+        return ", ".join(told), bounds
+    column = model.target.columns[0]
+    chances = [f"P({level}) = {found[f'P({level})']:.4g}" for level in model.target.levels[:12]]
+    return f"{column} = {found[f'{column}_predicted']}", ", ".join(chances)

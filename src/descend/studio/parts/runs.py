@@ -1,0 +1,95 @@
+"""The runs: a row for every fit, to be opened again, renamed, forgotten, and laid over one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from descend.messages import say
+from descend.studio.parts.part import Part
+from descend.studio.widgets import button, tag
+
+if TYPE_CHECKING:
+    from descend.studio.runs import Run
+    from descend.studio.study import Study
+
+
+class RunsPart(Part):
+    """The table of runs."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self.renaming: int | None = None
+        self.body = tag("div")
+        self.show()
+
+    def show(self) -> None:
+        """Show every run, the newest first."""
+        runs = self.study.runs
+        self.body.clear()
+        with self.body:
+            if not runs.rows:
+                tag("p", "empty", self.say("no-runs"))
+                return
+            with tag("table", "runs"):
+                with tag("thead"), tag("tr"):
+                    for key in ("lay", "run", "score", "seconds", "change"):
+                        hidden = key in ("lay", "change")
+                        with tag("th", scope="col"):
+                            tag("span", "visually-hidden" if hidden else "", self.say(f"head-{key}"))
+                with tag("tbody"):
+                    best = runs.best()
+                    for run in reversed(runs.rows):
+                        self._row(run, run.number == best)
+            if len(runs.rows) > 1 and len(runs.chosen) < 2:
+                tag("p", "empty", self.say("lay-two"))
+
+    def _row(self, run: Run, best: bool) -> None:
+        study = self.study
+        current = study.run is not None and run.number == study.run.number
+        with tag("tr", "current" if current else ""):
+            with tag("td"):
+                box = tag("input", type="checkbox", aria_label=self.say("lay", name=run.name))
+                if run.number in study.runs.chosen:
+                    box._props["checked"] = True
+                box.on("change", lambda event: self._lay(run.number, event.args), js_handler=_CHECKED)
+            with tag("td", "grow"):
+                if self.renaming == run.number:
+                    entry = tag("input", "rename", type="text", value=run.name, aria_label=self.say("rename"))
+                    entry.on("change", lambda event: self._rename(run.number, event.args), js_handler=_VALUE)
+                else:
+                    with tag("button", "open", type="button", title=run.equation) as opener:
+                        tag("div", text=f"{run.name} · {run.formula}" if run.name != run.formula else run.name)
+                        tag("div", text=study.settings_told(run))
+                    opener.on("click", lambda _: self.act(study.reopen(run.number)))
+            with tag("td", "number best" if best else "number"):
+                tag("span", text=self._score(run) + (" ★" if best else ""), title=self.say("best") if best else "")
+            tag("td", "number", self.say("seconds", seconds=run.seconds))
+            with tag("td", "number"):
+                button("✎", lambda: self._ask(run.number), aria_label=self.say("rename-run", name=run.name))
+                button("✕", lambda: self._delete(run.number), aria_label=self.say("delete-run", name=run.name))
+
+    def _score(self, run: Run) -> str:
+        if run.metric is None or run.score is None:
+            return self.say("diverged") if run.stop == "diverged" else "–"
+        return f"{say(f'report.{run.metric}', self.study.lang)} {run.score:.4g}"
+
+    def _lay(self, number: int, chosen: bool) -> None:
+        self.study.runs.choose(number, bool(chosen))
+        self.study.heard({"runs", "stage-moves"})
+
+    def _ask(self, number: int) -> None:
+        self.renaming = None if self.renaming == number else number
+        self.show()
+
+    def _rename(self, number: int, name: str) -> None:
+        self.study.runs.rename(number, str(name))
+        self.renaming = None
+        self.show()
+
+    def _delete(self, number: int) -> None:
+        self.study.runs.delete(number)
+        self.study.heard({"runs", "stage-moves"})
+
+
+_CHECKED = "(event) => emit(event.target.checked)"
+_VALUE = "(event) => emit(event.target.value)"

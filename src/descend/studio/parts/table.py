@@ -1,0 +1,104 @@
+"""The table: where it comes from, and its columns with their kind, a small histogram and what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+
+from descend.labs import examples
+from descend.studio.parts.part import Part
+from descend.studio.statement import roles, retargeted, toggled
+from descend.studio.widgets import Drop, Field, button, tag
+
+if TYPE_CHECKING:
+    from descend.studio.profile import ColumnProfile
+    from descend.studio.study import Study
+
+SHOWN = 200
+
+
+class TablePart(Part):
+    """Choosing a table, and choosing columns by clicking them."""
+
+    def __init__(self, study: Study, upload: str) -> None:
+        super().__init__(study)
+        with tag("section", aria_labelledby="table-title"):
+            with tag("div", "titled"):
+                tag("h2", text=self.say("table"), id="table-title")
+                self.name = tag("span")
+            Drop({key: self.say(key) for key in ("choose", "hint", "sending")}, upload).on(
+                "broken", lambda _: self.act(_nothing())
+            )
+            options = [("", self.say("example-choose"))] + [(lab.id, lab.title[study.lang]) for lab in examples()]
+            Field("select", self.say("example"), "", self.pick, options=options, hidden=True)
+            self.columns = tag("div", "columns", role="group", aria_label=self.say("columns"))
+        self.show()
+
+    def pick(self, id: str) -> None:
+        """Open a worked example."""
+        if id:
+            self.act(self.study.example(id))
+
+    def show(self) -> None:
+        """Show the table's name and its columns."""
+        profile = self.study.profile
+        key = "rows-known" if profile is None or not profile.partial else "rows-partial"
+        told = "" if profile is None else self.say(key, name=profile.name, rows=profile.rows)
+        self.name._text = told
+        self.name._props["title"] = told
+        self.name.update()
+        self.columns.clear()
+        if profile is None:
+            return
+        found = roles(self.study.formula, [column.name for column in profile.columns])
+        with self.columns:
+            for column in profile.columns[:SHOWN]:
+                self._column(column, found.get(column.name, ""))
+
+    def _column(self, column: ColumnProfile, role: str) -> None:
+        kind = self.say(f"kind-{column.kind}")
+        with tag("div", "column"):
+            button(
+                "◎", lambda: self._state(retargeted, column.name), "aim", aria_pressed=_truth(role == "target"),
+                aria_label=self.say("aim", column=column.name), title=self.say("aim", column=column.name),
+            )  # fmt: skip
+            button(
+                column.name, lambda: self._state(toggled, column.name), "name", aria_pressed=_truth(role == "input"),
+                title=f"{column.name}: {kind}",
+            )  # fmt: skip
+            ui.html(_bars(column, self.say("bars", column=column.name, kind=kind)), sanitize=False)
+            if column.missing:
+                tag("span", "note missing", self.say("missing", count=column.missing), title=kind)
+            else:
+                tag("span", "note", self.say(f"kind-short-{column.kind}"), title=kind)
+
+    def _state(self, change: object, column: str) -> None:
+        profile = self.study.profile
+        if profile is not None and callable(change):
+            names = [one.name for one in profile.columns]
+            self.act(self.study.restate(change(self.study.formula, column, names)))
+
+
+async def _nothing() -> None:
+    """Let a broken-off upload be told by the receiver."""
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _bars(column: ColumnProfile, label: str) -> str:
+    """Return a histogram as a small picture."""
+    from html import escape
+
+    most, count = max(column.bars, default=0), len(column.bars)
+    if not most:
+        return '<svg class="bars" aria-hidden="true"></svg>'
+    width = 58 / count
+    bars = "".join(
+        f'<rect x="{index * width:.2f}" y="{18 - 17 * bar / most:.2f}" width="{max(width - 1, 1):.2f}"'
+        f' height="{17 * bar / most:.2f}"/>'
+        for index, bar in enumerate(column.bars)
+    )
+    return f'<svg class="bars" role="img" aria-label="{escape(label, quote=True)}" viewBox="0 0 58 18">{bars}</svg>'

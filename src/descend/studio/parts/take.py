@@ -1,0 +1,82 @@
+"""What a person takes along: the model, the pictures, the history, the command and the Python that do the same."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from nicegui import ui
+
+from descend.errors import DescendError
+from descend.studio.leaving import command_line, python_code
+from descend.studio.parts.part import Part
+from descend.studio.widgets import button, tag
+
+if TYPE_CHECKING:
+    from descend.model import Model
+    from descend.studio.study import Study
+
+SCRIPTS = {"command": command_line, "python": python_code}
+
+
+class TakePart(Part):
+    """Downloads of the run that is looked at, and the scripts that repeat it."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self.body = tag("div")
+        self.show()
+
+    def show(self) -> None:
+        """Show what there is to take."""
+        self.body.clear()
+        run, study = self.study.run, self.study
+        with self.body:
+            if run is None:
+                tag("p", "empty", self.say("nothing-to-take"))
+                return
+            with tag("div", "take"):
+                button(self.say("take-model"), self._model, "primary")
+                button(self.say("take-png"), lambda: self.act(self._picture("png")))
+                button(self.say("take-svg"), lambda: self.act(self._picture("svg")))
+                button(self.say("take-history"), self._history)
+            prepared = study.prepared
+            names = None if prepared is None else prepared.design.names
+            for key, write in SCRIPTS.items():
+                text = write(study.file or "table.csv", run.formula, run.settings, names=names)
+                tag("p", "empty", self.say(f"take-{key}"))
+                with tag("div", "script"):
+                    tag("pre", "mono", text, tabindex="0")
+                    copy = tag("button", "small", self.say("copy"), type="button")
+                    copy.on("click", js_handler=_COPY)
+
+    def _model(self) -> None:
+        assert self.study.run is not None
+        ui.download.content(self.study.run.path.read_bytes(), "model.safetensors")
+
+    async def _picture(self, kind: str) -> None:
+        model = self.study.model
+        if model is None:
+            return
+        try:
+            data = await asyncio.to_thread(_drawn, model, kind, self.study)
+        except DescendError as error:
+            self.study.refuse(error)
+            return
+        with self.body:
+            ui.download.content(data, f"fit.{kind}")
+
+    def _history(self) -> None:
+        if self.study.model is not None:
+            ui.download.content(self.study.model.history.frame().write_csv().encode(), "history.csv")
+
+
+def _drawn(model: Model, kind: str, study: Study) -> bytes:
+    path = study.folder / f"fit.{kind}"
+    model.plot(path, lang=study.lang)
+    data = path.read_bytes()
+    path.unlink()
+    return data
+
+
+_COPY = "(event) => navigator.clipboard.writeText(event.target.closest('.script').querySelector('pre').textContent)"

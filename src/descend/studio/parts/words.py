@@ -1,0 +1,125 @@
+"""The words: the equation, what the learning rate will do, what was found, and what a click can do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from descend.errors import FormulaError
+from descend.messages import say
+from descend.report.terminal import VERDICT_STYLES, fit_lines
+from descend.studio.parts.part import Part
+from descend.studio.remedies import changes_for, changes_for_error
+from descend.studio.widgets import button, tag
+
+if TYPE_CHECKING:
+    from descend.studio.remedies import Change
+    from descend.studio.runs import Run
+    from descend.studio.study import Study
+
+
+class WordsPart(Part):
+    """The equation and the diagnosis of the run that is looked at."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        with tag("section", "card words", aria_label=self.say("words")):
+            self.equation = tag("p", "equation mono", aria_label=self.say("equation"))
+            self.foretold = tag("p", "foretold")
+            self.told = tag("div", aria_live="polite")
+        self.show()
+
+    def state(self, equation: str) -> None:
+        """Show the equation of the epoch that is looked at."""
+        if self.equation._text != equation:
+            self.equation._text = equation
+            self.equation.update()
+
+    def foretell(self) -> None:
+        """Show what the learning rate will do."""
+        told = self.study.foretold() if self.study.error is None else ""
+        view = self.study.view
+        self.foretold._text = told
+        self.foretold.classes(replace="foretold bad" if view is not None and view.diverged else "foretold")
+        self.foretold.update()
+
+    def show(self) -> None:
+        """Show everything."""
+        self.state(self.study.equation())
+        self.foretell()
+        self.told.clear()
+        with self.told:
+            if self.study.error is not None:
+                self._error()
+            run = self.study.run
+            if run is not None:
+                self._run(run)
+            elif self.study.view is not None and not self.study.settled and self.study.error is None:
+                tag("p", "empty", self.say("settling"))
+
+    def _error(self) -> None:
+        error, lang = self.study.error, self.study.lang
+        assert error is not None
+        design = None if self.study.prepared is None else self.study.prepared.design
+        with tag("div", "finding error", role="alert"):
+            tag("p", "kind", error.tell(lang))
+            if isinstance(error, FormulaError):
+                tag("p", "caret mono", error.caret)
+            hint = error.hint(lang)
+            if hint:
+                tag("p", "hint", f"→ {hint}")
+            self._remedies(changes_for_error(error, self.study.formula, self.study.settings, design))
+
+    def _run(self, run: Run) -> None:
+        lang, verification = self.study.lang, run.verification
+        model = self.study.model
+        if model is not None and run.error is None:
+            tag("p", "foretold", " ".join(fit_lines(model, lang)[-2:]))
+        if verification is not None:
+            kind = verification.verdict.removeprefix("verdict.").split("-")[0]
+            tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))
+            self._scores(run)
+        design = None if self.study.prepared is None else self.study.prepared.design
+        forecast = None if self.study.prepared is None else self.study.prepared.forecast
+        for finding in run.findings:
+            with tag("div", f"finding {finding.severity}"):
+                tag("p", text=finding.tell(lang))
+                changes = changes_for(finding, run.formula, run.settings, forecast, design)
+                if changes:
+                    self._remedies(changes)
+                else:
+                    tag("p", "hint", f"→ {finding.remedy(lang)}")
+        for note in run.notes:
+            tag("p", "hint empty", note.tell(lang))
+
+    def _scores(self, run: Run) -> None:
+        verification, lang = run.verification, self.study.lang
+        assert verification is not None
+        metrics = list(verification.scores[0]["hypothesis"])
+        with tag("table", "scores"):
+            with tag("thead"), tag("tr"):
+                tag("th", text=self.say("unseen"), scope="col")
+                for metric in metrics:
+                    tag("th", text=say(f"report.{metric}", lang), scope="col")
+            with tag("tbody"):
+                for score in verification.scores:
+                    alone = "share-row" if verification.classes else "mean-row"
+                    for row, label in (("hypothesis", "model-row"), ("baseline", alone)):
+                        with tag("tr"):
+                            name = say(f"report.{label}", lang)
+                            several = len(verification.scores) > 1
+                            tag("th", text=f"{score['target']}: {name}" if several else name, scope="row")
+                            for metric in metrics:
+                                tag("td", text=f"{score[row][metric]:.4g}")
+
+    def _remedies(self, changes: list[Change]) -> None:
+        if not changes:
+            return
+        with tag("div", "remedies"):
+            for change in changes:
+                self._remedy(change)
+
+    def _remedy(self, change: Change) -> None:
+        def apply() -> None:
+            self.act(self.study.restate(change.formula, **change.settings))
+
+        button(change.label.tell(self.study.lang), apply)

@@ -1,0 +1,160 @@
+"""The runs of a tab: every fit is a row, the best by unseen rows is marked, any two can be laid over one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.studio.view import Curve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from descend.diagnosis import Finding
+    from descend.errors import DescendError
+    from descend.messages import Note
+    from descend.model import Model
+    from descend.verification import Verification
+
+MOST = 60
+CURVE = 200
+
+
+@dataclass(frozen=True)
+class Run:
+    """A fit: what was stated, the model's file, and what came of it.
+
+    ``score`` is what the test on unseen rows gave by ``metric`` ("rmse", "accuracy", "r2" of several targets; None
+    where there was none), and ``loss`` what runs of one target are ranked by: the lower the better.
+    """
+
+    number: int
+    name: str
+    formula: str
+    settings: dict[str, Any]
+    path: Path
+    targets: tuple[str, ...]
+    stop: str
+    epochs: int
+    lr: float
+    seconds: float
+    equation: str
+    curve: Curve
+    metric: str | None = None
+    score: float | None = None
+    loss: float | None = None
+    verification: Verification | None = None
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    error: DescendError | None = None
+
+
+class Runs:
+    """The runs in their order; the oldest goes when there are too many."""
+
+    def __init__(self) -> None:
+        self.rows: list[Run] = []
+        self.chosen: set[int] = set()
+        self._made = 0
+
+    def next_number(self) -> int:
+        """Return the number of the next run, counted from 1."""
+        self._made += 1
+        return self._made
+
+    def add(self, run: Run) -> None:
+        """Keep a run; the same statement fitted again takes the place of the run before it."""
+        last = self.rows[-1] if self.rows else None
+        if last is not None and (last.formula, last.settings) == (run.formula, run.settings):
+            self.delete(last.number)
+        self.rows.append(run)
+        if len(self.rows) > MOST:
+            self.delete(self.rows[0].number)
+
+    def find(self, number: int) -> Run | None:
+        """Return a run by its number."""
+        return next((run for run in self.rows if run.number == number), None)
+
+    def rename(self, number: int, name: str) -> None:
+        """Give a run another name; an empty one is not taken."""
+        name = " ".join(name.split())[:80]
+        self.rows = [replace(run, name=name) if run.number == number and name else run for run in self.rows]
+
+    def delete(self, number: int) -> None:
+        """Forget a run and remove its file."""
+        run = self.find(number)
+        if run is not None:
+            run.path.unlink(missing_ok=True)
+            self.rows.remove(run)
+            self.chosen.discard(number)
+
+    def choose(self, number: int, chosen: bool) -> None:
+        """Mark a run to be laid over others, or not."""
+        if chosen and self.find(number) is not None:
+            self.chosen.add(number)
+        else:
+            self.chosen.discard(number)
+
+    def compared(self) -> list[Run]:
+        """Return the runs that are laid over one another: two or more chosen ones."""
+        return [run for run in self.rows if run.number in self.chosen] if len(self.chosen) > 1 else []
+
+    def best(self) -> int | None:
+        """Return the number of the best run on unseen rows among those of the last run's targets; None for none."""
+        if not self.rows:
+            return None
+        rivals = [run for run in self.rows if run.targets == self.rows[-1].targets and run.loss is not None]
+        if len(rivals) < 2:
+            return None
+        return min(rivals, key=lambda run: run.loss if run.loss is not None else np.inf).number
+
+    def clear(self) -> None:
+        """Forget every run."""
+        for run in list(self.rows):
+            self.delete(run.number)
+
+
+def run_of(
+    model: Model, number: int, settings: dict[str, Any], path: Path, seconds: float, error: DescendError | None
+) -> Run:
+    """Return the row of a fitted model."""
+    history, verification = model.history, model.verification
+    few = np.unique(np.linspace(0, len(history) - 1, min(len(history), CURVE)).astype(np.int64))
+    metric, score, loss = None, None, None
+    if verification is not None:
+        metric, score, loss = _scored(verification)
+    return Run(
+        number=number,
+        name=str(number),
+        formula=model.formula,
+        settings=dict(settings),
+        path=path,
+        targets=model.target.columns,
+        stop=history.stop,
+        epochs=history.epochs,
+        lr=history.lr,
+        seconds=seconds,
+        equation=model.equation,
+        curve=Curve(history.epoch[few], history.loss[few], np.empty(0)),
+        metric=metric,
+        score=score,
+        loss=loss,
+        verification=verification,
+        findings=model.findings,
+        notes=[note for note in model.notes if note.code.startswith("note.")],
+        error=error,
+    )
+
+
+def _scored(verification: Verification) -> tuple[str, float, float]:
+    """Return the metric that is shown, its value, and what is ranked by: a test's log-loss, or its relative error."""
+    scores = verification.scores
+    if verification.classes:
+        mine = scores[0]["hypothesis"]
+        return "accuracy", mine["accuracy"], mine["log_loss"]
+    if len(scores) == 1:
+        return "rmse", scores[0]["hypothesis"]["rmse"], scores[0]["hypothesis"]["rmse"]
+    shares = [entry["hypothesis"]["rmse"] / (entry["baseline"]["rmse"] or 1.0) for entry in scores]
+    return "r2", float(np.mean([entry["hypothesis"]["r2"] for entry in scores])), float(np.mean(shares))

@@ -1,0 +1,79 @@
+"""A hypothesis stated by clicking columns: the formula that is typed and the columns that are marked stay in step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from descend.diagnosis.formulas import quoted
+from descend.errors import FormulaError
+from descend.formula import parse
+from descend.studio.edits import terms_with, without
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from descend.terms import Hypothesis
+
+    Role = Literal["target", "input"]
+
+
+def roles(formula: str, columns: Sequence[str]) -> dict[str, Role]:
+    """Return which columns a formula takes as targets and which as inputs; none where it is not one."""
+    hypothesis = _read(formula, columns)
+    if hypothesis is None:
+        return {}
+    found: dict[str, Role] = {name.name: "input" for name in hypothesis.inputs}
+    return {**found, **{name.name: "target" for name in hypothesis.outputs}}
+
+
+def toggled(formula: str, column: str, columns: Sequence[str]) -> str:
+    """Return the formula with a column as one more input, or without every term that has it."""
+    hypothesis = _read(formula, columns)
+    if hypothesis is None:
+        others = [name for name in columns if name != column]
+        return f"{quoted(others[-1])} ~ {quoted(column)}" if others else f"{quoted(column)} ~ 1"
+    if column in [name.name for name in hypothesis.outputs]:
+        return formula
+    mine = terms_with(hypothesis, column)
+    if not mine:
+        return _joined(formula, quoted(column))
+    return without(formula, mine, columns) or formula
+
+
+def retargeted(formula: str, column: str, columns: Sequence[str]) -> str:
+    """Return the formula with a column as its target; where it was an input, the old target takes its place."""
+    hypothesis = _read(formula, columns)
+    if hypothesis is None:
+        return f"{quoted(column)} ~ 1"
+    if column in [name.name for name in hypothesis.outputs]:
+        return formula
+    mine = terms_with(hypothesis, column)
+    left = (without(formula, mine, columns) or f"{quoted(column)} ~ 1") if mine else formula
+    made = f"{quoted(column)} ~ {left[_tilde(left) + 1 :].strip()}"
+    for name in hypothesis.outputs if mine else []:
+        made = _joined(made, quoted(name.name))
+    return made
+
+
+def _read(formula: str, columns: Sequence[str]) -> Hypothesis | None:
+    try:
+        return parse(formula).resolve(list(columns))
+    except FormulaError:
+        return None
+
+
+def _joined(formula: str, term: str) -> str:
+    """Return a formula with one more term; a lone constant makes room for it."""
+    at = _tilde(formula)
+    left, right = formula[:at].strip(), formula[at + 1 :].strip()
+    return f"{left} ~ {term}" if right == "1" else f"{left} ~ {right} + {term}"
+
+
+def _tilde(formula: str) -> int:
+    """Return where the ~ stands that parts the sides: one in backticks is a letter of a name."""
+    quoted_part = False
+    for at, letter in enumerate(formula):
+        quoted_part ^= letter == "`"
+        if letter == "~" and not quoted_part:
+            return at
+    return len(formula)

@@ -1,0 +1,99 @@
+"""The widgets of the page: thin elements around the browser's own controls and ECharts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nicegui.elements.echart as bundled
+from nicegui import ui
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CHARTS = Path(bundled.__path__[0]) / "dist"
+
+
+class Stage(ui.element, component="stage.js", esm={"nicegui-echart": str(CHARTS)}):
+    """The three pictures; ``draw`` sends them what changed."""
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        super().__init__()
+        self._props["labels"] = labels
+
+    def draw(self, payload: dict[str, Any], serial: str | None = None) -> None:
+        """Draw what a payload holds; the page is told of ``serial`` once it is on the screen."""
+        self.run_method("draw", payload, *([] if serial is None else [serial]))
+
+
+class Rate(ui.element, component="rate.js"):
+    """The slider of the learning rate, with what is painted on it."""
+
+    def __init__(self, labels: dict[str, str], zones: dict[str, Any], rate: float) -> None:
+        super().__init__()
+        self._props.update(labels=labels, zones=zones, rate=rate, disabled=True)
+
+
+class Scrub(ui.element, component="scrub.js"):
+    """The scrubber through the epochs."""
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        super().__init__()
+        self._props.update(labels=labels, last=0, epoch=0, disabled=True)
+
+
+class Drop(ui.element, component="drop.js"):
+    """Where a file is chosen or dropped."""
+
+    def __init__(self, labels: dict[str, str], target: str) -> None:
+        super().__init__()
+        self._props.update(labels=labels, target=target)
+
+
+class Field(ui.element, component="field.js"):
+    """One setting: a label and the browser's own control.
+
+    kind: "text", "number", "select" (with ``options``, pairs of a value and what is shown), "check" or "range".
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        label: str,
+        value: Any,
+        on_change: Callable[[Any], Any],
+        *,
+        options: Sequence[tuple[str, str]] = (),
+        on_typing: Callable[[str], Any] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__()
+        shown = [{"value": key, "label": text} for key, text in options]
+        self._props.update(kind=kind, label=label, value=value, options=shown, **more)
+        self.on("changed", lambda event: on_change(event.args))
+        if on_typing is not None:
+            self.on("typing", lambda event: on_typing(event.args))
+
+    def put(self, value: Any) -> None:
+        """Show another value."""
+        if self._props.get("value") != value:
+            self._props["value"] = value
+            self.update()
+
+
+def tag(name: str, classes: str = "", text: str = "", **attributes: Any) -> ui.element:
+    """Return an element of the browser's own: its name, classes, text and attributes (``aria_label`` and the like)."""
+    made = ui.element(name)
+    if classes:
+        made.classes(classes)
+    if text:
+        made._text = text
+    made._props.update({key.replace("_", "-"): value for key, value in attributes.items()})
+    return made
+
+
+def button(text: str, on_click: Callable[[], Any], classes: str = "", **attributes: Any) -> ui.element:
+    """Return a button."""
+    made = tag("button", classes, text, type="button", **attributes)
+    made.on("click", lambda _: on_click())
+    return made

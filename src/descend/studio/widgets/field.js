@@ -1,0 +1,48 @@
+// One setting: a label and the browser's own control. What is being typed is never overwritten from outside.
+export default {
+  props: {
+    kind: String, label: String, value: [String, Number, Boolean], options: Array, help: String, disabled: Boolean,
+    placeholder: String, step: [String, Number], min: [String, Number], max: [String, Number], hidden: Boolean,
+  },
+  template: `
+    <div class="field" :class="[kind, { off: disabled }]" :data-help="help">
+      <label :for="id" :class="{ 'visually-hidden': hidden }">{{ label }}</label>
+      <select v-if="kind === 'select'" :id="id" :value="inner" :disabled="disabled" :aria-describedby="help ? id + '-help' : null"
+              @change="changed($event.target.value)">
+        <option v-for="one in options" :key="one.value" :value="one.value">{{ one.label }}</option>
+      </select>
+      <input v-else-if="kind === 'check'" :id="id" type="checkbox" role="switch" :checked="inner" :disabled="disabled"
+             :aria-describedby="help ? id + '-help' : null" @change="changed($event.target.checked)">
+      <input v-else-if="kind === 'range'" :id="id" type="range" :min="min" :max="max" :step="step" :value="inner" :disabled="disabled"
+             :aria-describedby="help ? id + '-help' : null" @input="typing($event.target.value)" @change="changed($event.target.value)">
+      <input v-else :id="id" type="text" :inputmode="kind === 'number' ? 'decimal' : null" :value="inner" :disabled="disabled"
+             autocomplete="off" autocapitalize="off" spellcheck="false" :placeholder="placeholder"
+             :aria-describedby="help ? id + '-help' : null"
+             @input="typing($event.target.value)" @change="changed($event.target.value)">
+      <output v-if="kind === 'range'" class="field-value">{{ shown }}</output>
+      <span v-if="help" :id="id + '-help'" class="visually-hidden">{{ help }}</span>
+    </div>`,
+  data() {
+    return { inner: this.value, id: `field-${Math.random().toString(36).slice(2)}` };
+  },
+  computed: {
+    shown() {
+      return Number(Number(this.inner).toPrecision(3));
+    },
+  },
+  watch: {
+    value(value) {
+      this.inner = value;
+    },
+  },
+  methods: {
+    typing(value) {
+      this.inner = value;
+      this.$emit("typing", value);
+    },
+    changed(value) {
+      this.inner = value;
+      this.$emit("changed", value);
+    },
+  },
+};

@@ -1,0 +1,86 @@
+"""What is painted on the slider of the learning rate: where it is slow, stable, best, and where it diverges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from descend.foresight import best_rate, largest_stable_rate
+
+if TYPE_CHECKING:
+    from descend.foresight import Forecast
+    from descend.objectives.gram import GramObjective
+    from descend.recipe import Recipe
+
+BELOW, ABOVE = 4.0, 1.0  # decades shown under and over the edge
+WIDEST = (-6.0, 1.0)
+SLOW = 0.01  # of the best rate: a hundred times as many epochs
+
+
+@dataclass(frozen=True)
+class Zones:
+    """A slider over powers of ten from ``low`` to ``high``.
+
+    ``edge`` is the rate above which the run diverges (``sure``: of a bound, above which nothing is promised), ``best``
+    the best one; None where they are not known, and then ``reason`` is the code of the sentence that says why.
+    """
+
+    low: float
+    high: float
+    edge: float | None = None
+    best: float | None = None
+    sure: bool = False
+    reason: str | None = None
+
+    def told(self) -> dict[str, Any]:
+        """Return the zones as the slider paints them: positions are shares of its length."""
+        parts = []
+        if self.edge is not None and math.isfinite(self.edge):
+            edge = self.share(self.edge)
+            slow = 0.0 if self.best is None else self.share(SLOW * self.best)
+            kinds = ("sure", "unsure") if self.sure else ("stable", "diverges")
+            parts = [("slow", 0.0, slow), (kinds[0], slow, edge), (kinds[1], edge, 1.0)]
+        return {
+            "low": self.low,
+            "high": self.high,
+            "parts": [{"kind": kind, "from": a, "to": b} for kind, a, b in parts if b > a],
+            "best": None if self.best is None else {"at": self.share(self.best), "rate": self.best},
+            "edge": None if not parts or self.edge is None else {"at": self.share(self.edge), "rate": self.edge},
+        }
+
+    def share(self, rate: float) -> float:
+        """Return where a rate lies, from 0 at the left to 1 at the right end."""
+        if rate <= 0:
+            return 0.0
+        return min(max((math.log10(rate) - self.low) / (self.high - self.low), 0.0), 1.0)
+
+
+def zones_of(quadratic: GramObjective, recipe: Recipe) -> Zones:
+    """Return the zones of SGD on squared error: exact."""
+    edge = largest_stable_rate(quadratic.curvature_limit(), recipe.momentum, recipe.nesterov)
+    best = best_rate(quadratic.curvatures, recipe.momentum, recipe.nesterov)
+    if not math.isfinite(edge):
+        return Zones(*WIDEST, best=best)
+    return Zones(*_around(edge), edge=edge, best=best)
+
+
+def zones_foretold(forecast: Forecast | None, recipe: Recipe) -> Zones:
+    """Return what a forecast lets be painted: a bound, the rate that is safe for batches, or nothing."""
+    if forecast is None:
+        return Zones(*WIDEST)
+    if recipe.method == "sgd" and forecast.batch_sure is not None and recipe.batch_size is not None:
+        return Zones(*_around(forecast.batch_sure), edge=forecast.batch_sure, sure=True)
+    if recipe.method == "sgd" and forecast.bound is not None and math.isfinite(forecast.bound.sure):
+        return Zones(*_around(forecast.bound.sure), edge=forecast.bound.sure, sure=True)
+    if recipe.method == "sgd" and forecast.rates and recipe.make_schedule().constant:
+        plain = forecast.rates[0]
+        if math.isfinite(plain.stable):
+            return Zones(*_around(plain.stable), edge=plain.stable, best=plain.best)
+    return Zones(*WIDEST, reason=forecast.reason)
+
+
+def _around(edge: float) -> tuple[float, float]:
+    """Return a range of powers of ten around an edge, its ends at twentieths of one."""
+    middle = math.log10(edge)
+    return math.floor(20 * (middle - BELOW)) / 20, math.ceil(20 * (middle + ABOVE)) / 20
