@@ -19,6 +19,7 @@ from descend.studio.parts.runs import RunsPart
 from descend.studio.parts.table import TablePart
 from descend.studio.parts.take import TakePart
 from descend.studio.parts.words import WordsPart
+from descend.studio.pictures import growing_picture
 from descend.studio.study import Study
 from descend.studio.widgets import Rate, Scrub, Stage, button, tag
 from descend.studio.worker import Worker
@@ -177,7 +178,8 @@ class Page:
         if parts & {"busy", "progress"}:
             self.top.show()
         if "progress" in parts and not study.live and study.growing:
-            self.stage.run_method("grow", study.growing, Part(study).say("stage-loss"))
+            name = Part(study).say("stage-loss")
+            self.stage.run_method("grow", growing_picture(study.growing, study.progress.total, name))
         if "zones" in parts:
             self._zones()
         if "stage" in parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,32 +21,41 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-DIGITS = 5
+DIGITS = 4
 WAYPOINTS = 160
-SPAN = 1e16  # decades below this are rounding, not loss
+SPAN = 1e16  # what is so much under the largest loss is rounding
+TOP = 1e9
 WIDE = 24
 
 
 def loss_picture(view: View, others: list[tuple[str, Curve]], lang: str) -> dict[str, Any]:
     """Return the losses by epoch: of the fitted and the unseen rows, what was foretold, and of other runs."""
-    shown = [view.curve.fitted, view.curve.unseen, *(curve.fitted for _, curve in others)]
-    known = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in shown])
-    logarithmic = bool(known.size and known.max() > 10 * known.min())
-    floor = max(float(known.min()), float(known.max()) / SPAN) if logarithmic else None
+    forecast = None if others else view.forecast
+    curves = [view.curve, *(curve for _, curve in others), *([] if forecast is None else [forecast[1]])]
+    span, logarithmic = _span([values for curve in curves for values in (curve.fitted, curve.unseen)])
     made: dict[str, Any] = {
         "log": logarithmic,
-        "fitted": _pairs(view.curve.epoch, view.curve.fitted, floor),
-        "unseen": _pairs(view.curve.epoch, view.curve.unseen, floor) if view.curve.unseen.size else None,
-        "others": [{"name": name, "line": _pairs(curve.epoch, curve.fitted, floor)} for name, curve in others],
+        "yr": span,
+        "end": max(*(int(curve.epoch[-1]) for curve in curves), 1),
+        "fitted": _pairs(view.curve.epoch, view.curve.fitted, span),
+        "unseen": _pairs(view.curve.epoch, view.curve.unseen, span) if view.curve.unseen.size else None,
+        "others": [{"name": name, "line": _pairs(curve.epoch, curve.fitted, span)} for name, curve in others],
         "forecast": None,
-        "last": view.last,
         "label": _loss_label(view, lang),
     }
-    if view.forecast is not None and not others:
-        rate, curve = view.forecast
-        name = say("studio.at-the-best-rate", lang, lr=rate)
-        made["forecast"] = {"name": name, "line": _pairs(curve.epoch, curve.fitted, floor)}
+    if forecast is not None:
+        name = say("studio.at-the-best-rate", lang, lr=forecast[0])
+        made["forecast"] = {"name": name, "line": _pairs(forecast[1].epoch, forecast[1].fitted, span)}
     return made
+
+
+def growing_picture(points: list[list[float]], end: int | None, name: str) -> dict[str, Any]:
+    """Return the losses of a fit that still runs."""
+    epoch, loss = np.array(points).T
+    span, logarithmic = _span([loss])
+    line = _pairs(epoch.astype(np.int64), loss, span)
+    made = {"log": logarithmic, "yr": span, "end": end or int(epoch[-1]) or 1, "fitted": line, "label": name}
+    return {**made, "unseen": None, "others": [], "forecast": None}
 
 
 def path_picture(view: View, plane: Plane) -> dict[str, Any]:
@@ -101,12 +111,13 @@ def points(x: Floats, y: Floats) -> list[list[float | None]]:
 
 
 def rounded(values: Floats) -> list[Any]:
-    """Return numbers to DIGITS digits of the largest of them; None for what is not finite."""
+    """Return numbers to DIGITS digits of their range; None for what is not finite."""
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]
-    largest = float(np.abs(finite).max(initial=0.0))
-    if largest and 1e-200 < largest < 1e200:
-        values = np.round(values, DIGITS - int(np.floor(np.log10(largest))))
+    span = float(np.ptp(finite)) if finite.size > 1 else 0.0
+    span = span or float(np.abs(finite).max(initial=0.0))
+    if 1e-200 < span < 1e200:
+        values = np.round(values, DIGITS - int(np.floor(np.log10(span))))
     return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
@@ -120,10 +131,27 @@ def encoded(values: NDArray[np.uint8]) -> str:
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 
-def _pairs(epoch: NDArray[np.int64], values: Floats, floor: float | None) -> list[list[float | None]]:
-    """Return (epoch, loss) pairs of seven digits; on a logarithmic axis nothing is under its floor."""
-    if floor is not None:
-        values = np.maximum(values, floor)
+def _span(losses: list[Floats]) -> tuple[list[float], bool]:
+    """Return the ends of an axis of losses, round numbers that change seldom, and whether it is logarithmic.
+
+    What grows past TOP times the first loss leaves at the top: there is nothing to be seen there but growth.
+    """
+    first = next((float(values[0]) for values in losses if values.size and np.isfinite(values[0])), 1.0)
+    known = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in losses])
+    if not known.size:
+        return [0.0, 1.0], False
+    high = min(float(known.max()), TOP * first if first > 0 else np.inf)
+    low = max(min(float(known.min()), high), high / SPAN)
+    if high > 10 * low:
+        ends = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        return [10.0 ** max(ends[0], -300), 10.0 ** min(max(ends[1], ends[0] + 1), 300)], True
+    step = 10.0 ** math.floor(math.log10(high)) / 2
+    return [0.0, step * math.ceil(high * 1.02 / step)], False
+
+
+def _pairs(epoch: NDArray[np.int64], values: Floats, span: list[float]) -> list[list[float | None]]:
+    """Return (epoch, loss) pairs of seven digits; what is under the axis lies on its end."""
+    values = np.maximum(values, span[0])
     told = [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
     return [list(pair) for pair in zip(epoch.tolist(), told, strict=True)]
 

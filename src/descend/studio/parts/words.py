@@ -9,7 +9,7 @@ from descend.messages import say
 from descend.report.terminal import VERDICT_STYLES, fit_lines
 from descend.studio.parts.part import Part
 from descend.studio.remedies import changes_for, changes_for_error
-from descend.studio.widgets import button, tag
+from descend.studio.widgets import Told, button, tag
 
 if TYPE_CHECKING:
     from descend.studio.remedies import Change
@@ -23,24 +23,20 @@ class WordsPart(Part):
     def __init__(self, study: Study) -> None:
         super().__init__(study)
         with tag("section", "card words", aria_label=self.say("words")):
-            self.equation = tag("p", "equation mono", aria_label=self.say("equation"))
-            self.foretold = tag("p", "foretold")
+            self.equation = Told("equation mono")
+            self.foretold = Told("foretold")
             self.told = tag("div", aria_live="polite")
         self.show()
 
     def state(self, equation: str) -> None:
         """Show the equation of the epoch that is looked at."""
-        if self.equation._text != equation:
-            self.equation._text = equation
-            self.equation.update()
+        self.equation.tell(equation)
 
     def foretell(self) -> None:
         """Show what the learning rate will do."""
         told = self.study.foretold() if self.study.error is None else ""
         view = self.study.view
-        self.foretold._text = told
-        self.foretold.classes(replace="foretold bad" if view is not None and view.diverged else "foretold")
-        self.foretold.update()
+        self.foretold.tell(told, "foretold bad" if view is not None and view.diverged else "foretold")
 
     def show(self) -> None:
         """Show everything."""
@@ -73,7 +69,7 @@ class WordsPart(Part):
         lang, verification = self.study.lang, run.verification
         model = self.study.model
         if model is not None and run.error is None:
-            tag("p", "foretold", " ".join(fit_lines(model, lang)[-2:]))
+            tag("p", "foretold", " · ".join(fit_lines(model, lang)[-2:]))
         if verification is not None:
             kind = verification.verdict.removeprefix("verdict.").split("-")[0]
             tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))

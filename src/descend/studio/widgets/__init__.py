@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CHARTS = Path(bundled.__path__[0]) / "dist"
 
 
-class Stage(ui.element, component="stage.js", esm={"nicegui-echart": str(CHARTS)}):
+class Stage(ui.element, component="stage.js", esm={"nicegui-echart": str(CHARTS), "descend-drawing": "drawing"}):
     """The three pictures; ``draw`` sends them what changed."""
 
     def __init__(self, labels: dict[str, str]) -> None:
@@ -40,6 +40,23 @@ class Scrub(ui.element, component="scrub.js"):
     def __init__(self, labels: dict[str, str]) -> None:
         super().__init__()
         self._props.update(labels=labels, last=0, epoch=0, disabled=True)
+
+
+class Told(ui.element, component="told.js"):
+    """A text that changes often."""
+
+    def __init__(self, tone: str, label: str | None = None) -> None:
+        super().__init__()
+        self.told: tuple[str, str] = ("", tone)
+        self._props.update(text="", tone=tone, label=label)
+
+    def tell(self, text: str, tone: str | None = None) -> None:
+        """Show another text, perhaps in another tone (its classes)."""
+        now = text, self.told[1] if tone is None else tone
+        if now != self.told:
+            self.told = now
+            self._props.update(text=text, tone=now[1])  # for a page that is drawn anew
+            self.run_method("tell", *now)
 
 
 class Drop(ui.element, component="drop.js"):
