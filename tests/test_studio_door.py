@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
 import os
@@ -12,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -168,11 +167,27 @@ def test_no_guard_without_a_token_stands_before_what_others_reach():
         Guard(Starlette(), host="0.0.0.0", port=1)
 
 
+def pretended(folder):
+    """Return a browser that only notes the address which it is given, and where it notes it."""
+    script, noted = folder / "browser", folder / "noted"
+    script.write_text(f'#!/bin/sh\nprintf %s "$1" > {noted}.part && mv {noted}.part {noted}\n')
+    script.chmod(0o755)
+    return f"{script} %s", noted
+
+
+def read_when_there(path):
+    while not path.exists():
+        threading.Event().wait(0.01)
+    return path.read_text()
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """A studio that others could reach, its port and its token."""
-    with running_studio(tmp_path_factory.mktemp("shared"), "--host", "0.0.0.0") as studio:
-        ask(studio.port)
+    """A studio that others could reach, its port and its token, and the address that the browser was given."""
+    command, noted = pretended(tmp_path_factory.mktemp("browser"))
+    options = ["--host", "0.0.0.0", "--browser"]
+    with running_studio(tmp_path_factory.mktemp("shared"), *options, BROWSER=command) as studio:
+        studio.opened = read_when_there(noted)
         yield studio, studio.port, parse_qs(urlsplit(studio.address).query)["token"][0]
 
 
@@ -180,7 +195,7 @@ def test_a_studio_that_others_reach_prints_its_token_once_and_a_warning(shared):
     studio, _, token = shared
     assert studio.output.count(token) == 1
     assert len(token) >= 43
-    assert "whoever has this address" in studio.output
+    assert "whoever has the address" in studio.output
 
 
 def test_without_the_token_there_is_nothing_but_what_to_do_in_both_languages(shared):
@@ -217,25 +232,13 @@ def test_a_shared_studio_knows_its_addresses_and_its_name_but_no_other_name(shar
         assert ask(port, f"/?token={token}", Host=f"{host}:{port}")[0] == 421, host
 
 
-def test_a_ticket_opens_once():
-    guard = Guard(Starlette(), host="0.0.0.0", port=80, token="t" * 43)
-    ticket = guard.ticket()
-
-    def enter():
-        said = []
-
-        async def say(message):
-            said.append(message)
-
-        scope = {"type": "http", "method": "GET", "scheme": "http", "path": "/", "headers": [(b"host", b"127.0.0.1")]}
-        thread = threading.Thread(
-            target=asyncio.run, args=[guard({**scope, "query_string": f"token={ticket}".encode()}, None, say)]
-        )
-        thread.start()
-        thread.join()
-        return said[0]["status"]
-
-    assert [enter(), enter()] == [200, 401]
+def test_the_browser_is_given_a_ticket_that_opens_once_and_not_the_token(shared):
+    """Whoever lists this computer's processes reads a browser's arguments; a ticket that is used up says nothing."""
+    studio, port, token = shared
+    opened = urlsplit(studio.opened)
+    assert opened.netloc == urlsplit(studio.address).netloc
+    assert token not in studio.opened
+    assert [ask(port, f"/?{opened.query}")[0] for _ in range(2)] == [200, 401]
 
 
 # what is taken in
@@ -269,20 +272,28 @@ class Diary:
         return self.told[-1]
 
 
-@pytest.fixture(scope="module")
-def box(tmp_path_factory):
+@contextmanager
+def post_box(folder):
     """Uploads of at most 3 MB behind a guard, at a port of its own."""
-    uploads = Uploads(tmp_path_factory.mktemp("uploads"), 3 * MEGABYTE)
+    uploads = Uploads(folder, 3 * MEGABYTE)
     app = Starlette(routes=[Route("/upload/{key}", uploads.receive, methods=["POST"])])
     listener = socket.create_server(("127.0.0.1", 0))
     uploads.port = listener.getsockname()[1]
     guard = Guard(app, host="127.0.0.1", port=uploads.port)
-    server = uvicorn.Server(uvicorn.Config(guard, log_level="warning", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(guard, log_level="critical", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    yield uploads
-    server.should_exit = True
-    thread.join()
+    try:
+        yield uploads
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    with post_box(tmp_path_factory.mktemp("uploads")) as uploads:
+        yield uploads
 
 
 @pytest.fixture
@@ -352,6 +363,18 @@ def test_an_upload_that_breaks_off_leaves_nothing(box, tab):
     kind, error = tab.last
     assert (kind, error.code) == ("failed", "studio.upload-broken")
     assert list(box.folder.iterdir()) == []
+
+
+def test_an_upload_that_the_end_of_the_studio_cuts_off_leaves_nothing(tmp_path):
+    with ExitStack() as lines, post_box(tmp_path) as box:
+        line = lines.enter_context(socket.create_connection(("127.0.0.1", box.port), timeout=60))
+        diary = Diary()
+        request = f"POST /upload/{box.expect(diary)} HTTP/1.1\r\nHost: 127.0.0.1:{box.port}\r\n"
+        line.sendall(f"{request}Content-Length: {2 * MEGABYTE}\r\n\r\n".encode() + b"x" * (MEGABYTE + 9))
+        while not diary.heads:
+            threading.Event().wait(0.01)
+        assert list(tmp_path.glob("*/table"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_file_of_the_same_tab_takes_the_place_of_one_still_coming(box, tab):
@@ -462,27 +485,20 @@ def test_a_name_in_the_request_cannot_choose_where_it_lies(box, tab):
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_studio_that_is_ended_leaves_no_folder_and_no_process(tmp_path, by):
+def test_a_studio_that_is_ended_with_a_page_open_leaves_no_folder_and_no_process(tmp_path, by):
     with running_studio(tmp_path / "here") as studio:
         assert ask(studio.port)[0] == 200
         assert [path.name[:15] for path in studio.temporary.iterdir()] == ["descend-studio-"]
         children = _children(studio.process.pid)
-        assert studio.end(by) == 0
-        assert re.fullmatch(r"the studio is open at http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n", studio.output)
-    assert list(studio.temporary.iterdir()) == []
-    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
-
-
-def test_a_studio_ends_while_a_page_is_open(tmp_path):
-    with running_studio(tmp_path / "here") as studio:
-        ask(studio.port)
         with socket.create_connection(("127.0.0.1", studio.port), timeout=60) as line:
             head = f"GET {SOCKET} HTTP/1.1\r\nHost: 127.0.0.1:{studio.port}\r\nOrigin: {studio.url}\r\n"
             upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
             line.sendall(f"{head}{upgrade}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
             assert b" 101 " in line.recv(4096)
-            assert studio.end(signal.SIGTERM) == 0
+            assert studio.end(by) == 0
+    assert re.fullmatch(r"the studio is open at http://127\.0\.0\.1:\d+/ \(Ctrl-C ends it\)\n", studio.output)
     assert list(studio.temporary.iterdir()) == []
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
 
 
 def _children(pid):
@@ -545,9 +561,11 @@ def test_help_comes_without_loading_what_serves():
     assert "--max-upload" in done.stdout
 
 
-def test_the_studio_speaks_korean_where_it_is_asked_to(tmp_path, scores):
-    with running_studio(tmp_path / "here", scores, "--lang", "ko") as studio:
-        assert "주소에 열려 있습니다" in studio.output
+def test_the_studio_opens_the_browser_and_speaks_korean_where_it_is_asked_to(tmp_path, scores):
+    command, noted = pretended(tmp_path)
+    with running_studio(tmp_path / "here", scores, "--lang", "ko", "--browser", BROWSER=command) as studio:
+        assert read_when_there(noted) == studio.address
+        assert f"{studio.address} 주소에 열려 있습니다" in studio.output
         assert "descend가 출력한 주소" in ask(studio.port, Host="evil.example")[2]
 
 

@@ -167,9 +167,9 @@ def _announce(studio: Studio, host: str, port: int, guard: Guard, token: str | N
     name = host.strip("[]")
     shown = in_address(_outward() if name in ("0.0.0.0", "::") else name)
     query = f"/?token={token}" if token else "/"
-    print(say("studio.open-at", studio.lang, url=f"http://{shown}:{port}{query}"), flush=True)
     if token:
         print(say("studio.shared", studio.lang), file=sys.stderr, flush=True)
+    print(say("studio.open-at", studio.lang, url=f"http://{shown}:{port}{query}"), flush=True)
     if browser:
         import webbrowser
 

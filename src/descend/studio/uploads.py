@@ -99,7 +99,7 @@ class Uploads:
             await self._take(tab, home / name, size, request)
         except BaseException as error:
             shutil.rmtree(home, ignore_errors=True)
-            if isinstance(error, _Superseded):
+            if isinstance(error, (_Superseded, asyncio.CancelledError)):  # the latter when the studio ends
                 return _refused(409, "studio.upload-broken")
             if not isinstance(error, DescendError):
                 raise
