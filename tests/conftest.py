@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from studio_fixtures import _module_studio, browser, open_tab, page, studio_server  # noqa: F401
 
 from descend.cli import main
 

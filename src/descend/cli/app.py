@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "fitting",
     "labs": "learning",
     "lab": "learning",
+    "studio": "studio",
 }
 
 

@@ -99,6 +99,13 @@ Patience = Annotated[int | None, _option("patience", "--patience", panel="fittin
 Validation = Annotated[float, _option("validation", "--validation", panel="fitting")]
 Test = Annotated[str, _option("test", "--test", panel="testing")]
 
+StudioFile = Annotated[str | None, _argument("studio-file", "[FILE]")]
+Host = Annotated[str, _option("host", "--host", panel="server")]
+Port = Annotated[int | None, _option("port", "--port", panel="server")]
+Browser = Annotated[bool, _option("browser", "--browser/--no-browser", panel="server")]
+MaxUpload = Annotated[int, _option("max-upload", "--max-upload", panel="server")]
+MaxRows = Annotated[int, _option("max-rows", "--max-rows", panel="server")]
+
 
 def hypothesis_of(text: str, module: str | None) -> Any:
     """Return --hypothesis, or the class that --module names in a file of the user's."""

@@ -139,9 +139,7 @@ class Levels:
             "ticks": levels,
             "yr": list(span),
             "names": groups.names,
-            "points": [
-                _marks(codes + spread, heights[:, 0], mine, view.rows.tested, shown) for mine in groups.rows
-            ],
+            "points": [_marks(codes + spread, heights[:, 0], mine, view.rows.tested, shown) for mine in groups.rows],
         }
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:

@@ -140,7 +140,9 @@ class Page:
                 }  # fmt: skip
             self.panels = {}
             for name, kind in zip(TABS, (RunsPart, PredictPart, TakePart), strict=True):
-                with tag("div", role="tabpanel", id=f"panel-{name}", aria_labelledby=f"tab-{name}") as self.panels[name]:
+                with tag("div", role="tabpanel", id=f"panel-{name}", aria_labelledby=f"tab-{name}") as self.panels[
+                    name
+                ]:
                     setattr(self, name, kind(self.study))
         self._turn(self.tab)
 

@@ -439,4 +439,3 @@ class Study:
             self._task.cancel()
         self.worker.close()
         self.runs.clear()
-

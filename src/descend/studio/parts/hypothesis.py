@@ -28,12 +28,18 @@ class HypothesisPart(Part):
             ).classes("formula")  # fmt: skip
             self.caret = tag("div", "caret mono", role="status")
             with tag("div", "settings"):
-                families = [("auto", self.say("auto-family")), *((name, self.say(f"family-{name}")) for name in FAMILIES)]
+                families = [
+                    ("auto", self.say("auto-family")),
+                    *((name, self.say(f"family-{name}")) for name in FAMILIES),
+                ]
                 self.family = Field(
                     "select", self.say("family"), "auto", lambda value: self.put("family", value, "auto"),
                     options=families, help=self.say("help-family"),
                 )  # fmt: skip
-                known = [("auto", self.say("auto-loss")), *((name, self.say(f"loss-{name}")) for name in losses.NAMES if name != "auto")]
+                known = [
+                    ("auto", self.say("auto-loss")),
+                    *((name, self.say(f"loss-{name}")) for name in losses.NAMES if name != "auto"),
+                ]
                 self.loss = Field(
                     "select", self.say("loss"), "auto", lambda value: self.put("loss", value, "auto"),
                     options=known, help=self.say("help-loss"),

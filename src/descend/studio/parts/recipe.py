@@ -32,7 +32,11 @@ class RecipePart(Part):
                 self._add("batch_size", "number", placeholder=self.say("all-rows"))
                 self._add("patience", "number", placeholder=self.say("never"))
                 self._add("init", "select", options=[(name, self.say(f"init-{name}")) for name in ("zeros", "normal")])
-                self._add("missing", "select", options=[(name, self.say(f"missing-{name}")) for name in ("error", "drop", "mean")])
+                self._add(
+                    "missing",
+                    "select",
+                    options=[(name, self.say(f"missing-{name}")) for name in ("error", "drop", "mean")],
+                )
                 self._add("hypothesis", "text", placeholder="mlp(32, 16)")
                 self._add("standardize", "check")
         tag("p", "help", self.say("help-none"), id="help", aria_hidden="true", data_none=self.say("help-none"))
