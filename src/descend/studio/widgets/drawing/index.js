@@ -85,7 +85,7 @@ export class Layer {
     if (!box) return;
     context.save();
     context.beginPath();
-    context.rect(box.left - 1, box.top - 1, box.right - box.left + 2, box.bottom - box.top + 2);
+    context.rect(box.left - 7, box.top - 7, box.right - box.left + 14, box.bottom - box.top + 14);
     context.clip();
     paint(this);
     context.restore();
