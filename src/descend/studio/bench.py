@@ -28,6 +28,8 @@ from descend.tables import Table, read
 from descend.verification import split_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from descend.design import Design
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
     from descend.problem import OnEpoch
     from descend.studio.profile import Profile
     from descend.target import Family, Target
-    from descend.verification import Method
+    from descend.verification import Method, Split
 
     Rows = NDArray[np.int64]
+    Key = tuple[Any, ...]
 
 GZIP = b"\x1f\x8b"
 
@@ -99,7 +102,7 @@ class Bench:
     def __init__(self, most_rows: int) -> None:
         self.most_rows = most_rows
         self._table: Table | None = None
-        self._stated: tuple[tuple[Any, ...], Problem] | None = None
+        self._kept: dict[str, tuple[Key, Any]] = {}
 
     def preview(self, path: str) -> Profile | None:
         """Look at the first rows of a text file that is still being written; None where they cannot be read yet."""
@@ -137,11 +140,9 @@ class Bench:
         Raises DescendError as ``fit`` does.
         """
         recipe = _recipe(settings)
-        problem = self._problem(formula, recipe)
-        split = split_rows(len(problem.data), recipe.test, recipe.seed, problem.codes)
+        problem, split, design = self._stated(formula, recipe)
         rows, held = problem.held_out(split.train, recipe)
         tested = split.folds[0][1] if split.method == "holdout" else None
-        design = problem.learn_design(split.train, recipe)
         told = self._foretold(problem, design, rows, held, tested, recipe)
         none = np.empty(0, dtype=np.int64)
         return Prepared(
@@ -198,19 +199,26 @@ class Bench:
         if table.rows > self.most_rows:
             raise TableError("studio.too-many-rows", rows=table.rows, most=self.most_rows)
         seen = profile(table)
-        self._table, self._stated = table, None
+        self._table, self._kept = table, {}
         return Opened(seen, propose(seen) if formula is None else formula, settings or {})
 
-    def _problem(self, formula: str, recipe: Recipe) -> Problem:
-        """State a hypothesis; the columns are not gathered again where only the recipe has changed."""
+    def _stated(self, formula: str, recipe: Recipe) -> tuple[Problem, Split, Design]:
+        """State a hypothesis, split its rows and learn its design; what a changed recipe leaves as it was is kept."""
         table = self._opened
-        key = (formula, recipe.family, recipe.loss, recipe.delta, recipe.missing)
-        if self._stated is not None and self._stated[0] == key:
-            kept = self._stated[1]
-            return Problem.state(kept.hypothesis, table, recipe, kept.data)
-        problem = Problem.of(formula, table, recipe)
-        self._stated = key, problem
-        return problem
+        key: Key = (formula, recipe.family, recipe.loss, recipe.delta, recipe.missing)
+        problem: Problem = self._once("problem", key, lambda: Problem.of(formula, table, recipe))
+        problem = Problem.state(problem.hypothesis, table, recipe, problem.data)  # its notes are also of the recipe
+        key = (*key, recipe.test, recipe.seed)
+        split = self._once("split", key, lambda: split_rows(len(problem.data), recipe.test, recipe.seed, problem.codes))
+        key = (*key, recipe.standardize, recipe.ddof)
+        return problem, split, self._once("design", key, lambda: problem.learn_design(split.train, recipe))
+
+    def _once(self, what: str, key: Key, make: Callable[[], Any]) -> Any:
+        """Return what was made last, where it was made of the same, else make it."""
+        kept = self._kept.get(what)
+        if kept is None or kept[0] != key:
+            self._kept[what] = kept = key, make()
+        return kept[1]
 
     def _foretold(
         self, problem: Problem, design: Design, rows: Rows, held: Rows | None, tested: Rows | None, recipe: Recipe

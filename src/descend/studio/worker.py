@@ -7,23 +7,20 @@ and may even die: that is an error like any other, and the next call is answered
 from __future__ import annotations
 
 import asyncio
-import signal
 from itertools import count
 from multiprocessing import get_context
 from threading import Lock, Thread
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from descend.errors import DescendError, InterruptedFitError, TableError
+from descend.studio.process import failed, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
 
     OnProgress = Callable[[int, float], None]
     Call = tuple[str, tuple[Any, ...]]
 
-EVERY = 0.04  # seconds between two words of progress
 OPENING = ("open", "example")  # what gives the bench its table
 NEEDING = ("prepare", "fit")  # what needs that table
 
@@ -37,6 +34,7 @@ class Worker:
     def __init__(self, most_rows: int) -> None:
         self._most_rows = most_rows
         self._turn = asyncio.Lock()
+        self._calls = 0  # under way or waiting
         self._numbers = count()
         self._table: Call | None = None  # the call that last gave the bench its table
         self._guard = Lock()  # over all that follows
@@ -48,8 +46,8 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether a call is being worked on."""
-        return self._turn.locked()
+        """Whether a call is being worked on or waits."""
+        return self._calls > 0
 
     @property
     def pid(self) -> int | None:
@@ -65,27 +63,12 @@ class Worker:
         one and the table opened again; ``studio.stopped`` after ``kill`` and ``close``.
         A call that is cancelled is seen to its end first, and a fit is stopped.
         """
-        loop = asyncio.get_running_loop()
-
-        def told(epoch: int, loss: float) -> None:
-            if on_progress is not None:
-                loop.call_soon_threadsafe(on_progress, epoch, loss)
-
-        async with self._turn:
-            with self._guard:
-                if self._closed:
-                    raise InterruptedFitError("studio.stopped")
-                self._running, self._sent, self._ending = (name, args), None, ""
-            answer = _in_thread(lambda: self._work((name, args), told))
-            try:
-                return await asyncio.shield(answer)
-            except asyncio.CancelledError:
-                self.stop()
-                await self._seen_to_its_end(answer)
-                raise
-            finally:
-                with self._guard:
-                    self._running = None
+        self._calls += 1
+        try:
+            async with self._turn:
+                return await self._called((name, args), on_progress)
+        finally:
+            self._calls -= 1
 
     def stop(self) -> None:
         """End the fit that is running with what it has reached; other calls go on."""
@@ -109,6 +92,29 @@ class Worker:
         with self._guard:
             self._closed = True
         self.kill()
+
+    async def _called(self, call: Call, on_progress: OnProgress | None) -> Any:
+        """Do one call, now that it is its turn."""
+        loop = asyncio.get_running_loop()
+
+        def told(epoch: int, loss: float) -> None:
+            if on_progress is not None:
+                loop.call_soon_threadsafe(on_progress, epoch, loss)
+
+        with self._guard:
+            if self._closed:
+                raise InterruptedFitError("studio.stopped")
+            self._running, self._sent, self._ending = call, None, ""
+        answer = _in_thread(lambda: self._work(call, told))
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            self.stop()
+            await self._seen_to_its_end(answer)
+            raise
+        finally:
+            with self._guard:
+                self._running = None
 
     async def _seen_to_its_end(self, answer: asyncio.Future[Any]) -> None:
         """Wait for the answer to a call that was cancelled; cancelled again, end it."""
@@ -136,7 +142,10 @@ class Worker:
 
     def _living(self) -> _Child:
         """Return the process, a new one where there is none."""
-        child = self._child or _Child(self._most_rows)
+        try:
+            child = self._child or _Child(self._most_rows)
+        except OSError as error:  # no process more is to be had
+            raise failed(error) from error
         with self._guard:
             if not self._ending:
                 self._child = child
@@ -173,7 +182,7 @@ class _Child:
         # not a fork: that would hold the server's sockets, and whatever locks its threads held
         spawn = get_context("spawn")
         self.connection, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(theirs, most_rows), daemon=True)
+        self.process = spawn.Process(target=serve, args=(theirs, most_rows), daemon=True)
         self.process.start()
         theirs.close()
         self.table: Call | None = None
@@ -228,67 +237,3 @@ def _in_thread(work: Callable[[], Any]) -> asyncio.Future[Any]:
 
     Thread(target=run, daemon=True).start()
     return future
-
-
-class _Progress:
-    """Tells the other end how far a fit is, not too often, and hears from there that it is to end."""
-
-    def __init__(self, connection: Connection, number: int) -> None:
-        self.connection, self.number = connection, number
-        self.untold: tuple[int, float] | None = None
-        self.due = 0.0
-
-    def on_epoch(self, epoch: int, loss: float) -> None:
-        self.untold = (epoch, loss)
-        if self._is_due():
-            self.tell()
-
-    def on_refit(self, fold: int, folds: int | float) -> None:
-        self._is_due()
-
-    def tell(self) -> None:
-        """Tell the last epoch, where it has not been told."""
-        if self.untold is not None:
-            self.connection.send(("progress", self.untold))
-            self.untold = None
-
-    def _is_due(self) -> bool:
-        """Whether it is time for a word; raises KeyboardInterrupt where the fit is to end."""
-        now = perf_counter()
-        if now < self.due:
-            return False
-        self.due = now + EVERY
-        while self.connection.poll():
-            if self.connection.recv() == self.number:
-                raise KeyboardInterrupt
-        return True
-
-
-def _serve(connection: Connection, most_rows: int) -> None:
-    """Do what is asked for over the connection till it is closed; in the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the server, which then closes the connection
-    from descend.studio.bench import Bench
-
-    bench = Bench(most_rows)
-    while True:
-        try:
-            asked = connection.recv()
-            if not isinstance(asked, int):  # the number alone asks for the end of a call that has ended
-                connection.send(_done(bench, connection, *asked))
-        except (EOFError, OSError):
-            return
-
-
-def _done(bench: Any, connection: Connection, number: int, name: str, args: tuple[Any, ...]) -> tuple[str, Any]:
-    """Do a call and return the answer to it."""
-    progress = _Progress(connection, number)
-    listeners = {"on_epoch": progress.on_epoch, "on_refit": progress.on_refit} if name == "fit" else {}
-    try:
-        result = getattr(bench, name)(*args, **listeners)
-        progress.tell()
-    except DescendError as error:
-        return "failed", error
-    except BaseException as error:  # a panic inside a reader is not even an Exception
-        reason = (str(error).splitlines() or [""])[0][:200]
-        return "failed", DescendError("studio.worker-failed", kind=type(error).__name__, reason=reason)
-    return "done", result
