@@ -431,6 +431,13 @@ def test_a_process_that_dies_is_an_error_and_the_next_has_the_table_again(during
     assert worker.pid != pid
 
 
+def test_a_process_that_dies_while_it_has_nothing_to_do_is_not_missed(ask, worker, csv):
+    ask("open", str(csv))
+    os.kill(worker.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+    assert ask("prepare", FORMULA, {}).table_name == "noisy.csv"
+
+
 def test_what_is_killed_by_hand_is_no_fault(during, ask, worker):
     error = during(lambda task: worker.kill())
     assert (type(error), error.code) == (InterruptedFitError, "studio.stopped")

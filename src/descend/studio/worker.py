@@ -142,8 +142,10 @@ class Worker:
 
     def _living(self) -> _Child:
         """Return the process, a new one where there is none."""
+        child = self._child
         try:
-            child = self._child or _Child(self._most_rows)
+            if child is None or not child.process.is_alive():  # one that died while it had nothing to do is not missed
+                child = _Child(self._most_rows)
         except OSError as error:  # no process more is to be had
             raise failed(error) from error
         with self._guard:
