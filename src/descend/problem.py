@@ -134,22 +134,20 @@ class Problem:
         """Fit on some of the rows; ``halt``, ``on_batch`` and ``checkpoint`` as in ``iterate``, ``on_forecast`` as in
         ``fit``.
         """
-        design_rows, held = rows, None
-        if recipe.patience is not None:
-            inner = split_rows(rows.size, str(recipe.validation), recipe.seed, None)
-            rows, held = rows[inner.train], rows[inner.folds[0][1]]
+        design_rows = rows
+        rows, held = self.held_out(rows, recipe)
         if recipe.batch_history and on_batch is None:
             on_batch = _recorded
         if recipe.drop_last and recipe.batch is not None and recipe.batch > rows.size and self.stream is None:
             raise OptionError("option.no-batch", rows=rows.size, batch=recipe.batch)
         if recipe.networked:
-            design = self._design(design_rows, recipe)
+            design = self.learn_design(design_rows, recipe)
             return self._train_network(
                 design, rows, held, recipe, on_epoch, halt=halt, on_batch=on_batch, on_forecast=on_forecast,
                 checkpoint=checkpoint,
             )  # fmt: skip
         design, objective = self.objective(rows, recipe, learn_from=design_rows)
-        validation = None if held is None else self._over(design, held, recipe)[1]
+        validation = None if held is None else self.over(design, held, recipe)
         start = recipe.start(design.names, objective.outputs)
         quadratic = quadratic_of(objective, recipe)
         forecast = None
@@ -203,12 +201,30 @@ class Problem:
 
     def objective(self, rows: Rows, recipe: Recipe, *, learn_from: Rows | None = None) -> tuple[Design, RowsObjective]:
         """Learn the design from some rows (default: the same) and return it with the loss over ``rows``."""
-        return self._over(self._design(rows if learn_from is None else learn_from, recipe), rows, recipe)
+        design = self.learn_design(rows if learn_from is None else learn_from, recipe)
+        return design, self.over(design, rows, recipe)
 
-    def _design(self, rows: Rows, recipe: Recipe) -> Design:
+    def held_out(self, rows: Rows, recipe: Recipe) -> tuple[Rows, Rows | None]:
+        """Return the rows to fit and those to stop by, None where the recipe keeps none back."""
+        if recipe.patience is None:
+            return rows, None
+        inner = split_rows(rows.size, str(recipe.validation), recipe.seed, None)
+        return rows[inner.train], rows[inner.folds[0][1]]
+
+    def learn_design(self, rows: Rows, recipe: Recipe) -> Design:
+        """Learn the design from some of the rows."""
         return Design.learn(
             self.hypothesis, self.uses, self.data, rows=rows, standardize=recipe.standardize, ddof=recipe.ddof
         )
+
+    def over(self, design: Design, rows: Rows, recipe: Recipe) -> RowsObjective:
+        """Return the loss over some of the rows; raises FitError where a number does not fit the recipe's dtype."""
+        X, Y = self._arrays(design, rows)
+        with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
+            X, Y = X.astype(recipe.arithmetic, copy=False), Y.astype(recipe.arithmetic, copy=False)
+        objective = RowsObjective(X, Y, self.loss, len(self.target.outputs), recipe.l2, design.penalised)
+        require_finite(objective)
+        return objective
 
     def _rows(self, rows: Rows) -> Columns:
         """Return the columns of some rows, uncopied where they are all of them."""
@@ -217,14 +233,6 @@ class Problem:
     def _arrays(self, design: Design, rows: Rows) -> tuple[Floats, Floats]:
         data = self._rows(rows)
         return design.matrix(data), self.target.encode(data)
-
-    def _over(self, design: Design, rows: Rows, recipe: Recipe) -> tuple[Design, RowsObjective]:
-        X, Y = self._arrays(design, rows)
-        with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
-            X, Y = X.astype(recipe.arithmetic, copy=False), Y.astype(recipe.arithmetic, copy=False)
-        objective = RowsObjective(X, Y, self.loss, len(self.target.outputs), recipe.l2, design.penalised)
-        require_finite(objective)
-        return design, objective
 
     def verify(
         self, split: Split, trained: Trained, recipe: Recipe, on_refit: OnEpoch | None = None

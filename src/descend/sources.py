@@ -36,7 +36,7 @@ def open_file(source: str) -> File:
     """Read a file and tell its kind; raises TableError where it cannot be opened or unpacked."""
     path, _, inner = source.partition("::")
     data = _bytes(path)
-    return File(path, inner, data, _file_kind(data, Path(path).name))
+    return File(path, inner, data, file_kind(data, Path(path).name))
 
 
 def read_binary(file: File) -> pl.DataFrame:
@@ -74,7 +74,7 @@ def _bytes(path: str) -> bytes:
     return data
 
 
-def _file_kind(data: bytes, name: str) -> str:
+def file_kind(data: bytes, name: str) -> str:
     """Tell a file's kind by its first bytes, else by its name, else it is text."""
     if data.startswith(b"PAR1") and data.endswith(b"PAR1"):
         return "parquet"

@@ -93,7 +93,7 @@ class Table:
         truth = ("true", "false")
         if cells.len() and cells[0].lower() in truth and cells.str.to_lowercase().is_in(truth).all():
             return "boolean"
-        values, bad = self._parsed(column)
+        values, bad = self.parsed(column)
         wrong = int(bad.sum())
         if wrong == 0 or wrong < int(np.isfinite(values).sum()):
             return "number"
@@ -114,7 +114,7 @@ class Table:
         if kind == "boolean":
             truth = (self.labels(column) == "true").cast(pl.Float64)
             return truth.fill_null(np.nan).to_numpy().astype(np.float64)
-        values, bad = self._parsed(column)
+        values, bad = self.parsed(column)
         bad = bad | np.isinf(values)
         if bad.any():
             row = int(np.argmax(bad))
@@ -128,13 +128,24 @@ class Table:
             )
         return values
 
+    def parsed(self, column: str) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return the numbers of a column, NaN where there is none, and a mask of the cells that hold something else."""
+        if column not in self._numbers:
+            series = self.frame[column]
+            if series.dtype == pl.String:
+                self._numbers[column] = parse_numbers(self._text(column), self.decimal)
+            else:
+                values = series.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+                self._numbers[column] = values, np.zeros(values.size, dtype=bool)
+        return self._numbers[column]
+
     def labels(self, column: str) -> pl.Series:
         """Return a column as text labels, null where missing; 2007 and 2007.0 are one label, so are TRUE and true."""
         kind = self.kind(column)
         if kind in ("image", "other"):
             self._refuse_kind(column)
-        if kind == "number" and not self._parsed(column)[1].any():
-            values = self._parsed(column)[0]
+        if kind == "number" and not self.parsed(column)[1].any():
+            values = self.parsed(column)[0]
             distinct = np.unique(values[~np.isnan(values)])
             names = [number_label(value) for value in distinct.tolist()]
             series = pl.Series(column, values, nan_to_null=True)
@@ -173,20 +184,10 @@ class Table:
         cases = (case(marker) for marker in self.missing for case in (str, str.lower, str.upper, str.capitalize))
         return text.set(text.is_in(sorted({*cases, ""})), None)
 
-    def _parsed(self, column: str) -> tuple[Floats, NDArray[np.bool_]]:
-        if column not in self._numbers:
-            series = self.frame[column]
-            if series.dtype == pl.String:
-                self._numbers[column] = parse_numbers(self._text(column), self.decimal)
-            else:
-                values = series.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
-                self._numbers[column] = values, np.zeros(values.size, dtype=bool)
-        return self._numbers[column]
-
     def _first_text(self, column: str) -> dict[str, Any]:
         """Return the first cell of a column that is text and not a number, for an error."""
         series = self.frame[column]
-        wrong = self._parsed(column)[1] if series.dtype == pl.String else series.is_not_null().to_numpy()
+        wrong = self.parsed(column)[1] if series.dtype == pl.String else series.is_not_null().to_numpy()
         row = int(np.argmax(wrong))
         return {"found": _shown(series[row]), "line": self.line(row)}
 

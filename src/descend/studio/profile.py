@@ -1,0 +1,161 @@
+"""A table at a glance: what each column holds, its histogram and its gaps; and a first hypothesis about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.diagnosis.formulas import quoted
+from descend.errors import FormulaError, TableError
+from descend.formula import parse
+from descend.terms import Name
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.tables import Kind, Table
+
+    Floats = NDArray[np.floating[Any]]
+
+BARS = 16
+LEVELS = 8
+FEW_LEVELS = 20
+LOOKED_AT = 1_000_000  # values that a histogram is made of
+LONGEST = 80  # letters of a level that are shown
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column.
+
+    Of numbers ``bars`` are the histogram (of a column of very many rows: of some of them, evenly spaced), ``low`` and
+    ``high`` its ends, and ``bad`` counts the cells that hold no finite number. Of text and booleans ``bars`` count the
+    commonest ``levels``, the commonest first, of ``distinct`` ones. Images and the rest have neither. ``fault`` says
+    why a column cannot be used at all.
+    """
+
+    name: str
+    kind: Kind
+    missing: int
+    bars: list[int] = field(default_factory=list)
+    low: float | None = None
+    high: float | None = None
+    levels: list[str] = field(default_factory=list)
+    distinct: int | None = None
+    bad: int = 0
+    fault: TableError | None = None
+
+    @property
+    def varies(self) -> bool:
+        """Whether it holds numbers, not all the same and none of them bad."""
+        return self.kind == "number" and not self.bad and self.low is not None and self.low != self.high
+
+    @property
+    def groups(self) -> bool:
+        """Whether it sorts the rows into a few classes."""
+        return self.distinct is not None and 2 <= self.distinct <= FEW_LEVELS
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The columns of a table; where it is ``partial``, only of its first rows, since the rest is still to come."""
+
+    name: str
+    rows: int
+    columns: list[ColumnProfile]
+    partial: bool = False
+
+
+def profile(table: Table, *, partial: bool = False) -> Profile:
+    """Look at every column of a table."""
+    return Profile(table.name, table.rows, [_column(table, name) for name in table.columns], partial)
+
+
+def propose(about: Table | Profile) -> str:
+    """Return a hypothesis to begin with, "" where the columns give none.
+
+    Of a table with an image: its label. Else the last column that varies, by the first other one of numbers, or by the
+    first other one of a few classes where there is none of numbers.
+    """
+    columns = (about if isinstance(about, Profile) else profile(about)).columns
+    columns = [column for column in columns if _can_be_named(column.name)]
+    images = [column for column in columns if column.kind == "image"]
+    numbers = [column for column in columns if column.varies]
+    classes = [column for column in columns if column.groups]
+    targets = [column for column in columns if column.varies or column.groups]
+    if not targets:
+        return ""
+    target = targets[-1]
+    inputs = [column for column in images or [*numbers, *classes] if column is not target]
+    return f"{quoted(target.name)} ~ {quoted(inputs[0].name)}" if inputs else ""
+
+
+def _column(table: Table, name: str) -> ColumnProfile:
+    try:
+        kind = table.kind(name)
+    except TableError as error:  # numbers with a decimal comma: told of the column, and harmless while nobody uses it
+        return ColumnProfile(name, "other", table.frame[name].null_count(), fault=error)
+    if kind == "number":
+        return _numbers(table, name)
+    if kind in ("text", "boolean"):
+        return _levels(table, name, kind)
+    return ColumnProfile(name, kind, table.frame[name].null_count())
+
+
+def _numbers(table: Table, name: str) -> ColumnProfile:
+    values, wrong = _values(table, name)
+    holes = np.isnan(values)
+    infinite = int(np.isinf(values).sum())
+    missing = int(holes.sum()) if wrong is None else int((holes & ~wrong).sum())
+    bad = infinite + (0 if wrong is None else int(wrong.sum()))
+    good = values[np.isfinite(values)] if infinite or holes.any() else values
+    if not good.size:
+        return ColumnProfile(name, "number", missing, bad=bad)
+    low, high = float(good.min()), float(good.max())
+    bars = _bars(good[:: -(-good.size // LOOKED_AT)], low, high)
+    return ColumnProfile(name, "number", missing, bars, low, high, bad=bad)
+
+
+def _values(table: Table, name: str) -> tuple[Floats, NDArray[np.bool_] | None]:
+    """Return a column's numbers and which cells hold something else; what costs nothing to cast is not kept."""
+    series = table.frame[name]
+    if series.dtype.is_numeric():
+        return series.cast(float).fill_null(np.nan).to_numpy(), None
+    return table.parsed(name)
+
+
+def _bars(values: Floats, low: float, high: float) -> list[int]:
+    """Return how many values lie in each of BARS equal parts from ``low`` to ``high``.
+
+    Of a few whole numbers each has a bar of its own.
+    """
+    if high - low < BARS and low.is_integer() and (values == np.floor(values)).all():
+        return _counted((values - low).astype(np.int64), int(high - low) + 1)
+    span = high / 2 - low / 2  # halved, so that it cannot overflow
+    if span == 0:
+        return [int(values.size)]
+    places = ((values / 2 - low / 2) / span * BARS).astype(np.int64)
+    return _counted(np.minimum(places, BARS - 1), BARS)
+
+
+def _counted(places: NDArray[np.int64], bars: int) -> list[int]:
+    return [int(count) for count in np.bincount(places, minlength=bars)]
+
+
+def _levels(table: Table, name: str, kind: Kind) -> ColumnProfile:
+    labels = table.labels(name)
+    missing = labels.null_count()
+    counts = labels.drop_nulls().alias("level").value_counts(name="rows")
+    common = counts.sort("rows", "level", descending=[True, False]).head(LEVELS)
+    levels = [level if len(level) <= LONGEST else level[: LONGEST - 1] + "…" for level in common["level"].to_list()]
+    return ColumnProfile(name, kind, missing, common["rows"].to_list(), levels=levels, distinct=counts.height)
+
+
+def _can_be_named(name: str) -> bool:
+    """Tell whether a formula can name a column: one with a backtick in it cannot be quoted."""
+    try:
+        return parse(f"{quoted(name)} ~ 1").targets == (Name(name),)
+    except FormulaError:
+        return False
