@@ -53,6 +53,11 @@ class ColumnProfile:
         return self.kind == "number" and not self.bad and self.low is not None and self.low != self.high
 
     @property
+    def fills(self) -> bool:
+        """Whether its numbers lie all over their range."""
+        return sum(count > 0 for count in self.bars) > len(self.bars) // 2
+
+    @property
     def groups(self) -> bool:
         """Whether it sorts the rows into a few classes."""
         return self.distinct is not None and 2 <= self.distinct <= FEW_LEVELS
@@ -76,8 +81,9 @@ def profile(table: Table, *, partial: bool = False) -> Profile:
 def propose(about: Table | Profile) -> str:
     """Return a hypothesis to begin with, "" where the columns give none.
 
-    Of a table with an image: its label. Else the last column that varies, by the first other one of numbers, or by the
-    first other one of a few classes where there is none of numbers.
+    Of a table with an image: its label. Else the last column of numbers that fill their range (a year or a code does
+    not), or the last that varies, by the first other one of numbers, or by the first other one of a few classes where
+    there is none of numbers.
     """
     columns = (about if isinstance(about, Profile) else profile(about)).columns
     columns = [column for column in columns if _can_be_named(column.name)]
@@ -88,6 +94,8 @@ def propose(about: Table | Profile) -> str:
     if not targets:
         return ""
     target = targets[-1]
+    if not images:
+        target = next((column for column in reversed(targets) if column.varies and column.fills), target)
     inputs = [column for column in images or [*numbers, *classes] if column is not target]
     return f"{quoted(target.name)} ~ {quoted(inputs[0].name)}" if inputs else ""
 

@@ -173,8 +173,10 @@ class Study:
 
     async def restate(self, formula: str | None = None, **settings: Any) -> None:
         """Change the hypothesis or its recipe and act on it: show the run at once where that can be, then fit it."""
-        if formula is not None:
+        if formula is not None and formula != self.formula:
             self.formula = formula
+            if not isinstance(self.settings.get("init", ""), str):
+                self.settings.pop("init")  # parameters given for other columns
         self.set(**settings)
         await self._halt()
         if self.profile is None:

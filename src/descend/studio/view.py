@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.losses import SquaredError, make_loss
-from descend.model import Model
 from descend.objectives.gram import GramObjective
 from descend.optimizers import SGD
 from descend.report.kept import Kept
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
 
     from descend.columns import Columns
     from descend.design import Design
+    from descend.history import History
+    from descend.model import Model
     from descend.losses import Loss
     from descend.objectives import Objective
     from descend.objectives.rows import RowsObjective
@@ -119,8 +120,8 @@ class Slide:
         if l2 not in self._quadratics:
             if len(self._quadratics) > 64:
                 self._quadratics.clear()
-            unseen = None if self.unseen is None else GramObjective.of(_with(self.unseen, 0.0))
-            self._quadratics[l2] = GramObjective.of(_with(self.fitted, l2)), unseen
+            unseen = None if self.unseen is None else GramObjective.of(replace(self.unseen, l2=0.0))
+            self._quadratics[l2] = GramObjective.of(replace(self.fitted, l2=l2)), unseen
         return self._quadratics[l2]
 
     def trustworthy(self, recipe: Recipe) -> bool:
@@ -141,7 +142,7 @@ class Slide:
         if held.size:
             held = np.interp(history.epoch, history.snapshot_epoch, held)
         shape = self.fitted.shape
-        best = SGD(optimizer_of(self.fitted, quadratic, _at_best(recipe)).lr, recipe.momentum, recipe.nesterov)
+        best = SGD(optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto")).lr, recipe.momentum, recipe.nesterov)
         foretold = fast_forward(quadratic, start, best, recipe.length, records=FORETOLD)
         return View(
             design=self.prepared.design,
@@ -184,12 +185,12 @@ def view_of(model: Model) -> View:
         design=model.design,
         target=model.target,
         rows=rows,
-        curve=_curve(model, rows, kept, loss, epochs, path, predictor),
+        curve=_curve(model, rows, kept, loss, epochs, path),
         weights=weights,
         predictor=predictor,
         path_epoch=epochs,
         path=path,
-        goal=model.weights.ravel() if np.isfinite(model.weights).all() else path[-1],
+        goal=path[_least(history, epochs)] if history.diverged else model.weights.ravel(),
         surface=kept.objective,
         lr=history.lr,
         diverged=history.diverged,
@@ -216,7 +217,6 @@ def _curve(
     loss: Loss,
     epochs: NDArray[np.int64],
     path: Floats,
-    predictor: Callable[[Floats, Floats], Floats],
 ) -> Curve:
     """Return the losses that are drawn: of RECORDS epochs, with the unseen rows' from those that are kept."""
     history = model.history
@@ -235,6 +235,12 @@ def _curve(
     return Curve(epoch, fitted, np.interp(epoch, epochs[few], values))
 
 
+def _least(history: History, epochs: NDArray[np.int64]) -> int:
+    """Return the place of the epoch with the least loss among some."""
+    losses = np.interp(epochs, history.epoch, np.nan_to_num(history.loss, nan=np.inf, posinf=np.finfo(np.float64).max))
+    return int(np.argmin(losses))
+
+
 def _values(quadratic: GramObjective, path: Floats) -> Floats:
     """Return the loss at every row of ``path`` (steps x parameters)."""
     columns, outputs = quadratic.shape
@@ -250,18 +256,6 @@ def _until_overflow(descent: Descent, epochs: int) -> int:
         return epochs
     overflow = descent.first(float(np.finfo(np.float64).max) / descent.objective.elements, above=True)
     return epochs if overflow is None else min(epochs, overflow)
-
-
-def _with(objective: RowsObjective, l2: float) -> RowsObjective:
-    from dataclasses import replace
-
-    return replace(objective, l2=l2)
-
-
-def _at_best(recipe: Recipe) -> Recipe:
-    from dataclasses import replace
-
-    return replace(recipe, lr="auto")
 
 
 def slides(prepared: Prepared, recipe: Recipe) -> bool:

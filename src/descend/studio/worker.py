@@ -123,6 +123,7 @@ class Worker:
         except asyncio.CancelledError:
             self.kill()
             await asyncio.wait([answer])
+        answer.exception()  # looked at, so that nobody is told of what nobody waits for
 
     def _work(self, call: Call, told: OnProgress) -> Any:
         """Have the process do a call and return what comes of it; in a thread."""

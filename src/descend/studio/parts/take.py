@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from descend.errors import DescendError
+from descend.errors import DescendError, OptionError
 from descend.studio.leaving import command_line, python_code
 from descend.studio.parts.part import Part
 from descend.studio.widgets import button, tag
 
 if TYPE_CHECKING:
     from descend.model import Model
+    from descend.studio.runs import Run
     from descend.studio.study import Study
-
-SCRIPTS = {"command": command_line, "python": python_code}
-
 
 class TakePart(Part):
     """Downloads of the run that is looked at, and the scripts that repeat it."""
@@ -40,15 +38,22 @@ class TakePart(Part):
                 button(self.say("take-png"), lambda: self.act(self._picture("png")))
                 button(self.say("take-svg"), lambda: self.act(self._picture("svg")))
                 button(self.say("take-history"), self._history)
-            prepared = study.prepared
-            names = None if prepared is None else prepared.design.names
-            for key, write in SCRIPTS.items():
-                text = write(study.file or "table.csv", run.formula, run.settings, names=names)
+            for key, text in self._scripts(run).items():
                 tag("p", "empty", self.say(f"take-{key}"))
                 with tag("div", "script"):
                     tag("pre", "mono", text, tabindex="0")
                     copy = tag("button", "small", self.say("copy"), type="button")
                     copy.on("click", js_handler=_COPY)
+
+    def _scripts(self, run: Run) -> dict[str, str]:
+        """Return the command line and the Python that do the same, where there is one."""
+        file, prepared = self.study.file or "table.csv", self.study.prepared
+        names = None if prepared is None or prepared.formula != run.formula else prepared.design.names
+        made = {"python": python_code(file, run.formula, run.settings)}
+        try:
+            return {"command": command_line(file, run.formula, run.settings, names=names), **made}
+        except OptionError as error:
+            return {"command": error.tell(self.study.lang), **made}
 
     def _model(self) -> None:
         assert self.study.run is not None

@@ -59,7 +59,10 @@ export default {
   },
   methods: {
     percent: (share) => `${100 * share}%`,
-    number: (value) => String(Number(value.toPrecision(4))),
+    number(value) {
+      const few = Number(value.toPrecision(4));
+      return Math.abs(few) < 1e-3 || Math.abs(few) >= 1e5 ? few.toExponential().replace("e+", "e") : String(few);
+    },
     slid(share) {
       const rate = 10 ** (this.zones.low + share * (this.zones.high - this.zones.low));
       this.send(Number(rate.toPrecision(3)));
