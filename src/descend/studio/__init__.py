@@ -1,0 +1,1 @@
+"""The studio: a page in the browser on which a hypothesis is watched while it learns."""
