@@ -61,10 +61,7 @@ def changes_for_error(
 
     forecast: of the run, where there is one; columns: those of the table, where they are known.
     """
-    try:
-        recipe = Recipe(**settings)
-    except OptionError:
-        recipe = Recipe()
+    recipe = Recipe(**settings) if _sound(settings) else Recipe()
     if forecast is None:
         forecast = getattr(getattr(error, "model", None), "forecast", None)
     case = Case(error.values, formula, settings, recipe, forecast, columns)
@@ -76,17 +73,21 @@ def changes_for_error(
 
 
 def _possible(case: Case, changes: Iterable[Change]) -> list[Change]:
-    """Return the changes that change something, to settings that a recipe takes."""
-    kept = []
+    """Return the changes that change something, and do not spoil settings that a recipe takes."""
+    sound, kept = _sound(case.settings), []
     for change in changes:
         formula, settings = change.applied(case.formula, case.settings)
-        try:
-            Recipe(**settings)
-        except OptionError:
-            continue
-        if (formula, settings) != (case.formula, case.settings):
+        if (formula, settings) != (case.formula, case.settings) and (not sound or _sound(settings)):
             kept.append(change)
     return kept
+
+
+def _sound(settings: dict[str, Any]) -> bool:
+    try:
+        Recipe(**settings)
+    except OptionError:
+        return False
+    return True
 
 
 def _set(code: str, **settings: Any) -> Offer:

@@ -92,9 +92,14 @@ def _best(case: Case) -> float | None:
 
 
 def slower(case: Case) -> list[Change]:
-    """Take the best rate where that is known and surely stable, else the one that the finding or error gives."""
-    limit, best = case.values.get("safe", case.values.get("suggestion")), _best(case)
-    assert limit is not None
+    """Take the best rate where that is known and surely stable, else the one that the finding or error gives.
+
+    In batches that is a tenth; one that is sure to descend is better, where there is one.
+    """
+    limit, best = float(case.values.get("safe") or case.values["suggestion"]), _best(case)
+    sure = case.forecast.batch_sure if case.forecast is not None and case.recipe.method == "sgd" else None
+    if sure is not None and SAFE * sure < case.values["lr"]:
+        limit = SAFE * sure
     label, lr = ("studio.best-rate", best) if best is not None and best <= limit else ("studio.rate", limit)
     lr = _rounded_down(lr)
     return [case.setting(Note(label, {"lr": lr}), lr=lr), *optimum(case)]
