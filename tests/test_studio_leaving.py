@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -87,9 +88,10 @@ NAME = st.text(st.sampled_from("ab$`'\"\\! ~#;&|<>(){}[]*?=%점수\t\n,-"), min_
 
 
 def as_the_shell_has_it(line):
-    """Return the words of a command as a shell splits it."""
+    """Return the words of a command as a shell splits it, one that finds no programs and no files of ours to harm."""
     script = 'descend() { printf "%s\\0" descend "$@"; }\n' + line
-    ran = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
+    with TemporaryDirectory() as folder:
+        ran = subprocess.run(["/bin/sh", "-c", script], cwd=folder, env={"PATH": ""}, capture_output=True, check=True)
     return ran.stdout.decode().split("\0")[:-1]
 
 

@@ -114,7 +114,7 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
     "overfit-network": (
         "y ~ x + z",
         clean(),
-        {"hypothesis": "mlp(64)", "lr": 0.01, "epochs": 300, "patience": 300, "optimizer": "adam"},
+        {"hypothesis": "mlp(64)", "lr": 0.01, "epochs": 150, "patience": 150, "optimizer": "adam"},
         "dropout weight-decay stop",
     ),
     "underfit-image": (
