@@ -136,13 +136,19 @@ def rate_of(text: str | None) -> float | str | None:
 
 
 def _pairs(text: str) -> dict[str, list[float]]:
-    made = {}
+    made, begun = {}, ""
     for part in text.split(","):
-        name, _, values = part.rpartition("=")
+        if "=" not in part:
+            begun += f"{part},"  # a comma inside a name: poly(hours, 2)[1]
+            continue
+        name, _, values = f"{begun}{part}".rpartition("=")
+        begun = ""
         try:
             made[name.strip()] = [float(value) for value in values.split("/")]
         except ValueError as error:
             raise OptionError("option.init", value=part.strip()) from error
+    if begun:
+        raise OptionError("option.init", value=begun.removesuffix(",").strip())
     return made
 
 

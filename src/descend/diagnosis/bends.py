@@ -67,13 +67,14 @@ def squared(evidence: Evidence, x: Floats) -> Floats:
 def told(evidence: Evidence, bend: Bend, target: str) -> Finding:
     """Return what a bend says, with the formula to type."""
     term = f"poly({quoted(bend.name)}, 2)"
+    written = rewritten(evidence.design.hypothesis, evidence.data.table.columns, bend.name)
     values = {
         "column": bend.name,
         "target": target,
         "share": bend.share,
         "chance": bend.chance,
         "term": term,
-        "formula": rewritten(evidence, bend.name) or f"{target} ~ … + {term}",
+        "formula": written or f"{target} ~ … + {term}",
     }
     return Finding("finding.curvature", "warning", values)
 

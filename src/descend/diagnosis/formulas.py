@@ -9,12 +9,13 @@ from descend.formula import parse
 from descend.terms import Arithmetic, Category, Name, Poly, Term, names_of
 
 if TYPE_CHECKING:
-    from descend.diagnosis.findings import Evidence
+    from collections.abc import Sequence
+
+    from descend.terms import Hypothesis
 
 
-def rewritten(evidence: Evidence, name: str) -> str | None:
+def rewritten(old: Hypothesis, columns: Sequence[str], name: str) -> str | None:
     """Return the formula with ``poly(name, 2)`` in the place of ``name``, None where that cannot be written safely."""
-    old = evidence.design.hypothesis
     where = [n for term in old.terms if len(term) == 1 for n in names_of(term[0]) if n.name == name]
     tries = []
     for found in where:
@@ -31,7 +32,7 @@ def rewritten(evidence: Evidence, name: str) -> str | None:
     wanted = [{frozenset(bent(term, every)) for term in old.terms} for every in (False, True)]
     for text in tries:
         try:
-            new = parse(text).resolve(evidence.data.table.columns)
+            new = parse(text).resolve(columns)
         except FormulaError:
             continue
         same = (new.targets, new.intercept) == (old.targets, old.intercept)

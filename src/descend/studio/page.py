@@ -130,21 +130,23 @@ class Page:
 
     def _tabs(self, part: Part) -> None:
         with tag("section", "card", aria_label=part.say("results")):
+            self.buttons, self.panels = {}, {}
             with tag("div", "tabs", role="tablist", aria_label=part.say("results")):
-                self.buttons = {
-                    name: button(
-                        part.say(f"tab-{name}"), lambda name=name: self._turn(name), role="tab", id=f"tab-{name}",
-                        aria_controls=f"panel-{name}",
-                    )
-                    for name in TABS
-                }  # fmt: skip
-            self.panels = {}
-            for name, kind in zip(TABS, (RunsPart, PredictPart, TakePart), strict=True):
-                with tag("div", role="tabpanel", id=f"panel-{name}", aria_labelledby=f"tab-{name}") as self.panels[
-                    name
-                ]:
-                    setattr(self, name, kind(self.study))
+                for name in TABS:
+                    self.buttons[name] = self._tab(part, name)
+            for name in TABS:
+                self.panels[name] = tag("div", role="tabpanel", id=f"panel-{name}", aria_labelledby=f"tab-{name}")
+            with self.panels["runs"]:
+                self.runs = RunsPart(self.study)
+            with self.panels["predict"]:
+                self.predict = PredictPart(self.study)
+            with self.panels["take"]:
+                self.take = TakePart(self.study)
         self._turn(self.tab)
+
+    def _tab(self, part: Part, name: str) -> ui.element:
+        text, panel = part.say(f"tab-{name}"), f"panel-{name}"
+        return button(text, lambda: self._turn(name), role="tab", id=f"tab-{name}", aria_controls=panel)
 
     def _turn(self, name: str) -> None:
         self.tab = name

@@ -11,12 +11,12 @@ import numpy as np
 from descend.equation import equation_lines
 from descend.messages import say
 from descend.metrics import confusion
-from descend.studio.plane import Plane
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.studio.data import DataPicture
+    from descend.studio.plane import Plane
     from descend.studio.view import Curve, View
 
     Floats = NDArray[np.floating[Any]]
@@ -65,7 +65,7 @@ def path_picture(view: View, plane: Plane) -> dict[str, Any]:
     return {"line": points(*walked.T), "epochs": view.path_epoch[few].tolist()}
 
 
-def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int, lang: str) -> dict[str, Any]:
+def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) -> dict[str, Any]:
     """Return what all three pictures and the equation show at one epoch."""
     epoch = view.nearest(epoch)
     weights = view.weights(epoch)

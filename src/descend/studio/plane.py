@@ -63,7 +63,7 @@ def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
     directions, origin = np.zeros((len(picked), goal.size)), goal.copy()
     directions[np.arange(len(picked)), picked] = 1.0
     origin[picked] = 0.0
-    names = parameter_names(view, lang)
+    names = parameter_names(view)
     reach = max(float(away[picked].max()), 1e-12)
     window = []
     for index in picked:
@@ -112,7 +112,7 @@ def contours(view: View, plane: Plane) -> dict[str, Any]:
     }
 
 
-def parameter_names(view: View, lang: str) -> list[str]:
+def parameter_names(view: View) -> list[str]:
     """Return the names of the parameters as the optimizer sees them."""
     names, outputs = view.design.names, view.target.outputs
     if len(outputs) == 1 or view.networked:
@@ -159,4 +159,5 @@ def _lines(a: Floats, b: Floats, height: Floats) -> list[list[list[float | None]
 
     generator = contour_generator(a, b, height)
     levels = np.linspace(0.0, 1.0, LINES + 2)[1:-1]
-    return [points(line[:, 0], line[:, 1]) for level in levels for line in generator.lines(float(level))]
+    lines = [np.asarray(line) for level in levels for line in generator.lines(float(level))]
+    return [points(line[:, 0], line[:, 1]) for line in lines]

@@ -337,7 +337,7 @@ class Study:
         assert self.view is not None
         assert self.picture is not None
         self.epoch = self.view.nearest(epoch)
-        return {**moment(self.view, self.picture, self.plane, self.epoch, self.lang), "equation": self.equation()}
+        return {**moment(self.view, self.picture, self.plane, self.epoch), "equation": self.equation()}
 
     def stage(self, *, still: bool = True) -> dict[str, Any] | None:
         """Return what the three pictures show; ``still``: with what does not move when a slider does."""
@@ -354,7 +354,7 @@ class Study:
             made["data"] = {**self.picture.still, "ways": ways(self.view), "way": self.way}
         if still or getattr(self, "_plane_new", False):
             made["plane"] = contours(self.view, self.plane)
-            names = [] if self.view.networked else parameter_names(self.view, self.lang)
+            names = [] if self.view.networked else parameter_names(self.view)
             made["plane"] |= {"all": names[:200], "chosen": list(self.plane.chosen)}
             self._plane_new = False
         return made
@@ -428,9 +428,8 @@ class Study:
         if np.isfinite(run.lr):
             told.append(say("studio.rate-short", self.lang, lr=run.lr))
         told.append(say("studio.epochs-short", self.lang, epochs=run.epochs))
-        for name in ("momentum", "l2", "batch_size", "loss", "hypothesis"):
-            if settings.get(name):
-                told.append(f"{name} {settings[name]}")
+        shown = ("momentum", "l2", "batch_size", "loss", "hypothesis")
+        told += [f"{name} {settings[name]}" for name in shown if settings.get(name)]
         if settings.get("standardize") is False:
             told.append(say("studio.unscaled-short", self.lang))
         return " · ".join(told)

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     from descend.columns import Columns
     from descend.design import Design
     from descend.history import History
-    from descend.model import Model
     from descend.losses import Loss
+    from descend.model import Model
     from descend.objectives import Objective
-    from descend.objectives.rows import RowsObjective
     from descend.recipe import Recipe
     from descend.studio.bench import Prepared
     from descend.target import Target
@@ -142,7 +141,9 @@ class Slide:
         if held.size:
             held = np.interp(history.epoch, history.snapshot_epoch, held)
         shape = self.fitted.shape
-        best = SGD(optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto")).lr, recipe.momentum, recipe.nesterov)
+        best = SGD(
+            optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto")).lr, recipe.momentum, recipe.nesterov
+        )
         foretold = fast_forward(quadratic, start, best, recipe.length, records=FORETOLD)
         return View(
             design=self.prepared.design,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from descend.errors import DescendError
 from descend.messages import Note
 from descend.studio.parts.part import Part
@@ -13,6 +11,8 @@ from descend.studio.widgets import Field, tag
 from descend.tables import typed_row
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from descend.model import Model
     from descend.studio.study import Study
 

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from descend.labs import examples
 from descend.studio.parts.part import Part
-from descend.studio.statement import roles, retargeted, toggled
+from descend.studio.statement import retargeted, roles, toggled
 from descend.studio.widgets import Drop, Field, button, tag
 
 if TYPE_CHECKING:

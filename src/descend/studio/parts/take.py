@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from descend.studio.runs import Run
     from descend.studio.study import Study
 
+
 class TakePart(Part):
     """Downloads of the run that is looked at, and the scripts that repeat it."""
 
@@ -28,7 +29,7 @@ class TakePart(Part):
     def show(self) -> None:
         """Show what there is to take."""
         self.body.clear()
-        run, study = self.study.run, self.study
+        run = self.study.run
         with self.body:
             if run is None:
                 tag("p", "empty", self.say("nothing-to-take"))

@@ -55,7 +55,9 @@ class WordsPart(Part):
     def _error(self) -> None:
         error, lang = self.study.error, self.study.lang
         assert error is not None
-        design = None if self.study.prepared is None else self.study.prepared.design
+        profile, prepared = self.study.profile, self.study.prepared
+        columns = [] if profile is None else [column.name for column in profile.columns]
+        forecast = None if prepared is None else prepared.forecast
         with tag("div", "finding error", role="alert"):
             tag("p", "kind", error.tell(lang))
             if isinstance(error, FormulaError):
@@ -63,7 +65,7 @@ class WordsPart(Part):
             hint = error.hint(lang)
             if hint:
                 tag("p", "hint", f"→ {hint}")
-            self._remedies(changes_for_error(error, self.study.formula, self.study.settings, design))
+            self._remedies(changes_for_error(error, self.study.formula, self.study.settings, forecast, columns))
 
     def _run(self, run: Run) -> None:
         lang, verification = self.study.lang, run.verification
@@ -74,12 +76,11 @@ class WordsPart(Part):
             kind = verification.verdict.removeprefix("verdict.").split("-")[0]
             tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))
             self._scores(run)
-        design = None if self.study.prepared is None else self.study.prepared.design
         forecast = None if self.study.prepared is None else self.study.prepared.forecast
         for finding in run.findings:
             with tag("div", f"finding {finding.severity}"):
                 tag("p", text=finding.tell(lang))
-                changes = changes_for(finding, run.formula, run.settings, forecast, design)
+                changes = changes_for(finding, run.formula, run.settings, forecast, model.design) if model else []
                 if changes:
                     self._remedies(changes)
                 else:

@@ -1,0 +1,192 @@
+"""What a person leaves the studio with: the command line and the Python that do the same as the page did."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.cells import cell_len
+
+from descend.cli.options import start_of
+from descend.errors import OptionError
+from descend.recipe import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WIDTH = 100  # letters of a command's line
+CODE_WIDTH = 88  # of a line of Python: the formatters' usual one
+CALLED_OTHERWISE = {"batch_history": "log_batches"}
+PYTHON_ONLY = ("workers",)  # of torch Datasets, which a command line cannot name
+ALIVE = re.compile(r'["$`\\!]')  # what a shell does not take as it stands between double quotes
+
+
+def command_line(
+    file: str,
+    formula: str,
+    settings: Mapping[str, Any],
+    out: str = "model.safetensors",
+    *,
+    names: Sequence[str] | None = None,
+) -> str:
+    """Return the line for a POSIX shell that does what ``descend.fit(formula, file, **settings)`` does.
+
+    names: the design's columns, by which a start given as an array is written. Raises OptionError, as ``Recipe`` does,
+    and ``studio.no-command`` for what only Python can say.
+    """
+    words = [("--" + option, *value) for option, value in _options(Recipe(**settings).given(), names)]
+    words.append(("--out", out))
+    named = [(file,), (formula,)]
+    if any(text.startswith("-") for (text,) in named):
+        words = [("descend", "fit"), *words, ("--", file), (formula,)]
+    else:
+        words = [("descend", "fit"), *named, *words]
+    return _folded([" ".join(map(_quoted, group)) for group in words])
+
+
+def python_code(file: str, formula: str, settings: Mapping[str, Any], out: str = "model.safetensors") -> str:
+    """Return a script that fits the same, prints the equation and writes the model.
+
+    Raises OptionError, as ``Recipe`` does, and ``studio.no-script`` for objects that a script would not have.
+    """
+    made = [_literal(formula), _literal(file)]
+    for name, value in Recipe(**settings).given().items():
+        made.append(_assigned(f"{name}=", _plain(value), 4, name))
+    lines = [
+        "import descend",
+        "",
+        _called("model = descend.fit", made),
+        "print(model.equation)",
+        _called("model.save", [_literal(out)]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@cache
+def flags() -> dict[str, tuple[list[str], str]]:
+    """Return for every field of the recipe what ``descend fit`` calls it: the flags (on, off) and the kind of value."""
+    from typer.main import get_command
+
+    from descend.cli.app import build
+
+    command: Any = get_command(build("en", "fit"))  # type: ignore[arg-type]
+    options = {option.name: option for option in command.commands["fit"].params}
+    made = {}
+    for field in fields(Recipe):
+        option = options.get(CALLED_OTHERWISE.get(field.name, field.name))
+        if option is not None:
+            made[field.name] = ([*option.opts[:1], *option.secondary_opts[:1]], str(option.type.name))
+    return made
+
+
+def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str]]]:
+    """Return the options, without their dashes, and the values of settings that are not the defaults."""
+    made = []
+    for name, value in given.items():
+        if name == "init" and not isinstance(value, str):
+            start = _start(value, names)
+            made += [("init", [start])] if start else []
+            continue
+        value = _plain(value)
+        if name not in flags() or not isinstance(value, str | int | float):
+            raise OptionError("studio.no-command", name=name)
+        written, kind = flags()[name]
+        if isinstance(value, bool):
+            made.append((written[not value].removeprefix("--"), []))
+        else:
+            made.append((written[0].removeprefix("--"), [str(int(value)) if kind == "int" else str(value)]))
+    return made
+
+
+def _start(init: Any, names: Sequence[str] | None) -> str:
+    """Return a start by column as --init takes it: ``hours=1.5, (intercept)=-0.3``; empty where it names none."""
+    if not hasattr(init, "items"):
+        values = np.asarray(init, dtype=np.float64)
+        if names is None or not names or values.size % len(names):
+            raise OptionError("studio.no-command", name="init")
+        init = dict(zip(names, values.reshape(len(names), -1), strict=True))
+    wanted = {str(name): [float(v) for v in np.ravel(values)] for name, values in init.items()}
+    text = ", ".join(f"{name}={'/'.join(map(repr, values))}" for name, values in wanted.items())
+    if wanted and _read_back(text) != wanted:
+        raise OptionError("studio.no-command", name="init")  # names with both a comma and a number after =
+    return text
+
+
+def _read_back(text: str) -> dict[str, list[float]] | None:
+    try:
+        return {name: [float(v) for v in np.ravel(values)] for name, values in start_of(text).items()}
+    except OptionError:
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's scalars and arrays as Python's."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
+def _quoted(word: str) -> str:
+    """Return a word as the shell takes it: bare where it can be, in double quotes where they are safe, else single."""
+    if shlex.quote(word) == word:
+        return word
+    return shlex.quote(word) if ALIVE.search(word) else f'"{word}"'
+
+
+def _folded(groups: list[str]) -> str:
+    """Join words into lines that end before WIDTH where they can."""
+    lines = [groups[0]]
+    for group in groups[1:]:
+        if cell_len(lines[-1]) + 1 + cell_len(group) <= WIDTH:
+            lines[-1] += f" {group}"
+        else:
+            lines.append(f"    {group}")
+    return " \\\n".join(lines)
+
+
+def _called(function: str, arguments: list[str]) -> str:
+    """Return a call on one line where it fits, else an argument a line."""
+    flat = f"{function}({', '.join(arguments)})"
+    if "\n" not in flat and cell_len(flat) <= CODE_WIDTH:
+        return flat
+    return "\n".join([f"{function}(", *(f"    {argument}," for argument in arguments), ")"])
+
+
+def _assigned(left: str, value: Any, indent: int, name: str) -> str:
+    """Return ``left`` and a value of the setting ``name`` as Python has it; a long list or mapping an entry a line."""
+    if isinstance(value, str):
+        return left + _literal(value)
+    if value is None or isinstance(value, bool | int | float):
+        return left + repr(value)
+    if not isinstance(value, dict | list):
+        raise OptionError("studio.no-script", name=name)
+    inner = indent + 4
+    if isinstance(value, dict):
+        opening, closing = "{", "}"
+        parts = [_assigned(f"{_literal(key)}: ", entry, inner, name) for key, entry in value.items()]
+    else:
+        opening, closing = "[", "]"
+        parts = [_assigned("", entry, inner, name) for entry in value]
+    flat = f"{left}{opening}{', '.join(parts)}{closing}"
+    if "\n" not in flat and indent + cell_len(flat) + 1 <= CODE_WIDTH:
+        return flat
+    return "\n".join([left + opening, *(f"{' ' * inner}{part}," for part in parts), f"{' ' * indent}{closing}"])
+
+
+def _literal(text: str) -> str:
+    """Return a text as Python has it, in double quotes unless these would need more escapes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+
+    def escaped(letter: str) -> str:
+        if letter in (quote, "\\"):
+            return "\\" + letter
+        return letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+
+    return quote + "".join(map(escaped, text)) + quote

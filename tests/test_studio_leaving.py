@@ -1,0 +1,206 @@
+"""The command line and the script that leave the studio do what the page did, to the last bit."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from conftest import ROOT, called
+from hypothesis import given
+from hypothesis import strategies as st
+
+import descend
+from descend.cli.fitting import fit as fit_command
+from descend.cli.options import start_of
+from descend.errors import OptionError
+from descend.recipe import Recipe
+from descend.studio.leaving import PYTHON_ONLY, WIDTH, command_line, flags, python_code
+
+SCORES, PENGUINS = "examples/scores.csv", "examples/penguins.csv"
+MASS = "body_mass_g ~ species + poly(flipper_length_mm, 2)"
+SPECIES = "species ~ bill_length_mm + bill_depth_mm"
+SEX = "sex ~ body_mass_g"
+START = {"(intercept)": -0.1, "poly(flipper_length_mm, 2)[1]": 1e-17, "species[Gentoo]": 2 / 3}
+CASES = [
+    (SCORES, "score ~ hours", {}),
+    (SCORES, "score ~ hours", {"lr": 0.1 + 0.02, "epochs": 7, "standardize": False, "test": "none"}),
+    (SCORES, "score ~ hours", {"lr": "auto", "init": [0.25, -1 / 3], "ddof": 1, "epochs": np.int64(3)}),
+    (PENGUINS, MASS, {"missing": "drop", "init": START, "lr": 0.01, "epochs": 5, "l2": 1e-5, "seed": 3}),
+    (PENGUINS, MASS, {"missing": "drop", "optimizer": "sgd", "momentum": 0.9, "nesterov": True, "epochs": 9.0}),
+    (PENGUINS, MASS, {"missing": "drop", "loss": "huber", "delta": 300, "init": "normal", "dtype": "float32"}),
+    (PENGUINS, MASS, {"missing": "drop", "lr": 0.1, "patience": 2, "validation": 0.25, "test": 0.3, "epochs": 40}),
+    (PENGUINS, "log(body_mass_g) ~ 0 + sex", {"missing": "drop", "epochs": 6, "schedule": "step", "step_size": 2,
+                                              "gamma": 0.5, "warmup": 1, "lr": 0.05, "tolerance": 1e-9}),
+    (PENGUINS, SEX, {"missing": "drop", "family": "logistic", "optimizer": "adam", "epochs": 4, "batch_size": 32,
+                     "drop_last": True, "batch_history": True}),
+    (PENGUINS, SPECIES, {"missing": "drop", "init": np.arange(9.0).reshape(3, 3) / 7, "epochs": 3, "test": 4}),
+    (PENGUINS, SPECIES, {"missing": "drop", "hypothesis": "mlp(4, dropout=0.1)", "epochs": 2, "weight_decay": 0.01,
+                         "clip": 0.5, "optimizer": "adamw", "device": "cpu", "batch_size": 64}),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def at_the_root(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize(("file", "formula", "settings"), CASES)
+def test_the_command_fits_the_same_to_the_last_bit(capsys, tmp_path, file, formula, settings):
+    out = str(tmp_path / "model.safetensors")
+    columns = descend.fit(formula, file, **{**settings, "init": "zeros"}).design.names
+    line = command_line(file, formula, settings, out, names=columns)
+    words = as_the_shell_has_it(line)
+    assert words[:2] == ["descend", "fit"]
+    code, _, err = called(capsys, *words[1:])
+    assert (code, err) == (0, "")
+    made, asked = descend.load(out), descend.fit(formula, file, **settings)
+    assert np.array_equal(made.weights, asked.weights)
+    assert np.array_equal(made.history.loss, asked.history.loss)
+    assert np.array_equal(made.history.batch_loss, asked.history.batch_loss)
+
+
+def test_the_scripts_fit_the_same_to_the_last_bit(tmp_path):
+    """One process runs them all, as a start of Python costs more than a fit."""
+    for number, (file, formula, settings) in enumerate(CASES):
+        code = python_code(file, formula, settings, str(tmp_path / f"{number}.safetensors"))
+        (tmp_path / f"{number}.py").write_text(code, encoding="utf-8")
+    every = "import glob, runpy, sys\nfor p in sorted(glob.glob(sys.argv[1] + '/*.py')): runpy.run_path(p)"
+    environment = {**os.environ, "PYTHONPATH": str(Path(descend.__file__).parent.parent)}
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", every, tmp_path], env=environment, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "score = " in ran.stdout
+    for number, (file, formula, settings) in enumerate(CASES):
+        made = descend.load(tmp_path / f"{number}.safetensors")
+        assert np.array_equal(made.weights, descend.fit(formula, file, **settings).weights)
+
+
+NAME = st.text(st.sampled_from("ab$`'\"\\! ~#;&|<>(){}[]*?=%점수\t\n,-"), min_size=1, max_size=12)
+
+
+def as_the_shell_has_it(line):
+    """Return the words of a command as a shell splits it, one that finds no programs and no files of ours to harm."""
+    script = 'descend() { printf "%s\\0" descend "$@"; }\n' + line
+    with TemporaryDirectory() as folder:
+        ran = subprocess.run(["/bin/sh", "-c", script], cwd=folder, env={"PATH": ""}, capture_output=True, check=True)
+    return ran.stdout.decode().split("\0")[:-1]
+
+
+@given(file=NAME, column=NAME, long=st.integers(0, 12))
+def test_whatever_the_names_the_shell_gets_the_same_words(file, column, long):
+    formula = f"y ~ `{column}`" + " + another_column" * long
+    start = {f"column_{index}": index / 3 for index in range(long)}
+    line = command_line(file, formula, {"lr": 0.1, "init": start}, file)
+    words = as_the_shell_has_it(line)
+    assert words == shlex.split(line.replace(" \\\n    ", " "))
+    assert words[-2:] == ([file, formula] if file.startswith("-") else ["--out", file])
+    assert {file, formula, "--lr", "0.1"} <= set(words)
+    if long:
+        assert start_of(words[words.index("--init") + 1]) == start
+
+
+@given(file=NAME, column=NAME, value=st.floats(allow_nan=False, allow_infinity=False))
+def test_whatever_the_names_the_script_says_them(file, column, value):
+    formula, heard = f"y ~ `{column}`", []
+    script = python_code(file, formula, {"init": {column: value, "a": [value] * 12}}, file)
+
+    class Heard:
+        equation = ""
+        save = heard.append
+
+        @classmethod
+        def fit(cls, *arguments, **settings):
+            heard.append((arguments, settings))
+            return cls
+
+    exec(script.replace("import descend\n", "", 1), {"descend": Heard, "print": heard.append})
+    assert heard == [((formula, file), {"init": {column: value, "a": [value] * 12}}), "", file]
+
+
+def test_a_script_is_as_the_formatter_would_have_it(tmp_path):
+    scripts = [python_code(*case) for case in CASES]
+    scripts += [
+        python_code(
+            "표" * 30 + ".csv", 'y ~ `it\'s` + `a "b"` + `"`', {"init": {"긴 이름" * 9: [0.1, 0.2, 0.3]}}, "x" * 90
+        ),
+        python_code("a\\b'.csv", "y ~ " + " + ".join(["x", "z"] * 30), {"init": np.eye(12)}),
+        python_code("\t\x07\xa0.csv", "y ~ x", {"init": {"x": 1, "z" * 80: 2}}),
+    ]
+    for number, script in enumerate(scripts):
+        (tmp_path / f"{number}.py").write_text(script, encoding="utf-8")
+    for more in ([], ["--line-length", "120"]):
+        command = [sys.executable, "-m", "ruff", "format", "--isolated", "--no-cache", "--diff", *more, str(tmp_path)]
+        ran = subprocess.run(command, capture_output=True, text=True)
+        assert ran.stdout == ""
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_every_setting_has_a_flag_or_is_known_to_have_none():
+    assert {field.name for field in fields(Recipe)} - set(flags()) == set(PYTHON_ONLY)
+
+
+def test_what_is_left_out_means_the_same_on_the_command_line():
+    """Only what differs from the recipe's defaults is written, so the command's defaults must be the recipe's."""
+    command = {name: parameter.default for name, parameter in inspect.signature(fit_command).parameters.items()}
+    for field in fields(Recipe):
+        if field.name in flags():
+            assert command["log_batches" if field.name == "batch_history" else field.name] == field.default
+
+
+def test_settings_that_are_the_defaults_are_not_written():
+    settings = {field.name: field.default for field in fields(Recipe)}
+    line = 'descend fit scores.csv "score ~ hours" --out m.safetensors'
+    assert command_line("scores.csv", "score ~ hours", settings, "m.safetensors") == line
+    assert command_line("scores.csv", "score ~ hours", {"init": {}}, "m.safetensors") == line
+
+
+def test_a_long_command_is_broken_between_its_options():
+    file, formula, settings = CASES[7]
+    first, *rest = command_line(file, formula, settings).split(" \\\n")
+    assert first.startswith('descend fit examples/penguins.csv "log(body_mass_g) ~ 0 + sex" --')
+    assert rest
+    assert all(line.startswith("    --") and len(line) <= WIDTH for line in rest)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"init": [0.0, 1.0]},
+        {"init": {"g[a=1,b]": 2.0}},
+        {"init": {" x ": 2.0}},
+        {"hypothesis": dict, "workers": 2},
+        {"hypothesis": dict, "loss": len},
+    ],
+)
+def test_what_a_command_line_cannot_say_is_told(settings):
+    with pytest.raises(OptionError, match="command line") as told:
+        command_line("t.csv", "y ~ x", settings)
+    assert told.value.code == "studio.no-command"
+    assert told.value.values["name"] in settings
+
+
+def test_what_a_script_cannot_say_is_told():
+    with pytest.raises(OptionError) as told:
+        python_code("t.csv", "y ~ x", {"hypothesis": dict})
+    assert (told.value.code, told.value.values) == ("studio.no-script", {"name": "hypothesis"})
+
+
+def test_a_start_may_name_columns_with_commas():
+    assert start_of("poly(x, 2)[1]=0.5, x:poly(z, 3, raw)[2]=1/-2,(intercept)=3") == {
+        "poly(x, 2)[1]": 0.5,
+        "x:poly(z, 3, raw)[2]": [1.0, -2.0],
+        "(intercept)": 3.0,
+    }
+    for text, told in (("a=1, b", "b"), ("a=1,", ""), ("a=big, b=1", "a=big")):
+        with pytest.raises(OptionError) as error:
+            start_of(text)
+        assert (error.value.code, error.value.values["value"]) == ("option.init", told)

@@ -1,0 +1,504 @@
+"""Every remedy, pressed on a real fit that asks for it, does what it promises."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
+
+import descend
+from descend.diagnosis import Finding
+from descend.errors import DescendError, DivergedError, FormulaError, OptionError, TableError
+from descend.formula import parse
+from descend.messages import codes
+from descend.recipe import Recipe
+from descend.studio import edits
+from descend.studio.remedies import FOR_ERRORS, FOR_FINDINGS, Change, changes_for, changes_for_error
+from descend.terms import Arithmetic, Name
+from descend.verification import split_rows
+
+PENGUINS = str(ROOT / "examples" / "penguins.csv")
+MASS = "body_mass_g ~ flipper_length_mm + bill_length_mm"
+BIRDS = {"missing": "drop"}
+
+
+def upright(rows, columns, seed=0):
+    """Return columns of mean 0 and deviation 1 that are not correlated."""
+    Q = np.linalg.qr(np.column_stack([np.ones(rows), np.random.default_rng(seed).normal(size=(rows, columns))]))[0]
+    return Q[:, 1:].T * np.sqrt(rows)
+
+
+def clean(rows=60, **more):
+    """Return a table with nothing wrong: y = 1 + x + z and noise; ``more`` are columns made of these."""
+    x, z, noise, other = upright(rows, 4)
+    table = {"x": x, "z": z, "noise": noise, "other": other, "y": 1 + x + z + noise}
+    return table | {name: make(table) for name, make in more.items()}
+
+
+def thirds(t):
+    return np.array(["u", "v", "w"])[np.arange(len(t["x"])) % 3]
+
+
+def with_last(t):
+    """Return classes of which the last has one row only, which is in the rows of the test."""
+    levels = np.where(np.arange(60) % 2, "u", "v")
+    levels[LAST] = "w"
+    return levels
+
+
+LAST = split_rows(60, "auto", 0).folds[0][1][0]
+NOISE = {
+    **clean(),
+    **{f"n{index}": column for index, column in enumerate(np.random.default_rng(1).normal(size=(40, 60)))},
+}
+RARE = np.where(np.isin(np.arange(100), [3, 44, 91]), "rare", "usual")
+IMAGES = np.random.default_rng(0).integers(0, 2, (800, 2, 2), dtype=np.uint8) * 255
+ONE = {"test": "none"}
+CASES = {  # the finding: formula, table, settings and the labels of what is offered
+    "unscaled": (MASS, PENGUINS, {**BIRDS, "standardize": False, "lr": 1e-6, "epochs": 50}, "standardise-best"),
+    "unscaled at the optimum": (MASS, PENGUINS, {**BIRDS, "standardize": False, "l2": 1e-6}, "standardise"),
+    "rate-too-large": (MASS, PENGUINS, {**BIRDS, "lr": 1.2, "epochs": 80}, "best-rate optimum"),
+    "rate-too-large in batches": (MASS, PENGUINS, {**BIRDS, "lr": 3, "batch_size": 32, "epochs": 40}, "rate optimum"),
+    "rate-bounces": (MASS, PENGUINS, {**BIRDS, "lr": 4000, "epochs": 40, "loss": "mae"}, "rate optimum"),
+    "rate-too-small": (MASS, PENGUINS, {**BIRDS, "lr": 1e-4, "epochs": 40}, "best-rate optimum"),
+    "rate-too-small for a bound": ("sex ~ body_mass_g", PENGUINS, {**BIRDS, "lr": 1e-5, "epochs": 9}, "rate optimum"),
+    "not-converged": (MASS, PENGUINS, {**BIRDS, "lr": 0.02, "epochs": 30}, "best-rate epochs optimum"),
+    "not-converged with momentum": (
+        MASS,
+        PENGUINS,
+        {**BIRDS, "lr": 0.05, "epochs": 9, "momentum": 0.5},
+        "epochs optimum",
+    ),
+    "not-converged-least": (
+        "sex ~ body_mass_g + bill_depth_mm",
+        PENGUINS,
+        {**BIRDS, "lr": 0.5, "epochs": 60},
+        "epochs optimum",
+    ),
+    "overfit": ("y ~ . - noise - x", NOISE, {"lr": 0.05, "epochs": 900, "patience": 900, **ONE}, "stop l2"),
+    "underfit": ("y ~ x + z", clean(y=lambda t: t["x"] ** 2), {"lr": 0.3, "patience": 5}, "bend"),
+    "leakage": ("y ~ x + z + x:other", clean(y=lambda t: 3 * t["x"]), {}, "leave-out"),
+    "leakage-classes": ("c ~ x + z", clean(c=lambda t: np.where(t["x"] > 0.1, "a", "b")), {}, "leave-out"),
+    "separable": ("c ~ x", clean(c=lambda t: np.where(t["x"] > 0.1, "a", "b")), {}, "l2"),
+    "quasi-separable": (
+        "c ~ g + x",
+        clean(g=thirds, c=lambda t: np.where((thirds(t) == "u") | (t["noise"] > 0), "a", "b")),
+        {},
+        "l2",
+    ),
+    "more-columns": ("y ~ x + z + other", {name: column[:3] for name, column in clean().items()}, {}, "l2"),
+    "few-rows": ("y ~ x + z", clean(24), ONE, "l2"),
+    "empty-level": ("y ~ x + g", clean(g=with_last), {"seed": 0}, "all-rows leave-out"),
+    "constant": (
+        "y ~ x + c + d",
+        clean(c=lambda t: 0 * t["x"] + 5, d=lambda t: 0 * t["x"]),
+        {"init": {"x": 0.5}},
+        "leave-out",
+    ),
+    "collinear": ("y ~ x + z + s", clean(s=lambda t: t["x"] + t["z"]), {}, "leave-out l2"),
+    "near-collinear": ("y ~ x*g + s", clean(g=thirds, s=lambda t: t["x"] + 0.01 * t["other"]), {}, "leave-out l2"),
+    "raw-powers": ("y ~ poly(w, 3, raw=True)", clean(w=lambda t: np.linspace(100, 101, 60)), {}, "orthogonal"),
+    "outliers": ("y ~ x + z", clean(y=lambda t: t["y"] + 9 * (np.arange(60) == 7)), ONE, "huber"),
+    "curvature": ("y ~ x + z", clean(y=lambda t: t["y"] + t["x"] ** 2), ONE, "bend"),
+    "heteroscedastic": ("y ~ x + z", clean(500, y=lambda t: (4 + t["x"]) * np.exp(0.4 * t["noise"])), ONE, "predict"),
+    "heteroscedastic below 0": (
+        "y ~ x",
+        clean(200, y=lambda t: t["x"] + t["noise"] * np.exp(t["x"] / 2)),
+        ONE,
+        "huber",
+    ),
+    "overfit-network": (
+        "y ~ x + z",
+        clean(),
+        {"hypothesis": "mlp(64)", "lr": 0.01, "epochs": 150, "patience": 150, "optimizer": "adam"},
+        "dropout weight-decay stop",
+    ),
+    "underfit-image": (
+        "label ~ image",
+        {"image": IMAGES, "label": np.where((IMAGES[:, 0, 0] > 0) ^ (IMAGES[:, 1, 1] > 0), "odd", "even")},
+        {"patience": 20, "lr": 0.5},
+        "network",
+    ),
+    "dead-target": ("y ~ x", clean(y=lambda t: 0 * t["x"] + 5), {}, ""),
+    "imbalance": ("c ~ x", clean(100, c=lambda t: RARE), {"l2": 0.01}, ""),
+    "high-leverage": (
+        "y ~ x + z",
+        clean(
+            x=lambda t: np.where(np.arange(60) == 7, 15, t["x"]),
+            y=lambda t: t["z"] + t["noise"] + 0.1 * t["x"] * (np.arange(60) != 7),
+        ),
+        ONE,
+        "",
+    ),
+    "underfit-network": (
+        "y ~ other",
+        clean(2000),
+        {"hypothesis": "mlp(2)", "epochs": 5, "patience": 5, "seed": 1, "lr": 0.001},
+        "",
+    ),
+}
+
+
+def fitted(formula, table, settings):
+    try:
+        return descend.fit(formula, table, **settings)
+    except DivergedError as error:
+        return error.model
+
+
+@cache
+def told(case):
+    """Return the fit of a case and its finding."""
+    formula, table, settings, _ = CASES[case]
+    model = fitted(formula, table, settings)
+    (finding,) = [finding for finding in model.findings if finding.code == f"finding.{case.split()[0]}"]
+    return model, finding
+
+
+def offered(case):
+    formula, _, settings, _ = CASES[case]
+    model, finding = told(case)
+    return changes_for(finding, formula, settings, model.forecast, model.design)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_finding_offers_what_a_click_can_do_the_best_first(case):
+    assert " ".join(change.label.code.removeprefix("remedy.") for change in offered(case)) == CASES[case][3]
+    for change in offered(case):
+        for lang in ("en", "ko"):
+            assert "{" not in change.label.tell(lang)
+
+
+PROMISED = {  # what is still told after the remedy, and is better by it
+    ("few-rows", "l2"): lambda before, after: norm(after) < norm(before),
+    ("overfit", "l2"): lambda before, after: rise(after) < rise(before),
+    ("overfit-network", "dropout"): lambda before, after: rise(after) < rise(before),
+    ("overfit-network", "weight-decay"): lambda before, after: rise(after) < rise(before),
+    ("not-converged-least", "epochs"): lambda before, after: slope(after) < 0.5 * slope(before),
+}
+
+
+def norm(model):
+    return np.linalg.norm(model.weights[1:])
+
+
+def rise(model):
+    return model.history.validation_loss[-1] / model.history.validation_loss.min()
+
+
+def slope(model):
+    return model.history.final_gradient_norm
+
+
+@pytest.mark.parametrize("case", [case for case, (*_, labels) in CASES.items() if labels])
+def test_a_remedy_pressed_ends_what_was_found(case):
+    formula, table, settings, _ = CASES[case]
+    before, finding = told(case)
+    for change in offered(case):
+        after_formula, after_settings = change.applied(formula, settings)
+        after = descend.fit(after_formula, table, **after_settings)  # none of them diverges
+        promise = PROMISED.get((case, change.label.code.removeprefix("remedy.")))
+        still = finding.code in [found.code for found in after.findings]
+        assert still == (promise is not None), change.label.tell()
+        if promise is not None:
+            assert promise(before, after), change.label.tell()
+
+
+def test_every_finding_has_a_case_and_what_it_offers_is_known():
+    every = {code for code in codes("en") if code.startswith("finding.") and not code.endswith(".remedy")}
+    assert {f"finding.{case.split()[0]}" for case in CASES} == every
+    offering = {f"finding.{case.split()[0]}" for case, (*_, labels) in CASES.items() if labels}
+    assert set(FOR_FINDINGS) == offering
+
+
+def gaps(t, *names):
+    """Return a table with every third cell of the first column empty, the cells beside them of the next, and so on."""
+    made = dict(t)
+    for offset, name in enumerate(names):
+        made[name] = np.where(np.arange(len(t[name])) % len(names) == offset, np.nan, t[name])
+    return made
+
+
+def empty(t, name, every=3):
+    return {**t, name: np.where(np.arange(len(t[name])) % every == 0, np.nan, t[name])}
+
+
+ERRORS = {  # the error: formula, table, settings, the labels of what is offered, the formula after the first
+    "table.missing": ("y ~ x", empty(clean(), "x"), {}, "drop mean", "y ~ x"),
+    "table.missing in the target": ("y ~ x", empty(clean(), "y"), {}, "drop", "y ~ x"),
+    "table.missing-no-mean": (MASS, PENGUINS, {"missing": "mean"}, "drop", MASS),
+    "table.all-dropped": (
+        "y ~ x + z + other",
+        gaps(clean(), "x", "z", "other"),
+        {"missing": "drop"},
+        "mean",
+        "y ~ x + z + other",
+    ),
+    "table.all-missing": ("y ~ .", empty(clean(), "z", 1), {}, "leave-out", "y ~ . - z"),
+    "formula.unknown-column-near": (
+        "y ~ noize + z + log1p(noize**2)",
+        clean(),
+        {"init": {"noise": 1.0}},
+        "rename",
+        "y ~ noise + z + log1p(noise**2)",
+    ),
+    "formula.function-near": ("y ~ sqr(x**2) + z", clean(), {}, "rename", "y ~ sqrt(x**2) + z"),
+    "design.one-level": ("y ~ x*c", clean(c=lambda t: np.full(60, "u")), {}, "leave-out", "y ~ x"),
+    "design.all-distinct": (
+        "y ~ x + c",
+        clean(c=lambda t: np.arange(60).astype(str).astype(object) + "a"),
+        {},
+        "leave-out",
+        "y ~ x",
+    ),
+    "design.not-two": ("g ~ x", clean(g=thirds), {"loss": "binary_cross_entropy"}, "softmax", "g ~ x"),
+    "design.zero-target": ("y ~ x", clean(y=lambda t: np.round(t["y"])), {"loss": "mape"}, "loss", "y ~ x"),
+    "design.negative-target": ("y ~ x", clean(), {"loss": "msle"}, "loss", "y ~ x"),
+    "option.loss-family": ("y ~ x", clean(), {"family": "linear", "loss": "cross_entropy"}, "own-loss", "y ~ x"),
+    "option.no-effect": ("y ~ x", clean(), {"gamma": 0.5}, "reset", "y ~ x"),
+    "fit.diverged": ("y ~ x", clean(), {"lr": 30, "batch_size": 8, "epochs": 200}, "rate optimum", "y ~ x"),
+    "fit.diverged-stable": ("y ~ x + z", clean(), {"lr": 3, "epochs": 900}, "best-rate optimum", "y ~ x + z"),
+    "fit.diverged-stable-raw": (
+        MASS,
+        PENGUINS,
+        {**BIRDS, "lr": 0.1, "standardize": False},
+        "standardise-best rate optimum",
+        MASS,
+    ),
+    "fit.diverged-bound": (
+        "y ~ x",
+        clean(),
+        {"loss": "huber", "lr": 10, "l2": 1, "epochs": 900},
+        "rate optimum",
+        "y ~ x",
+    ),
+    "fit.diverged-bound-raw": (
+        "y ~ x",
+        clean(),
+        {"loss": "huber", "lr": 10, "l2": 1, "epochs": 900, "standardize": False},
+        "standardise-best rate optimum",
+        "y ~ x",
+    ),
+    "fit.not-finite": (
+        "y ~ x",
+        clean(x=lambda t: 1e39 * t["x"]),
+        {"dtype": "float32", "standardize": False},
+        "float64 standardise",
+        "y ~ x",
+    ),
+    "fit.squares-not-finite": (
+        "y ~ x",
+        clean(x=lambda t: 1e200 * t["x"]),
+        {"standardize": False},
+        "standardise",
+        "y ~ x",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_a_remedy_pressed_ends_an_error(case):
+    formula, table, settings, labels, after = ERRORS[case]
+    with pytest.raises(DescendError) as met:
+        descend.fit(formula, table, **settings)
+    assert met.value.code == case.split()[0]
+    columns = list(table) if isinstance(table, dict) else []
+    changes = changes_for_error(met.value, formula, settings, columns=columns)
+    assert " ".join(change.label.code.removeprefix("remedy.") for change in changes) == labels
+    for index, change in enumerate(changes):
+        new, merged = change.applied(formula, settings)
+        assert index or new == after
+        model = descend.fit(new, table, **merged)
+        assert np.isfinite(model.weights).all()
+        assert "{" not in change.label.tell() + change.label.tell("ko")
+
+
+def test_every_error_with_a_remedy_has_a_case():
+    here = {"design.no-column-near"}  # below: it is met by a model, not by a fit
+    assert set(FOR_ERRORS) == {case.split()[0] for case in ERRORS} | here
+
+
+def test_a_column_that_another_table_calls_otherwise_is_written_as_there():
+    formula, other = "y ~ `the x` + z", {"y": clean()["y"], "the_x": clean()["x"], "z": clean()["z"]}
+    model = descend.fit(formula, clean() | {"the x": clean()["x"]})
+    with pytest.raises(DescendError) as met:
+        model.evaluate(other)
+    assert met.value.code == "design.no-column-near"
+    (change,) = changes_for_error(met.value, formula, {})
+    assert change.formula == "y ~ the_x + z"
+    assert descend.fit(change.formula, other).weights == pytest.approx(model.weights)
+
+
+@pytest.mark.parametrize("error", [OptionError("option.seed"), TableError("table.empty", file="a.csv")])
+def test_an_error_that_a_click_cannot_mend_offers_nothing(error):
+    assert changes_for_error(error, "y ~ x", {}) == []
+
+
+def test_of_several_faults_each_is_mended_by_itself():
+    assert changes_for_error(DescendError("table.all-missing", file="t.csv", column="x"), "y ~ x +", {}) == []
+    error = FormulaError("formula.function-near", text="y ~ sqr(x) +", position=4, found="sqr", near="sqrt", known="")
+    (change,) = changes_for_error(error, "y ~ sqr(x) +", {"lr": -1})
+    assert change.formula == "y ~ sqrt(x) +"
+    settings = {"gamma": 0.5, "step_size": 5}
+    for left in ({"step_size": 5}, {}):
+        with pytest.raises(OptionError) as met:
+            Recipe(**settings)
+        (change,) = changes_for_error(met.value, "y ~ x", settings)
+        _, settings = change.applied("y ~ x", settings)
+        assert settings == left
+
+
+def test_the_optimum_is_reached_whatever_the_run_was():
+    """Every setting that makes a run one epoch by epoch is gone after it, so that "auto" is honoured."""
+    run = {"lr": 0.001, "optimizer": "sgd", "momentum": 0.5, "nesterov": True, "epochs": 3, "tolerance": 1e-9,
+           "schedule": "step", "gamma": 0.5, "step_size": 7, "warmup": 2, "patience": 50, "validation": 0.3,
+           "batch_size": 10, "drop_last": True, "batch_history": True}  # fmt: skip
+    kept = {"l2": 0.1, "seed": 3, "standardize": False, "test": "none"}
+    error = DivergedError("fit.diverged", epoch=1, loss=1.0, first=1.0, lr=0.001, suggestion=1e-4)
+    *_, optimum = changes_for_error(error, "y ~ x", {**run, **kept})
+    assert optimum.label.code == "remedy.optimum"
+    _, settings = optimum.applied("y ~ x", {**run, **kept})
+    assert settings == kept
+    assert Recipe(**settings).method == "auto"
+    assert descend.fit("y ~ x", clean(), **settings).certificate is not None
+
+
+def offers(finding, formula, table, settings, forecast=None):
+    """Return what a finding of that code with these values offers, of a fit that was made."""
+    model = fitted(formula, table, settings)
+    return changes_for(finding, formula, settings, forecast, model.design)
+
+
+def test_the_best_rate_of_uneven_columns_is_kept_under_the_stable_one():
+    """Their best rate is all but the largest stable one, and rounded up it would diverge."""
+    table = clean(400, s=lambda t: t["x"] + 0.01 * t["other"])
+    settings = {"lr": 3, "epochs": 900}
+    model = fitted("y ~ x + s + z", table, settings)
+    (finding, *_) = model.findings
+    whole = descend.forecast("y ~ x + s + z", table, **settings)  # of all rows, of which a fifth is held out
+    change, _ = changes_for(finding, "y ~ x + s + z", settings, whole, model.design)
+    rates = next(rates for rates in whole.rates if rates.kind == "sgd")
+    assert rates.best > 0.999 * rates.stable
+    assert change.label.code == "remedy.rate"
+    assert 0.85 * rates.stable < change.settings["lr"] < 0.95 * rates.stable
+    assert f"{change.settings['lr']:.3g}" in change.label.tell()
+    assert not fitted("y ~ x + s + z", table, change.applied("", settings)[1]).history.diverged
+
+
+def test_the_rate_on_the_label_is_the_rate_that_is_set():
+    for lr in (0.123456, 0.1999999, 1e-7 / 3, 49999.0, 1.0):
+        values = {"lr": 1e9, "first": 1.0, "last": 2.0, "epochs": 5, "suggestion": lr}
+        change, _ = offers(Finding("finding.rate-too-large", "error", values), "y ~ x", clean(), {"lr": 0.1})
+        assert float(change.label.tell().split()[-1]) == change.settings["lr"]
+        assert 0.99 * lr < change.settings["lr"] <= lr
+
+
+def test_more_epochs_than_anybody_waits_for_are_not_offered():
+    values = {"epochs": 100, "left": 0.5, "hundredth": 5000, "millionth": 10**18, "enough": 10**18}
+    settings = {"lr": 0.1, "epochs": 100}
+    epochs, _ = offers(Finding("finding.not-converged", "warning", values), "y ~ x", clean(), settings)
+    assert epochs.settings == {"epochs": 5100}
+    values["hundredth"] = 10**9
+    (optimum,) = offers(Finding("finding.not-converged", "warning", values), "y ~ x", clean(), settings)
+    assert optimum.label.code == "remedy.optimum"
+
+
+def test_weights_that_are_still_too_large_are_held_smaller():
+    values = {"epoch": 0, "best": 1.0, "last": 2.0}
+    (l2,) = offers(Finding("finding.overfit", "warning", values), "y ~ x", clean(), {"l2": 0.02})
+    assert (l2.settings, l2.label.tell()) == ({"l2": 0.2}, "Hold the weights small, l2 = 0.2")
+
+
+def test_a_network_is_not_sent_to_an_optimum():
+    settings = {"hypothesis": "mlp(2)", "lr": 0.1, "epochs": 2}
+    values = {"lr": 0.1, "first": 1.0, "last": 2.0, "epochs": 2, "suggestion": 0.01}
+    (rate,) = offers(Finding("finding.rate-too-large", "error", values), "y ~ x", clean(), settings)
+    assert rate.settings == {"lr": 0.01}
+
+
+def test_a_start_by_column_does_not_outlive_its_columns():
+    formula, settings = "y ~ x + s", {"init": {"s": 1.0}, **ONE}
+    table = clean(s=lambda t: 2 * t["x"])
+    model = descend.fit(formula, table, **settings)
+    change, _ = changes_for(model.findings[0], formula, settings, model.forecast, model.design)
+    assert change == Change(change.label, "y ~ x", {"init": None})
+    assert descend.fit(change.formula, table, **change.applied(formula, settings)[1]).findings == []
+
+
+def terms_of(formula, columns):
+    return {frozenset(term) for term in parse(formula).resolve(columns).terms}
+
+
+COLUMNS = ["y", "x", "xx", "a b", "x~", "점수"]
+PART = st.sampled_from(
+    ["x", "xx", "`a b`", "`x~`", "점수", "x:xx", "x*`a b`", "(x + xx)^2", "log(x)", "poly(xx, 2)", "."]
+)
+SUM = st.lists(st.tuples(st.sampled_from([" + ", " - ", "+"]), PART), min_size=1, max_size=5)
+
+
+@given(SUM, st.sampled_from(["", "0 + ", "- 1 + ", "+"]), st.sampled_from(COLUMNS[1:]))
+def test_a_formula_loses_the_column_that_is_meant_and_no_other(parts, start, column):
+    formula = f"`y` ~ {start}" + "".join(sign + part for sign, part in parts).lstrip(" +-")
+    try:
+        before = terms_of(formula, COLUMNS)
+    except FormulaError:
+        return
+    gone = frozenset([Arithmetic(Name(column))])
+    text = edits.without(formula, [tuple(gone)], COLUMNS)
+    left = {term for term in before if not gone <= term}
+    if left == before:
+        assert text is None
+    elif text is None:  # nothing would be left to fit
+        assert left == set()
+        assert not parse(formula).resolve(COLUMNS).intercept
+    else:
+        assert terms_of(text, COLUMNS) == left
+        assert parse(text).resolve(COLUMNS).intercept == parse(formula).resolve(COLUMNS).intercept
+
+
+@pytest.mark.parametrize(
+    ("formula", "without_s"),
+    [
+        ("y ~ x + z + s", "y ~ x + z"),
+        ("y ~ s + x", "y ~ x"),
+        ("y ~ s", "y ~ 1"),
+        ("y ~ 0 + s", None),
+        ("y ~ 0 + s + x", "y ~ 0 + x"),
+        ("y ~ s - 1 + x", "y ~ - 1 + x"),
+        ("y ~ . - a", "y ~ . - a - s"),
+        ("y ~ x*s + `s t`", "y ~ x + `s t`"),
+        ("y ~ (x + s)^2 + C(g)", "y ~ x + C(g)"),
+        ("`s ~ s` ~ s + ss", "`s ~ s` ~ ss"),
+        ("y ~ x + log(s) + s:x", "y ~ x + log(s)"),
+    ],
+)
+def test_a_formula_without_a_column_reads_as_a_person_would_write_it(formula, without_s):
+    known = ["y", "x", "s", "a"] if "." in formula else []
+    assert edits.without(formula, [(Arithmetic(Name("s")),)], known) == without_s
+
+
+@pytest.mark.parametrize(
+    ("formula", "orthogonal"),
+    [
+        ("y ~ poly(w, 3, raw=True) + x", "y ~ poly(w, 3) + x"),
+        ("y ~ x + w + I(w^2) + I(w**3)", "y ~ x + poly(w, 3)"),
+        ("y ~ (w + x)^2 + I(w**2)", "y ~ x + w:x + poly(w, 2)"),
+        ("y ~ w + I(w**3)", None),
+        ("y ~ w + I(w**2.5)", None),
+        ("y ~ w2 + w:x", None),
+    ],
+)
+def test_plain_powers_become_orthogonal_ones_where_none_is_missing(formula, orthogonal):
+    assert edits.with_orthogonal(formula, "w") == orthogonal
+
+
+def test_a_column_is_renamed_wherever_it_stands_and_nothing_else():
+    formula = "log(hors) ~ hors + `hors`:x + hors2 + poly(hors,2) + C(hors) + `my hors`"
+    assert edits.renamed(formula, "hors", "the hours") == (
+        "log(`the hours`) ~ `the hours` + `the hours`:x + hors2 + poly(`the hours`,2) + C(`the hours`) + `my hors`"
+    )
+    assert edits.renamed(formula, "hor", "x") is None
