@@ -55,7 +55,6 @@ class Told(ui.element, component="told.js"):
         now = text, self.told[1] if tone is None else tone
         if now != self.told:
             self.told = now
-            self._props.update(text=text, tone=now[1])  # for a page that is drawn anew
             self.run_method("tell", *now)
 
 

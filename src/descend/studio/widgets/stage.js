@@ -79,7 +79,9 @@ export default {
       if (name === "data") this.under.fit();
       this.paint();
     },
+    // Quasar changes the body's classes often; only light and dark matter here.
     repaint() {
+      if (this.colours.dark === document.body.classList.contains("body--dark")) return;
       this.colours = theme();
       if (this.still) this.draw({ data: this.still, plane: this.plane, loss: this.loss, path: this.path, moment: this.moment }, undefined, true);
     },

@@ -3,6 +3,7 @@ export function theme() {
   const style = getComputedStyle(document.body);
   const read = (name) => style.getPropertyValue(name).trim();
   return {
+    dark: document.body.classList.contains("body--dark"),
     ink: read("--ink"),
     muted: read("--muted"),
     line: read("--hair"),
