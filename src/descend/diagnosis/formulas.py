@@ -44,10 +44,10 @@ def rewritten(old: Hypothesis, columns: Sequence[str], name: str) -> str | None:
 def quoted(name: str) -> str:
     """Return a column's name as a formula takes it."""
     try:
-        (found,) = parse(f"{name} ~ 1").targets
+        found = parse(f"{name} ~ 1").targets
     except FormulaError:
         return f"`{name}`"
-    return name if found == Name(name) else f"`{name}`"
+    return name if found == (Name(name),) else f"`{name}`"
 
 
 def written(term: Term) -> str:

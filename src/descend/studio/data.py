@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import polars as pl
 
+from descend.coding import NumberCode, PolyCode
 from descend.columns import Columns
 from descend.messages import say
 from descend.studio.pictures import counted, encoded, points, rounded
+from descend.transforms import evaluate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +98,7 @@ class Effect:
         self.still = {
             "kind": "curve",
             "x": column,
-            "y": say("studio.chance", lang) if classes else ", ".join(view.target.columns),
+            "y": _chance(view, lang, groups) if classes else ", ".join(view.target.columns),
             "xr": [low, high],
             "yr": list(span),
             "names": groups.names,
@@ -135,7 +137,7 @@ class Levels:
         self.still = {
             "kind": "levels",
             "x": column,
-            "y": say("studio.chance", lang) if classes else view.target.columns[0],
+            "y": _chance(view, lang) if classes else view.target.columns[0],
             "ticks": levels,
             "yr": list(span),
             "names": groups.names,
@@ -158,7 +160,7 @@ class Regions:
         x, y = (view.rows.columns.numbers[name] for name in numbers)
         spans = _wider(x), _wider(y)
         a, b = np.meshgrid(np.linspace(*spans[0], PLANE), np.linspace(*spans[1], PLANE))
-        self.matrix = view.design.matrix(_elsewhere(view, {numbers[0]: a.ravel(), numbers[1]: b.ravel()}))
+        self.matrix = _matrix(view, _elsewhere(view, {numbers[0]: a.ravel(), numbers[1]: b.ravel()}))
         groups, shown = _by_class(view), _shown(x.size)
         self.still = {
             "kind": "regions",
@@ -263,7 +265,7 @@ def _along(view: View, chosen: NDArray[np.intp], column: str, grid: Floats) -> F
     """Return the design matrix of some rows, each with the column at every point of the grid."""
     data = view.rows.columns.take(np.repeat(chosen, grid.size).astype(np.int64))
     numbers = {**data.numbers, column: np.tile(grid, chosen.size)}
-    return view.design.matrix(Columns(numbers, data.labels, data.rows, data.table, data.means, images=data.images))
+    return _matrix(view, Columns(numbers, data.labels, data.rows, data.table, data.means, images=data.images))
 
 
 def _elsewhere(view: View, numbers: dict[str, Floats]) -> Columns:
@@ -272,7 +274,28 @@ def _elsewhere(view: View, numbers: dict[str, Floats]) -> Columns:
     count = next(iter(numbers.values())).size
     held = {name: np.full(count, values.mean()) for name, values in known.numbers.items()}
     texts = {name: pl.Series(name, [str(labels.mode().sort()[0])] * count) for name, labels in known.labels.items()}
-    return Columns({**held, **numbers}, texts, np.arange(count), known.table, {})
+    images = {name: np.broadcast_to(pixels[0], (count, *pixels.shape[1:])) for name, pixels in known.images.items()}
+    return Columns({**held, **numbers}, texts, np.arange(count), known.table, {}, images=images)
+
+
+def _matrix(view: View, data: Columns) -> Floats:
+    """Return the design matrix of rows that nobody measured; nan where a term is not defined (log of 0)."""
+    codes = [code for block in view.design.blocks for code in block.codes]
+    defined = np.ones(len(data), dtype=bool)
+    for code in codes:
+        if isinstance(code, NumberCode | PolyCode):
+            defined &= np.isfinite(evaluate(code.expression, data.numbers))
+    made = np.full((len(data), len(view.design.names)), np.nan)
+    if defined.any():
+        made[defined] = view.design.matrix(data.take(np.flatnonzero(defined)))
+    return made
+
+
+def _chance(view: View, lang: str, lines: _Groups | None = None) -> str:
+    """Return the name of an axis of chances: of which class, unless there are ``lines`` for several."""
+    if lines is not None and len(lines.names) > 1:
+        return say("studio.chance", lang)
+    return say("studio.chance-of", lang, level=f"{view.target.columns[0]} = {view.target.levels[1]}")
 
 
 def _marks(

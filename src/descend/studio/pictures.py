@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 DIGITS = 4
 WAYPOINTS = 160
+BEGINNING = 40  # of which each is drawn: the steps are longest there
 SPAN = 1e16  # what is so much under the largest loss is rounding
 TOP = 1e9
+LEAST, MOST = 1e-280, 1e300  # losses beyond them are drawn there
 WIDE = 24
 
 
@@ -60,7 +62,9 @@ def growing_picture(points: list[list[float]], end: int | None, name: str) -> di
 
 def path_picture(view: View, plane: Plane) -> dict[str, Any]:
     """Return the way of the parameters over a plane of the loss, and the epoch of each of its points."""
-    few = np.unique(np.linspace(0, len(view.path) - 1, min(len(view.path), WAYPOINTS)).astype(np.int64))
+    first = min(len(view.path), BEGINNING)
+    rest = np.linspace(first - 1, len(view.path) - 1, min(len(view.path) - first, WAYPOINTS - first) + 1)
+    few = np.unique(np.concatenate([np.arange(first), rest.astype(np.int64)]))
     walked = plane.project(view.path[few])
     return {"line": points(*walked.T), "epochs": view.path_epoch[few].tolist()}
 
@@ -69,11 +73,10 @@ def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) ->
     """Return what all three pictures and the equation show at one epoch."""
     epoch = view.nearest(epoch)
     weights = view.weights(epoch)
-    fitted = view.loss(epoch)
-    made: dict[str, Any] = {"epoch": epoch, "loss": None if not np.isfinite(fitted) else significant(fitted)}
-    if view.curve.unseen.size:
-        unseen = float(np.interp(epoch, view.curve.epoch, view.curve.unseen))
-        made["unseen"] = significant(unseen) if np.isfinite(unseen) else None
+    fitted, unseen = view.losses(epoch)
+    made: dict[str, Any] = {"epoch": epoch, "loss": significant(fitted)}
+    if unseen is not None:
+        made["unseen"] = significant(unseen)
     with np.errstate(all="ignore"):
         made["data"] = picture.moving(view, weights)
     if plane is not None:
@@ -86,8 +89,8 @@ def equation_at(view: View, epoch: int, lang: str) -> list[str]:
     weights = view.weights(view.nearest(epoch))
     if view.networked:
         return [say("studio.equation-network", lang)]
-    if len(view.design.names) > WIDE:
-        return [say("studio.equation-wide", lang, columns=len(view.design.names))]
+    if max(len(view.design.names), len(view.target.outputs)) > WIDE:
+        return [say("studio.equation-wide", lang, columns=weights.size)]
     if not np.isfinite(weights).all():
         return [say("studio.equation-gone", lang)]
     with np.errstate(all="ignore"):
@@ -121,9 +124,9 @@ def rounded(values: Floats) -> list[Any]:
     return [value if np.isfinite(value) else None for value in values.tolist()]
 
 
-def significant(value: float) -> float:
-    """Return a number to seven significant digits."""
-    return float(f"{value:.7g}")
+def significant(value: float) -> float | None:
+    """Return a number to seven significant digits; None where it is not finite."""
+    return float(f"{value:.7g}") if np.isfinite(value) else None
 
 
 def encoded(values: NDArray[np.uint8]) -> str:
@@ -140,11 +143,11 @@ def _span(losses: list[Floats]) -> tuple[list[float], bool]:
     known = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in losses])
     if not known.size:
         return [0.0, 1.0], False
-    high = min(float(known.max()), TOP * first if first > 0 else np.inf)
+    known = np.clip(known, LEAST, MOST)
+    high = min(float(known.max()), TOP * max(first, LEAST) if first > 0 else np.inf)
     low = max(min(float(known.min()), high), high / SPAN)
     if high > 10 * low:
-        ends = math.floor(math.log10(low)), math.ceil(math.log10(high))
-        return [10.0 ** max(ends[0], -300), 10.0 ** min(max(ends[1], ends[0] + 1), 300)], True
+        return [10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))], True
     step = 10.0 ** math.floor(math.log10(high)) / 2
     return [0.0, step * math.ceil(high * 1.02 / step)], False
 
@@ -152,8 +155,7 @@ def _span(losses: list[Floats]) -> tuple[list[float], bool]:
 def _pairs(epoch: NDArray[np.int64], values: Floats, span: list[float]) -> list[list[float | None]]:
     """Return (epoch, loss) pairs of seven digits; what is under the axis lies on its end."""
     values = np.maximum(values, span[0])
-    told = [float(f"{value:.7g}") if np.isfinite(value) else None for value in values.tolist()]
-    return [list(pair) for pair in zip(epoch.tolist(), told, strict=True)]
+    return [[at, significant(value)] for at, value in zip(epoch.tolist(), values.tolist(), strict=True)]
 
 
 def _loss_label(view: View, lang: str) -> str:

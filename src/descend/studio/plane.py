@@ -9,6 +9,7 @@ import numpy as np
 
 from descend.messages import say
 from descend.objectives.gram import GramObjective
+from descend.objectives.rows import RowsObjective
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 FINE = 61
+FINE_ROWS = 41  # where each point of the grid costs a reading of the rows
 FINE_NETWORK = 21
 ROOM = 1.3
 LEAST = 0.3
@@ -57,14 +59,14 @@ def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
         return _principal(view, lang)
     away = np.abs(np.nan_to_num(goal - start, posinf=0.0, neginf=0.0))
     order = np.argsort(-away, kind="stable")
-    picked = [index for index in (chosen or []) if 0 <= index < goal.size]
+    picked = [index for index in dict.fromkeys(chosen or []) if 0 <= index < goal.size]
     picked += [int(index) for index in order if int(index) not in picked]
     picked = picked[:2] if chosen else sorted(picked[:2])
     directions, origin = np.zeros((len(picked), goal.size)), goal.copy()
     directions[np.arange(len(picked)), picked] = 1.0
     origin[picked] = 0.0
     names = parameter_names(view)
-    reach = max(float(away[picked].max()), 1e-12)
+    reach = float(away[picked].max()) or float(np.abs(goal[picked]).max()) or 1.0  # of a run that starts at its goal
     window = []
     for index in picked:
         half = max(ROOM * float(away[index]), LEAST * reach)
@@ -74,11 +76,14 @@ def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
 
 def surface(view: View, plane: Plane) -> tuple[Floats, Floats, Floats]:
     """Return the grid of a, of b, and the loss there (b x a); of a line the loss over a alone (1 x a)."""
-    fine = FINE_NETWORK if view.networked else FINE
+    quick = isinstance(view.surface, GramObjective)
+    fine = FINE if quick else FINE_NETWORK if view.networked else FINE_ROWS
     a = np.linspace(*plane.window[0], fine if len(plane.window) == 2 else 4 * fine)
     b = np.linspace(*plane.window[1], fine) if len(plane.window) == 2 else np.zeros(1)
-    if isinstance(view.surface, GramObjective) and not view.networked:
+    if isinstance(view.surface, GramObjective):
         return a, b, _quadratic(view.surface, plane, view.goal, a, b)
+    if isinstance(view.surface, RowsObjective):
+        return a, b, _over_rows(view.surface, plane, a, b)
     other = plane.directions[1] if len(plane.directions) == 2 else np.zeros_like(plane.origin)
     with np.errstate(all="ignore"):
         values = np.array(
@@ -137,6 +142,21 @@ def _quadratic(quadratic: GramObjective, plane: Plane, goal: Floats, a: Floats, 
         return np.asarray(made)
     db = (b - goal[plane.chosen[1]])[:, None]
     return np.asarray(made + second(places[0], places[1]) * da * db + second(places[1], places[1]) * db**2 / 2)
+
+
+def _over_rows(objective: RowsObjective, plane: Plane, a: Floats, b: Floats) -> Floats:
+    """Return the loss on the grid from linear predictors that are sums of three: the rows are multiplied but once."""
+    ends = [plane.origin, *plane.directions]
+    known = [objective.predictor(w) for w in ends]
+    kept = np.sqrt(objective.l2 * objective.penalised)[:, None]
+    shrunk = [kept * w.reshape(objective.shape) for w in ends]
+
+    def value(steps: tuple[float, ...]) -> float:
+        Z, W = (first + sum(map(np.multiply, steps, more)) for first, *more in (known, shrunk))
+        return float(objective.loss.value(Z, objective.Y).sum() * objective.share + np.square(W).sum())
+
+    with np.errstate(all="ignore"):
+        return np.array([[value((x, y)[: len(plane.directions)]) for x in a] for y in b])
 
 
 def _principal(view: View, lang: str) -> Plane:

@@ -65,9 +65,13 @@ class Runs:
         return self._made
 
     def add(self, run: Run) -> None:
-        """Keep a run; the same statement fitted again takes the place of the run before it."""
+        """Keep a run; the same statement fitted again takes the place of the run before it, with its name."""
         last = self.rows[-1] if self.rows else None
         if last is not None and (last.formula, last.settings) == (run.formula, run.settings):
+            if last.name != str(last.number):
+                run = replace(run, name=last.name)
+            if last.number in self.chosen:
+                self.chosen.add(run.number)
             self.delete(last.number)
         self.rows.append(run)
         if len(self.rows) > MOST:
@@ -102,13 +106,10 @@ class Runs:
         return [run for run in self.rows if run.number in self.chosen] if len(self.chosen) > 1 else []
 
     def best(self) -> int | None:
-        """Return the number of the best run on unseen rows among those of the last run's targets; None for none."""
-        if not self.rows:
-            return None
-        rivals = [run for run in self.rows if run.targets == self.rows[-1].targets and run.loss is not None]
-        if len(rivals) < 2:
-            return None
-        return min(rivals, key=lambda run: run.loss if run.loss is not None else np.inf).number
+        """Return the number of the best run on unseen rows of those tested as the last tested one; None for none."""
+        tested = [(run.targets, run.metric, run.loss, run.number) for run in self.rows if run.loss is not None]
+        rivals = [(loss, number) for *kind, loss, number in tested if kind == [*tested[-1][:2]] and np.isfinite(loss)]
+        return min(rivals)[1] if len(rivals) > 1 else None
 
     def clear(self) -> None:
         """Forget every run."""

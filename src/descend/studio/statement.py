@@ -8,6 +8,7 @@ from descend.diagnosis.formulas import quoted
 from descend.errors import FormulaError
 from descend.formula import parse
 from descend.studio.edits import terms_with, without
+from descend.terms import Name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,32 +28,50 @@ def roles(formula: str, columns: Sequence[str]) -> dict[str, Role]:
 
 
 def toggled(formula: str, column: str, columns: Sequence[str]) -> str:
-    """Return the formula with a column as one more input, or without every term that has it."""
+    """Return the formula with a column as one more input, or without every term that has it.
+
+    It stays as it is for a target, and for a name that no formula can hold (one with a backtick).
+    """
     hypothesis = _read(formula, columns)
-    if hypothesis is None:
-        others = [name for name in columns if name != column]
-        return f"{quoted(others[-1])} ~ {quoted(column)}" if others else f"{quoted(column)} ~ 1"
-    if column in [name.name for name in hypothesis.outputs]:
+    if not _can_be_written(column) or (hypothesis is not None and column in _targets(hypothesis)):
         return formula
+    if hypothesis is None:
+        others = [name for name in columns if name != column and _can_be_written(name)]
+        return f"{quoted(others[-1])} ~ {quoted(column)}" if others else f"{quoted(column)} ~ 1"
     mine = terms_with(hypothesis, column)
     if not mine:
         return _joined(formula, quoted(column))
-    return without(formula, mine, columns) or formula
+    return without(formula, mine, columns) or f"{formula[: _tilde(formula)].strip()} ~ 1"
 
 
 def retargeted(formula: str, column: str, columns: Sequence[str]) -> str:
-    """Return the formula with a column as its target; where it was an input, the old target takes its place."""
+    """Return the formula with a column as its target; where it was an input, the old target takes its place.
+
+    It stays as it is where the column is a target already, and for a name that no formula can hold.
+    """
     hypothesis = _read(formula, columns)
+    if not _can_be_written(column) or (hypothesis is not None and column in _targets(hypothesis)):
+        return formula
     if hypothesis is None:
         return f"{quoted(column)} ~ 1"
-    if column in [name.name for name in hypothesis.outputs]:
-        return formula
     mine = terms_with(hypothesis, column)
     left = (without(formula, mine, columns) or f"{quoted(column)} ~ 1") if mine else formula
     made = f"{quoted(column)} ~ {left[_tilde(left) + 1 :].strip()}"
-    for name in hypothesis.outputs if mine else []:
-        made = _joined(made, quoted(name.name))
+    for name in _targets(hypothesis) if mine else []:
+        made = _joined(made, quoted(name))
     return made
+
+
+def _targets(hypothesis: Hypothesis) -> list[str]:
+    return [name.name for name in hypothesis.outputs]
+
+
+def _can_be_written(column: str) -> bool:
+    """Tell whether a formula can name a column."""
+    try:
+        return parse(f"{quoted(column)} ~ 1").targets == (Name(column),)
+    except FormulaError:
+        return False
 
 
 def _read(formula: str, columns: Sequence[str]) -> Hypothesis | None:

@@ -3,87 +3,91 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.archive import load
-from descend.errors import DescendError, FormulaError, OptionError
-from descend.foresight import Forecast, Rates, foresee, rates_of
+from descend.errors import DescendError, OptionError
 from descend.formula import parse
 from descend.messages import say
-from descend.optimizers import SGD
 from descend.recipe import Recipe
-from descend.report.foresight import forecast_line
-from descend.studio.data import data_picture, ways
-from descend.studio.pictures import equation_at, loss_picture, moment, path_picture
-from descend.studio.plane import contours, parameter_names, plane_of
-from descend.studio.runs import Run, Runs, run_of
-from descend.studio.view import Slide, slides, view_of
-from descend.studio.zones import Zones, zones_foretold, zones_of
+from descend.studio.looking import USUAL, Looking
+from descend.studio.runs import Run, run_of
+from descend.studio.slide import Slide, slides
+from descend.studio.view import view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from descend.model import Model
-    from descend.studio.bench import Prepared
-    from descend.studio.data import DataPicture
-    from descend.studio.plane import Plane
+    from descend.studio.bench import Opened, Prepared
     from descend.studio.profile import Profile
-    from descend.studio.view import View
+    from descend.studio.scene import Scene
     from descend.studio.worker import Worker
 
-USUAL: dict[str, Any] = {"optimizer": "sgd", "lr": "auto", "epochs": 100}
 GROWN = 400  # points of the curve of a fit that still runs
 SETTLED = 0.45  # seconds without a change after which what is shown is fitted and tested in full
-ALWAYS_LIVE = frozenset({"lr", "epochs", "init"})
-LIVE = ALWAYS_LIVE | {"momentum", "nesterov", "l2"}
+LIVE = frozenset({"lr", "epochs", "init", "momentum", "nesterov", "l2"})  # what a slide follows by itself
+BENDING = ("l2", "init", "seed")  # what changes the loss that is drawn, or where the path begins
 NAMES = frozenset(f.name for f in fields(Recipe))
 
 
 @dataclass
 class Progress:
-    """How far a fit in the worker has come."""
+    """How far a fit in the worker has come, with its losses so far as points of a curve."""
 
     epoch: int = 0
     total: int | None = None
     loss: float | None = None
+    points: list[list[float]] = field(default_factory=list)
+
+    def moved(self, epoch: int, loss: float) -> None:
+        """Take down another epoch."""
+        self.epoch, self.loss = epoch, loss
+        if np.isfinite(loss):
+            self.points.append([epoch, loss])
+        if len(self.points) > GROWN:
+            self.points = self.points[::2]
 
 
-class Study:
+class Study(Looking):
     """A tab's table, hypothesis, recipe, runs, and the run that is looked at.
 
     ``heard`` is called with the names of the parts that changed: "table", "hypothesis", "recipe", "stage", "moment",
-    "zones", "words", "runs", "busy", "leave".
+    "zones", "words", "runs", "busy", "progress", "leave".
+    What a person asks for takes the place of what they asked for before: that ends without a word, whatever it had
+    come to. Only a table that is being read is waited for, and what is stated meanwhile is not: it was of another one.
     """
 
     def __init__(self, worker: Worker, folder: Path, lang: str, heard: Callable[[set[str]], None]) -> None:
-        self.worker, self.folder, self.lang, self.heard = worker, folder, lang, heard
+        super().__init__(lang)
+        self.worker, self.folder, self._heard = worker, folder, heard
         self.file = ""
         self.profile: Profile | None = None
         self.formula = ""
-        self.settings: dict[str, Any] = dict(USUAL)
-        self.prepared: Prepared | None = None
-        self.slide: Slide | None = None
-        self.view: View | None = None
         self.model: Model | None = None
-        self.picture: DataPicture | None = None
-        self.plane: Plane | None = None
-        self.epoch = 0
-        self.way = ""
-        self.chosen: list[int] | None = None
         self.error: DescendError | None = None
-        self.runs = Runs()
-        self.run: Run | None = None
         self.busy: str | None = None
         self.progress = Progress()
-        self.growing: list[list[float]] = []
         self.settled = True
-        self._prepared_for: Any = None
-        self._task: asyncio.Task[None] | None = None
-        self._rates: dict[Any, list[Rates]] = {}
+        self._opened: Profile | None = None  # of the table that the worker has
+        self._shown: int | None = None  # the run that is looked at
+        self._told: DescendError | None = None  # an error that is not about the fit, and stays when one ends
+        self._wanted_before: Any = None  # what was prepared
+        self._serial = 0  # of what was asked for last
+        self._acting = False  # whether it is still being done
+        self._preparing = asyncio.Lock()
+        self._fitting: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def heard(self, parts: set[str]) -> None:
+        """Tell the page what changed."""
+        if not self._closed:
+            self._heard(parts)
 
     # the table
 
@@ -98,327 +102,278 @@ class Study:
     def glance(self, profile: Profile) -> None:
         """Show the first rows of a table while the rest still comes."""
         self.profile, self.error = profile, None
-        self.heard({"table"})
+        self.heard({"table", "words"})
 
     def refuse(self, error: DescendError) -> None:
-        """Show why something could not be done."""
-        self.error, self.busy = error, None
+        """Show why something could not be done; the table is the one that it was."""
+        self.error = self._told = error
+        if self.profile is not self._opened:
+            self.profile = self._opened
+            self.heard({"table"})
         self.heard({"words", "busy"})
 
     async def _read(self, how: str, what: str, shown: str) -> None:
-        await self._halt()
-        self.busy, self.error = "reading", None
+        mine = self._begin()
+        self.busy, self.error, self._told = "reading", None, None
         self.heard({"busy", "words"})
         try:
             opened = await self.worker.call(how, what)
         except DescendError as error:
-            self.refuse(error)
+            if self._done(mine):
+                await self._go_on(error)
             return
-        self.busy = None
-        self.file, self.profile = shown, opened.profile
+        self._take(opened, shown)  # also where another one is asked for already: the worker has it
+        if self._done(mine):
+            self.heard({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
+            if self.formula:
+                await self.restate()
+
+    def _take(self, opened: Opened, shown: str) -> None:
+        self.file, self.profile, self._opened = shown, opened.profile, opened.profile
         self.formula, self.settings = opened.formula, {**USUAL, **opened.settings}
         self._forget()
         self.runs.clear()
-        self.run, self.way, self.chosen = None, "", None
-        self.heard({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
-        if self.formula:
+        self._shown, self.chosen, self.settled = None, None, True
+
+    async def _go_on(self, error: DescendError) -> None:
+        """Go on with the table there was, after another one could not be read."""
+        if self.formula and (self.prepared is None or not self.settled):
             await self.restate()
+        self.refuse(error)
 
     def _forget(self) -> None:
-        self.prepared, self.slide, self.view, self.model = None, None, None, None
-        self.picture, self.plane, self._prepared_for = None, None, None
+        self.prepared, self.slide, self.scene, self.model = None, None, None, None
+        self._wanted_before = None
+
+    # one thing after another
+
+    def _begin(self) -> int:
+        """End what is under way, to begin with something else; returns its number."""
+        self._serial += 1
+        self._acting, self.busy = True, None
+        self._break_off()
+        return self._serial
+
+    def _done(self, mine: int) -> bool:
+        """Be done with what was begun; whether nothing else has been begun since."""
+        if mine != self._serial or self._closed:
+            return False
+        self._acting, self.busy = False, None
+        return True
+
+    def _break_off(self) -> None:
+        """End the fit that is awaited or runs; the worker sees it to its end before anything else."""
+        task, self._fitting = self._fitting, None
+        if task is not None and not task.done():
+            task.cancel()
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     # what is stated
 
     @property
-    def recipe(self) -> Recipe:
-        """The recipe that is stated; raises OptionError for one that makes no sense."""
-        return Recipe(**self.settings)
+    def run(self) -> Run | None:
+        """The row of the run that is looked at; None while it has none, or no more."""
+        return None if self._shown is None else self.runs.find(self._shown)
 
     @property
-    def live(self) -> bool:
-        """Whether the run follows a slider at once."""
-        return self.slide is not None
+    def growing(self) -> list[list[float]]:
+        """The losses so far of a fit that still runs."""
+        return self.progress.points
 
     def set(self, **settings: Any) -> None:
         """Change settings without acting on them; None takes one back to its default."""
+        unknown = settings.keys() - NAMES
+        if unknown:
+            raise TypeError(f"no such settings: {', '.join(sorted(unknown))}")
         for name, value in settings.items():
-            if name not in NAMES:
-                raise OptionError("option.not-number", name=name, value=value)
-            if value is None and name != "lr":
-                self.settings.pop(name, None)
-            else:
+            self.settings.pop(name, None)
+            if value is not None:
                 self.settings[name] = value
-        if self.settings.get("lr", "") is None:
-            self.settings.pop("lr")
 
     def follow(self, **settings: Any) -> bool:
         """Change settings that only move the run; returns whether it could be told at once."""
         before = dict(self.settings)
         self.set(**settings)
-        if self.slide is None or not set(settings) <= LIVE:
+        if self.slide is None or self.scene is None or not set(settings) <= LIVE:
             return False
         try:
             recipe = self.recipe
             if not slides(self.slide.prepared, recipe) or not self.slide.trustworthy(recipe):
                 return False
-            self._look(self.slide.view(recipe), keep=True)
+            view = self.slide.view(recipe)
         except DescendError as error:
             self.settings = before
             self.error = error
             self.heard({"words"})
             return True
-        self.error, self.settled, self.run = None, False, None
+        if any(before.get(name) != self.settings.get(name) for name in BENDING):
+            self._look(self.scene.bent(view, self.chosen, self.lang))
+        else:
+            self._look(self.scene.moved(view))
+        self.error, self._told, self.settled, self._shown = None, None, False, None
         return True
 
     async def restate(self, formula: str | None = None, **settings: Any) -> None:
         """Change the hypothesis or its recipe and act on it: show the run at once where that can be, then fit it."""
+        if self.busy == "reading":
+            return
         if formula is not None and formula != self.formula:
             self.formula = formula
             if not isinstance(self.settings.get("init", ""), str):
                 self.settings.pop("init")  # parameters given for other columns
         self.set(**settings)
-        await self._halt()
-        if self.profile is None:
+        mine = self._begin()
+        if self._opened is None:
+            self._done(mine)
             return
-        self.run, self.error, self.settled = None, None, False
+        self.error, self._told, self.settled, self._shown = None, None, False, None
         try:
             recipe = self.recipe
-            parse(self.formula)
-            await self._prepare(recipe)
-        except DescendError as error:
-            self.error = error
-            if isinstance(error, FormulaError) or formula is not None:
-                self._forget()
-                self.heard({"stage", "zones"})
-            self.heard({"hypothesis", "recipe", "words", "busy", "leave"})
+        except OptionError as error:
+            self._refuse_statement(mine, error, forget=formula is not None)
             return
-        self.heard({"hypothesis", "recipe", "zones", "words", "busy", "leave"})
-        if self.live:
-            self.heard({"stage"})
-        self.settle(0.0)
+        try:
+            parse(self.formula)
+            await self._prepare(mine, recipe)
+        except DescendError as error:
+            self._refuse_statement(mine, error, forget=True)
+            return
+        if self._done(mine):
+            self.heard({"hypothesis", "recipe", "zones", "words", "busy", "leave", *(["stage"] if self.live else [])})
+            self.settle(0.0)
 
-    async def _prepare(self, recipe: Recipe) -> None:
-        """Have the rows read again where what is stated needs it."""
-        kept = self.slide is not None and slides(self.slide.prepared, recipe)
-        free = LIVE if kept or (self.prepared is not None and self.prepared.fitted is not None) else ALWAYS_LIVE
-        wanted = (self.formula, tuple(sorted((k, repr(v)) for k, v in self.settings.items() if k not in free)))
-        if wanted != self._prepared_for:
-            self.busy = "preparing"
-            self.heard({"busy"})
-            try:
+    def _refuse_statement(self, mine: int, error: DescendError, *, forget: bool) -> None:
+        """Show what is wrong with what is stated; ``forget``: and nothing, for it is of another hypothesis."""
+        if not self._done(mine):
+            return
+        self.error = error
+        if forget:
+            self._forget()
+            self.heard({"stage", "zones"})
+        self.heard({"hypothesis", "recipe", "words", "busy", "leave"})
+
+    async def _prepare(self, mine: int, recipe: Recipe) -> None:
+        """Have the rows read again where what is stated needs it, and show the run where it can be told at once."""
+        async with self._preparing:  # of many that wait here only the last is asked for
+            if mine == self._serial and self._wanted(recipe) != self._wanted_before:
+                self.busy = "preparing"
+                self.heard({"busy"})
                 prepared = await self.worker.call("prepare", self.formula, dict(self.settings))
-            finally:
-                self.busy = None
-            if self.prepared is None or prepared.design.names != self.prepared.design.names:
-                self.chosen = None
-            self.prepared, self._prepared_for = prepared, None
-            self._rates.clear()
-            self.slide = Slide(prepared) if slides(prepared, recipe) else None
-            free = LIVE if prepared.fitted is not None else ALWAYS_LIVE
-            wanted = (self.formula, tuple(sorted((k, repr(v)) for k, v in self.settings.items() if k not in free)))
-        self._prepared_for = wanted
-        assert self.prepared is not None
-        if self.slide is None and slides(self.prepared, recipe):
-            self.slide = Slide(self.prepared)
-        if self.slide is not None and not (slides(self.prepared, recipe) and self.slide.trustworthy(recipe)):
-            self.slide = None
-        if self.slide is not None:
-            self._look(self.slide.view(recipe))
+                if mine == self._serial:
+                    self._take_prepared(prepared, recipe)
+            if mine != self._serial or self.prepared is None:
+                return
+            slide, scene = await asyncio.to_thread(self._sketch, self.prepared, recipe)
+            if mine == self._serial:
+                self.slide = slide
+                if scene is not None:
+                    self._look(scene, anew=True)
+
+    def _wanted(self, recipe: Recipe) -> Any:
+        """Return what the rows that are prepared depend on: all that is stated but what a slide follows."""
+        free = LIVE if self.prepared is not None and slides(self.prepared, recipe) else frozenset()
+        return self.formula, tuple(sorted((k, repr(v)) for k, v in self.settings.items() if k not in free))
+
+    def _take_prepared(self, prepared: Prepared, recipe: Recipe) -> None:
+        if self.prepared is None or prepared.design.names != self.prepared.design.names:
+            self.chosen = None
+        self.prepared, self.slide = prepared, None
+        self._wanted_before = self._wanted(recipe)
+
+    def _sketch(self, prepared: Prepared, recipe: Recipe) -> tuple[Slide | None, Scene | None]:
+        """Return what follows the sliders and the run as it is stated, where there are such; in a thread."""
+        if not slides(prepared, recipe):
+            return None, None
+        slide = self.slide or Slide(prepared)
+        if not slide.trustworthy(recipe):
+            return None, None
+        return slide, self._draw(slide.view(recipe))
 
     # fits
 
     def settle(self, delay: float = SETTLED) -> None:
         """Fit what is stated in full once nothing has changed for a while."""
-        if self._task is not None:
-            self._task.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._fit_after(delay))
+        if self._acting or self._closed:
+            return
+        self._break_off()
+        self._fitting = asyncio.get_running_loop().create_task(self._fit_after(delay))
 
     async def _fit_after(self, delay: float) -> None:
         await asyncio.sleep(delay)
         try:
             await self._fit()
         except DescendError as error:
-            self.error, self.busy = error, None
+            self.error = error
             self.heard({"words", "busy"})
 
     async def _fit(self) -> None:
-        formula, settings = self.formula, dict(self.settings)
+        formula, settings, recipe = self.formula, dict(self.settings), self.recipe
         number = self.runs.next_number()
         path = self.folder / f"run-{number}.safetensors"
-        self.busy = "fitting"
-        recipe = Recipe(**settings)
         rows = self.prepared.fitted_rows if self.prepared is not None else 1
-        self.progress = Progress(total=recipe.epochs_for(rows) if recipe.method != "auto" else None)
-        self.growing = []
+        self.progress = progress = Progress(total=recipe.epochs_for(rows) if recipe.method != "auto" else None)
+
+        def moved(epoch: int, loss: float) -> None:
+            progress.moved(epoch, loss)
+            if progress is self.progress:
+                self.heard({"progress"})
+
+        task = asyncio.current_task()
+        self.busy = "fitting"
         self.heard({"busy"})
         try:
-            fitted = await self.worker.call("fit", formula, settings, str(path), on_progress=self._moved)
-            model = await asyncio.to_thread(load, path)
-            view = None if self.live else await asyncio.to_thread(view_of, model)
+            fitted = await self.worker.call("fit", formula, settings, str(path), on_progress=moved)
+            model, scene = await asyncio.to_thread(self._read_model, path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         finally:
-            self.busy = None
-        run = run_of(model, number, settings, path, fitted.seconds, fitted.error)
-        self.runs.add(run)
+            if self._fitting is task:
+                self.busy = None
+        self.runs.add(run_of(model, number, settings, path, fitted.seconds, fitted.error))
         if (formula, settings) != (self.formula, self.settings):
             self.heard({"runs", "busy"})
             return
-        self.run, self.model, self.error, self.settled = run, model, fitted.error, True
-        changed = {"words", "runs", "busy", "leave"}
-        if view is not None:
-            self._look(view)
-            changed |= {"stage", "zones"}
-        self.heard(changed)
+        self._shown, self.model, self.settled = number, model, True
+        self.error = fitted.error or self._told
+        if scene is not None:
+            self._look(scene, anew=True)
+            self.heard({"stage", "zones"})
+        self.heard({"words", "runs", "busy", "leave"})
 
-    def _moved(self, epoch: int, loss: float) -> None:
-        self.progress.epoch, self.progress.loss = epoch, loss
-        if np.isfinite(loss):
-            self.growing.append([epoch, loss])
-        if len(self.growing) > GROWN:
-            self.growing = self.growing[::2]
-        self.heard({"progress"})
+    def _read_model(self, path: Path) -> tuple[Model, Scene | None]:
+        """Return a model and, where no slide tells its run, the scene of it; in a thread."""
+        model = load(path)
+        return model, None if self.live else self._draw(view_of(model))
 
     async def stop(self) -> None:
         """Stop the fit that runs; what it has reached is kept."""
         self.worker.stop()
-
-    async def _halt(self) -> None:
-        """End what is under way, to begin with something else."""
-        task, self._task = self._task, None
-        if task is None or task.done():
-            return
-        if self.busy == "fitting":
-            self.worker.stop()
-        task.cancel()
-        await asyncio.wait([task], timeout=2)
-        self.busy = None
-
-    # what is looked at
-
-    def _look(self, view: View, *, keep: bool = False) -> None:
-        """Look at another run; ``keep`` says that the rows and the plane are those of before."""
-        at_end = self.view is None or self.epoch >= self.view.last
-        before = self.epoch
-        self.view = view
-        self.epoch = view.last if at_end or not keep else min(before, view.last)
-        if not keep or self.picture is None:
-            if self.way not in ways(view):
-                self.way = ways(view)[0]
-            self.picture = data_picture(view, self.way, self.lang)
-        if not keep or self.plane is None or self._l2_changed():
-            self.plane = plane_of(view, self.chosen, self.lang)
-            self._plane_l2 = self.settings.get("l2", 0.0)
-            self._plane_new = True
-
-    def _l2_changed(self) -> bool:
-        return bool(getattr(self, "_plane_l2", 0.0) != self.settings.get("l2", 0.0))
-
-    def show(self, way: str | None = None, chosen: list[int] | None = None) -> None:
-        """Show the data another way, or the loss over two other parameters."""
-        if self.view is None:
-            return
-        if way is not None:
-            self.way = way
-            self.picture = data_picture(self.view, way, self.lang)
-        if chosen is not None:
-            self.chosen = chosen
-            self.plane = plane_of(self.view, chosen, self.lang)
-        self.heard({"stage"})
-
-    def speak(self, lang: str) -> None:
-        """Go on in another language."""
-        self.lang = lang
-        if self.view is not None:
-            self.picture = data_picture(self.view, self.way, lang)
-            self.plane = plane_of(self.view, self.chosen, lang)
-
-    def scrub(self, epoch: int) -> dict[str, Any]:
-        """Go to an epoch; returns what moves."""
-        assert self.view is not None
-        assert self.picture is not None
-        self.epoch = self.view.nearest(epoch)
-        return {**moment(self.view, self.picture, self.plane, self.epoch), "equation": self.equation()}
-
-    def stage(self, *, still: bool = True) -> dict[str, Any] | None:
-        """Return what the three pictures show; ``still``: with what does not move when a slider does."""
-        if self.view is None or self.picture is None or self.plane is None:
-            return None
-        others = [(run.name, run.curve) for run in self.runs.compared()]
-        made: dict[str, Any] = {
-            "loss": loss_picture(self.view, others, self.lang),
-            "path": path_picture(self.view, self.plane),
-            "moment": self.scrub(self.epoch),
-            "last": self.view.last,
-        }
-        if still:
-            made["data"] = {**self.picture.still, "ways": ways(self.view), "way": self.way}
-        if still or getattr(self, "_plane_new", False):
-            made["plane"] = contours(self.view, self.plane)
-            names = [] if self.view.networked else parameter_names(self.view)
-            made["plane"] |= {"all": names[:200], "chosen": list(self.plane.chosen)}
-            self._plane_new = False
-        return made
-
-    def equation(self) -> str:
-        """Return the equation at the epoch that is looked at."""
-        return "" if self.view is None else "\n".join(equation_at(self.view, self.epoch, self.lang))
-
-    def zones(self) -> Zones:
-        """Return what is painted on the slider of the learning rate."""
-        try:
-            recipe = self.recipe
-        except DescendError:
-            return Zones(-6.0, 1.0)
-        if self.slide is not None:
-            return zones_of(self.slide.quadratic(recipe.l2)[0], recipe)
-        forecast = None if self.prepared is None else self.prepared.forecast
-        return zones_foretold(forecast, recipe)
-
-    def rate(self) -> float:
-        """Return the learning rate in use, the one that "auto" takes included; nan where there is none."""
-        given = self.settings.get("lr")
-        if given is not None and not isinstance(given, str):
-            return float(given)
-        return float("nan") if self.view is None else self.view.lr
-
-    def foretold(self) -> str:
-        """Return what the learning rate will do, in a sentence; empty where there is nothing to foretell."""
-        if self.prepared is None:
-            return ""
-        forecast = self.prepared.forecast
-        if self.slide is not None and self.view is not None:
-            forecast = self._foreseen(self.slide, self.recipe)
-        return forecast_line(forecast, self.lang).plain
-
-    def _foreseen(self, slide: Slide, recipe: Recipe) -> Forecast:
-        quadratic = slide.quadratic(recipe.l2)[0]
-        start = recipe.start(slide.prepared.design.names, slide.fitted.outputs)
-        key = (recipe.l2, repr(recipe.init), recipe.seed)
-        if key not in self._rates:
-            self._rates[key] = rates_of(quadratic, start)
-        assert self.view is not None
-        optimizer = SGD(self.view.lr, recipe.momentum, recipe.nesterov)
-        outlook = foresee(quadratic, start, optimizer, recipe.length, slide.prepared.design.names)
-        return Forecast(quadratic.curvatures, rates=self._rates[key], outlook=outlook)
 
     # runs
 
     async def reopen(self, number: int) -> None:
         """Go back to a run: its hypothesis, its recipe, and what it came to."""
         run = self.runs.find(number)
-        if run is None:
+        if run is None or self.busy == "reading":
             return
-        await self._halt()
+        mine = self._begin()
         self.formula, self.settings = run.formula, dict(run.settings)
         try:
-            await self._prepare(self.recipe)
-            self.model = await asyncio.to_thread(load, run.path)
-            if not self.live:
-                self._look(await asyncio.to_thread(view_of, self.model))
+            await self._prepare(mine, self.recipe)
+            if mine != self._serial:
+                return
+            model, scene = await asyncio.to_thread(self._read_model, run.path)
         except DescendError as error:
-            self.refuse(error)
+            if self._done(mine):
+                self.refuse(error)
             return
-        self.run, self.error, self.settled = run, run.error, True
+        if not self._done(mine):
+            return
+        self.model, self._shown, self.error, self._told, self.settled = model, number, run.error, None, True
+        if scene is not None:
+            self._look(scene, anew=True)
         self.heard({"hypothesis", "recipe", "zones", "stage", "words", "runs", "busy", "leave"})
 
     def settings_told(self, run: Run) -> str:
@@ -436,7 +391,9 @@ class Study:
 
     async def close(self) -> None:
         """End the tab: its worker and its files."""
-        if self._task is not None:
-            self._task.cancel()
+        self._closed = True
+        self._begin()
         self.worker.close()
+        if self._ending:
+            await asyncio.wait(self._ending)
         self.runs.clear()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.losses import SquaredError, make_loss
-from descend.objectives.gram import GramObjective
-from descend.optimizers import SGD
+from descend.columns import gather
+from descend.losses import make_loss
 from descend.report.kept import Kept
-from descend.solvers.fast_forward import Descent, fast_forward
-from descend.solving import optimizer_of
+from descend.tables import Table
+from descend.target import target_uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,19 +20,15 @@ if TYPE_CHECKING:
 
     from descend.columns import Columns
     from descend.design import Design
-    from descend.history import History
-    from descend.losses import Loss
     from descend.model import Model
     from descend.objectives import Objective
-    from descend.recipe import Recipe
     from descend.studio.bench import Prepared
     from descend.target import Target
 
     Floats = NDArray[np.floating[Any]]
 
-RECORDS = 300  # epochs of a curve that is drawn anew while a slider moves
-FORETOLD = 150
-NUMBERS = 2_000_000  # that the parameters of all recorded epochs may come to
+RECORDS = 300  # epochs of a curve
+SPARSE = 60  # epochs at which the unseen rows are gone through for a curve
 
 
 @dataclass(frozen=True)
@@ -59,9 +54,11 @@ class Rows:
 class View:
     """What the pictures ask of a run.
 
-    ``weights`` gives the parameters (columns x outputs, of a network flat) after an epoch, ``predictor`` the linear
-    predictor of a design matrix with them. ``path`` holds the parameters (flat) at the epochs ``path_epoch``, ``start``
-    the first and ``goal`` the ones the path is drawn around; ``surface`` is the loss as a function of them.
+    ``weights`` gives the parameters (columns x outputs, of a network flat) after an epoch, ``losses`` the losses there
+    of the fitted and the unseen rows (None where there are none), and ``predictor`` the linear predictor of a design
+    matrix with them. ``path`` holds the parameters (flat) at the epochs ``path_epoch`` and ``goal`` the ones it is
+    drawn around; ``surface`` is the loss as a function of them. ``end`` is the epoch that the run came to: the last
+    one, but of a run that went back to its best the best.
     """
 
     design: Design
@@ -69,6 +66,7 @@ class View:
     rows: Rows
     curve: Curve
     weights: Callable[[int], Floats]
+    losses: Callable[[int], tuple[float, float | None]]
     predictor: Callable[[Floats, Floats], Floats]
     path_epoch: NDArray[np.int64]
     path: Floats
@@ -76,6 +74,7 @@ class View:
     surface: Objective
     lr: float
     diverged: bool
+    end: int
     any_epoch: bool = True
     forecast: tuple[float, Curve] | None = None
     networked: bool = False
@@ -92,92 +91,25 @@ class View:
             return epoch
         return int(self.path_epoch[np.argmin(np.abs(self.path_epoch - epoch))])
 
-    def loss(self, epoch: int) -> float:
-        """Return the loss of the fitted rows at the recorded epoch nearest to one."""
-        return float(self.curve.fitted[np.argmin(np.abs(self.curve.epoch - epoch))])
-
     def predict(self, epoch: int, X: Floats) -> Floats:
         """Return predictions, in the target's unit or as probabilities, for the rows of a design matrix."""
         return self.target.predict(self.predictor(self.weights(epoch), X))
 
 
-class Slide:
-    """Squared error whose rows have been read once: any learning rate's run follows in milliseconds.
-
-    It holds what no slider changes (the rows that are shown) and, by penalty, the quadratic.
-    """
-
-    def __init__(self, prepared: Prepared) -> None:
-        assert prepared.fitted is not None
-        self.prepared = prepared
-        self.fitted, self.unseen = prepared.fitted, prepared.unseen
-        self.rows = rows_of(prepared)
-        self._quadratics: dict[float, tuple[GramObjective, GramObjective | None]] = {}
-
-    def quadratic(self, l2: float) -> tuple[GramObjective, GramObjective | None]:
-        """Return the loss of the fitted rows with a penalty, and that of the unseen rows without."""
-        if l2 not in self._quadratics:
-            if len(self._quadratics) > 64:
-                self._quadratics.clear()
-            unseen = None if self.unseen is None else GramObjective.of(replace(self.unseen, l2=0.0))
-            self._quadratics[l2] = GramObjective.of(replace(self.fitted, l2=l2)), unseen
-        return self._quadratics[l2]
-
-    def trustworthy(self, recipe: Recipe) -> bool:
-        """Tell whether the curvatures are exact enough to tell the run."""
-        return self.quadratic(recipe.l2)[0].trustworthy
-
-    def view(self, recipe: Recipe) -> View:
-        """Return the run of a recipe of plain, momentum or Nesterov SGD over all rows."""
-        quadratic, unseen = self.quadratic(recipe.l2)
-        start = recipe.start(self.prepared.design.names, self.fitted.outputs)
-        optimizer = optimizer_of(self.fitted, quadratic, recipe)
-        assert isinstance(optimizer, SGD)
-        descent = Descent(quadratic, start, optimizer)
-        length = _until_overflow(descent, recipe.length)
-        few = max(min(RECORDS, NUMBERS // max(start.size, 1)), 10)
-        history = fast_forward(quadratic, start, optimizer, length, records=few)
-        held = np.empty(0) if unseen is None else _values(unseen, history.snapshots)
-        if held.size:
-            held = np.interp(history.epoch, history.snapshot_epoch, held)
-        shape = self.fitted.shape
-        best = SGD(
-            optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto")).lr, recipe.momentum, recipe.nesterov
-        )
-        foretold = fast_forward(quadratic, start, best, recipe.length, records=FORETOLD)
-        return View(
-            design=self.prepared.design,
-            target=self.prepared.target,
-            rows=self.rows,
-            curve=Curve(history.epoch, history.loss, held),
-            weights=lambda epoch: descent.weights(epoch).reshape(shape),
-            predictor=lambda weights, X: X @ weights,
-            path_epoch=history.snapshot_epoch,
-            path=history.snapshots,
-            goal=quadratic.minimum_near(start),
-            surface=quadratic,
-            lr=optimizer.lr,
-            diverged=history.diverged,
-            forecast=(best.lr, Curve(foretold.epoch, foretold.loss, np.empty(0))),
-        )
-
-
 def view_of(model: Model) -> View:
     """Return a fitted model's run: the epochs whose parameters were kept."""
     kept = Kept(model)
-    history = model.history
-    loss = make_loss(model.loss, model.family, delta=model.delta)
+    told = _Told.of(model)
     rows = Rows(kept.columns, kept.tested, kept.X, kept.truth)
-    finite = np.isfinite(history.snapshots).all(axis=1)
-    epochs, path = history.snapshot_epoch[finite], history.snapshots[finite]
-    if not (epochs.size and epochs[-1] == history.epochs) and np.isfinite(model.weights).all():
-        epochs, path = np.append(epochs, history.epochs), np.concatenate([path, model.weights.ravel()[None]])
-    places = {int(epoch): index for index, epoch in enumerate(epochs)}
-    shape = model.weights.shape
-    network = model.network
+    unseen = _unseen_loss(model, rows, kept)
+    places = {int(epoch): index for index, epoch in enumerate(told.path_epoch)}
+    shape, network = model.weights.shape, model.network
 
-    def weights(epoch: int) -> Floats:
-        return np.asarray(path[places[epoch]].reshape(shape))
+    def losses(epoch: int) -> tuple[float, float | None]:
+        at = min(int(np.searchsorted(told.epoch, epoch)), told.epoch.size - 1)
+        if told.validation.size:
+            return float(told.loss[at]), float(told.validation[at])
+        return float(told.loss[at]), None if unseen is None else unseen(told.path[places[epoch]])
 
     def predictor(W: Floats, X: Floats) -> Floats:
         return X @ W if network is None else network.at(W.ravel()).predictor(X)
@@ -186,89 +118,90 @@ def view_of(model: Model) -> View:
         design=model.design,
         target=model.target,
         rows=rows,
-        curve=_curve(model, rows, kept, loss, epochs, path),
-        weights=weights,
+        curve=told.curve(unseen),
+        weights=lambda epoch: np.asarray(told.path[places[epoch]].reshape(shape)),
+        losses=losses,
         predictor=predictor,
-        path_epoch=epochs,
-        path=path,
-        goal=path[_least(history, epochs)] if history.diverged else model.weights.ravel(),
+        path_epoch=told.path_epoch,
+        path=told.path,
+        goal=told.path[told.least()] if model.history.diverged else model.weights.ravel(),
         surface=kept.objective,
-        lr=history.lr,
-        diverged=history.diverged,
+        lr=model.history.lr,
+        diverged=model.history.diverged,
+        end=told.end,
         any_epoch=False,
         networked=network is not None,
     )
 
 
+@dataclass(frozen=True)
+class _Told:
+    """A history with the parameters that its model has where they belong: at the epoch ``end``."""
+
+    epoch: NDArray[np.int64]
+    loss: Floats
+    validation: Floats
+    path_epoch: NDArray[np.int64]
+    path: Floats
+    end: int
+
+    @classmethod
+    def of(cls, model: Model) -> _Told:
+        history = model.history
+        epoch, loss, end = history.epoch, history.loss, history.epochs
+        if history.stop in ("optimum", "solved"):  # the parameters are those of the limit
+            if len(history) == 1 and not np.array_equal(history.snapshots[0], model.weights.ravel()):
+                epoch, loss, end = np.append(epoch, 1), np.append(loss, 0.0), 1
+            loss = np.append(loss[:-1], history.final_loss)
+        elif history.validation_loss.size:
+            end = int(epoch[np.argmin(history.validation_loss)])
+        elif not np.isfinite(loss[-1]) and len(history) > 1:  # the last that were finite
+            end = int(epoch[-2])
+        finite = np.isfinite(history.snapshots).all(axis=1) & (history.snapshot_epoch != end)
+        path_epoch, path = history.snapshot_epoch[finite], history.snapshots[finite]
+        at = int(np.searchsorted(path_epoch, end))
+        path = np.insert(path, at, model.weights.ravel(), axis=0)
+        return cls(epoch, loss, history.validation_loss, np.insert(path_epoch, at, end), path, end)
+
+    def curve(self, unseen: Callable[[Floats], float] | None) -> Curve:
+        """Return the losses of RECORDS epochs that are drawn, those of the unseen rows from SPARSE of the path."""
+        chosen = _spread(self.epoch.size, RECORDS)
+        epoch, fitted = self.epoch[chosen], self.loss[chosen]
+        if self.validation.size:
+            return Curve(epoch, fitted, self.validation[chosen])
+        if unseen is None:
+            return Curve(epoch, fitted, np.empty(0))
+        few = _spread(len(self.path), SPARSE)
+        return Curve(epoch, fitted, np.interp(epoch, self.path_epoch[few], [unseen(self.path[at]) for at in few]))
+
+    def least(self) -> int:
+        """Return the place on the path with the least loss."""
+        losses = self.loss[np.minimum(np.searchsorted(self.epoch, self.path_epoch), self.epoch.size - 1)]
+        return int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
+
+
 def rows_of(prepared: Prepared) -> Rows:
     """Return the rows that were kept of a table, ready to be shown."""
-    from descend.columns import gather
-    from descend.tables import Table
-    from descend.target import target_uses
-
     wanted = {**prepared.design.uses, **target_uses(prepared.design.hypothesis, prepared.target.family)}
     columns = gather(wanted, Table(prepared.sample.frame, ""))
     return Rows(columns, prepared.sample.tested, prepared.design.matrix(columns), prepared.target.truth(columns))
 
 
-def _curve(
-    model: Model,
-    rows: Rows,
-    kept: Kept,
-    loss: Loss,
-    epochs: NDArray[np.int64],
-    path: Floats,
-) -> Curve:
-    """Return the losses that are drawn: of RECORDS epochs, with the unseen rows' from those that are kept."""
-    history = model.history
-    chosen = np.unique(np.linspace(0, len(history) - 1, min(len(history), RECORDS)).astype(np.int64))
-    epoch, fitted = history.epoch[chosen], history.loss[chosen]
-    if history.validation_loss.size:
-        return Curve(epoch, fitted, history.validation_loss[chosen])
-    tested = rows.tested
-    if not tested.any() or model.network is not None:
-        return Curve(epoch, fitted, np.empty(0))
-    X, Y = rows.X[tested], kept.Y[tested]
+def _unseen_loss(model: Model, rows: Rows, kept: Kept) -> Callable[[Floats], float] | None:
+    """Return the loss of the unseen rows that are kept, by parameters; None where there are none and of a network."""
+    if not rows.tested.any() or model.network is not None:
+        return None
+    loss = make_loss(model.loss, model.family, delta=model.delta)
+    X, Y = rows.X[rows.tested], kept.Y[rows.tested]
     share = 1 / Y.size if loss.mean else 1.0
-    few = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), 60)).astype(np.int64))
-    with np.errstate(all="ignore"):
-        values = [loss.total_and_slope(X @ path[i].reshape(model.weights.shape), Y)[0] * share for i in few]
-    return Curve(epoch, fitted, np.interp(epoch, epochs[few], values))
+
+    def unseen(w: Floats) -> float:
+        with np.errstate(all="ignore"):
+            return float(loss.total_and_slope(X @ w.reshape(model.weights.shape), Y)[0] * share)
+
+    return unseen
 
 
-def _least(history: History, epochs: NDArray[np.int64]) -> int:
-    """Return the place of the epoch with the least loss among some."""
-    losses = np.interp(epochs, history.epoch, np.nan_to_num(history.loss, nan=np.inf, posinf=np.finfo(np.float64).max))
-    return int(np.argmin(losses))
-
-
-def _values(quadratic: GramObjective, path: Floats) -> Floats:
-    """Return the loss at every row of ``path`` (steps x parameters)."""
-    columns, outputs = quadratic.shape
-    offsets = path.reshape(-1, columns, outputs) - quadratic.minimum
-    with np.errstate(over="ignore", invalid="ignore"):
-        turned = np.einsum("pc,tpk->tck", quadratic.directions, offsets, optimize=True)
-        return np.asarray(quadratic.least + (quadratic.curvatures[:, None] * np.square(turned)).sum(axis=(1, 2)) / 2)
-
-
-def _until_overflow(descent: Descent, epochs: int) -> int:
-    """Return the epochs of a run, or how many there are until its loss is infinite."""
-    if not (descent.factors > 1).any():
-        return epochs
-    overflow = descent.first(float(np.finfo(np.float64).max) / descent.objective.elements, above=True)
-    return epochs if overflow is None else min(epochs, overflow)
-
-
-def slides(prepared: Prepared, recipe: Recipe) -> bool:
-    """Tell whether a recipe's run on a prepared table is told in closed form, so that a slider can be followed."""
-    return (
-        prepared.fitted is not None
-        and isinstance(prepared.loss, SquaredError)
-        and not recipe.networked
-        and recipe.method == "sgd"
-        and recipe.batch_size is None
-        and recipe.patience is None
-        and not recipe.tolerance
-        and recipe.make_schedule().constant
-        and recipe.arithmetic == "float64"
-    )
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    """Return up to so many places of a list, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))

@@ -26,8 +26,8 @@ class Zones:
     the best one; None where they are not known, and then ``reason`` is the code of the sentence that says why.
     """
 
-    low: float
-    high: float
+    low: float = WIDEST[0]
+    high: float = WIDEST[1]
     edge: float | None = None
     best: float | None = None
     sure: bool = False
@@ -61,14 +61,14 @@ def zones_of(quadratic: GramObjective, recipe: Recipe) -> Zones:
     edge = largest_stable_rate(quadratic.curvature_limit(), recipe.momentum, recipe.nesterov)
     best = best_rate(quadratic.curvatures, recipe.momentum, recipe.nesterov)
     if not math.isfinite(edge):
-        return Zones(*WIDEST, best=best)
+        return Zones(best=best)
     return Zones(*_around(edge), edge=edge, best=best)
 
 
 def zones_foretold(forecast: Forecast | None, recipe: Recipe) -> Zones:
     """Return what a forecast lets be painted: a bound, the rate that is safe for batches, or nothing."""
     if forecast is None:
-        return Zones(*WIDEST)
+        return Zones()
     if recipe.method == "sgd" and forecast.batch_sure is not None and recipe.batch_size is not None:
         return Zones(*_around(forecast.batch_sure), edge=forecast.batch_sure, sure=True)
     if recipe.method == "sgd" and forecast.bound is not None and math.isfinite(forecast.bound.sure):
@@ -77,7 +77,7 @@ def zones_foretold(forecast: Forecast | None, recipe: Recipe) -> Zones:
         plain = forecast.rates[0]
         if math.isfinite(plain.stable):
             return Zones(*_around(plain.stable), edge=plain.stable, best=plain.best)
-    return Zones(*WIDEST, reason=forecast.reason)
+    return Zones(reason=forecast.reason)
 
 
 def _around(edge: float) -> tuple[float, float]:

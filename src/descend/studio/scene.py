@@ -1,0 +1,86 @@
+"""What is looked at: a run, and the pictures of it that stay as they are while it is scrubbed or its rate is moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from descend.studio.data import data_picture, ways
+from descend.studio.pictures import equation_at, loss_picture, moment, path_picture
+from descend.studio.plane import contours, parameter_names, plane_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from descend.studio.data import DataPicture
+    from descend.studio.plane import Plane
+    from descend.studio.view import Curve, View
+
+OFFERED = 200  # parameters that can be chosen for the plane
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A run with its way to show the data, and the plane of the loss as it is drawn (``surface``)."""
+
+    view: View
+    way: str
+    picture: DataPicture
+    plane: Plane
+    surface: dict[str, Any]
+
+    @classmethod
+    def of(cls, view: View, way: str, chosen: Sequence[int] | None, lang: str) -> Scene:
+        """Draw a run: its data in a way (the first one where it has no such), the loss over two ``chosen`` parameters.
+
+        It may take a second for a loss over rows, and may be done in a thread.
+        """
+        known = ways(view)
+        way = way if way in known else known[0]
+        plane = plane_of(view, chosen, lang)
+        return cls(view, way, data_picture(view, way, lang), plane, _surface(view, plane))
+
+    def moved(self, view: View) -> Scene:
+        """Return the scene of another run over the same rows and the same loss, from the same start."""
+        return replace(self, view=view)
+
+    def bent(self, view: View, chosen: Sequence[int] | None, lang: str) -> Scene:
+        """Return the scene of another run over the same rows, with the loss drawn anew."""
+        plane = plane_of(view, chosen, lang)
+        return replace(self, view=view, plane=plane, surface=_surface(view, plane))
+
+    def shown(self, way: str, lang: str) -> Scene:
+        """Return the scene with its data shown another way, the first one where it has no such."""
+        known = ways(self.view)
+        way = way if way in known else known[0]
+        return replace(self, way=way, picture=data_picture(self.view, way, lang))
+
+    def spoken(self, chosen: Sequence[int] | None, lang: str) -> Scene:
+        """Return the scene in another language."""
+        plane = plane_of(self.view, chosen, lang)
+        return replace(self.shown(self.way, lang), plane=plane, surface={**self.surface, "names": plane.names})
+
+    def still(self) -> dict[str, Any]:
+        """Return what the picture of the data keeps."""
+        return {**self.picture.still, "ways": ways(self.view), "way": self.way}
+
+    def moving(self, others: list[tuple[str, Curve]], lang: str) -> dict[str, Any]:
+        """Return what another learning rate changes."""
+        return {
+            "loss": loss_picture(self.view, others, lang),
+            "path": path_picture(self.view, self.plane),
+            "last": self.view.last,
+        }
+
+    def moment(self, epoch: int) -> dict[str, Any]:
+        """Return what another epoch changes."""
+        return moment(self.view, self.picture, self.plane, epoch)
+
+    def equation(self, epoch: int, lang: str) -> str:
+        """Return the equation after an epoch."""
+        return "\n".join(equation_at(self.view, epoch, lang))
+
+
+def _surface(view: View, plane: Plane) -> dict[str, Any]:
+    names = [] if view.networked else parameter_names(view)
+    return {**contours(view, plane), "all": names[:OFFERED], "chosen": list(plane.chosen)}
