@@ -37,12 +37,12 @@ def squeeze(objective: RowsObjective) -> RowsObjective:
 
 
 def _root(objective: RowsObjective) -> Floats:
-    """Return a square root of [X Y]'[X Y] from one reading of the rows."""
+    """Return a square root of [X Y]'[X Y] from one reading of the columns and two of the targets."""
     columns = objective.X.shape[1]
     targets = objective.Y.shape[1]
-    gram, cross, squares = objective.moments()
+    gram, cross, _ = objective.moments()
     moments = np.zeros((columns + targets, columns + targets))
     moments[:columns, :columns], moments[:columns, columns:], moments[columns:, :columns] = gram, cross, cross.T
-    moments[columns:, columns:] = objective.Y.T @ objective.Y if targets > 1 else squares
+    moments[columns:, columns:] = replace(objective, X=objective.Y).moments()[0]
     values, vectors = np.linalg.eigh(moments)
     return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)

@@ -65,7 +65,10 @@ class Slide:
             if len(self._quadratics) > KEPT:
                 self._quadratics.clear()
             unseen = None if self.unseen is None else GramObjective.of(replace(self.unseen, l2=0.0))
-            self._quadratics[l2] = GramObjective.of(replace(self.fitted, l2=l2)), unseen
+            quadratic = GramObjective.of(replace(self.fitted, l2=l2))
+            if self.fitted.loss.mean:  # over all the rows that were squeezed: their sum is the first to overflow
+                quadratic = replace(quadratic, elements=self.prepared.fitted_rows * self.fitted.outputs)
+            self._quadratics[l2] = quadratic, unseen
         return self._quadratics[l2]
 
     def trustworthy(self, recipe: Recipe) -> bool:
