@@ -521,10 +521,10 @@ def test_what_is_sent_is_json_whatever_the_run(slid, noisy, case):
 
 def test_what_is_sent_of_a_wide_long_run_is_small(slid):
     random = np.random.default_rng(0)
-    X = random.normal(size=(900, 784))
-    table = {f"x{i}": X[:, i] for i in range(784)} | {f"y{i}": random.normal(size=900) for i in range(10)}
+    X = random.normal(size=(250, 784))
+    table = {f"x{i}": X[:, i] for i in range(784)} | {f"y{i}": random.normal(size=250) for i in range(10)}
     formula = " + ".join(f"y{i}" for i in range(10)) + " ~ " + " + ".join(f"x{i}" for i in range(784))
-    view = slid(table, formula, optimizer="sgd", lr=0.01, epochs=10**6, l2=0.1)
+    view = slid(table, formula, optimizer="sgd", lr=0.01, epochs=10**6, test="none")
     for way in (COMPARED, "x3"):
         assert len(orjson.dumps(strict(everything(view, way)))) < 200_000
     assert scene_of(view).equation(5, "en") == "7,850 coefficients: more than an equation can show"
@@ -554,7 +554,7 @@ def test_a_growing_curve_is_told_as_it_comes():
 losses = arrays(np.float64, st.integers(0, 6), elements=st.floats(0) | st.just(np.nan))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(curves=st.lists(losses, max_size=3).map(lambda found: [*found, np.array([1.0])]))
 def test_the_axis_of_losses_holds_what_can_be_seen(curves):
     (low, high), logarithmic = _span(curves)
@@ -655,7 +655,7 @@ FORMULAS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     columns=st.lists(st.sampled_from(ODD), min_size=3, max_size=5, unique=True),
     formula=st.sampled_from(FORMULAS),

@@ -30,7 +30,8 @@ class Looking:
         self.slide: Slide | None = None
         self.scene: Scene | None = None
         self.epoch = 0
-        self.chosen: list[int] | None = None
+        self.way = ""  # to show the data that was asked for
+        self.chosen: list[int] | None = None  # parameters for the plane of the loss
         self.runs = Runs()
         self._sent: dict[str, Any] | None = None  # the surface that the page has drawn
 
@@ -54,7 +55,7 @@ class Looking:
         return None if self.scene is None else self.scene.view
 
     def _draw(self, view: View) -> Scene:
-        return Scene.of(view, "" if self.scene is None else self.scene.way, self.chosen, self.lang)
+        return Scene.of(view, self.way, self.chosen, self.lang)
 
     def _look(self, scene: Scene, *, anew: bool = False) -> None:
         """Look at another run: at its end, or where it is looked at already at the same epoch unless ``anew``."""
@@ -67,6 +68,7 @@ class Looking:
         if self.scene is None:
             return
         if way is not None:
+            self.way = way
             self.scene = self.scene.shown(way, self.lang)
         if chosen is not None:
             self.chosen = chosen

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FORETOLD = 150  # epochs of the curve that is foretold
 EARLY = 60  # epochs at the start of a path that are each drawn, however long the run
-NUMBERS = 2_000_000  # that the parameters of all recorded epochs may come to
+NUMBERS = 400_000  # that the parameters of all recorded epochs may come to
 KEPT = 64  # penalties whose quadratic is kept
 
 
@@ -111,7 +111,7 @@ class Slide:
 
         best = optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto"))
         assert isinstance(best, SGD)
-        foretold = fast_forward(quadratic, start, best, recipe.length, records=FORETOLD)
+        foretold = fast_forward(quadratic, start, best, recipe.length, records=min(few, FORETOLD))
         return View(
             design=self.prepared.design,
             target=self.prepared.target,

@@ -133,7 +133,7 @@ class Study(Looking):
         self.formula, self.settings = opened.formula, {**USUAL, **opened.settings}
         self._forget()
         self.runs.clear()
-        self._shown, self.chosen, self.settled = None, None, True
+        self._shown, self.way, self.chosen, self.settled = None, "", None, True
 
     async def _go_on(self, error: DescendError) -> None:
         """Go on with the table there was, after another one could not be read."""
