@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STYLE = Path(__file__).parent / "widgets" / "studio.css"
 STAGE_LABELS = (
-    "stage", "data", "loss", "path", "way", "way-predicted", "way-regions", "axis-0", "axis-1", "fitted", "unseen",
+    "stage", "data", "gone", "loss", "path", "way", "way-predicted", "way-regions", "axis-0", "axis-1", "fitted", "unseen",
     "epoch", "loss-axis", "loss-log",
 )  # fmt: skip
 RATE_LABELS = ("rate", "number", "best", "slow", "stable", "sure", "unsure", "diverges")

@@ -70,12 +70,9 @@ class WordsPart(Part):
     def _run(self, run: Run) -> None:
         lang, verification = self.study.lang, run.verification
         model = self.study.model
-        if model is not None and run.error is None:
-            tag("p", "foretold", " · ".join(fit_lines(model, lang)[-2:]))
         if verification is not None:
             kind = verification.verdict.removeprefix("verdict.").split("-")[0]
             tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))
-            self._scores(run)
         forecast = None if self.study.prepared is None else self.study.prepared.forecast
         for finding in run.findings:
             with tag("div", f"finding {finding.severity}"):
@@ -85,6 +82,10 @@ class WordsPart(Part):
                     self._remedies(changes)
                 else:
                     tag("p", "hint", f"→ {finding.remedy(lang)}")
+        if verification is not None:
+            self._scores(run)
+        if model is not None and run.error is None:
+            tag("p", "foretold", " · ".join(fit_lines(model, lang)[-2:]))
         for note in run.notes:
             tag("p", "hint empty", note.tell(lang))
 

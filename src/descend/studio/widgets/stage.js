@@ -264,9 +264,17 @@ export default {
       this.under.draw(() => {});
       layers.data.draw((layer) => {
         if (still.kind === "curve") this.paintCurves(layer, still, data);
+        if (!this.visible(still, data)) layer.note(this.labels.gone, this.colours);
         if (still.kind === "levels") data.bars.forEach((height, at) => layer.line([[at - 0.36, height], [at + 0.36, height]], this.colour(1), 4));
         if (still.kind === "compared") this.paintPairs(layer, still, data);
       });
+    },
+    // Whether anything of what the hypothesis says lies inside the axes.
+    visible(still, data) {
+      const inside = (value, [low, high]) => value !== null && value >= low && value <= high;
+      if (still.kind === "curve") return data.lines.some((line) => line.some((value) => inside(value, still.yr)));
+      if (still.kind === "levels") return data.bars.some((value) => inside(value, still.yr));
+      return data.points.some((group) => [...group.fitted, ...group.unseen].some((point) => inside(point[0], still.xr)));
     },
     paintCurves(layer, still, data) {
       data.lines.forEach((line, index) => {
