@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 STYLE = Path(__file__).parent / "widgets" / "studio.css"
 STAGE_LABELS = (
-    "stage", "data", "gone", "loss", "path", "way", "way-predicted", "way-regions", "axis-0", "axis-1", "fitted", "unseen",
-    "epoch", "loss-axis", "loss-log",
+    "stage", "data", "gone", "loss", "path", "way", "way-predicted", "way-regions", "axis-0", "axis-1", "fitted",
+    "unseen", "epoch", "loss-axis", "loss-log",
 )  # fmt: skip
 RATE_LABELS = ("rate", "number", "best", "slow", "stable", "sure", "unsure", "diverges")
 SCRUB_LABELS = ("scrub", "back", "play", "pause", "on", "epoch", "loss", "unseen")
@@ -173,9 +173,10 @@ class Page:
     def refresh(self, parts: set[str]) -> None:
         """Show some parts anew."""
         study = self.study
-        if parts & {"table", "hypothesis"}:
+        if "table" in parts:
             self.table.show()
         if "hypothesis" in parts:
+            self.table.mark()
             self.hypothesis.show()
         if "recipe" in parts:
             self.recipe.show()
@@ -202,13 +203,12 @@ class Page:
         self._frame()
 
     def _frame(self) -> None:
-        """Show the invitation until there is a table, then the pictures."""
-        empty = self.study.profile is None
-        if self.welcome.visible != empty:
-            self.welcome.set_visibility(empty)
-        for part in (self.stage, self.scrub, self.rate, self.below):
-            if part.visible == empty:
-                part.set_visibility(not empty)
+        """Show the invitation until there is a table or an error, then the pictures."""
+        known, told = self.study.profile is not None, self.study.error is not None
+        wanted = {self.welcome: not known and not told, self.below: known or told}
+        for part, shown in (wanted | dict.fromkeys((self.stage, self.scrub, self.rate), known)).items():
+            if part.visible != shown:
+                part.set_visibility(shown)
 
     def _zones(self) -> None:
         rate, zones = self.study.rate(), self.study.zones().told()

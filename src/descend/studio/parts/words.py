@@ -23,7 +23,7 @@ class WordsPart(Part):
     def __init__(self, study: Study) -> None:
         super().__init__(study)
         with tag("section", "card words", aria_label=self.say("words")):
-            self.equation = Told("equation mono")
+            self.equation = Told("equation mono", scrolls=True)
             self.foretold = Told("foretold")
             self.told = tag("div", aria_live="polite")
         self.show()
@@ -85,7 +85,7 @@ class WordsPart(Part):
         if verification is not None:
             self._scores(run)
         if model is not None and run.error is None:
-            tag("p", "foretold", " · ".join(fit_lines(model, lang)[-2:]))
+            tag("p", "fitted", " · ".join(fit_lines(model, lang)[-2:]))
         for note in run.notes:
             tag("p", "hint empty", note.tell(lang))
 

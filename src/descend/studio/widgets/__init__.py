@@ -43,12 +43,12 @@ class Scrub(ui.element, component="scrub.js"):
 
 
 class Told(ui.element, component="told.js"):
-    """A text that changes often."""
+    """A text that changes often; where it ``scrolls`` the keyboard reaches it."""
 
-    def __init__(self, tone: str, label: str | None = None) -> None:
+    def __init__(self, tone: str, *, scrolls: bool = False) -> None:
         super().__init__()
         self.told: tuple[str, str] = ("", tone)
-        self._props.update(text="", tone=tone, label=label)
+        self._props.update(text="", tone=tone, scrolls=scrolls)
 
     def tell(self, text: str, tone: str | None = None) -> None:
         """Show another text, perhaps in another tone (its classes)."""
@@ -56,6 +56,18 @@ class Told(ui.element, component="told.js"):
         if now != self.told:
             self.told = now
             self.run_method("tell", *now)
+
+
+class Doing(ui.element, component="doing.js"):
+    """What is being done and how far it has come."""
+
+    def __init__(self, stop: str) -> None:
+        super().__init__()
+        self._props["stop"] = stop
+
+    def tell(self, text: str, share: float | None = None, *, stops: bool = False) -> None:
+        """Show a sentence with how far that has come; ``stops``: with a button that ends it."""
+        self.run_method("tell", text, share, stops)
 
 
 class Drop(ui.element, component="drop.js"):
