@@ -182,6 +182,8 @@ class Page:
             self.recipe.show()
         if parts & {"busy", "progress"}:
             self.top.show()
+        if parts & {"busy", "stage"}:
+            self.stage.run_method("fade", study.stale)
         if "progress" in parts and not study.live and study.growing:
             name = Part(study).say("stage-loss")
             self.stage.run_method("grow", growing_picture(study.growing, study.progress.total, name))

@@ -140,6 +140,11 @@ class Study:
         """Whether the run follows a slider at once."""
         return self.slide is not None
 
+    @property
+    def stale(self) -> bool:
+        """Whether what is shown is of what was stated before."""
+        return self.view is not None and not self.live and not self.settled
+
     def set(self, **settings: Any) -> None:
         """Change settings without acting on them; None takes one back to its default."""
         for name, value in settings.items():

@@ -40,7 +40,7 @@ class WordsPart(Part):
 
     def show(self) -> None:
         """Show everything."""
-        self.state(self.study.equation())
+        self.state("" if self.study.stale else self.study.equation())
         self.foretell()
         self.told.clear()
         with self.told:

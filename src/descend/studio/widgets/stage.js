@@ -15,7 +15,7 @@ function short(value) {
 export default {
   props: { labels: Object },
   template: `
-    <section class="stage" :aria-label="labels.stage">
+    <section class="stage" :class="{ dim }" :aria-label="labels.stage">
       <figure v-for="name in ['data', 'loss', 'path']" :key="name" :class="'picture ' + name">
         <figcaption>
           <h2>{{ labels[name] }}</h2>
@@ -37,7 +37,7 @@ export default {
       </figure>
     </section>`,
   data() {
-    return { ways: [], way: "", all: [], chosen: [], told: { data: "", loss: "", path: "" }, keys: { data: [], loss: [], path: [] } };
+    return { dim: false, ways: [], way: "", all: [], chosen: [], told: { data: "", loss: "", path: "" }, keys: { data: [], loss: [], path: [] } };
   },
   mounted() {
     this.charts = {};
@@ -94,6 +94,10 @@ export default {
       this.under.draw(() => {});
       this.still = this.plane = this.loss = this.path = this.moment = null;
       this.ways = this.all = [];
+    },
+    // What is shown is no longer what is stated.
+    fade(dim) {
+      this.dim = dim;
     },
     // payload: any of data, plane, loss, path, moment; what is left out stays as it is
     draw(payload, serial, anew = false) {
