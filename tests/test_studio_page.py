@@ -220,6 +220,27 @@ def test_two_tabs_see_nothing_of_one_another(studio_server, open_tab):
     assert first.locator(".drop").count() == 1
 
 
+def test_a_run_that_is_shared_on_purpose_opens_in_another_tab_and_outlives_its_own(studio_server, open_tab, tmp_path):
+    first = open_tab(permissions=["clipboard-read", "clipboard-write"])
+    opened(first, studio_server.url)
+    table = tmp_path / "mine.csv"
+    table.write_text("x,y\n" + "\n".join(f"{i},{3 * i + i % 5}" for i in range(40)), encoding="utf-8")
+    first.locator("input[type=file]").set_input_files(table)
+    settled(first)
+    first.get_by_role("button", name="Share run").click()
+    expect(first.get_by_text("The link is in the clipboard")).to_be_visible()
+    link = first.evaluate("navigator.clipboard.readText()")
+    equation = first.locator(".equation").inner_text()
+    first.close()
+    second = open_tab()
+    second.goto(link)
+    expect(second.locator(".equation")).to_have_text(equation, timeout=WAIT)
+    expect(second.locator(".titled").first).to_contain_text("mine.csv: 40 rows")
+    third = open_tab()
+    third.goto(studio_server.url + "/?run=guessed")
+    expect(third.get_by_role("heading", name="Drop a table here")).to_be_visible(timeout=WAIT)
+
+
 def test_the_page_is_used_by_the_keyboard_alone(studio_server, page):
     opened(page, studio_server.url)
     example(page, "noisy-line")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nicegui.events import GenericEventArguments
 
     from descend.errors import DescendError
-    from descend.studio.desk import Studio
+    from descend.studio.desk import Shared, Studio
 
 STYLE = Path(__file__).parent / "widgets" / "studio.css"
 STAGE_LABELS = (
@@ -47,7 +47,7 @@ def add_page(studio: Studio) -> None:
     tabs: dict[str, Page] = {}
 
     @ui.page("/", title="descend")
-    async def page(client: Client) -> None:
+    async def page(client: Client, run: str = "") -> None:
         ui.add_css(STYLE)
         ui.add_head_html(_HELP)
         if len(tabs) >= studio.tabs:
@@ -64,7 +64,10 @@ def add_page(studio: Studio) -> None:
         made.build()
         await client.connected()
         made.speak()
-        if studio.file is not None:
+        found = studio.shared.get(run) if run else None
+        if found is not None:
+            await made.open_shared(found)
+        elif studio.file is not None:
             await made.study.open(studio.file, Path(studio.file).name)
 
 
@@ -137,7 +140,7 @@ class Page:
             for name in TABS:
                 self.panels[name] = tag("div", role="tabpanel", id=f"panel-{name}", aria_labelledby=f"tab-{name}")
             with self.panels["runs"]:
-                self.runs = RunsPart(self.study)
+                self.runs = RunsPart(self.study, self.share)
             with self.panels["predict"]:
                 self.predict = PredictPart(self.study)
             with self.panels["take"]:
@@ -260,6 +263,22 @@ class Page:
         moment = self.study.scrub(epoch)
         self._told(moment)
         self.stage.draw({"moment": moment}, serial)
+
+    # runs that are shared
+
+    async def open_shared(self, shared: Shared) -> None:
+        """Open what another tab has shared."""
+        study = self.study
+        await (study.open(shared.what, shared.shown) if shared.how == "open" else study.example(shared.what))
+        if study.profile is not None:
+            study.settings = dict(shared.settings)
+            await study.restate(shared.formula)
+
+    def share(self, number: int) -> str:
+        """Share a run on purpose; returns the key that opens it in another tab."""
+        run = self.study.runs.find(number)
+        assert run is not None
+        return self.studio.share(*self.study.source, self.study.file, run.formula, run.settings)
 
     # uploads
 

@@ -62,6 +62,7 @@ class Study:
     def __init__(self, worker: Worker, folder: Path, lang: str, heard: Callable[[set[str]], None]) -> None:
         self.worker, self.folder, self.lang, self.heard = worker, folder, lang, heard
         self.file = ""
+        self.source = ("", "")  # how the table was had, and what was asked for
         self.profile: Profile | None = None
         self.formula = ""
         self.settings: dict[str, Any] = dict(USUAL)
@@ -115,7 +116,7 @@ class Study:
             self.refuse(error)
             return
         self.busy = None
-        self.file, self.profile = shown, opened.profile
+        self.file, self.profile, self.source = shown, opened.profile, (how, what)
         self.formula, self.settings = opened.formula, {**USUAL, **opened.settings}
         self._forget()
         self.runs.clear()

@@ -96,17 +96,25 @@ class Field(ui.element, component="field.js"):
         **more: Any,
     ) -> None:
         super().__init__()
-        shown = [{"value": key, "label": text} for key, text in options]
-        self._props.update(kind=kind, label=label, value=value, options=shown, **more)
+        self._props.update(kind=kind, label=label, value=value, options=_offered(options), **more)
         self.on("changed", lambda event: on_change(event.args))
         if on_typing is not None:
             self.on("typing", lambda event: on_typing(event.args))
+
+    def offer(self, options: Sequence[tuple[str, str]]) -> None:
+        """Offer other options."""
+        if self._props["options"] != _offered(options):
+            self._props["options"] = _offered(options)
 
     def put(self, value: Any) -> None:
         """Show another value."""
         if self._props.get("value") != value:
             self._props["value"] = value
             self.update()
+
+
+def _offered(options: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"value": key, "label": text} for key, text in options]
 
 
 def tag(name: str, classes: str = "", text: str = "", **attributes: Any) -> ui.element:
