@@ -312,3 +312,55 @@ def test_a_phone_and_a_page_zoomed_to_twice_its_size_show_it_in_one_column(studi
     settled(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert len({tab.locator(f".picture.{name}").bounding_box()["x"] for name in ("data", "loss", "path")}) == 1
+
+
+SIZES = {"desktop": {"width": 1366, "height": 768}, "phone": {"width": 390, "height": 844}}
+CUT_OFF = """() => [...document.querySelectorAll("button, label, .field label, h2, .zone b, option:checked")]
+    .filter((one) => one.offsetParent && one.tagName !== "OPTION" && !one.matches(".column .name, .runs .open, .visually-hidden"))
+    .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== "inline")
+    .map((one) => one.textContent.trim().slice(0, 40))"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lang", "scheme", "size"),
+    [("en", "light", "desktop"), ("ko", "dark", "desktop"), ("en", "dark", "phone"), ("ko", "light", "phone")],
+)
+def test_the_main_states_are_pictured_and_no_word_is_cut_off(studio_server, open_tab, tmp_path, lang, scheme, size):
+    folder = Path(os.environ.get("DESCEND_SHOTS", tmp_path))
+    tab = open_tab(viewport=SIZES[size], color_scheme=scheme)
+    opened(tab, studio_server.url)
+    if lang == "ko":
+        tab.get_by_label("Language").select_option("ko")
+        expect(tab.get_by_role("heading", name="가설")).to_be_visible(timeout=WAIT)
+
+    def pictured(state: str) -> None:
+        path = folder / f"{size}-{scheme}-{lang}-{state}.png"
+        tab.screenshot(path=path, full_page=size == "phone")
+        assert path.stat().st_size > 10_000
+        assert tab.evaluate(CUT_OFF) == []
+        assert tab.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+
+    pictured("welcome")
+    examples = tab.locator("select:has(option[value='noisy-line'])")
+    for id in ("noisy-line", "three-classes", "fruit-yield"):
+        examples.select_option(id)
+        expect(tab.locator(".titled").first).to_contain_text(f"{id}: ", timeout=WAIT)
+        settled(tab)
+        pictured(id)
+    examples.select_option("unscaled-diverges")
+    expect(tab.get_by_role("alert")).to_be_visible(timeout=WAIT)
+    settled(tab)
+    pictured("diverged")
+    tab.get_by_role("alert").get_by_role("button").first.click()
+    expect(tab.get_by_role("alert")).to_have_count(0, timeout=WAIT)
+    expect(tab.locator(".runs tbody tr")).to_have_count(2, timeout=WAIT)
+    for box in tab.locator(".runs input[type=checkbox]").all():
+        box.check()
+    pictured("compared")
+    for at, name in ((1, "predict"), (2, "take")):
+        tab.get_by_role("tab").nth(at).click()
+        pictured(name)
+    tab.locator("input[type=file]").set_input_files(PENGUINS)
+    expect(tab.get_by_role("alert")).to_be_visible(timeout=WAIT)
+    pictured("missing")

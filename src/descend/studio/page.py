@@ -229,9 +229,9 @@ class Page:
         scrub = self.scrub._props
         if made is None:
             self.stage.run_method("clear")
+            self.scrub.run_method("tell", {"epoch": 0})
             if not scrub["disabled"]:
-                scrub["disabled"] = True
-                self.scrub.update()
+                scrub.update(last=0, epoch=0, disabled=True)
             return
         self._told(made["moment"])
         self.stage.draw(made, serial)

@@ -74,7 +74,7 @@ class RunsPart(Part):
             tag("td", "number", self.say("seconds", seconds=run.seconds))
             with tag("td", "number"):
                 told = self.say("share-run", name=run.name)
-                button("⧉", lambda: self._share(run.number), aria_label=told, title=self.say("share"))
+                button("↗", lambda: self._share(run.number), aria_label=told, title=self.say("share"))
                 button("✎", lambda: self._ask(run.number), aria_label=self.say("rename-run", name=run.name))
                 button("✕", lambda: self._delete(run.number), aria_label=self.say("delete-run", name=run.name))
 
