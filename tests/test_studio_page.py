@@ -315,8 +315,8 @@ def test_a_phone_and_a_page_zoomed_to_twice_its_size_show_it_in_one_column(studi
 
 
 SIZES = {"desktop": {"width": 1366, "height": 768}, "phone": {"width": 390, "height": 844}}
-CUT_OFF = """() => [...document.querySelectorAll("button, label, .field label, h2, .zone b, option:checked")]
-    .filter((one) => one.offsetParent && one.tagName !== "OPTION" && !one.matches(".column .name, .runs .open, .visually-hidden"))
+CUT_OFF = """() => [...document.querySelectorAll("button, label, h2, .zone b")]
+    .filter((one) => one.offsetParent && !one.matches(".column .name, .runs .open, .visually-hidden"))
     .filter((one) => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display !== "inline")
     .map((one) => one.textContent.trim().slice(0, 40))"""
 

@@ -27,11 +27,12 @@ class TablePart(Part):
             with tag("div", "titled"):
                 tag("h2", text=self.say("table"), id="table-title")
                 self.name = tag("span")
-            Drop({key: self.say(key) for key in ("choose", "hint", "sending")}, upload).on(
-                "broken", lambda _: self.act(_nothing())
-            )
-            options = [("", self.say("example-choose"))] + [(lab.id, lab.title[study.lang]) for lab in examples()]
-            Field("select", self.say("example"), "", self.pick, options=options, hidden=True)
+            with tag("div", "source"):
+                Drop({key: self.say(key) for key in ("choose", "hint", "sending")}, upload).on(
+                    "broken", lambda _: self.act(_nothing())
+                )
+                options = [("", self.say("example-choose"))] + [(lab.id, lab.title[study.lang]) for lab in examples()]
+                Field("select", self.say("example"), "", self.pick, options=options, hidden=True)
             self.columns = tag("div", "columns", role="group", aria_label=self.say("columns"))
         self.show()
 
