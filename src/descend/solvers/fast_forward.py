@@ -124,6 +124,8 @@ class Descent:
 
     def weights(self, epoch: int) -> Floats:
         """Return the parameters after ``epoch`` updates, flat; not finite where they have overflowed."""
+        if epoch == 0:
+            return np.array(self.start, dtype=np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
             moved = self.objective.directions[:, self.moving] @ self._steps.after(epoch)
         return np.asarray(self.objective.minimum_near(self.start) + moved.ravel())

@@ -1,8 +1,9 @@
 """The studio: a local web page on which a hypothesis is stated, its learning rate held in the hand, and watched.
 
 profile, bench, worker     what costs rows: a process of each tab's own
-view, pictures, zones      what is drawn of a run, as plain numbers
-study, runs                what a person has stated and what came of it
+view, slide                a run as it was fitted, and as it follows the sliders
+scene, data, plane, ...    what is drawn of a run, as plain numbers
+study, looking, runs       what a person has stated, what is looked at, and what came of it
 leaving, remedies          what they take along, and what a finding's button changes
 page, parts, widgets       the page, thin
 server, guard, uploads     the door

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import os
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from descend.studio.uploads import Uploads
+
+
+MOST_SHARED = 100
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A run that a person has shared: how its table is had ("open" a path, or "example"), and what was stated."""
+
+    how: str
+    what: str
+    shown: str
+    formula: str
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -16,7 +32,8 @@ class Studio:
     """A running studio: the table it was started with, where files lie, and its bounds.
 
     ``folder`` is the studio's own and goes when it ends; ``most_rows`` bounds the rows of a tab's table, ``tabs`` the
-    tabs at once; ``lang`` is spoken until a person chooses another language.
+    tabs at once; ``lang`` is spoken until a person chooses another language. ``shared`` holds the runs that tabs have
+    shared on purpose, by the key that a link carries.
     """
 
     file: str | None
@@ -25,3 +42,16 @@ class Studio:
     most_rows: int
     lang: str
     tabs: int = 32
+    shared: dict[str, Shared] = field(default_factory=dict)
+
+    def share(self, how: str, what: str, shown: str, formula: str, settings: dict[str, Any]) -> str:
+        """Put a run where another tab finds it, with a copy of its table; returns the key that opens it."""
+        key = secrets.token_urlsafe(16)
+        if how == "open" and Path(what.partition("::")[0]).is_relative_to(self.folder):
+            kept = Path(mkdtemp(dir=self.folder, prefix="shared-"), Path(what).name)
+            os.link(what, kept)  # the tab that it came to may close
+            what = str(kept)
+        if len(self.shared) >= MOST_SHARED:
+            self.shared.pop(next(iter(self.shared)))
+        self.shared[key] = Shared(how, what, shown, formula, dict(settings))
+        return key

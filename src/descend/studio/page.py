@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from nicegui.events import GenericEventArguments
 
     from descend.errors import DescendError
-    from descend.studio.desk import Studio
+    from descend.studio.desk import Shared, Studio
 
 STYLE = Path(__file__).parent / "widgets" / "studio.css"
 STAGE_LABELS = (
-    "stage", "data", "loss", "path", "way", "way-predicted", "way-regions", "axis-0", "axis-1", "fitted", "unseen",
-    "epoch", "loss-axis", "loss-log",
+    "stage", "data", "gone", "loss", "path", "way", "way-predicted", "way-regions", "axis-0", "axis-1", "fitted",
+    "unseen", "epoch", "loss-axis", "loss-log",
 )  # fmt: skip
 RATE_LABELS = ("rate", "number", "best", "slow", "stable", "sure", "unsure", "diverges")
 SCRUB_LABELS = ("scrub", "back", "play", "pause", "on", "epoch", "loss", "unseen")
@@ -47,7 +47,7 @@ def add_page(studio: Studio) -> None:
     tabs: dict[str, Page] = {}
 
     @ui.page("/", title="descend")
-    async def page(client: Client) -> None:
+    async def page(client: Client, run: str = "") -> None:
         ui.add_css(STYLE)
         ui.add_head_html(_HELP)
         if len(tabs) >= studio.tabs:
@@ -64,7 +64,10 @@ def add_page(studio: Studio) -> None:
         made.build()
         await client.connected()
         made.speak()
-        if studio.file is not None:
+        found = studio.shared.get(run) if run else None
+        if found is not None:
+            await made.open_shared(found)
+        elif studio.file is not None:
             await made.study.open(studio.file, Path(studio.file).name)
 
 
@@ -137,7 +140,7 @@ class Page:
             for name in TABS:
                 self.panels[name] = tag("div", role="tabpanel", id=f"panel-{name}", aria_labelledby=f"tab-{name}")
             with self.panels["runs"]:
-                self.runs = RunsPart(self.study)
+                self.runs = RunsPart(self.study, self.share)
             with self.panels["predict"]:
                 self.predict = PredictPart(self.study)
             with self.panels["take"]:
@@ -173,14 +176,17 @@ class Page:
     def refresh(self, parts: set[str]) -> None:
         """Show some parts anew."""
         study = self.study
-        if parts & {"table", "hypothesis"}:
+        if "table" in parts:
             self.table.show()
         if "hypothesis" in parts:
+            self.table.mark()
             self.hypothesis.show()
         if "recipe" in parts:
             self.recipe.show()
         if parts & {"busy", "progress"}:
             self.top.show()
+        if parts & {"busy", "stage"}:
+            self.stage.run_method("fade", study.stale)
         if "progress" in parts and not study.live and study.growing:
             name = Part(study).say("stage-loss")
             self.stage.run_method("grow", growing_picture(study.growing, study.progress.total, name))
@@ -202,13 +208,12 @@ class Page:
         self._frame()
 
     def _frame(self) -> None:
-        """Show the invitation until there is a table, then the pictures."""
-        empty = self.study.profile is None
-        if self.welcome.visible != empty:
-            self.welcome.set_visibility(empty)
-        for part in (self.stage, self.scrub, self.rate, self.below):
-            if part.visible == empty:
-                part.set_visibility(not empty)
+        """Show the invitation until there is a table or an error, then the pictures."""
+        known, told = self.study.profile is not None, self.study.error is not None
+        wanted = {self.welcome: not known and not told, self.below: known or told}
+        for part, shown in (wanted | dict.fromkeys((self.stage, self.scrub, self.rate), known)).items():
+            if part.visible != shown:
+                part.set_visibility(shown)
 
     def _zones(self) -> None:
         rate, zones = self.study.rate(), self.study.zones().told()
@@ -224,9 +229,9 @@ class Page:
         scrub = self.scrub._props
         if made is None:
             self.stage.run_method("clear")
+            self.scrub.run_method("tell", {"epoch": 0})
             if not scrub["disabled"]:
-                scrub["disabled"] = True
-                self.scrub.update()
+                scrub.update(last=0, epoch=0, disabled=True)
             return
         self._told(made["moment"])
         self.stage.draw(made, serial)
@@ -258,6 +263,22 @@ class Page:
         moment = self.study.scrub(epoch)
         self._told(moment)
         self.stage.draw({"moment": moment}, serial)
+
+    # runs that are shared
+
+    async def open_shared(self, shared: Shared) -> None:
+        """Open what another tab has shared."""
+        study = self.study
+        await (study.open(shared.what, shared.shown) if shared.how == "open" else study.example(shared.what))
+        if study.profile is not None:
+            study.settings = dict(shared.settings)
+            await study.restate(shared.formula)
+
+    def share(self, number: int) -> str:
+        """Share a run on purpose; returns the key that opens it in another tab."""
+        run = self.study.runs.find(number)
+        assert run is not None
+        return self.studio.share(*self.study.source, self.study.file, run.formula, run.settings)
 
     # uploads
 

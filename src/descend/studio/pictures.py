@@ -46,7 +46,7 @@ def loss_picture(view: View, others: list[tuple[str, Curve]], lang: str) -> dict
         "label": _loss_label(view, lang),
     }
     if forecast is not None:
-        name = say("studio.at-the-best-rate", lang, lr=forecast[0])
+        name = say("studio.at-the-best-rate", lang)
         made["forecast"] = {"name": name, "line": _pairs(forecast[1].epoch, forecast[1].fitted, span)}
     return made
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BARS = 16
 LEVELS = 8
+FEW_VALUES = 4
 FEW_LEVELS = 20
 LOOKED_AT = 1_000_000  # values that a histogram is made of
 LONGEST = 80  # letters of a level that are shown
@@ -55,7 +56,7 @@ class ColumnProfile:
     @property
     def fills(self) -> bool:
         """Whether its numbers lie all over their range."""
-        return sum(count > 0 for count in self.bars) > len(self.bars) // 2
+        return sum(count > 0 for count in self.bars) > max(len(self.bars) // 2, FEW_VALUES)
 
     @property
     def groups(self) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.messages import say
 from descend.studio.view import Curve
 
 if TYPE_CHECKING:
@@ -147,6 +148,19 @@ def run_of(
         notes=[note for note in model.notes if note.code.startswith("note.")],
         error=error,
     )
+
+
+def settings_told(run: Run, lang: str) -> str:
+    """Return a run's recipe in a few words."""
+    told = [str(run.settings.get("optimizer", "auto"))]
+    if np.isfinite(run.lr):
+        told.append(say("studio.rate-short", lang, lr=run.lr))
+    told.append(say("studio.epochs-short", lang, epochs=run.epochs))
+    shown = ("momentum", "l2", "batch_size", "loss", "hypothesis")
+    told += [f"{name} {run.settings[name]}" for name in shown if run.settings.get(name)]
+    if run.settings.get("standardize") is False:
+        told.append(say("studio.unscaled-short", lang))
+    return " · ".join(told)
 
 
 def _scored(verification: Verification) -> tuple[str, float, float]:

@@ -143,6 +143,7 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
         favicon=ICON,
         reconnect_timeout=AWAY,
         show_welcome_message=False,
+        tailwind=False,  # it watches every change of the page, which has a style of its own
         gzip_middleware_factory=None if alone else GZipMiddleware,  # packing takes longer than loopback does
     )
     token = None if alone else secrets.token_urlsafe(32)

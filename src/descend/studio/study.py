@@ -11,10 +11,9 @@ import numpy as np
 from descend.archive import load
 from descend.errors import DescendError, OptionError
 from descend.formula import parse
-from descend.messages import say
 from descend.recipe import Recipe
 from descend.studio.looking import USUAL, Looking
-from descend.studio.runs import Run, run_of
+from descend.studio.runs import Run, run_of, settings_told
 from descend.studio.slide import Slide, slides
 from descend.studio.view import view_of
 
@@ -66,6 +65,7 @@ class Study(Looking):
         super().__init__(lang)
         self.worker, self.folder, self._heard = worker, folder, heard
         self.file = ""
+        self.source = ("", "")  # how the table was had, and what was asked for
         self.profile: Profile | None = None
         self.formula = ""
         self.model: Model | None = None
@@ -122,6 +122,7 @@ class Study(Looking):
             if self._done(mine):
                 await self._go_on(error)
             return
+        self.source = how, what
         self._take(opened, shown)  # also where another one is asked for already: the worker has it
         if self._done(mine):
             self.heard({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
@@ -175,6 +176,11 @@ class Study(Looking):
     def run(self) -> Run | None:
         """The row of the run that is looked at; None while it has none, or no more."""
         return None if self._shown is None else self.runs.find(self._shown)
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is shown is of what was stated before."""
+        return self.view is not None and not self.live and not self.settled
 
     @property
     def growing(self) -> list[list[float]]:
@@ -378,16 +384,7 @@ class Study(Looking):
 
     def settings_told(self, run: Run) -> str:
         """Return a run's recipe in a few words."""
-        settings = run.settings
-        told = [str(settings.get("optimizer", "auto"))]
-        if np.isfinite(run.lr):
-            told.append(say("studio.rate-short", self.lang, lr=run.lr))
-        told.append(say("studio.epochs-short", self.lang, epochs=run.epochs))
-        shown = ("momentum", "l2", "batch_size", "loss", "hypothesis")
-        told += [f"{name} {settings[name]}" for name in shown if settings.get(name)]
-        if settings.get("standardize") is False:
-            told.append(say("studio.unscaled-short", self.lang))
-        return " · ".join(told)
+        return settings_told(run, self.lang)
 
     async def close(self) -> None:
         """End the tab: its worker and its files."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from descend.studio.parts.part import Part
-from descend.studio.widgets import Field, button, tag
+from descend.studio.widgets import Doing, Field, button, tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,8 @@ class HeadPart(Part):
                     tag("path", d=LOGO, fill="none", stroke="var(--c1)", stroke_width="2.4", stroke_linecap="round")
                     tag("circle", cx="12", cy="17", r="2.6", fill="var(--c2)")
                 tag("span", text="descend")
-            self.doing = tag("div", "doing", role="status")
+            self.doing = Doing(self.say("stop"))
+            self.doing.on("stop", lambda _: self.act(study.stop()))
             Field("select", self.say("language"), study.lang, speak, options=NATIVE, hidden=True)
             self.theme = button("◐", self._turn, "small", aria_label=self.say("theme"), title=self.say("theme"))
         self.show()
@@ -41,37 +42,24 @@ class HeadPart(Part):
             self.coming = name, size, 0
         elif self.coming is not None:
             self.coming = *self.coming[:2], received
-        with self.doing:
-            self.show()
+        self.show()
 
     def show(self) -> None:
         """Show what is being done, and how far it has come."""
-        study = self.study
-        busy = study.busy
-        self.doing.clear()
-        with self.doing:
-            if busy == "fitting":
-                self._fitting()
-            elif busy is not None:
-                self.coming = None
-                tag("span", text=self.say(busy))
-                tag("progress", aria_label=self.say(busy))
-            elif self.coming is not None:
-                name, size, received = self.coming
-                tag("span", text=self.say("receiving", name=name, megabytes=received / MEGABYTE))
-                if size:
-                    tag("progress", max="1", value=str(received / size), aria_label=self.say("sending"))
-
-    def _fitting(self) -> None:
-        progress = self.study.progress
-        told = self.say("fitting") if progress.loss is None else self.say(
-            "fitting-at", epoch=progress.epoch, loss=progress.loss
-        )  # fmt: skip
-        tag("span", text=told)
-        if progress.total:
-            share = min(progress.epoch / progress.total, 1.0)
-            tag("progress", max="1", value=f"{share:.3f}", aria_label=self.say("fitting"))
-        button(self.say("stop"), lambda: self.act(self.study.stop()), "small")
+        busy, progress = self.study.busy, self.study.progress
+        if busy == "fitting":
+            known = progress.loss is not None
+            told = self.say("fitting-at", epoch=progress.epoch, loss=progress.loss) if known else self.say("fitting")
+            self.doing.tell(told, min(progress.epoch / progress.total, 1.0) if progress.total else None, stops=True)
+        elif busy is not None:
+            self.coming = None
+            self.doing.tell(self.say(busy))
+        elif self.coming is not None:
+            name, size, received = self.coming
+            told = self.say("receiving", name=name, megabytes=received / MEGABYTE)
+            self.doing.tell(told, received / size if size else None)
+        else:
+            self.doing.tell("")
 
     def _turn(self) -> None:
         """Go from what the system prefers to dark, to light, and round again."""

@@ -31,7 +31,7 @@ class RecipePart(Part):
                 self._add("l2", "number", placeholder="0")
                 self._add("batch_size", "number", placeholder=self.say("all-rows"))
                 self._add("patience", "number", placeholder=self.say("never"))
-                self._add("init", "select", options=[(name, self.say(f"init-{name}")) for name in ("zeros", "normal")])
+                self._add("init", "select")
                 self._add(
                     "missing",
                     "select",
@@ -85,6 +85,8 @@ class RecipePart(Part):
             return int(number) if NUMBERS[name] is int and number.is_integer() else (number or None)
         if name == "momentum":
             return float(text) or None
+        if text == "given":  # there is nothing to give here: it stays as it is
+            return self.study.settings.get("init")
         usual = {"init": "zeros", "missing": "error", "hypothesis": ""}
         return None if text == usual.get(name) else text
 
@@ -101,7 +103,9 @@ class RecipePart(Part):
             elif name == "optimizer":
                 field.put("auto" if value is None else value)
             elif name == "init":
-                field.put(value if isinstance(value, str) else "zeros")
+                known = ("zeros", "normal") if value is None or isinstance(value, str) else ("zeros", "normal", "given")
+                field.offer([(start, self.say(f"init-{start}")) for start in known])
+                field.put("zeros" if value is None else known[-1] if len(known) > 2 else value)
             elif name == "missing":
                 field.put(value or "error")
             else:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nicegui import ui
+
 from descend.messages import say
 from descend.studio.parts.part import Part
-from descend.studio.widgets import button, tag
+from descend.studio.widgets import Told, button, tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from descend.studio.runs import Run
     from descend.studio.study import Study
 
@@ -16,15 +20,19 @@ if TYPE_CHECKING:
 class RunsPart(Part):
     """The table of runs."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, share: Callable[[int], str]) -> None:
         super().__init__(study)
+        self.share = share
         self.renaming: int | None = None
         self.body = tag("div")
+        with tag("div", role="status"):
+            self.note = Told("empty")
         self.show()
 
     def show(self) -> None:
         """Show every run, the newest first."""
         runs = self.study.runs
+        self.note.tell("")
         self.body.clear()
         with self.body:
             if not runs.rows:
@@ -65,6 +73,8 @@ class RunsPart(Part):
                 tag("span", text=self._score(run) + (" ★" if best else ""), title=self.say("best") if best else "")
             tag("td", "number", self.say("seconds", seconds=run.seconds))
             with tag("td", "number"):
+                told = self.say("share-run", name=run.name)
+                button("↗", lambda: self._share(run.number), aria_label=told, title=self.say("share"))
                 button("✎", lambda: self._ask(run.number), aria_label=self.say("rename-run", name=run.name))
                 button("✕", lambda: self._delete(run.number), aria_label=self.say("delete-run", name=run.name))
 
@@ -85,6 +95,12 @@ class RunsPart(Part):
         self.study.runs.rename(number, str(name))
         self.renaming = None
         self.show()
+
+    def _share(self, number: int) -> None:
+        """Copy a link that opens the run in another tab."""
+        link = f"`${{location.origin}}/?run={self.share(number)}`"
+        ui.run_javascript(f"navigator.clipboard.writeText({link})")
+        self.note.tell(self.say("link-copied"))
 
     def _delete(self, number: int) -> None:
         self.study.runs.delete(number)

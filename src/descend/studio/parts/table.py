@@ -27,11 +27,12 @@ class TablePart(Part):
             with tag("div", "titled"):
                 tag("h2", text=self.say("table"), id="table-title")
                 self.name = tag("span")
-            Drop({key: self.say(key) for key in ("choose", "hint", "sending")}, upload).on(
-                "broken", lambda _: self.act(_nothing())
-            )
-            options = [("", self.say("example-choose"))] + [(lab.id, lab.title[study.lang]) for lab in examples()]
-            Field("select", self.say("example"), "", self.pick, options=options, hidden=True)
+            with tag("div", "source"):
+                Drop({key: self.say(key) for key in ("choose", "hint", "sending")}, upload).on(
+                    "broken", lambda _: self.act(_nothing())
+                )
+                options = [("", self.say("example-choose"))] + [(lab.id, lab.title[study.lang]) for lab in examples()]
+                Field("select", self.say("example"), "", self.pick, options=options, hidden=True)
             self.columns = tag("div", "columns", role="group", aria_label=self.say("columns"))
         self.show()
 
@@ -49,24 +50,35 @@ class TablePart(Part):
         self.name._props["title"] = told
         self.name.update()
         self.columns.clear()
+        self.marks: dict[str, tuple[ui.element, ui.element]] = {}
+        if profile is not None:
+            with self.columns:
+                for column in profile.columns[:SHOWN]:
+                    self._column(column)
+        self.mark()
+
+    def mark(self) -> None:
+        """Mark the columns that the hypothesis takes; the buttons stay where they are under the pointer."""
+        profile = self.study.profile
         if profile is None:
             return
         found = roles(self.study.formula, [column.name for column in profile.columns])
-        with self.columns:
-            for column in profile.columns[:SHOWN]:
-                self._column(column, found.get(column.name, ""))
+        for name, buttons in self.marks.items():
+            for button_of, role in zip(buttons, ("target", "input"), strict=True):
+                pressed = "true" if found.get(name) == role else "false"
+                if button_of._props["aria-pressed"] != pressed:
+                    button_of._props["aria-pressed"] = pressed
 
-    def _column(self, column: ColumnProfile, role: str) -> None:
+    def _column(self, column: ColumnProfile) -> None:
         kind = self.say(f"kind-{column.kind}")
         with tag("div", "column"):
-            button(
-                "◎", lambda: self._state(retargeted, column.name), "aim", aria_pressed=_truth(role == "target"),
-                aria_label=self.say("aim", column=column.name), title=self.say("aim", column=column.name),
-            )  # fmt: skip
-            button(
-                column.name, lambda: self._state(toggled, column.name), "name", aria_pressed=_truth(role == "input"),
-                title=f"{column.name}: {kind}",
-            )  # fmt: skip
+            aim, name = self.say("aim", column=column.name), column.name
+            self.marks[name] = (
+                button("◎", lambda: self._state(retargeted, name), "aim", aria_label=aim, title=aim),
+                button(name, lambda: self._state(toggled, name), "name", title=f"{name}: {kind}"),
+            )
+            for made in self.marks[name]:
+                made._props["aria-pressed"] = "false"
             ui.html(_bars(column, self.say("bars", column=column.name, kind=kind)), sanitize=False)
             if column.missing:
                 tag("span", "note missing", self.say("missing", count=column.missing), title=kind)
@@ -82,10 +94,6 @@ class TablePart(Part):
 
 async def _nothing() -> None:
     """Let a broken-off upload be told by the receiver."""
-
-
-def _truth(value: bool) -> str:
-    return "true" if value else "false"
 
 
 def _bars(column: ColumnProfile, label: str) -> str:

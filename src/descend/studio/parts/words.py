@@ -23,7 +23,7 @@ class WordsPart(Part):
     def __init__(self, study: Study) -> None:
         super().__init__(study)
         with tag("section", "card words", aria_label=self.say("words")):
-            self.equation = Told("equation mono")
+            self.equation = Told("equation mono", scrolls=True)
             self.foretold = Told("foretold")
             self.told = tag("div", aria_live="polite")
         self.show()
@@ -40,7 +40,7 @@ class WordsPart(Part):
 
     def show(self) -> None:
         """Show everything."""
-        self.state(self.study.equation())
+        self.state("" if self.study.stale else self.study.equation())
         self.foretell()
         self.told.clear()
         with self.told:
@@ -70,12 +70,9 @@ class WordsPart(Part):
     def _run(self, run: Run) -> None:
         lang, verification = self.study.lang, run.verification
         model = self.study.model
-        if model is not None and run.error is None:
-            tag("p", "foretold", " · ".join(fit_lines(model, lang)[-2:]))
         if verification is not None:
             kind = verification.verdict.removeprefix("verdict.").split("-")[0]
             tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))
-            self._scores(run)
         forecast = None if self.study.prepared is None else self.study.prepared.forecast
         for finding in run.findings:
             with tag("div", f"finding {finding.severity}"):
@@ -85,6 +82,10 @@ class WordsPart(Part):
                     self._remedies(changes)
                 else:
                     tag("p", "hint", f"→ {finding.remedy(lang)}")
+        if verification is not None:
+            self._scores(run)
+        if model is not None and run.error is None:
+            tag("p", "fitted", " · ".join(fit_lines(model, lang)[-2:]))
         for note in run.notes:
             tag("p", "hint empty", note.tell(lang))
 

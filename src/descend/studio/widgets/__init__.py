@@ -43,12 +43,12 @@ class Scrub(ui.element, component="scrub.js"):
 
 
 class Told(ui.element, component="told.js"):
-    """A text that changes often."""
+    """A text that changes often; where it ``scrolls`` the keyboard reaches it."""
 
-    def __init__(self, tone: str, label: str | None = None) -> None:
+    def __init__(self, tone: str, *, scrolls: bool = False) -> None:
         super().__init__()
         self.told: tuple[str, str] = ("", tone)
-        self._props.update(text="", tone=tone, label=label)
+        self._props.update(text="", tone=tone, scrolls=scrolls)
 
     def tell(self, text: str, tone: str | None = None) -> None:
         """Show another text, perhaps in another tone (its classes)."""
@@ -56,6 +56,18 @@ class Told(ui.element, component="told.js"):
         if now != self.told:
             self.told = now
             self.run_method("tell", *now)
+
+
+class Doing(ui.element, component="doing.js"):
+    """What is being done and how far it has come."""
+
+    def __init__(self, stop: str) -> None:
+        super().__init__()
+        self._props["stop"] = stop
+
+    def tell(self, text: str, share: float | None = None, *, stops: bool = False) -> None:
+        """Show a sentence with how far that has come; ``stops``: with a button that ends it."""
+        self.run_method("tell", text, share, stops)
 
 
 class Drop(ui.element, component="drop.js"):
@@ -84,17 +96,25 @@ class Field(ui.element, component="field.js"):
         **more: Any,
     ) -> None:
         super().__init__()
-        shown = [{"value": key, "label": text} for key, text in options]
-        self._props.update(kind=kind, label=label, value=value, options=shown, **more)
+        self._props.update(kind=kind, label=label, value=value, options=_offered(options), **more)
         self.on("changed", lambda event: on_change(event.args))
         if on_typing is not None:
             self.on("typing", lambda event: on_typing(event.args))
+
+    def offer(self, options: Sequence[tuple[str, str]]) -> None:
+        """Offer other options."""
+        if self._props["options"] != _offered(options):
+            self._props["options"] = _offered(options)
 
     def put(self, value: Any) -> None:
         """Show another value."""
         if self._props.get("value") != value:
             self._props["value"] = value
             self.update()
+
+
+def _offered(options: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"value": key, "label": text} for key, text in options]
 
 
 def tag(name: str, classes: str = "", text: str = "", **attributes: Any) -> ui.element:

@@ -3,10 +3,9 @@ export default {
   props: { target: String, labels: Object },
   template: `
     <div class="drop" :class="{ over }">
-      <label class="button primary" :for="id">{{ labels.choose }}</label>
+      <label class="button primary" :for="id" :title="labels.hint">{{ labels.choose }}</label>
       <input :id="id" class="visually-hidden" type="file" @change="chosen($event.target)">
-      <span class="drop-hint" v-if="share === null">{{ labels.hint }}</span>
-      <progress v-else max="1" :value="share" :aria-label="labels.sending"></progress>
+      <progress v-if="share !== null" max="1" :value="share" :aria-label="labels.sending"></progress>
     </div>`,
   data() {
     return { over: false, share: null, id: `drop-${Math.random().toString(36).slice(2)}` };

@@ -38,7 +38,7 @@ export default {
   },
   methods: {
     tell(now) {
-      const text = (value) => (value === null || value === undefined ? "inf" : Number(value).toPrecision(5).replace(/\.?0+$/, ""));
+      const text = (value) => (value === undefined ? "–" : value === null ? "inf" : String(Number(Number(value).toPrecision(5))));
       this.now = { loss: text(now.loss), unseen: now.unseen === undefined ? "" : text(now.unseen) };
       if (this.flying === null && !this.playing) this.inner = now.epoch;
     },

@@ -15,7 +15,7 @@ function short(value) {
 export default {
   props: { labels: Object },
   template: `
-    <section class="stage" :aria-label="labels.stage">
+    <section class="stage" :class="{ dim }" :aria-label="labels.stage">
       <figure v-for="name in ['data', 'loss', 'path']" :key="name" :class="'picture ' + name">
         <figcaption>
           <h2>{{ labels[name] }}</h2>
@@ -37,7 +37,7 @@ export default {
       </figure>
     </section>`,
   data() {
-    return { ways: [], way: "", all: [], chosen: [], told: { data: "", loss: "", path: "" }, keys: { data: [], loss: [], path: [] } };
+    return { dim: false, ways: [], way: "", all: [], chosen: [], told: { data: "", loss: "", path: "" }, keys: { data: [], loss: [], path: [] } };
   },
   mounted() {
     this.charts = {};
@@ -94,6 +94,10 @@ export default {
       this.under.draw(() => {});
       this.still = this.plane = this.loss = this.path = this.moment = null;
       this.ways = this.all = [];
+    },
+    // What is shown is no longer what is stated.
+    fade(dim) {
+      this.dim = dim;
     },
     // payload: any of data, plane, loss, path, moment; what is left out stays as it is
     draw(payload, serial, anew = false) {
@@ -264,9 +268,17 @@ export default {
       this.under.draw(() => {});
       layers.data.draw((layer) => {
         if (still.kind === "curve") this.paintCurves(layer, still, data);
+        if (!this.visible(still, data)) layer.note(this.labels.gone, this.colours);
         if (still.kind === "levels") data.bars.forEach((height, at) => layer.line([[at - 0.36, height], [at + 0.36, height]], this.colour(1), 4));
         if (still.kind === "compared") this.paintPairs(layer, still, data);
       });
+    },
+    // Whether anything of what the hypothesis says lies inside the axes.
+    visible(still, data) {
+      const inside = (value, [low, high]) => value !== null && value >= low && value <= high;
+      if (still.kind === "curve") return data.lines.some((line) => line.some((value) => inside(value, still.yr)));
+      if (still.kind === "levels") return data.bars.some((value) => inside(value, still.yr));
+      return data.points.some((group) => [...group.fitted, ...group.unseen].some((point) => inside(point[0], still.xr)));
     },
     paintCurves(layer, still, data) {
       data.lines.forEach((line, index) => {

@@ -137,6 +137,15 @@ export class Layer {
     context.drawImage(picture, box.left, box.top, box.right - box.left, box.bottom - box.top);
   }
 
+  // A remark in the middle.
+  note(text, { font, muted }) {
+    const { context, box } = this;
+    context.font = `14px ${font}`;
+    context.fillStyle = muted;
+    context.textAlign = "center";
+    context.fillText(text, (box.left + box.right) / 2, (box.top + box.bottom) / 2);
+  }
+
   upright(x, colour) {
     const { context, box } = this;
     const [at] = this.at([x, this.span.log ? 10 ** this.span.y[0] : this.span.y[0]]);
