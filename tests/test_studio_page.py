@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import called
 from playwright.sync_api import expect
+from studio_fixtures import running_studio
 
 from descend import load
 
@@ -312,3 +313,23 @@ def test_a_phone_and_a_page_zoomed_to_twice_its_size_show_it_in_one_column(studi
     settled(tab)
     assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
     assert len({tab.locator(f".picture.{name}").bounding_box()["x"] for name in ("data", "loss", "path")}) == 1
+
+
+def test_the_first_rows_of_a_file_named_on_the_command_line_are_shown_before_the_rest(tmp_path, open_tab):
+    file = tmp_path / "long.csv"
+    lines = [f"{row % 89},{row % 97},{'x' * 40}" for row in range(120_000)]
+    file.write_text("\n".join(["y,x,note", *lines]) + "\n", encoding="utf-8")
+    with running_studio(tmp_path / "here", file) as studio:
+        tab = open_tab()
+        tab.add_init_script(
+            """window.told = [];
+            new MutationObserver(() => {
+                const text = document.querySelector(".titled")?.textContent ?? "";
+                if (text !== window.told.at(-1)) window.told.push(text);
+            }).observe(document, { subtree: true, childList: true, characterData: true });"""
+        )
+        tab.goto(studio.url)
+        expect(tab.locator(".titled").first).to_contain_text("long.csv: 120,000 rows", timeout=WAIT)
+        told = " | ".join(tab.evaluate("window.told"))
+        tab.close()
+    assert told.index("the first") < told.index("120,000 rows")

@@ -61,8 +61,11 @@ def add_page(studio: Studio) -> None:
             await made.close()
 
         client.on_delete(close)
+        if studio.file is not None:
+            made.study.worker.start()  # while the browser loads the page
         made.build()
         await client.connected()
+        made.study.worker.start()
         made.speak()
         found = studio.shared.get(run) if run else None
         if found is not None:
