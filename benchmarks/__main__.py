@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import digits, epochs, exactness, minibatches, startup
+from benchmarks import digits, epochs, exactness, minibatches, startup, studio
 from benchmarks.climbing import REPEATS, Caps, run, say
 from benchmarks.contest import Absent
 from benchmarks.pairs import measure
@@ -30,7 +30,11 @@ CASES: dict[str, Callable[[int], list[Case]]] = {
     "epochs": epochs.cases,
     "minibatches": minibatches.cases,
 }
-OTHERS = {"exactness": exactness.table, "digits": digits.accuracies}
+OTHERS: dict[str, Callable[[int], tuple[str, list[dict[str, Any]]]]] = {
+    "exactness": lambda _: exactness.table(),
+    "digits": lambda _: digits.accuracies(),
+    "studio": studio.table,
+}
 RESULTS = Path(__file__).parent / "results"
 QUICK_CAPS = Caps(rung=5.0, contestant=10.0)
 
@@ -56,7 +60,7 @@ def main() -> None:
     for name in [each for each in CASES if each in options.names]:
         tell(*cases(name, CASES[name](divisor), 1 if options.quick else REPEATS))
     for name in [each for each in OTHERS if each in options.names]:
-        text, rows = OTHERS[name]()
+        text, rows = OTHERS[name](divisor)
         tell(text, name, rows)
     for name in [each for each in RACES if each in options.names]:
         say(name)

@@ -56,6 +56,29 @@ def rows(count, **changed):
     return {name: values[:count] for name, values in TABLE.items()} | changed
 
 
+def test_a_table_of_many_blocks_has_the_moments_and_the_matrix_of_the_whole():
+    random = np.random.default_rng(4)
+    count = 120_000
+    source = {
+        "y": np.zeros(count),
+        "x": random.normal(1e6, 1, count),
+        "z": random.uniform(-1, 1, count) * 1e200,
+        "one": np.full(count, 7.0),
+        "g": random.choice(["a", "b", "c"], count),
+    }
+    chosen = np.flatnonzero(random.random(count) < 0.7)
+    plain, data = designed("y ~ x + z + one + g + x:g", source)
+    design, _ = designed("y ~ x + z + one + g + x:g", source, rows=chosen, standardize=True)
+    X = plain.matrix(data)[chosen]
+    np.testing.assert_allclose(design.means[1:], X.mean(axis=0)[1:], rtol=1e-12)
+    scale = np.abs(X).max(axis=0)
+    np.testing.assert_allclose(design.sizes, scale * np.sqrt(np.square(X / scale).mean(axis=0)), rtol=1e-12)
+    np.testing.assert_allclose(design.spreads, scale * (X / scale).std(axis=0), rtol=1e-9, atol=1e-12)
+    assert design.spreads[design.names.index("one")] == 0
+    np.testing.assert_array_equal(design.matrix(data, chosen), (X - design.means) / design.scales)
+    np.testing.assert_array_equal(design.matrix(data, chosen), design.matrix(data.take(chosen)))
+
+
 # the columns of the design matrix
 
 

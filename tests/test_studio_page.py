@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import called
 from playwright.sync_api import expect
+from studio_fixtures import running_studio
 
 from descend import load
 
@@ -364,3 +365,23 @@ def test_the_main_states_are_pictured_and_no_word_is_cut_off(studio_server, open
     tab.locator("input[type=file]").set_input_files(PENGUINS)
     expect(tab.get_by_role("alert")).to_be_visible(timeout=WAIT)
     pictured("missing")
+
+
+def test_the_first_rows_of_a_file_named_on_the_command_line_are_shown_before_the_rest(tmp_path, open_tab):
+    file = tmp_path / "long.csv"
+    lines = [f"{row % 89},{row % 97},{'x' * 40}" for row in range(120_000)]
+    file.write_text("\n".join(["y,x,note", *lines]) + "\n", encoding="utf-8")
+    with running_studio(tmp_path / "here", file) as studio:
+        tab = open_tab()
+        tab.add_init_script(
+            """window.told = [];
+            new MutationObserver(() => {
+                const text = document.querySelector(".titled")?.textContent ?? "";
+                if (text !== window.told.at(-1)) window.told.push(text);
+            }).observe(document, { subtree: true, childList: true, characterData: true });"""
+        )
+        tab.goto(studio.url)
+        expect(tab.locator(".titled").first).to_contain_text("long.csv: 120,000 rows", timeout=WAIT)
+        told = " | ".join(tab.evaluate("window.told"))
+        tab.close()
+    assert told.index("the first") < told.index("120,000 rows")

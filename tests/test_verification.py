@@ -61,6 +61,24 @@ def test_classes_are_held_out_in_proportion():
         assert abs(counts[2] - 2) <= 1
 
 
+@pytest.mark.parametrize("test", ["0.2", "0.07", "4"])
+@pytest.mark.parametrize("classes", [1, 3, 300])
+def test_the_rows_held_out_are_those_with_the_least_keys(test, classes):
+    rows, number = 997, float(test)
+    for seed in range(5):
+        codes = np.random.default_rng(seed).integers(0, classes, rows) * 2
+        random = np.random.default_rng(seed)
+        order, key = random.permutation(rows), np.empty(rows)
+        for code in np.unique(codes):
+            mine = order[codes[order] == code]
+            key[mine] = (np.arange(mine.size) + random.random()) / mine.size
+        place = np.empty(rows)
+        place[np.argsort(key, kind="stable")] = np.arange(rows) / rows
+        split = split_rows(rows, test, seed, codes)
+        first = place < round(number * rows) / rows if number < 1 else np.floor(place * number) == 0
+        assert split.folds[0][1].tolist() == np.flatnonzero(first).tolist()
+
+
 @pytest.mark.parametrize(
     ("rows", "test", "code"),
     [(10, "half", "option.test"), (10, "1", "option.test"), (10, "-1", "option.test"), (10, "2.5", "option.test-rows"),

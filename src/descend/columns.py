@@ -57,6 +57,31 @@ class Columns:
             images={name: images[chosen] for name, images in self.images.items()},
         )
 
+    def part(self, rows: slice, among: NDArray[np.int64] | None = None) -> Columns:
+        """Return the columns of consecutive rows, uncopied; with ``among`` of the rows that these chosen ones are."""
+        if among is not None:
+            return self.take(among[rows])
+        return Columns(
+            {name: values[rows] for name, values in self.numbers.items()},
+            {name: labels[rows] for name, labels in self.labels.items()},
+            self.rows[rows],
+            self.table,
+            self.means,
+            images={name: images[rows] for name, images in self.images.items()},
+        )
+
+    def only(self, names: Iterable[str]) -> Columns:
+        """Return some of the columns, uncopied."""
+        kept = set(names)
+        return Columns(
+            {name: values for name, values in self.numbers.items() if name in kept},
+            {name: labels for name, labels in self.labels.items() if name in kept},
+            self.rows,
+            self.table,
+            self.means,
+            images={name: images for name, images in self.images.items() if name in kept},
+        )
+
     def line(self, row: int) -> int:
         """Return where a person finds row ``row`` of these columns."""
         return self.table.line(int(self.rows[row]))
@@ -113,7 +138,8 @@ def gather(
     gaps = {name: np.isnan(values) for name, values in numbers.items()}
     gaps |= {name: series.is_null().to_numpy() for name, series in labels.items()}
     known = {
-        name: float(values[~gaps[name]].mean()) if not gaps[name].all() else np.nan for name, values in numbers.items()
+        name: float((values[~gaps[name]] if gaps[name].any() else values).mean()) if not gaps[name].all() else np.nan
+        for name, values in numbers.items()
     }
     fillable = set(means or {}) - set(required) if missing == "mean" else set()
     for name, gap in gaps.items():

@@ -17,10 +17,12 @@ import numpy as np
 from descend.coding import Code, ImageCode, LevelCode, NumberCode, PolyCode, level_list
 from descend.errors import DesignError
 from descend.extended import multiply, pair
+from descend.moments import moments, reading_rows
 from descend.terms import Arithmetic, Category, Factor, Hypothesis, Name, Poly, Term
+from descend.threads import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -100,33 +102,34 @@ class Design:
         standardize: scale columns to mean 0 and standard deviation 1 (``ddof`` 0: population, 1: sample); without an
             intercept columns are only scaled, by their root mean square. Pixels stay as they are: from 0 to 1.
         """
-        seen = data if rows is None else data.take(rows)
+        count = len(data) if rows is None else rows.size
         levels = {name: level_list(name, data) for name, use in uses.items() if use == "category"}
         images = {
             name: ImageCode(name, found.shape[1:], 255 if found.dtype == np.uint8 else 1)
             for name, found in data.images.items()
         }
-        blocks = _blocks(hypothesis, uses, levels, images, lambda factor: PolyCode.learn(factor, seen))
+
+        def poly(factor: Poly) -> PolyCode:
+            return PolyCode.learn(factor, data if rows is None else data.take(rows))
+
+        blocks = _blocks(hypothesis, uses, levels, images, poly)
         for name in levels:
             _check_levels(name, levels[name], data)
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
         nothing, one = np.zeros(width), np.ones(width)
         plain = cls(hypothesis, uses, levels, blocks, nothing, one, one, nothing)
-        for name, count in Counter(plain.names).items():
-            if count > 1:
+        for name, times in Counter(plain.names).items():
+            if times > 1:
                 raise DesignError("design.same-name", column=name)
-        if len(seen) == 0:
+        if count == 0:
             return plain
-        X = plain.matrix(seen)
-        means, sizes = X.mean(axis=0), _root_mean_square(X)
-        spreads = _root_mean_square(X - means)
-        spreads[spreads <= 1e-14 * np.abs(X).max(axis=0)] = 0.0  # nothing but rounding
+        means, sizes, spreads = moments(lambda part: plain._columns(data.part(part, rows)), count, width)
         if not standardize:
             means, scales = nothing, one
         elif not hypothesis.intercept:
             means, scales = nothing, np.where(sizes > 0, sizes, 1.0)
         else:
-            scales = np.where(spreads > 0, spreads * np.sqrt(len(seen) / max(len(seen) - ddof, 1)), 1.0)
+            scales = np.where(spreads > 0, spreads * np.sqrt(count / max(count - ddof, 1)), 1.0)
             means[0], scales[0] = 0.0, 1.0
         means, scales = np.where(plain.pixels, 0.0, means), np.where(plain.pixels, 1.0, scales)
         return cls(hypothesis, uses, levels, blocks, means, scales, sizes, spreads)
@@ -200,13 +203,29 @@ class Design:
         """The columns' sizes as the optimizer sees them: of a centred column, its spread."""
         return np.asarray(np.where(self.means != 0, self.spreads, self.sizes) / self.scales)
 
-    def matrix(self, data: Columns) -> Floats:
-        """Return the design matrix of some rows, rows x columns, standardised as it was learnt."""
-        made = [np.ones((len(data), 1))] if self.hypothesis.intercept else []
-        X = np.concatenate([*made, *(block.columns(data) for block in self.blocks)], axis=1)
-        X -= self.means
-        X /= self.scales
+    def matrix(self, data: Columns, rows: NDArray[np.int64] | None = None) -> Floats:
+        """Return the design matrix of some rows (default: all), rows x columns, standardised as it was learnt."""
+        count, width = len(data) if rows is None else rows.size, self.means.size
+        X = np.empty((count, width))
+
+        def fill(part: slice) -> None:
+            first = 0
+            for columns in self._columns(data.part(part, rows)):
+                own = slice(first, first + columns.shape[1])
+                made = np.subtract(columns, self.means[own], out=X[part, own])
+                made /= self.scales[own]
+                first = own.stop
+
+        for _ in in_order(fill, count, reading_rows(width)):
+            pass
         return X
+
+    def _columns(self, data: Columns) -> Iterator[Floats]:
+        """Yield the columns as they are in the table, a term's at a time."""
+        if self.hypothesis.intercept:
+            yield np.ones((len(data), 1))
+        for block in self.blocks:
+            yield block.columns(data)
 
     def exact_matrix(self, data: Columns) -> Pair:
         """Return the design matrix in the units of the table, products and powers with twice float64's digits."""
@@ -270,9 +289,3 @@ def _category(factor: Factor, uses: Mapping[str, Use]) -> str | None:
         name = factor.expression.name
         return name if uses[name] == "category" else None
     return None
-
-
-def _root_mean_square(X: Floats) -> Floats:
-    """Return each column's, without overflow."""
-    largest = np.abs(X).max(axis=0)
-    return np.asarray(largest * np.sqrt(np.square(X / np.where(largest > 0, largest, 1.0)).mean(axis=0)))

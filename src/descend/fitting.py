@@ -80,6 +80,7 @@ def fit(
         verification = problem.verify(split, trained, recipe, on_refit)
     table = problem.data.table
     tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
+    targets = problem.data.only(problem.target.columns).take(split.train)
     model = Model(
         design=trained.design,
         target=problem.target,
@@ -92,7 +93,7 @@ def fit(
         table_rows=table.rows if problem.stream is None else trained.over.rows,
         table_columns=table.columns,
         fitted_rows=trained.over.rows,
-        base=baseline(problem.target, problem.target.truth(problem.data.take(split.train)), 1),
+        base=baseline(problem.target, problem.target.truth(targets), 1),
         means=problem.data.means,
         settings=recipe.changes(),
         notes=notes,

@@ -68,9 +68,9 @@ class Trained:
         assert isinstance(self.over, RowsObjective)
         return self.over
 
-    def predict(self, target: Target, data: Columns) -> Floats:
-        """Return predictions for rows."""
-        X = self.design.matrix(data)
+    def predict(self, target: Target, data: Columns, rows: Rows | None = None) -> Floats:
+        """Return predictions for rows, by default for all."""
+        X = self.design.matrix(data, rows)
         return target.predict(X @ self.weights if self.network is None else self.network.predictor(X))
 
 
@@ -231,8 +231,13 @@ class Problem:
         return self.data if rows.size == len(self.data) else self.data.take(rows)
 
     def _arrays(self, design: Design, rows: Rows) -> tuple[Floats, Floats]:
-        data = self._rows(rows)
-        return design.matrix(data), self.target.encode(data)
+        """Return the design and the target's values of some rows."""
+        everything = rows.size == len(self.data)
+        target = self.data.only(self.target.columns)
+        return (
+            design.matrix(self.data, None if everything else rows),
+            self.target.encode(target if everything else target.take(rows)),
+        )
 
     def verify(
         self, split: Split, trained: Trained, recipe: Recipe, on_refit: OnEpoch | None = None
@@ -262,7 +267,7 @@ class Problem:
                 if on_refit is not None:
                     on_refit(index, len(split.folds))
                 again = trained if trained and split.method == "holdout" else self.train(fitted, recipe)
-                predictions.append(again.predict(self.target, self.data.take(test)))
+                predictions.append(again.predict(self.target, self.data, test))
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
 
 

@@ -135,7 +135,7 @@ class Table:
             if series.dtype == pl.String:
                 self._numbers[column] = parse_numbers(self._text(column), self.decimal)
             else:
-                values = series.cast(pl.Float64).fill_null(np.nan).to_numpy().astype(np.float64)
+                values = series.cast(pl.Float64).fill_null(np.nan).to_numpy()  # of float64 without gaps the frame's own
                 self._numbers[column] = values, np.zeros(values.size, dtype=bool)
         return self._numbers[column]
 

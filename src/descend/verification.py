@@ -88,12 +88,14 @@ def split_rows(rows: int, test: str | float, seed: int, codes: Rows | None = Non
     except (ValueError, TypeError) as error:
         raise OptionError("option.test", value=test) from error
     if 0 < number < 1:
-        held = _spread(rows, seed, codes) < max(round(number * rows), 1) / rows
+        held = np.zeros(rows, dtype=bool)
+        held[_scattered(rows, seed, codes, first=max(round(number * rows), 1))] = True
         if held.all() or not held.any():
             raise OptionError("option.test-rows", value=test, rows=rows)
         return Split("holdout", everything[~held], [(everything[~held], everything[held])])
     if number.is_integer() and 2 <= number <= rows:
-        part = np.floor(_spread(rows, seed, codes) * number).astype(np.int64)
+        part = np.empty(rows, dtype=np.int64)
+        part[_scattered(rows, seed, codes)] = np.floor(np.arange(rows) / rows * number)
         parts = [everything[part == index] for index in range(int(number))]
         folds = [(everything[part != index], rows_of) for index, rows_of in enumerate(parts) if rows_of.size]
         return Split("folds", everything, folds)
@@ -101,20 +103,29 @@ def split_rows(rows: int, test: str | float, seed: int, codes: Rows | None = Non
     raise OptionError(code, value=test, rows=rows)
 
 
-def _spread(rows: int, seed: int, codes: Rows | None) -> Floats:
-    """Return a place in [0, 1) for every row, at random, the rows of each class evenly spread."""
+def _scattered(rows: int, seed: int, codes: Rows | None, first: int | None = None) -> Rows:
+    """Return the rows at random, those of each class evenly spread; with ``first`` only so many, in any order."""
     random = np.random.default_rng(seed)
     order = random.permutation(rows)
-    if codes is not None:
-        # each class's rows, in random order, take evenly spaced keys; sorting by key interleaves the classes
-        key = np.empty(rows)
-        for code in np.unique(codes):
-            mine = order[codes[order] == code]
-            key[mine] = (np.arange(mine.size) + random.random()) / mine.size
-        order = np.argsort(key, kind="stable")
-    place = np.empty(rows)
-    place[order] = np.arange(rows) / rows
-    return place
+    if codes is None:
+        return order[:first]
+    # each class's rows, in random order, take evenly spaced keys; sorting by key interleaves the classes
+    key = np.empty(rows)
+    for mine in _by_class(order, codes):
+        key[mine] = (np.arange(mine.size) + random.random()) / mine.size
+    if first is None or first >= rows:
+        return np.argsort(key, kind="stable")
+    last = np.partition(key, first - 1)[first - 1]
+    before = np.flatnonzero(key < last)
+    return np.concatenate([before, np.flatnonzero(key == last)[: first - before.size]])
+
+
+def _by_class(order: Rows, codes: Rows) -> list[Rows]:
+    """Return the rows of each class that has any, in their order."""
+    counts = np.bincount(codes)
+    narrow = codes.astype(np.min_scalar_type(counts.size))  # whose stable sort counts, where they have 16 bits or less
+    grouped = order[np.argsort(narrow[order], kind="stable")]
+    return [mine for mine in np.split(grouped, np.cumsum(counts)[:-1]) if mine.size]
 
 
 def baseline(target: Target, fitted: Floats, tested: int) -> Floats:

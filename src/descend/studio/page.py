@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import Client, ui
 
+from descend.errors import DescendError
 from descend.messages import LANGUAGES, say
 from descend.studio.parts.head import HeadPart
 from descend.studio.parts.hypothesis import HypothesisPart
@@ -27,7 +28,6 @@ from descend.studio.worker import Worker
 if TYPE_CHECKING:
     from nicegui.events import GenericEventArguments
 
-    from descend.errors import DescendError
     from descend.studio.desk import Shared, Studio
 
 STYLE = Path(__file__).parent / "widgets" / "studio.css"
@@ -61,14 +61,17 @@ def add_page(studio: Studio) -> None:
             await made.close()
 
         client.on_delete(close)
+        if studio.file is not None:
+            made.study.worker.start()  # while the browser loads the page
         made.build()
         await client.connected()
+        made.study.worker.start()
         made.speak()
         found = studio.shared.get(run) if run else None
         if found is not None:
             await made.open_shared(found)
         elif studio.file is not None:
-            await made.study.open(studio.file, Path(studio.file).name)
+            await made.begin(studio.file)
 
 
 class Page:
@@ -280,6 +283,13 @@ class Page:
         assert run is not None
         return self.studio.share(*self.study.source, self.study.file, run.formula, run.settings)
 
+    async def begin(self, file: str) -> None:
+        """Read the file that the studio was started with; its first rows are shown before the rest is read."""
+        self.study.busy = "reading"
+        self.study.heard({"busy"})
+        await self.head(Path(file))
+        await self.study.open(file, Path(file).name)
+
     # uploads
 
     async def began(self, name: str, size: int | None) -> None:
@@ -292,7 +302,10 @@ class Page:
 
     async def head(self, path: Path) -> None:
         """Show the first rows while the rest comes."""
-        profile = await self.study.worker.call("preview", str(path))
+        try:
+            profile = await self.study.worker.call("preview", str(path))
+        except DescendError:
+            return  # what is wrong with the file is told once all of it is read
         if profile is not None:
             self.study.glance(profile)
 

@@ -7,6 +7,7 @@ and may even die: that is an error like any other, and the next call is answered
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from itertools import count
 from multiprocessing import get_context
 from threading import Lock, Thread
@@ -26,7 +27,7 @@ NEEDING = ("prepare", "fit")  # what needs that table
 
 
 class Worker:
-    """A bench in a process of its own, started when it is first asked for something.
+    """A bench in a process of its own, started when it is first asked for something if not by ``start`` before.
 
     Everything here belongs to one event loop, which is never held up: a thread talks to the process during a call.
     """
@@ -54,6 +55,11 @@ class Worker:
         """The number of the process, None where there is none."""
         child = self._child
         return None if child is None else child.process.pid
+
+    def start(self) -> None:
+        """Start the process ahead of the first call: until it can work takes it about a second."""
+        with suppress(DescendError):  # the call will tell
+            self._living()
 
     async def call(self, name: str, *args: Any, on_progress: OnProgress | None = None) -> Any:
         """Have the bench do something and return what comes of it; calls are worked on one after another.
