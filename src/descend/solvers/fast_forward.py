@@ -81,6 +81,7 @@ def fast_forward(
         base = objective.minimum_near(w)
         paths = objective.directions[:, moving] @ kept_offsets
         snapshots = base[None, :] + paths.reshape(len(kept_offsets), -1)
+        snapshots[0] = w  # to the last digit
     snapshot_epoch = np.array(sorted(wanted), dtype=np.int64) * stride
     end, stop = _end(loss, slope, tolerance, halt)
     if end + 1 < epoch.size:

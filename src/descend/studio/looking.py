@@ -14,6 +14,7 @@ from descend.studio.zones import Zones, zones_foretold, zones_of
 if TYPE_CHECKING:
     from descend.foresight import Forecast
     from descend.studio.bench import Prepared
+    from descend.studio.runs import Run
     from descend.studio.slide import Slide
     from descend.studio.view import View
 
@@ -45,9 +46,19 @@ class Looking:
         return Recipe(**self.settings)
 
     @property
+    def stale(self) -> bool:
+        """Whether what is shown is of what was stated before."""
+        return False
+
+    @property
     def live(self) -> bool:
         """Whether the run follows a slider at once."""
         return self.slide is not None
+
+    @property
+    def run(self) -> Run | None:
+        """The row of the run that is looked at; None while it has none."""
+        return None
 
     @property
     def view(self) -> View | None:
@@ -91,7 +102,10 @@ class Looking:
         """Return what the three pictures show; ``still``: with what does not move when a slider does."""
         if self.scene is None:
             return None
-        made = self.scene.moving([(run.name, run.curve) for run in self.runs.compared()], self.lang)
+        compared = self.runs.compared()
+        made = self.scene.moving([(one.name, one.curve) for one in compared if one is not self.run], self.lang)
+        if self.run is not None and self.run in compared:
+            made["loss"]["name"] = self.run.name
         made["moment"] = self.scrub(self.epoch)
         if still:
             made["data"] = self.scene.still()
@@ -118,7 +132,10 @@ class Looking:
         given = self.settings.get("lr")
         if given is not None and not isinstance(given, str):
             return float(given)
-        return float("nan") if self.view is None else self.view.lr
+        if self.view is None or self.stale:
+            zones = self.zones()
+            return float("nan") if zones.edge is None else zones.best or zones.edge / 2
+        return self.view.lr
 
     def foretold(self) -> str:
         """Return what the learning rate will do, in a sentence; empty where there is nothing to foretell."""

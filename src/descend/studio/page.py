@@ -26,8 +26,6 @@ from descend.studio.widgets import Rate, Scrub, Stage, button, tag
 from descend.studio.worker import Worker
 
 if TYPE_CHECKING:
-    from nicegui.events import GenericEventArguments
-
     from descend.studio.desk import Shared, Studio
 
 STYLE = Path(__file__).parent / "widgets" / "studio.css"
@@ -102,7 +100,7 @@ class Page:
             with tag("aside", "rail", aria_label=say("studio.rail", study.lang)):
                 self.table = TablePart(study, f"/upload/{self.key}")
                 self.hypothesis = HypothesisPart(study)
-                self.recipe = RecipePart(study)
+                self.recipe = RecipePart(study, self.follow)
             with tag("main", "work", id="work"):
                 self._work()
         self.refresh(set(ALL))
@@ -123,7 +121,7 @@ class Page:
         self.stage.on("plane", lambda event: self.study.show(chosen=event.args))
         self.stage.on("epoch", lambda event: self._scrubbed(int(event.args), None))
         self.scrub.on("scrub", lambda event: self._scrubbed(int(event.args["epoch"]), event.args["serial"]))
-        self.rate.on("rate", self._slid)
+        self.rate.on("rate", lambda event: self.follow(str(event.args["serial"]), lr=float(event.args["rate"])))
         self.rate.on("settle", lambda _: None if self.study.settled else self.study.settle(0.15))
         with tag("div", "below") as self.below:
             self.words = WordsPart(self.study)
@@ -201,8 +199,6 @@ class Page:
             self._draw(still=False)
         if "words" in parts:
             self.words.show()
-        elif "foretold" in parts:
-            self.words.foretell()
         if "runs" in parts:
             self.runs.show()
         if "leave" in parts:
@@ -219,46 +215,36 @@ class Page:
                 part.set_visibility(shown)
 
     def _zones(self) -> None:
-        rate, zones = self.study.rate(), self.study.zones().told()
+        rate = self.study.rate()
         fixed = self.study.settings.get("optimizer", "auto") == "auto" or self.study.profile is None
-        props = {"zones": zones, "rate": rate if rate == rate else 0.0, "disabled": fixed}
-        if any(self.rate._props.get(name) != value for name, value in props.items()):
-            self.rate._props.update(props)
-            self.rate.update()
+        self.rate.paint(self.study.zones().told(), rate if rate == rate else 0.0, disabled=fixed)
 
     def _draw(self, *, still: bool = True, serial: str | None = None) -> None:
         """Send the pictures, all of them or what moves."""
         made = self.study.stage(still=still)
-        scrub = self.scrub._props
         if made is None:
             self.stage.run_method("clear")
-            self.scrub.run_method("tell", {"epoch": 0})
-            if not scrub["disabled"]:
-                scrub.update(last=0, epoch=0, disabled=True)
+            self.scrub.tell(epoch=0, last=0, disabled=True)
             return
-        self._told(made["moment"])
+        self._told(made["moment"], last=made["last"])
         self.stage.draw(made, serial)
-        if (scrub["last"], scrub["epoch"], scrub["disabled"]) != (made["last"], self.study.epoch, False):
-            scrub.update(last=made["last"], epoch=self.study.epoch, disabled=False)
-            self.scrub.update()
 
-    def _told(self, moment: dict[str, Any]) -> None:
+    def _told(self, moment: dict[str, Any], **more: Any) -> None:
         """Show what is told of an epoch beside the pictures."""
-        equation = moment.pop("equation")
-        self.words.state(equation)
-        told = {name: moment[name] for name in ("epoch", "loss", "unseen") if name in moment}
-        self.scrub.run_method("tell", told)
+        self.words.state(moment.pop("equation"))
+        self.scrub.tell(**{name: moment[name] for name in ("epoch", "loss", "unseen") if name in moment}, **more)
 
-    def _slid(self, event: GenericEventArguments) -> None:
-        """Follow the learning rate while it is dragged."""
-        rate, serial = float(event.args["rate"]), str(event.args["serial"])
-        if self.study.follow(lr=rate):
+    def follow(self, serial: str, **settings: Any) -> None:
+        """Follow a slider while it is dragged."""
+        if self.study.follow(**settings):
             self._draw(still=False, serial=serial)
+            if "lr" not in settings:
+                self._zones()
             self.words.foretell()
             self.study.settle()
         else:
             self.study.settled = False
-            Part.act(self.study.restate(lr=rate))
+            Part.act(self.study.restate(**settings))
 
     def _scrubbed(self, epoch: int, serial: str | None) -> None:
         if self.study.view is None:
@@ -315,6 +301,7 @@ class Page:
 
     async def failed(self, error: DescendError) -> None:
         """Show why the file did not come."""
+        self.top.coming = None
         self.study.refuse(error)
 
     async def close(self) -> None:

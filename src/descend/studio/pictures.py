@@ -149,7 +149,8 @@ def _span(losses: list[Floats]) -> tuple[list[float], bool]:
     if high > 10 * low:
         return [10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))], True
     step = 10.0 ** math.floor(math.log10(high)) / 2
-    return [0.0, step * math.ceil(high * 1.02 / step)], False
+    foot = step * math.floor(low * 0.98 / step) if low > high / 2 else 0.0
+    return [foot, step * math.ceil(high * 1.02 / step)], False
 
 
 def _pairs(epoch: NDArray[np.int64], values: Floats, span: list[float]) -> list[list[float | None]]:

@@ -26,6 +26,7 @@ FINE_NETWORK = 21
 ROOM = 1.3
 LEAST = 0.3
 LINES = 11
+FLOW = 80
 BEND = 0.35  # a power of the excess loss that shows the valley and its floor
 
 
@@ -66,12 +67,29 @@ def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
     directions[np.arange(len(picked)), picked] = 1.0
     origin[picked] = 0.0
     names = parameter_names(view)
+    strayed = _strayed(view, start)
     reach = float(away[picked].max()) or float(np.abs(goal[picked]).max()) or 1.0  # of a run that starts at its goal
     window = []
     for index in picked:
-        half = max(ROOM * float(away[index]), LEAST * reach)
+        half = max(ROOM * max(float(away[index]), float(strayed[index])), LEAST * reach)
         window.append((float(goal[index]) - half, float(goal[index]) + half))
     return Plane([names[index] for index in picked], origin, directions, tuple(window), tuple(picked))
+
+
+def _strayed(view: View, start: Floats) -> Floats:
+    """Return how far each parameter gets from its goal on the way of infinitely small steps, where it is known.
+
+    No rate has a part in that way, and stable rates keep near it.
+    """
+    quadratic = view.surface
+    if not isinstance(quadratic, GramObjective):
+        return np.zeros(start.size)
+    offsets = quadratic.offsets(start)
+    moving = quadratic.curvatures > 0
+    times = np.geomspace(0.01 / quadratic.curvatures[-1], 10 / quadratic.curvatures[moving].min(initial=np.inf), FLOW)
+    left = np.exp(-times[:, None] * quadratic.curvatures[moving])
+    path = np.einsum("cd,td,do->tco", quadratic.directions[:, moving], left, offsets[moving])
+    return np.asarray(np.abs(path).max(axis=0).ravel()) if moving.any() else np.zeros(start.size)
 
 
 def surface(view: View, plane: Plane) -> tuple[Floats, Floats, Floats]:

@@ -48,8 +48,11 @@ class HeadPart(Part):
         """Show what is being done, and how far it has come."""
         busy, progress = self.study.busy, self.study.progress
         if busy == "fitting":
-            known = progress.loss is not None
-            told = self.say("fitting-at", epoch=progress.epoch, loss=progress.loss) if known else self.say("fitting")
+            told = self.say("fitting")
+            if progress.loss is not None:
+                told = self.say("fitting-at", epoch=progress.epoch, loss=progress.loss)
+            if progress.total and progress.epoch + 1 >= progress.total:
+                told = self.say("testing", epochs=progress.total)
             self.doing.tell(told, min(progress.epoch / progress.total, 1.0) if progress.total else None, stops=True)
         elif busy is not None:
             self.coming = None

@@ -9,6 +9,8 @@ from descend.studio.parts.part import Part
 from descend.studio.widgets import Field, tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from descend.studio.study import Study
 
 OPTIMIZERS = ("auto", "sgd", "rmsprop", "adagrad", "adam")
@@ -18,8 +20,9 @@ NUMBERS = {"epochs": int, "batch_size": int, "patience": int, "l2": float}
 class RecipePart(Part):
     """The settings beside the learning rate."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, follow: Callable[..., None]) -> None:
         super().__init__(study)
+        self.follow = follow
         self.fields: dict[str, Field] = {}
         with tag("section", aria_labelledby="recipe-title"):
             tag("h2", text=self.say("recipe"), id="recipe-title")
@@ -27,7 +30,7 @@ class RecipePart(Part):
                 optimizers = [(name, self.say(f"optimizer-{name}")) for name in OPTIMIZERS]
                 self._add("optimizer", "select", options=optimizers)
                 self._add("epochs", "number", placeholder="100")
-                self._add("momentum", "range", min=0, max=0.99, step=0.01, on_typing=self._slid)
+                self._add("momentum", "range", min=0, max=0.99, step=0.01, on_slid=self._slid)
                 self._add("l2", "number", placeholder="0")
                 self._add("batch_size", "number", placeholder=self.say("all-rows"))
                 self._add("patience", "number", placeholder=self.say("never"))
@@ -46,10 +49,10 @@ class RecipePart(Part):
         label, help = self.say(f"setting-{name}"), self.say(f"help-{name}")
         self.fields[name] = Field(kind, label, "", lambda value: self._put(name, value), help=help, **more)
 
-    def _slid(self, text: str) -> None:
+    def _slid(self, text: str, serial: str) -> None:
         """Follow the momentum while its slider moves, where that can be."""
-        if self.study.follow(momentum=float(text) or None):
-            self.study.heard({"stage-moves", "zones", "foretold"})
+        if self.study.live:
+            self.follow(serial, momentum=float(text) or None)
 
     def _put(self, name: str, value: Any) -> None:
         try:

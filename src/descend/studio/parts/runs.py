@@ -104,7 +104,7 @@ class RunsPart(Part):
 
     def _delete(self, number: int) -> None:
         self.study.runs.delete(number)
-        self.study.heard({"runs", "stage-moves"})
+        self.study.heard({"runs", "stage-moves", "words", "leave"})
 
 
 _CHECKED = "(event) => emit(event.target.checked)"

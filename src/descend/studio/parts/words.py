@@ -55,9 +55,9 @@ class WordsPart(Part):
     def _error(self) -> None:
         error, lang = self.study.error, self.study.lang
         assert error is not None
-        profile, prepared = self.study.profile, self.study.prepared
+        profile = self.study.profile
         columns = [] if profile is None else [column.name for column in profile.columns]
-        forecast = None if prepared is None else prepared.forecast
+        forecast = self.study.forecast()
         with tag("div", "finding error", role="alert"):
             tag("p", "kind", error.tell(lang))
             if isinstance(error, FormulaError):
@@ -73,7 +73,7 @@ class WordsPart(Part):
         if verification is not None:
             kind = verification.verdict.removeprefix("verdict.").split("-")[0]
             tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))
-        forecast = None if self.study.prepared is None else self.study.prepared.forecast
+        forecast = self.study.forecast()
         for finding in run.findings:
             with tag("div", f"finding {finding.severity}"):
                 tag("p", text=finding.tell(lang))

@@ -11,10 +11,11 @@ from nicegui import ui
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+DRAWING = {"descend-drawing": "drawing"}
 CHARTS = Path(bundled.__path__[0]) / "dist"
 
 
-class Stage(ui.element, component="stage.js", esm={"nicegui-echart": str(CHARTS), "descend-drawing": "drawing"}):
+class Stage(ui.element, component="stage.js", esm={"nicegui-echart": str(CHARTS), **DRAWING}):
     """The three pictures; ``draw`` sends them what changed."""
 
     def __init__(self, labels: dict[str, str]) -> None:
@@ -26,20 +27,32 @@ class Stage(ui.element, component="stage.js", esm={"nicegui-echart": str(CHARTS)
         self.run_method("draw", payload, *([] if serial is None else [serial]))
 
 
-class Rate(ui.element, component="rate.js"):
+class Rate(ui.element, component="rate.js", esm=DRAWING):
     """The slider of the learning rate, with what is painted on it."""
 
     def __init__(self, labels: dict[str, str], zones: dict[str, Any], rate: float) -> None:
         super().__init__()
-        self._props.update(labels=labels, zones=zones, rate=rate, disabled=True)
+        self.painted = {"zones": zones, "rate": rate, "disabled": True}
+        self._props.update(labels=labels, first=self.painted)
+
+    def paint(self, zones: dict[str, Any], rate: float, *, disabled: bool) -> None:
+        """Paint other zones, and stand at another rate."""
+        now = {"zones": zones, "rate": rate, "disabled": disabled}
+        if now != self.painted:
+            self.painted = now
+            self.run_method("paint", now)
 
 
-class Scrub(ui.element, component="scrub.js"):
+class Scrub(ui.element, component="scrub.js", esm=DRAWING):
     """The scrubber through the epochs."""
 
     def __init__(self, labels: dict[str, str]) -> None:
         super().__init__()
-        self._props.update(labels=labels, last=0, epoch=0, disabled=True)
+        self._props["labels"] = labels
+
+    def tell(self, **now: Any) -> None:
+        """Show where the scrubber stands: ``epoch``, its ``loss`` and ``unseen`` loss, the ``last`` epoch."""
+        self.run_method("tell", now)
 
 
 class Told(ui.element, component="told.js"):
@@ -78,10 +91,11 @@ class Drop(ui.element, component="drop.js"):
         self._props.update(labels=labels, target=target)
 
 
-class Field(ui.element, component="field.js"):
+class Field(ui.element, component="field.js", esm=DRAWING):
     """One setting: a label and the browser's own control.
 
-    kind: "text", "number", "select" (with ``options``, pairs of a value and what is shown), "check" or "range".
+    kind: "text", "number", "select" (with ``options``, pairs of a value and what is shown), "check" or "range", which
+    while it is dragged says its value with a serial, and the next one once that has been drawn.
     """
 
     def __init__(
@@ -93,6 +107,7 @@ class Field(ui.element, component="field.js"):
         *,
         options: Sequence[tuple[str, str]] = (),
         on_typing: Callable[[str], Any] | None = None,
+        on_slid: Callable[[str, str], Any] | None = None,
         **more: Any,
     ) -> None:
         super().__init__()
@@ -100,6 +115,8 @@ class Field(ui.element, component="field.js"):
         self.on("changed", lambda event: on_change(event.args))
         if on_typing is not None:
             self.on("typing", lambda event: on_typing(event.args))
+        if on_slid is not None:
+            self.on("slid", lambda event: on_slid(event.args["value"], event.args["serial"]))
 
     def offer(self, options: Sequence[tuple[str, str]]) -> None:
         """Offer other options."""

@@ -1,4 +1,6 @@
 // One setting: a label and the browser's own control. What is being typed is never overwritten from outside.
+import { Turns } from "descend-drawing";
+
 export default {
   props: {
     kind: String, label: String, value: [String, Number, Boolean], options: Array, help: String, disabled: Boolean,
@@ -14,7 +16,7 @@ export default {
       <input v-else-if="kind === 'check'" :id="id" type="checkbox" role="switch" :checked="inner" :disabled="disabled"
              :aria-describedby="help ? id + '-help' : null" @change="changed($event.target.checked)">
       <input v-else-if="kind === 'range'" :id="id" type="range" :min="min" :max="max" :step="step" :value="inner" :disabled="disabled"
-             :aria-describedby="help ? id + '-help' : null" @input="typing($event.target.value)" @change="changed($event.target.value)">
+             :aria-describedby="help ? id + '-help' : null" @input="slid($event.target.value)" @change="changed($event.target.value)">
       <input v-else :id="id" type="text" :inputmode="kind === 'number' ? 'decimal' : null" :value="inner" :disabled="disabled"
              autocomplete="off" autocapitalize="off" spellcheck="false" :placeholder="placeholder"
              :aria-describedby="help ? id + '-help' : null"
@@ -35,7 +37,17 @@ export default {
       this.inner = value;
     },
   },
+  mounted() {
+    if (this.kind === "range") this.turns = new Turns((value, serial) => this.$emit("slid", { value, serial }));
+  },
+  beforeUnmount() {
+    this.turns?.end();
+  },
   methods: {
+    slid(value) {
+      this.inner = value;
+      this.turns.send(value);
+    },
     typing(value) {
       this.inner = value;
       this.$emit("typing", value);

@@ -1,9 +1,9 @@
 // The learning rate: a slider over powers of ten on which is painted what each rate will do, and the rate as a number.
 // While one change is being drawn the next waits, so that only the newest is sent.
-let serial = 0;
+import { Turns } from "descend-drawing";
 
 export default {
-  props: { zones: Object, rate: Number, labels: Object, disabled: Boolean },
+  props: { labels: Object, first: Object },
   template: `
     <section class="rate" :class="{ off: disabled }" role="group" :aria-label="labels.rate">
       <div class="rate-head">
@@ -25,7 +25,7 @@ export default {
       </div>
     </section>`,
   data() {
-    return { inner: this.rate, id: `rate-${Math.random().toString(36).slice(2)}`, waiting: null, flying: null };
+    return { ...this.first, inner: this.first.rate, id: `rate-${Math.random().toString(36).slice(2)}` };
   },
   computed: {
     share() {
@@ -45,17 +45,11 @@ export default {
       return this.labels[past === "unsure" ? "sure" : "stable"];
     },
   },
-  watch: {
-    rate(value) {
-      if (this.flying === null) this.inner = value;
-    },
-  },
   mounted() {
-    this.drawn = (event) => event.detail === this.flying && this.land();
-    window.addEventListener("descend:drawn", this.drawn);
+    this.turns = new Turns((rate, serial) => this.$emit("rate", { rate, serial }));
   },
   beforeUnmount() {
-    window.removeEventListener("descend:drawn", this.drawn);
+    this.turns.end();
   },
   methods: {
     percent: (share) => `${100 * share}%`,
@@ -78,22 +72,13 @@ export default {
     },
     send(rate) {
       this.inner = rate;
-      if (this.flying !== null) {
-        this.waiting = rate;
-        return;
-      }
-      this.flying = `rate-${++serial}`;
-      this.$emit("rate", { rate, serial: this.flying });
-      clearTimeout(this.patience);
-      this.patience = setTimeout(() => this.land(), 1500);
+      this.turns.send(rate);
     },
-    land() {
-      this.flying = null;
-      if (this.waiting !== null) {
-        const rate = this.waiting;
-        this.waiting = null;
-        this.send(rate);
-      }
+    // Zones, rate and whether it can be moved, as they are now.
+    paint(now) {
+      this.zones = now.zones;
+      this.disabled = now.disabled;
+      if (this.turns.flying === null) this.inner = now.rate;
     },
   },
 };

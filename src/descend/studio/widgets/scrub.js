@@ -1,8 +1,8 @@
 // The scrubber: an epoch by hand, step by step, or played.
-let serial = 0;
+import { Turns } from "descend-drawing";
 
 export default {
-  props: { last: Number, epoch: Number, labels: Object, equation: String, disabled: Boolean },
+  props: { labels: Object },
   template: `
     <section class="scrub" role="group" :aria-label="labels.scrub">
       <button type="button" class="round" :disabled="disabled" :aria-label="labels.back" @click="step(-1)">&#9664;&#xFE0E;</button>
@@ -15,32 +15,23 @@ export default {
       <output class="now"><span>{{ labels.loss }} <b>{{ now.loss }}</b></span><span v-if="now.unseen"> · {{ labels.unseen }} <b>{{ now.unseen }}</b></span></output>
     </section>`,
   data() {
-    return { inner: this.epoch ?? 0, playing: false, flying: null, waiting: null, now: { loss: "–", unseen: "" } };
-  },
-  watch: {
-    epoch(value) {
-      if (this.flying === null && !this.playing) this.inner = value;
-    },
-    last() {
-      this.inner = Math.min(this.inner, this.last);
-    },
-    disabled(value) {
-      if (value) this.playing = false;
-    },
+    return { last: 0, disabled: true, inner: 0, playing: false, now: { loss: "–", unseen: "" } };
   },
   mounted() {
-    this.drawn = (event) => event.detail === this.flying && this.land();
-    window.addEventListener("descend:drawn", this.drawn);
+    this.turns = new Turns((epoch, serial) => this.$emit("scrub", { epoch, serial }));
   },
   beforeUnmount() {
     this.playing = false;
-    window.removeEventListener("descend:drawn", this.drawn);
+    this.turns.end();
   },
   methods: {
     tell(now) {
       const text = (value) => (value === undefined ? "–" : value === null ? "inf" : String(Number(Number(value).toPrecision(5))));
       this.now = { loss: text(now.loss), unseen: now.unseen === undefined ? "" : text(now.unseen) };
-      if (this.flying === null && !this.playing) this.inner = now.epoch;
+      if (now.last !== undefined) this.last = now.last;
+      this.disabled = now.disabled ?? false;
+      if (this.disabled) this.playing = false;
+      if (this.turns.flying === null && !this.playing) this.inner = now.epoch;
     },
     step(by) {
       this.playing = false;
@@ -63,22 +54,7 @@ export default {
     },
     go(epoch) {
       this.inner = epoch;
-      if (this.flying !== null) {
-        this.waiting = epoch;
-        return;
-      }
-      this.flying = `scrub-${++serial}`;
-      this.$emit("scrub", { epoch, serial: this.flying });
-      clearTimeout(this.patience);
-      this.patience = setTimeout(() => this.land(), 1500);
-    },
-    land() {
-      this.flying = null;
-      if (this.waiting !== null) {
-        const epoch = this.waiting;
-        this.waiting = null;
-        this.go(epoch);
-      }
+      this.turns.send(epoch);
     },
   },
 };

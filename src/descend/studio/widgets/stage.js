@@ -186,7 +186,7 @@ export default {
       this.loss = loss;
       const lines = [];
       if (loss.forecast) lines.push({ name: loss.forecast.name, data: loss.forecast.line, colour: colours.muted, width: 1.6, dash: [6, 4] });
-      lines.push({ name: labels.fitted, data: loss.fitted, colour: this.colour(0), width: 2.6, dash: [] });
+      lines.push({ name: loss.name ?? labels.fitted, data: loss.fitted, colour: this.colour(0), width: 2.6, dash: [] });
       if (loss.unseen) lines.push({ name: labels.unseen, data: loss.unseen, colour: this.colour(1), width: 2.2, dash: [9, 3] });
       loss.others.forEach((other, index) => lines.push({ name: other.name, data: other.line, colour: this.colour(index + 2), width: 2.2, dash: DASHES[index % 3] }));
       this.lossLines = lines;

@@ -157,3 +157,38 @@ export class Layer {
     context.stroke();
   }
 }
+
+// Asks for one picture at a time: what comes while one is being drawn waits, and only the newest is asked for.
+let serials = 0;
+
+export class Turns {
+  constructor(ask) {
+    this.ask = ask;
+    this.flying = this.waiting = null;
+    this.heard = (event) => event.detail === this.flying && this.land();
+    window.addEventListener("descend:drawn", this.heard);
+  }
+
+  send(value) {
+    if (this.flying !== null) {
+      this.waiting = { value };
+      return;
+    }
+    this.flying = `turn-${++serials}`;
+    this.ask(value, this.flying);
+    clearTimeout(this.patience);
+    this.patience = setTimeout(() => this.land(), 1500); // what is fitted elsewhere draws nothing at once
+  }
+
+  land() {
+    this.flying = null;
+    const next = this.waiting;
+    this.waiting = null;
+    if (next !== null) this.send(next.value);
+  }
+
+  end() {
+    clearTimeout(this.patience);
+    window.removeEventListener("descend:drawn", this.heard);
+  }
+}
