@@ -25,7 +25,8 @@ from descend.problem import Problem
 from descend.recipe import Recipe
 from descend.studio.bench import Bench
 from descend.studio.data import COMPARED, REGIONS, data_picture, ways
-from descend.studio.pictures import _span, growing_picture, rounded
+from descend.studio.numbers import rounded
+from descend.studio.pictures import _span, growing_picture
 from descend.studio.plane import plane_of, surface
 from descend.studio.runs import MOST, Runs, run_of
 from descend.studio.scene import Scene

@@ -11,7 +11,8 @@ import polars as pl
 from descend.coding import NumberCode, PolyCode
 from descend.columns import Columns
 from descend.messages import say
-from descend.studio.pictures import counted, encoded, points, rounded
+from descend.metrics import confusion
+from descend.studio.numbers import encoded, points, rounded
 from descend.transforms import evaluate
 
 if TYPE_CHECKING:
@@ -322,3 +323,11 @@ def _wider(values: Floats, room: float = 0.06) -> tuple[float, float]:
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     more = (high - low) * room or max(abs(low), 1.0) * 0.5
     return low - more, high + more
+
+
+def counted(view: View, weights: Floats) -> dict[str, Any]:
+    """Return how often each class was taken for each, on the unseen rows that are kept where there are any."""
+    which = view.rows.tested if view.rows.tested.any() else np.ones(len(view.rows.X), dtype=bool)
+    predicted = view.target.predict(view.predictor(weights, view.rows.X[which])).argmax(axis=1)
+    truth = view.rows.truth[which, 0].astype(np.int64)
+    return {"counts": confusion(truth, predicted, len(view.target.levels)).tolist()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from descend.equation import equation_lines
 from descend.messages import say
-from descend.metrics import confusion
+from descend.studio.numbers import points, significant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-DIGITS = 4
 WAYPOINTS = 160
 BEGINNING = 40  # of which each is drawn: the steps are longest there
 SPAN = 1e16  # what is so much under the largest loss is rounding
@@ -98,40 +96,6 @@ def equation_at(view: View, epoch: int, lang: str) -> list[str]:
     if not np.isfinite(raw).all():
         return [say("studio.equation-gone", lang)]
     return equation_lines(view.design, view.target, raw)
-
-
-def counted(view: View, weights: Floats) -> dict[str, Any]:
-    """Return how often each class was taken for each, on the unseen rows that are kept where there are any."""
-    which = view.rows.tested if view.rows.tested.any() else np.ones(len(view.rows.X), dtype=bool)
-    predicted = view.target.predict(view.predictor(weights, view.rows.X[which])).argmax(axis=1)
-    truth = view.rows.truth[which, 0].astype(np.int64)
-    return {"counts": confusion(truth, predicted, len(view.target.levels)).tolist()}
-
-
-def points(x: Floats, y: Floats) -> list[list[float | None]]:
-    """Return pairs of numbers short enough to travel; None for what is not finite."""
-    return [list(pair) for pair in zip(rounded(x), rounded(y), strict=True)]
-
-
-def rounded(values: Floats) -> list[Any]:
-    """Return numbers to DIGITS digits of their range; None for what is not finite."""
-    values = np.asarray(values, dtype=np.float64)
-    finite = values[np.isfinite(values)]
-    span = float(np.ptp(finite)) if finite.size > 1 else 0.0
-    span = span or float(np.abs(finite).max(initial=0.0))
-    if 1e-200 < span < 1e200:
-        values = np.round(values, DIGITS - int(np.floor(np.log10(span))))
-    return [value if np.isfinite(value) else None for value in values.tolist()]
-
-
-def significant(value: float) -> float | None:
-    """Return a number to seven significant digits; None where it is not finite."""
-    return float(f"{value:.7g}") if np.isfinite(value) else None
-
-
-def encoded(values: NDArray[np.uint8]) -> str:
-    """Return bytes as text."""
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
 
 
 def _span(losses: list[Floats]) -> tuple[list[float], bool]:

@@ -10,6 +10,7 @@ import numpy as np
 from descend.messages import say
 from descend.objectives.gram import GramObjective
 from descend.objectives.rows import RowsObjective
+from descend.studio.numbers import encoded, points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,8 +113,6 @@ def surface(view: View, plane: Plane) -> tuple[Floats, Floats, Floats]:
 
 def contours(view: View, plane: Plane) -> dict[str, Any]:
     """Return the loss on the plane as a picture of bytes with lines of equal loss, or as a curve over one parameter."""
-    from descend.studio.pictures import encoded, points
-
     a, b, values = surface(view, plane)
     goal = points(*plane.project(view.goal[None]).T)[0]
     made: dict[str, Any] = {"names": plane.names, "a": list(plane.window[0]), "goal": goal}
@@ -192,8 +191,6 @@ def _principal(view: View, lang: str) -> Plane:
 def _lines(a: Floats, b: Floats, height: Floats) -> list[list[list[float | None]]]:
     """Return lines of equal loss, closer where it is small."""
     from contourpy import contour_generator
-
-    from descend.studio.pictures import points
 
     generator = contour_generator(a, b, height)
     levels = np.linspace(0.0, 1.0, LINES + 2)[1:-1]

@@ -1,0 +1,41 @@
+"""Numbers short enough to travel to a page for every move of a slider."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+DIGITS = 4
+
+
+def points(x: Floats, y: Floats) -> list[list[float | None]]:
+    """Return pairs of numbers short enough to travel; None for what is not finite."""
+    return [list(pair) for pair in zip(rounded(x), rounded(y), strict=True)]
+
+
+def rounded(values: Floats) -> list[Any]:
+    """Return numbers to DIGITS digits of their range; None for what is not finite."""
+    values = np.asarray(values, dtype=np.float64)
+    finite = values[np.isfinite(values)]
+    span = float(np.ptp(finite)) if finite.size > 1 else 0.0
+    span = span or float(np.abs(finite).max(initial=0.0))
+    if 1e-200 < span < 1e200:
+        values = np.round(values, DIGITS - int(np.floor(np.log10(span))))
+    return [value if np.isfinite(value) else None for value in values.tolist()]
+
+
+def significant(value: float) -> float | None:
+    """Return a number to seven significant digits; None where it is not finite."""
+    return float(f"{value:.7g}") if np.isfinite(value) else None
+
+
+def encoded(values: NDArray[np.uint8]) -> str:
+    """Return bytes as text."""
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")
