@@ -36,35 +36,16 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 MAIN = "from descend.cli import main; raise SystemExit(main())"
 SLIDERS = {"learning rate": ".rate-track input", "epoch": ".scrub input", "momentum": ".field.range input"}
 
-# Rate and scrubber are told when a frame shows their own event (descend:drawn). Of momentum nobody is told: the first
-# frame after a picture's layer was wiped, which happens at the start of every drawing.
+# A slider is told, by the event descend:drawn, when a frame shows what its own event asked for.
 TIMED = """async ([selector, values]) => {
   const input = document.querySelector(selector);
-  const kind = { "rate-track": "rate-", scrub: "scrub-" }[input.parentElement.className];
-  const heard = (resolve) => {
-    const listen = (event) => {
-      if (!String(event.detail).startsWith(kind)) return;
-      window.removeEventListener("descend:drawn", listen);
-      resolve(performance.now());
-    };
-    window.addEventListener("descend:drawn", listen);
-  };
-  const seen = (resolve) => {
-    const prototype = CanvasRenderingContext2D.prototype;
-    const wipe = prototype.clearRect;
-    prototype.clearRect = function (...box) {
-      if (this.canvas.style.pointerEvents === "none") {
-        prototype.clearRect = wipe;
-        requestAnimationFrame(() => resolve(performance.now()));
-      }
-      return wipe.apply(this, box);
-    };
-  };
   const times = [];
   for (const value of values) {
     input.value = String(value);
     const started = performance.now();
-    const drawn = new Promise(kind ? heard : seen);
+    const drawn = new Promise((resolve) => {
+      window.addEventListener("descend:drawn", () => resolve(performance.now()), { once: true });
+    });
     input.dispatchEvent(new Event("input"));
     times.push(await Promise.race([drawn, new Promise((resolve) => setTimeout(resolve, 20000, Infinity))]) - started);
     await new Promise((resolve) => setTimeout(resolve, 20));

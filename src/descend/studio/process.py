@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 EVERY = 0.04  # seconds between two words of progress
+NICENESS = 5  # a slider that moves comes before a fit that goes on
 
 
 class _Progress:
@@ -50,6 +52,8 @@ class _Progress:
 
 def serve(connection: Connection, most_rows: int) -> None:
     """Do what is asked for over the connection till it is closed; in the process."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the server, which then closes the connection
     from descend.studio.bench import Bench
 
