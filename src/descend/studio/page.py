@@ -11,6 +11,7 @@ from nicegui import Client, ui
 
 from descend.errors import DescendError
 from descend.messages import LANGUAGES, say
+from descend.studio.heard import PLANE, RATE, SCRUBBED, only
 from descend.studio.parts.head import HeadPart
 from descend.studio.parts.hypothesis import HypothesisPart
 from descend.studio.parts.part import Part
@@ -117,11 +118,11 @@ class Page:
         self.scrub = Scrub({key: part.say(f"stage-{key}") for key in SCRUB_LABELS})
         self.rate = Rate({key: part.say(f"zone-{key}") for key in RATE_LABELS}, self.study.zones().told(), 0.1)
         self.stage.on("ready", lambda _: self._draw())
-        self.stage.on("way", lambda event: self.study.show(way=event.args))
-        self.stage.on("plane", lambda event: self.study.show(chosen=event.args))
-        self.stage.on("epoch", lambda event: self._scrubbed(int(event.args), None))
-        self.scrub.on("scrub", lambda event: self._scrubbed(int(event.args["epoch"]), event.args["serial"]))
-        self.rate.on("rate", lambda event: self.follow(str(event.args["serial"]), lr=float(event.args["rate"])))
+        self.stage.on("way", only(str, lambda way: self.study.show(way=way)))
+        self.stage.on("plane", only(PLANE, lambda chosen: self.study.show(chosen=chosen)))
+        self.stage.on("epoch", only(float, lambda epoch: self._scrubbed(int(epoch), None)))
+        self.scrub.on("scrub", only(SCRUBBED, lambda said: self._scrubbed(int(said["epoch"]), said["serial"])))
+        self.rate.on("rate", only(RATE, lambda said: self.follow(said["serial"], lr=float(said["rate"]))))
         self.rate.on("settle", lambda _: None if self.study.settled else self.study.settle(0.15))
         with tag("div", "below") as self.below:
             self.words = WordsPart(self.study)

@@ -70,11 +70,14 @@ def _done(bench: Any, connection: Connection, number: int, name: str, args: tupl
     try:
         result = getattr(bench, name)(*args, **listeners)
         progress.tell()
-    except DescendError as error:
-        return "failed", error
     except BaseException as error:  # a panic inside a reader is not even an Exception
-        return "failed", failed(error)
+        return "failed", told(error)
     return "done", result
+
+
+def told(error: BaseException) -> DescendError:
+    """Return an error as it is told to a person: itself, or that nobody foresaw it."""
+    return error if isinstance(error, DescendError) else failed(error)
 
 
 def failed(error: BaseException) -> DescendError:
