@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import orjson
 import polars as pl
 import pytest
+from playwright.sync_api import expect
 
 import descend
-from descend.errors import DivergedError, OptionError
+from descend.errors import DivergedError, OptionError, TableError
 from descend.recipe import Recipe
 from descend.studio import study as studies
 from descend.studio.data import COMPARED, REGIONS, ways
+from descend.studio.desk import MOST_SHARED, Studio
 from descend.studio.heard import DRAGGED, PLANE, RATE, SCRUBBED, fits, only
 from descend.studio.study import Study
+from descend.studio.uploads import Uploads
 from descend.studio.worker import Worker
+
+WAIT = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -149,3 +161,107 @@ def test_a_fault_of_ours_is_told_and_the_page_goes_on(loop, study, tmp_path, mon
     loop.run(opened(study, table, "y ~ x"))
     assert study.error is None
     assert study.run is not None
+
+
+# memory and disk
+
+
+HELD = """
+import gzip, os, sys
+from descend.studio import process
+from descend.studio.bench import Bench
+process.SHARE = 1.5 * 2**30 / (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+process.hold_to_memory()
+print(open("/proc/self/oom_score_adj").read().strip())
+bench, asked = Bench(10**9), sys.argv[1:]
+for call in (("open", asked[0]), ("open", asked[1]), ("fit", "y ~ x", {"hypothesis": "mlp(65536, 65536)"}, "")):
+    kind, value = process._done(bench, None, 0, call[0], call[1:])
+    print(kind, getattr(value, "code", ""))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such bounds")
+def test_what_claims_more_memory_than_there_is_ends_in_a_sentence(tmp_path):
+    bomb = tmp_path / "bomb.csv.gz"
+    zeros = gzip.compress(bytes(1 << 26), 6)
+    bomb.write_bytes(zeros * 48)  # 3 GB in 3 MB
+    table = written(tmp_path, x=np.arange(60.0), y=np.arange(60.0) * 2)
+    made = subprocess.run([sys.executable, "-c", HELD, bomb, table], capture_output=True, text=True, timeout=120)
+    said = made.stdout.splitlines()
+    assert said[:3] == ["1000", "failed studio.no-memory", "done "], made.stderr
+    if importlib.util.find_spec("torch"):
+        assert said[3] == "failed studio.no-memory", made.stderr
+
+
+def test_a_run_whose_table_is_gone_is_not_shared_and_that_is_told(tmp_path):
+    studio = Studio(None, tmp_path, Uploads(tmp_path, 1 << 20), 100, "en")
+    with pytest.raises(TableError, match="No such file"):
+        studio.share("open", str(tmp_path / "gone.csv"), "gone.csv", "y ~ x", {})
+    assert studio.shared == {}
+
+
+def test_a_run_is_shared_where_a_file_has_one_name_only(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    table = written(tmp_path, x=[1.0, 2.0])
+    studio = Studio(None, tmp_path, Uploads(tmp_path, 1 << 20), 100, "en")
+    kept = studio.shared[studio.share("open", str(table), "table.csv", "x ~ 1", {})].what
+    assert Path(kept).read_bytes() == table.read_bytes()
+    assert Path(kept) != table
+
+
+def test_runs_that_are_shared_no_more_leave_no_copies(tmp_path):
+    table = written(tmp_path, x=[1.0, 2.0])
+    studio = Studio(None, tmp_path, Uploads(tmp_path, 1 << 20), 100, "en")
+    for _ in range(MOST_SHARED + 3):
+        studio.share("open", str(table), "table.csv", "x ~ 1", {})
+    assert {Path(one.what).parent for one in studio.shared.values()} == set(tmp_path.glob("shared-*"))
+    assert len(studio.shared) == MOST_SHARED
+
+
+# in the browser
+
+
+def long_fit(page, table):
+    """Begin a fit that nobody waits for the end of."""
+    page.locator("input[type=file]").set_input_files(table)
+    expect(page.locator(".runs tr.current")).to_be_visible(timeout=WAIT)
+    page.get_by_label("Epochs", exact=True).fill("1000000")
+    page.get_by_label("Formula").fill("passed ~ a + b")
+    page.get_by_label("Formula").press("Enter")
+    expect(page.locator(".doing")).to_contain_text(re.compile(r"epoch \d"), timeout=WAIT)
+
+
+def test_another_table_does_not_wait_for_a_fit_and_damaged_ones_do_not_push_it_out(studio_server, open_tab, tmp_path):
+    tab = open_tab(permissions=["clipboard-read", "clipboard-write"])
+    tab.goto(studio_server.url)
+    rows = [f"{i % 101},{i * 53 % 97},{'yes' if i % 101 > 45 + i % 23 else 'no'}" for i in range(20_000)]
+    table, other = tmp_path / "many.csv", tmp_path / "other.csv"
+    table.write_text("a,b,passed\n" + "\n".join(rows), encoding="utf-8")
+    other.write_text("x,y\n" + "\n".join(f"{i},{3 * i + i % 5}" for i in range(40)), encoding="utf-8")
+    long_fit(tab, table)
+    tab.locator("input[type=file]").set_input_files(other)
+    expect(tab.locator(".titled").first).to_contain_text("other.csv: 40 rows", timeout=WAIT)
+    expect(tab.locator(".runs tr.current")).to_be_visible(timeout=WAIT)
+    for number in range(3):
+        bad = tmp_path / f"bad-{number}.csv"
+        bad.write_text("a,b\n1,2\n3\n4,5\n", encoding="utf-8")
+        tab.locator("input[type=file]").set_input_files(bad)
+        expect(tab.get_by_role("alert")).to_contain_text(bad.name, timeout=WAIT)
+    tab.get_by_role("button", name="Share run").first.click()
+    expect(tab.get_by_text("The link is in the clipboard")).to_be_visible()
+
+
+def test_the_same_table_opened_again_has_its_pictures(studio_server, page):
+    page.goto(studio_server.url)
+    for _ in range(2):
+        page.get_by_label("Worked example").select_option("noisy-line")
+        expect(page.locator(".runs tr.current")).to_be_visible(timeout=WAIT)
+        page.wait_for_timeout(400)  # the lines under the pointer come a little later
+        page.get_by_label("Worked example").select_option("")
+    drawn = page.locator(".picture.loss canvas").first.evaluate(
+        "(canvas) => new Set(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data).size"
+    )
+    assert drawn > 8  # axes with their numbers

@@ -52,7 +52,12 @@ def add_page(studio: Studio) -> None:
         if len(tabs) >= studio.tabs:
             tag("p", "welcome", say("studio.too-many-tabs", studio.lang, most=studio.tabs))
             return
-        made = Page(studio)
+        try:
+            made = Page(studio)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            tag("p", "welcome", say("studio.no-room", studio.lang, folder=studio.folder, reason=reason))
+            return
         tabs[client.id] = made
 
         async def close() -> None:
@@ -288,7 +293,9 @@ class Page:
         self.top.receive(None, None, received)
 
     async def head(self, path: Path) -> None:
-        """Show the first rows while the rest comes."""
+        """Show the first rows while the rest comes; not behind a fit, which nobody knows the end of."""
+        if self.study.worker.busy:
+            return
         try:
             profile = await self.study.worker.call("preview", str(path))
         except DescendError:
@@ -299,6 +306,8 @@ class Page:
     async def done(self, path: Path) -> None:
         """Read the whole file."""
         await self.study.open(str(path), path.name)
+        if self.study.source != ("open", str(path)):
+            self.studio.uploads.drop(self.key, path)  # the table is the one that it was, and its file is needed
 
     async def failed(self, error: DescendError) -> None:
         """Show why the file did not come."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 EVERY = 0.04  # seconds between two words of progress
+SHARE = 0.8  # of the computer's memory
+NO_MEMORY = "can't allocate memory"  # in PyTorch's words
 
 
 class _Progress:
@@ -51,6 +56,7 @@ class _Progress:
 def serve(connection: Connection, most_rows: int) -> None:
     """Do what is asked for over the connection till it is closed; in the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the server, which then closes the connection
+    hold_to_memory()
     from descend.studio.bench import Bench
 
     bench = Bench(most_rows)
@@ -76,8 +82,25 @@ def _done(bench: Any, connection: Connection, number: int, name: str, args: tupl
 
 
 def told(error: BaseException) -> DescendError:
-    """Return an error as it is told to a person: itself, or that nobody foresaw it."""
+    """Return an error as it is told to a person: itself, that memory ran out, or that nobody foresaw it."""
+    if isinstance(error, MemoryError) or NO_MEMORY in str(error):
+        return DescendError("studio.no-memory")
     return error if isinstance(error, DescendError) else failed(error)
+
+
+def hold_to_memory() -> None:
+    """Hold this process to the memory that the computer has, and let it be the first to be ended where that runs out.
+
+    A packed file of a few kilobytes can claim any amount, and so can a network's sizes. Where the system knows no such
+    bounds there are none.
+    """
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    with suppress(ImportError, AttributeError, OSError, ValueError):
+        import resource
+
+        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_DATA, (int(SHARE * whole), resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def failed(error: BaseException) -> DescendError:

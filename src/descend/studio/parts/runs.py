@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
+from descend.errors import DescendError
 from descend.messages import say
 from descend.studio.heard import only
 from descend.studio.parts.part import Part
@@ -99,7 +100,11 @@ class RunsPart(Part):
 
     def _share(self, number: int) -> None:
         """Copy a link that opens the run in another tab."""
-        link = f"`${{location.origin}}/?run={self.share(number)}`"
+        try:
+            link = f"`${{location.origin}}/?run={self.share(number)}`"
+        except DescendError as error:
+            self.study.refuse(error)
+            return
         ui.run_javascript(f"navigator.clipboard.writeText({link})")
         self.note.tell(self.say("link-copied"))
 

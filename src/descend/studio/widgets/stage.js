@@ -57,6 +57,7 @@ export default {
   },
   beforeUnmount() {
     this.watching.disconnect();
+    clearTimeout(this.hover);
     for (const chart of Object.values(this.charts)) chart.dispose();
     this.charts = {};
   },
@@ -96,6 +97,8 @@ export default {
         this.keys[name] = [];
       }
       this.under.draw(() => {});
+      clearTimeout(this.hover); // lines without axes would break the chart
+      this.lossAxes = this.lossLines = null;
       this.still = this.plane = this.loss = this.path = this.moment = null;
       this.ways = this.all = [];
     },
