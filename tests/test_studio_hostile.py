@@ -163,6 +163,36 @@ def test_a_fault_of_ours_is_told_and_the_page_goes_on(loop, study, tmp_path, mon
     assert study.run is not None
 
 
+@pytest.mark.parametrize("optimizer", ["auto", "adam"])
+def test_what_is_looked_at_while_another_optimizer_is_being_stated_is_no_fault(loop, study, tmp_path, optimizer):
+    async def journey():
+        await opened(study, written(tmp_path, x=np.arange(9.0), y=np.arange(9.0) * 2), "y ~ x")
+        study.set(optimizer=optimizer, lr=None, epochs=None)
+        return study.foretold(), study.zones(), study.rate()
+
+    told, zones, rate = loop.run(journey())
+    assert study.live
+    assert isinstance(told, str)
+    assert orjson.dumps([zones.told(), rate])
+
+
+def test_an_upload_for_which_there_is_no_room_is_told(loop, tmp_path):
+    class Tab:
+        heard = None
+
+        async def failed(self, error):
+            self.heard = error
+
+    class Request:
+        path_params, headers = {}, {"x-file-name": "a.csv"}
+
+    tab, uploads = Tab(), Uploads(tmp_path / "gone", 1 << 20)
+    Request.path_params = {"key": uploads.expect(tab)}
+    assert loop.run(uploads.receive(Request)).status_code == 400
+    assert tab.heard.code == "studio.upload-not-kept"
+    assert tab.heard.values["file"] == "a.csv"
+
+
 # memory and disk
 
 
