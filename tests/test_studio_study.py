@@ -16,6 +16,7 @@ import pytest
 import descend
 from descend import labs
 from descend.errors import DivergedError, FormulaError, OptionError, TableError
+from descend.studio.data import COMPARED, REGIONS
 from descend.studio.remedies import changes_for_error
 from descend.studio.study import GROWN, Study
 from descend.studio.worker import Worker
@@ -267,9 +268,9 @@ def test_families_follow_one_another(loop, study, csv):
             await study.restate(formula, epochs=20)
             await fitted(study)
             kinds.append((study.view.target.family, study.live, shown(study)["data"]["kind"]))
-            study.show(way="predicted")
+            study.show(way=COMPARED)
             kinds.append(shown(study)["data"]["kind"])
-            study.show(way="regions")
+            study.show(way=REGIONS)
 
     loop.run(journey())
     assert kinds == [

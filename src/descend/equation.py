@@ -98,7 +98,8 @@ def _digits(design: Design, raw: Floats, output: int, spreads: tuple[float, ...]
         column += width
     if not 0 < 10 * spread < largest:
         return DIGITS
-    return min(DIGITS + int(np.log10(largest / spread / 10)), 17)
+    times = min(largest / spread / 10, 1e17)  # of a spread near 0 they are infinite
+    return min(DIGITS + int(np.log10(times)), 17)
 
 
 def _sum(total: dict[str, float], digits: int, products: list[str]) -> str:

@@ -24,6 +24,7 @@ EPOCHS = 1000
 BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
+LARGEST = 10**18  # epochs and the like: an int64 holds them
 OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision", "workers")
 OF_OPTIMIZERS = ("lr", "momentum", "nesterov", "weight_decay")  # an optimizer given as an object has them itself
 OF_EQUATIONS = ("l2", "tolerance", "init")
@@ -115,8 +116,10 @@ class Recipe:
             raise OptionError("option.ddof", value=self.ddof)
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
-            whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isfinite(value)
-            if value is not None and (not whole or value != int(value) or value < 1):
+            whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+            if whole and value > LARGEST:
+                raise OptionError("option.count-large", name=name, most=LARGEST)
+            if value is not None and not (whole and value >= 1 and value == int(value)):
                 raise OptionError("option.count", name=name, value=value)
         if self.clip == 0:
             raise OptionError("option.clip", value=self.clip)

@@ -46,7 +46,7 @@ class Record:
                 self.best_epoch, self.best_w = epoch, w.copy()
         if epoch in self._wanted:
             self.snapshots[epoch] = w.copy()
-        if np.isfinite(loss):
+        if np.isfinite(loss) or not self.finite_w.size:  # the start, where no loss is finite
             self.finite_w = w.copy()
 
     def ending(self, epoch: int, *, halt: bool, patience: int | None) -> Stop | None:

@@ -28,8 +28,8 @@ AVERAGED = 40
 SHOWN = 600
 FEW_LEVELS = 6
 MOST_LEVELS = 20
-COMPARED = "predicted"
-REGIONS = "regions"
+COMPARED = "`predicted"  # no formula can name a column with a backtick
+REGIONS = "`regions"
 
 
 class DataPicture(Protocol):
@@ -44,8 +44,9 @@ class DataPicture(Protocol):
 
 def ways(view: View) -> list[str]:
     """Return the ways there are to show a run's data, the best first: a column's name, REGIONS or COMPARED."""
-    numbers = [name for name, use in view.design.uses.items() if use == "number"]
-    labels = [name for name, use in view.design.uses.items() if use == "category"]
+    uses = {name: use for name, use in view.design.uses.items() if name not in (COMPARED, REGIONS)}
+    numbers = [name for name, use in uses.items() if use == "number"]
+    labels = [name for name, use in uses.items() if use == "category"]
     labels = [name for name in labels if len(view.design.levels[name]) <= MOST_LEVELS]
     columns = numbers + labels
     if view.target.family != "linear":

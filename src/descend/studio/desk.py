@@ -6,8 +6,11 @@ import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import copyfile, rmtree
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
+
+from descend.errors import TableError
 
 if TYPE_CHECKING:
     from descend.studio.uploads import Uploads
@@ -45,13 +48,34 @@ class Studio:
     shared: dict[str, Shared] = field(default_factory=dict)
 
     def share(self, how: str, what: str, shown: str, formula: str, settings: dict[str, Any]) -> str:
-        """Put a run where another tab finds it, with a copy of its table; returns the key that opens it."""
+        """Put a run where another tab finds it, with a copy of its table; returns the key that opens it.
+
+        Raises TableError where the table cannot be copied.
+        """
         key = secrets.token_urlsafe(16)
-        if how == "open" and Path(what.partition("::")[0]).is_relative_to(self.folder):
-            kept = Path(mkdtemp(dir=self.folder, prefix="shared-"), Path(what).name)
-            os.link(what, kept)  # the tab that it came to may close
-            what = str(kept)
+        if self._is_ours(what, how):
+            what = self._copied(Path(what))
         if len(self.shared) >= MOST_SHARED:
-            self.shared.pop(next(iter(self.shared)))
+            oldest = self.shared.pop(next(iter(self.shared)))
+            if self._is_ours(oldest.what, oldest.how):
+                rmtree(Path(oldest.what).parent, ignore_errors=True)
         self.shared[key] = Shared(how, what, shown, formula, dict(settings))
         return key
+
+    def _is_ours(self, what: str, how: str) -> bool:
+        return how == "open" and Path(what.partition("::")[0]).is_relative_to(self.folder)
+
+    def _copied(self, path: Path) -> str:
+        """Return another name of a file, for the tab that it came to may close."""
+        try:
+            kept = Path(mkdtemp(dir=self.folder, prefix="shared-"), path.name)
+            try:
+                os.link(path, kept)
+            except FileNotFoundError:
+                raise
+            except OSError:  # a file system that knows one name a file
+                copyfile(path, kept)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise TableError("studio.upload-not-kept", file=path.name, reason=reason, folder=self.folder) from error
+        return str(kept)

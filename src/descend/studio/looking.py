@@ -9,6 +9,7 @@ from descend.recipe import Recipe
 from descend.report.foresight import forecast_line
 from descend.studio.runs import Runs
 from descend.studio.scene import Scene
+from descend.studio.slide import slides
 from descend.studio.zones import Zones, zones_foretold, zones_of
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Looking:
             recipe = self.recipe
         except DescendError:
             return Zones()
-        if self.slide is not None:
+        if self.slide is not None and slides(self.slide.prepared, recipe):
             return zones_of(self.slide.quadratic(recipe.l2)[0], recipe)
         return zones_foretold(self.forecast(), recipe)
 
@@ -148,6 +149,6 @@ class Looking:
             recipe = self.recipe
         except DescendError:
             return None
-        if self.slide is not None:
+        if self.slide is not None and slides(self.slide.prepared, recipe):  # what is stated may be refused, or new
             return self.slide.forecast(recipe)
         return None if self.prepared is None else self.prepared.forecast

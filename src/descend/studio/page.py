@@ -11,6 +11,7 @@ from nicegui import Client, ui
 
 from descend.errors import DescendError
 from descend.messages import LANGUAGES, say
+from descend.studio.heard import PLANE, RATE, SCRUBBED, only
 from descend.studio.parts.head import HeadPart
 from descend.studio.parts.hypothesis import HypothesisPart
 from descend.studio.parts.part import Part
@@ -51,7 +52,12 @@ def add_page(studio: Studio) -> None:
         if len(tabs) >= studio.tabs:
             tag("p", "welcome", say("studio.too-many-tabs", studio.lang, most=studio.tabs))
             return
-        made = Page(studio)
+        try:
+            made = Page(studio)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            tag("p", "welcome", say("studio.no-room", studio.lang, folder=studio.folder, reason=reason))
+            return
         tabs[client.id] = made
 
         async def close() -> None:
@@ -117,11 +123,11 @@ class Page:
         self.scrub = Scrub({key: part.say(f"stage-{key}") for key in SCRUB_LABELS})
         self.rate = Rate({key: part.say(f"zone-{key}") for key in RATE_LABELS}, self.study.zones().told(), 0.1)
         self.stage.on("ready", lambda _: self._draw())
-        self.stage.on("way", lambda event: self.study.show(way=event.args))
-        self.stage.on("plane", lambda event: self.study.show(chosen=event.args))
-        self.stage.on("epoch", lambda event: self._scrubbed(int(event.args), None))
-        self.scrub.on("scrub", lambda event: self._scrubbed(int(event.args["epoch"]), event.args["serial"]))
-        self.rate.on("rate", lambda event: self.follow(str(event.args["serial"]), lr=float(event.args["rate"])))
+        self.stage.on("way", only(str, lambda way: self.study.show(way=way)))
+        self.stage.on("plane", only(PLANE, lambda chosen: self.study.show(chosen=chosen)))
+        self.stage.on("epoch", only(float, lambda epoch: self._scrubbed(int(epoch), None)))
+        self.scrub.on("scrub", only(SCRUBBED, lambda said: self._scrubbed(int(said["epoch"]), said["serial"])))
+        self.rate.on("rate", only(RATE, lambda said: self.follow(said["serial"], lr=float(said["rate"]))))
         self.rate.on("settle", lambda _: None if self.study.settled else self.study.settle(0.15))
         with tag("div", "below") as self.below:
             self.words = WordsPart(self.study)
@@ -287,7 +293,9 @@ class Page:
         self.top.receive(None, None, received)
 
     async def head(self, path: Path) -> None:
-        """Show the first rows while the rest comes."""
+        """Show the first rows while the rest comes; not behind a fit, which nobody knows the end of."""
+        if self.study.worker.busy:
+            return
         try:
             profile = await self.study.worker.call("preview", str(path))
         except DescendError:
@@ -298,6 +306,8 @@ class Page:
     async def done(self, path: Path) -> None:
         """Read the whole file."""
         await self.study.open(str(path), path.name)
+        if self.study.source != ("open", str(path)):
+            self.studio.uploads.drop(self.key, path)  # the table is the one that it was, and its file is needed
 
     async def failed(self, error: DescendError) -> None:
         """Show why the file did not come."""

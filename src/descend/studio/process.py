@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
 EVERY = 0.04  # seconds between two words of progress
 NICENESS = 5  # a slider that moves comes before a fit that goes on
+SHARE = 0.8  # of the computer's memory
+NO_MEMORY = "can't allocate memory"  # in PyTorch's words
 
 
 class _Progress:
@@ -55,6 +59,7 @@ def serve(connection: Connection, most_rows: int) -> None:
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the server, which then closes the connection
+    hold_to_memory()
     from descend.studio.bench import Bench
 
     bench = Bench(most_rows)
@@ -74,11 +79,31 @@ def _done(bench: Any, connection: Connection, number: int, name: str, args: tupl
     try:
         result = getattr(bench, name)(*args, **listeners)
         progress.tell()
-    except DescendError as error:
-        return "failed", error
     except BaseException as error:  # a panic inside a reader is not even an Exception
-        return "failed", failed(error)
+        return "failed", told(error)
     return "done", result
+
+
+def told(error: BaseException) -> DescendError:
+    """Return an error as it is told to a person: itself, that memory ran out, or that nobody foresaw it."""
+    if isinstance(error, MemoryError) or NO_MEMORY in str(error):
+        return DescendError("studio.no-memory")
+    return error if isinstance(error, DescendError) else failed(error)
+
+
+def hold_to_memory() -> None:
+    """Hold this process to the memory that the computer has, and let it be the first to be ended where that runs out.
+
+    A packed file of a few kilobytes can claim any amount, and so can a network's sizes. Where the system knows no such
+    bounds there are none.
+    """
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    with suppress(ImportError, AttributeError, OSError, ValueError):
+        import resource
+
+        whole = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_DATA, (int(SHARE * whole), resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def failed(error: BaseException) -> DescendError:

@@ -13,6 +13,7 @@ from descend.errors import DescendError, OptionError
 from descend.formula import parse
 from descend.recipe import Recipe
 from descend.studio.looking import USUAL, Looking
+from descend.studio.process import told
 from descend.studio.runs import Run, run_of, settings_told
 from descend.studio.slide import Slide, slides
 from descend.studio.view import view_of
@@ -208,9 +209,9 @@ class Study(Looking):
             if not slides(self.slide.prepared, recipe) or not self.slide.trustworthy(recipe):
                 return False
             view = self.slide.view(recipe)
-        except DescendError as error:
+        except Exception as error:
             self.settings = before
-            self.error = error
+            self.error = told(error)
             self.heard({"words"})
             return True
         if any(before.get(name) != self.settings.get(name) for name in BENDING):
@@ -242,8 +243,8 @@ class Study(Looking):
         try:
             parse(self.formula)
             await self._prepare(mine, recipe)
-        except DescendError as error:
-            self._refuse_statement(mine, error, forget=True)
+        except Exception as error:
+            self._refuse_statement(mine, told(error), forget=True)
             return
         if self._done(mine):
             self.heard({"hypothesis", "recipe", "zones", "words", "busy", "leave", *(["stage"] if self.live else [])})
@@ -309,8 +310,8 @@ class Study(Looking):
         await asyncio.sleep(delay)
         try:
             await self._fit()
-        except DescendError as error:
-            self.error = error
+        except Exception as error:
+            self.error = told(error)
             self.heard({"words", "busy"})
 
     async def _fit(self) -> None:
@@ -331,13 +332,14 @@ class Study(Looking):
         try:
             fitted = await self.worker.call("fit", formula, settings, str(path), on_progress=moved)
             model, scene = await asyncio.to_thread(self._read_model, path)
+            run = run_of(model, number, settings, path, fitted.seconds, fitted.error)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         finally:
             if self._fitting is task:
                 self.busy = None
-        self.runs.add(run_of(model, number, settings, path, fitted.seconds, fitted.error))
+        self.runs.add(run)
         if (formula, settings) != (self.formula, self.settings):
             self.heard({"runs", "busy"})
             return
@@ -371,9 +373,9 @@ class Study(Looking):
             if mine != self._serial:
                 return
             model, scene = await asyncio.to_thread(self._read_model, run.path)
-        except DescendError as error:
+        except Exception as error:
             if self._done(mine):
-                self.refuse(error)
+                self.refuse(told(error))
             return
         if not self._done(mine):
             return

@@ -81,6 +81,13 @@ class Uploads:
             for home in tab.kept:
                 shutil.rmtree(home, ignore_errors=True)
 
+    def drop(self, key: str, path: Path) -> None:
+        """Remove a file that came and is no table."""
+        tab = self._tabs.get(key)
+        if tab is not None and path.parent in tab.kept:
+            tab.kept.remove(path.parent)
+            shutil.rmtree(path.parent, ignore_errors=True)
+
     async def receive(self, request: Request) -> Response:
         """Answer ``POST /upload/{key}``: the file is the body, its name (percent-encoded) in ``X-File-Name``.
 
@@ -93,7 +100,11 @@ class Uploads:
         name = safe_name(unquote(request.headers.get("x-file-name", "")))
         length = request.headers.get("content-length", "")
         size = int(length) if length.isdecimal() else None
-        home = tab.coming = Path(mkdtemp(dir=self.folder))
+        try:
+            home = tab.coming = Path(mkdtemp(dir=self.folder))
+        except OSError as error:
+            await tab.receiver.failed(_not_kept(self.folder / name / name, error))
+            return _refused(400, "studio.upload-not-kept")
         try:
             await tab.receiver.began(name, size)
             await self._take(tab, home / name, size, request)
@@ -166,8 +177,12 @@ def _append(path: Path, block: bytes) -> None:
         with open(path, "ab") as file:
             file.write(block)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise TableError("studio.upload-not-kept", file=path.name, reason=reason, folder=path.parent.parent) from error
+        raise _not_kept(path, error) from error
+
+
+def _not_kept(path: Path, error: OSError) -> TableError:
+    reason = error.strerror or str(error)
+    return TableError("studio.upload-not-kept", file=path.name, reason=reason, folder=path.parent.parent)
 
 
 def _refused(status: int, code: str) -> Response:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from descend.studio.study import Study
 
 OPTIMIZERS = ("auto", "sgd", "rmsprop", "adagrad", "adam")
-NUMBERS = {"epochs": int, "batch_size": int, "patience": int, "l2": float}
+NUMBERS = {"epochs": int, "batch_size": int, "patience": int, "l2": float, "momentum": float}
 
 
 class RecipePart(Part):
@@ -51,8 +51,12 @@ class RecipePart(Part):
 
     def _slid(self, text: str, serial: str) -> None:
         """Follow the momentum while its slider moves, where that can be."""
+        try:
+            momentum = self._setting("momentum", text)
+        except OptionError:
+            return  # no slider says that
         if self.study.live:
-            self.follow(serial, momentum=float(text) or None)
+            self.follow(serial, momentum=momentum)
 
     def _put(self, name: str, value: Any) -> None:
         try:
@@ -86,8 +90,6 @@ class RecipePart(Part):
             except ValueError as error:
                 raise OptionError("option.not-number", name=self.say(f"setting-{name}"), value=text) from error
             return int(number) if NUMBERS[name] is int and number.is_integer() else (number or None)
-        if name == "momentum":
-            return float(text) or None
         if text == "given":  # there is nothing to give here: it stays as it is
             return self.study.settings.get("init")
         usual = {"init": "zeros", "missing": "error", "hypothesis": ""}

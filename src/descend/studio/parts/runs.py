@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
+from descend.errors import DescendError
 from descend.messages import say
+from descend.studio.heard import only
 from descend.studio.parts.part import Part
 from descend.studio.widgets import Told, button, tag
 
@@ -59,11 +61,11 @@ class RunsPart(Part):
                 box = tag("input", type="checkbox", aria_label=self.say("lay", name=run.name))
                 if run.number in study.runs.chosen:
                     box._props["checked"] = True
-                box.on("change", lambda event: self._lay(run.number, event.args), js_handler=_CHECKED)
+                box.on("change", only(bool, lambda chosen: self._lay(run.number, chosen)), js_handler=_CHECKED)
             with tag("td", "grow"):
                 if self.renaming == run.number:
                     entry = tag("input", "rename", type="text", value=run.name, aria_label=self.say("rename"))
-                    entry.on("change", lambda event: self._rename(run.number, event.args), js_handler=_VALUE)
+                    entry.on("change", only(str, lambda name: self._rename(run.number, name)), js_handler=_VALUE)
                 else:
                     with tag("button", "open", type="button", title=run.equation) as opener:
                         tag("div", text=f"{run.name} · {run.formula}" if run.name != run.formula else run.name)
@@ -84,7 +86,7 @@ class RunsPart(Part):
         return f"{say(f'report.{run.metric}', self.study.lang)} {run.score:.4g}"
 
     def _lay(self, number: int, chosen: bool) -> None:
-        self.study.runs.choose(number, bool(chosen))
+        self.study.runs.choose(number, chosen)
         self.study.heard({"runs", "stage-moves"})
 
     def _ask(self, number: int) -> None:
@@ -92,13 +94,17 @@ class RunsPart(Part):
         self.show()
 
     def _rename(self, number: int, name: str) -> None:
-        self.study.runs.rename(number, str(name))
+        self.study.runs.rename(number, name)
         self.renaming = None
         self.show()
 
     def _share(self, number: int) -> None:
         """Copy a link that opens the run in another tab."""
-        link = f"`${{location.origin}}/?run={self.share(number)}`"
+        try:
+            link = f"`${{location.origin}}/?run={self.share(number)}`"
+        except DescendError as error:
+            self.study.refuse(error)
+            return
         ui.run_javascript(f"navigator.clipboard.writeText({link})")
         self.note.tell(self.say("link-copied"))
 

@@ -10,6 +10,7 @@ from nicegui import ui
 from descend.errors import DescendError, OptionError
 from descend.studio.leaving import command_line, python_code
 from descend.studio.parts.part import Part
+from descend.studio.process import told
 from descend.studio.widgets import button, tag
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class TakePart(Part):
             return
         try:
             data = await asyncio.to_thread(_drawn, model, kind, self.study)
-        except DescendError as error:
-            self.study.refuse(error)
+        except (DescendError, OSError) as error:
+            self.study.refuse(told(error))
             return
         with self.body:
             ui.download.content(data, f"fit.{kind}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import nicegui.elements.echart as bundled
 from nicegui import ui
 
+from descend.studio.heard import DRAGGED, only
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -112,11 +114,11 @@ class Field(ui.element, component="field.js", esm=DRAWING):
     ) -> None:
         super().__init__()
         self._props.update(kind=kind, label=label, value=value, options=_offered(options), **more)
-        self.on("changed", lambda event: on_change(event.args))
+        self.on("changed", only(bool if kind == "check" else str, on_change))
         if on_typing is not None:
-            self.on("typing", lambda event: on_typing(event.args))
+            self.on("typing", only(str, on_typing))
         if on_slid is not None:
-            self.on("slid", lambda event: on_slid(event.args["value"], event.args["serial"]))
+            self.on("slid", only(DRAGGED, lambda said: on_slid(said["value"], said["serial"])))
 
     def offer(self, options: Sequence[tuple[str, str]]) -> None:
         """Offer other options."""

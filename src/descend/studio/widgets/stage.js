@@ -24,7 +24,7 @@ export default {
           </ul>
           <select v-if="name === 'data' && ways.length > 1" :value="way" :aria-label="labels.way"
                   @change="$emit('way', $event.target.value)">
-            <option v-for="one in ways" :key="one" :value="one">{{ labels['way-' + one] || one }}</option>
+            <option v-for="one in ways" :key="one" :value="one">{{ wayName(one) }}</option>
           </select>
           <template v-if="name === 'path' && all.length > 2">
             <select v-for="axis in [0, 1]" :key="axis" :value="chosen[axis]" :aria-label="labels['axis-' + axis]"
@@ -57,10 +57,15 @@ export default {
   },
   beforeUnmount() {
     this.watching.disconnect();
+    clearTimeout(this.hover);
     for (const chart of Object.values(this.charts)) chart.dispose();
     this.charts = {};
   },
   methods: {
+    // A way of the studio's own begins with a backtick, as no column does.
+    wayName(way) {
+      return way.startsWith("`") ? this.labels[`way-${way.slice(1)}`] : way;
+    },
     choose(axis, index) {
       const chosen = [...this.chosen];
       chosen[axis] = index;
@@ -92,6 +97,8 @@ export default {
         this.keys[name] = [];
       }
       this.under.draw(() => {});
+      clearTimeout(this.hover); // lines without axes would break the chart
+      this.lossAxes = this.lossLines = null;
       this.still = this.plane = this.loss = this.path = this.moment = null;
       this.ways = this.all = [];
     },
@@ -252,7 +259,7 @@ export default {
     paintData(data) {
       const { still, layers } = this;
       if (still.kind === "counts") {
-        const most = Math.max(1, ...data.counts.flat());
+        const most = data.counts.flat().reduce((one, two) => Math.max(one, two), 1);
         const cells = data.counts.flatMap((row, y) => row.map((count, x) => [x, y, count]));
         this.charts.data.setOption({ visualMap: { max: most }, series: [{ id: "counts", data: cells }] });
         return;

@@ -1,0 +1,39 @@
+"""What a browser says, held against what its controls can say: a page can be made to send anything."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Shape = type | list["Shape"] | dict[str, "Shape"]
+
+DRAGGED: Shape = {"value": str, "serial": str}
+RATE: Shape = {"rate": float, "serial": str}
+SCRUBBED: Shape = {"epoch": float, "serial": str}
+PLANE: Shape = [int, int]
+
+
+def fits(said: Any, shape: Shape) -> bool:
+    """Tell whether what was said is of a shape: ``str``, ``bool``, ``int``, ``float`` (finite), or holds such."""
+    if isinstance(shape, dict):
+        return isinstance(said, dict) and all(key in said and fits(said[key], inner) for key, inner in shape.items())
+    if isinstance(shape, list):
+        return isinstance(said, list) and len(said) == len(shape) and all(map(fits, said, shape))
+    if shape is float:
+        return type(said) in (int, float) and _is_finite(said)
+    return type(said) is shape
+
+
+def only(shape: Shape, do: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a listener that does something with what was said where it is of a shape, and nothing where it is not."""
+    return lambda event: do(event.args) if fits(event.args, shape) else None
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an int that no float holds
+        return False
