@@ -694,7 +694,7 @@ def test_a_rate_that_is_neither_a_number_nor_auto_is_an_error(scores, capsys):
 
 def test_a_hopeless_run_is_told_before_it_diverges(scores):
     command = "from descend.cli import main; raise SystemExit(main())"
-    for lang, word in (("en", "a learning rate of 2.5 diverges"), ("ko", "학습률 2.5은(는) 발산합니다")):
+    for lang, word in (("en", "a learning rate of 2.5 diverges"), ("ko", "학습률이 2.5이면 발산합니다")):
         done = subprocess.run(
             [sys.executable, "-c", command, "fit", str(scores), "score ~ hours", "--lr", "2.5", "--lang", lang],
             stdout=subprocess.PIPE,
