@@ -22,6 +22,7 @@ from descend.errors import DescendError, DivergedError, ModelError, OptionError
 from descend.foresight import SHARES, best_momentum, best_rate, largest_stable_rate
 from descend.labs import example
 from descend.labs.runner import recipe_of
+from descend.report.foresight import forecast_line
 
 RULES = {
     "plain": [(0.0, False)],
@@ -694,7 +695,7 @@ def test_a_rate_that_is_neither_a_number_nor_auto_is_an_error(scores, capsys):
 
 def test_a_hopeless_run_is_told_before_it_diverges(scores):
     command = "from descend.cli import main; raise SystemExit(main())"
-    for lang, word in (("en", "a learning rate of 2.5 diverges"), ("ko", "학습률 2.5은(는) 발산합니다")):
+    for lang, word in (("en", "a learning rate of 2.5 diverges"), ("ko", "학습률이 2.5이면 발산합니다")):
         done = subprocess.run(
             [sys.executable, "-c", command, "fit", str(scores), "score ~ hours", "--lr", "2.5", "--lang", lang],
             stdout=subprocess.PIPE,
@@ -812,3 +813,11 @@ def test_whatever_the_table_a_forecast_is_a_verdict_or_an_error_and_never_not_a_
         far = [np.inf if epoch is None else epoch for epoch in reached]
         assert far == sorted(far)
     assert (made.outlook is not None) or made.bound is not None or made.reason is not None
+
+
+def test_a_rate_that_arrives_in_one_epoch_says_so_once(scores):
+    for lang, word in (("en", "converges at once"), ("ko", "단번에 수렴합니다")):
+        foretold = descend.forecast("score ~ hours", scores, lr=0.5)
+        told = forecast_line(foretold, lang).plain
+        assert word in told
+        assert "0.01%" not in told

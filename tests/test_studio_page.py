@@ -18,6 +18,11 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 PENGUINS = EXAMPLES / "penguins.csv"
 WAIT = 30_000
 
+DRAWN = """(chosen) => Math.max(...[...document.querySelectorAll(chosen)].map((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+}))"""
+
 
 def dropped(page, path: Path) -> None:
     """Drop a file on the page as a person does."""
@@ -208,6 +213,46 @@ def test_a_table_that_cannot_be_read_is_told_as_the_command_line_tells_it(studio
     expect(page.get_by_role("alert")).to_contain_text(sentence, timeout=WAIT)
     dropped(page, PENGUINS)  # and the page goes on
     expect(page.locator(".titled").first).to_contain_text("344 rows", timeout=WAIT)
+
+
+def test_examples_chosen_one_after_another_leave_every_picture_drawn(studio_server, page):
+    opened(page, studio_server.url)
+    for id in ("study-hours", "noisy-line", "pass-fail", "unscaled-diverges", "study-hours"):
+        example(page, id)  # at once: what the last table still had to draw is not drawn into the next one's axes
+        settled(page)
+        dark = page.evaluate(DRAWN, ".picture.loss canvas")
+        assert dark > 0, id
+
+
+def test_words_with_a_click_stand_alone_until_there_is_something_to_draw(studio_server, page):
+    opened(page, studio_server.url)
+    dropped(page, PENGUINS)
+    alert = page.get_by_role("alert")
+    expect(alert.get_by_role("button", name="Leave out rows with missing cells")).to_be_visible(timeout=WAIT)
+    expect(page.locator(".stage")).to_be_hidden()
+    expect(alert).not_to_contain_text("--missing")  # the buttons say it
+    alert.get_by_role("button", name="Leave out rows with missing cells").click()
+    settled(page)
+    expect(page.locator(".stage")).to_be_visible()
+    page.get_by_label("Formula").fill("body_mass_g ~ flipper")
+    page.get_by_label("Formula").press("Enter")
+    expect(alert).to_be_visible(timeout=WAIT)
+    expect(page.locator(".stage")).to_be_visible()
+    expect(page.get_by_role("tab", name="Runs")).to_be_visible()
+
+
+def test_a_value_out_there_or_none_is_told_where_it_is_typed(studio_server, page):
+    opened(page, studio_server.url)
+    example(page, "noisy-line")
+    settled(page)
+    page.get_by_role("tab", name="Predict").click()
+    panel, x = page.get_by_role("tabpanel", name="Predict"), page.get_by_label("x", exact=True)
+    expect(panel).not_to_contain_text("nothing was learnt")
+    x.fill("1000")
+    expect(panel).to_contain_text("beyond it nothing was learnt")
+    for typed in ("", "abc", "inf"):
+        x.fill(typed)
+        expect(panel).to_contain_text("x is a number: type one")
 
 
 def test_two_tabs_see_nothing_of_one_another(studio_server, open_tab):

@@ -7,6 +7,7 @@ import gzip
 import os
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import orjson
@@ -18,6 +19,7 @@ from descend import labs
 from descend.errors import DivergedError, FormulaError, OptionError, TableError
 from descend.studio.data import COMPARED, REGIONS
 from descend.studio.remedies import changes_for_error
+from descend.studio.runs import settings_told
 from descend.studio.study import GROWN, Study
 from descend.studio.worker import Worker
 
@@ -654,3 +656,10 @@ def test_a_worker_that_dies_is_told_and_the_next_hypothesis_is_fitted(loop, stud
     loop.run(journey())
     assert (study.error, study.run.formula) == (None, "y ~ a")
     assert descend.load(study.run.path).formula == "y ~ a"
+
+
+def test_a_recipe_is_told_in_the_words_of_the_page():
+    settings = {"optimizer": "adam", "batch_size": 32, "loss": "huber", "hypothesis": "mlp(8)", "momentum": 0}
+    run = SimpleNamespace(settings=settings, lr=0.01, epochs=20)
+    assert settings_told(run, "en") == "adam · rate 0.01 · 20 epochs · Batch size 32 · Huber · mlp(8)"
+    assert settings_told(run, "ko") == "adam · 학습률 0.01 · 20 에포크 · 배치 크기 32 · Huber 손실 · mlp(8)"

@@ -224,7 +224,8 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
     names = [name for name in evidence.design.names if name != INTERCEPT]
     if not names:
         return []
-    first = evidence.design.hypothesis.inputs[0].name
+    inputs = [one.name for one in evidence.design.hypothesis.inputs]
+    first = next((name for name in inputs if evidence.design.uses.get(name) == "number"), inputs[0])  # it can bend
     said = {"loss": history.final_loss, "held": float(held[best]), "mean": alone, "first": first}
     kind = "finding.underfit-network" if evidence.networked else "finding.underfit"
     if evidence.design.pixels.any() and not evidence.networked:

@@ -220,10 +220,11 @@ class Counts:
     """How often each class was taken for each."""
 
     def __init__(self, view: View, lang: str) -> None:
+        unseen = bool(view.rows.tested.any())
         self.still = {
             "kind": "counts",
             "x": say("plot.predicted", lang),
-            "y": say("plot.actual", lang),
+            "y": say("studio.actual-unseen" if unseen else "plot.actual", lang),
             "ticks": list(view.target.levels),
         }
 

@@ -35,7 +35,7 @@ STAGE_LABELS = (
     "unseen", "epoch", "loss-axis", "loss-log",
 )  # fmt: skip
 RATE_LABELS = ("rate", "number", "best", "slow", "stable", "sure", "unsure", "diverges")
-SCRUB_LABELS = ("scrub", "back", "play", "pause", "on", "epoch", "loss", "unseen")
+SCRUB_LABELS = ("scrub", "back", "play", "pause", "on", "epoch", "loss-axis", "unseen")
 STARTS = ("study-hours", "noisy-line", "unscaled-diverges", "three-classes")
 TABS = ("runs", "predict", "take")
 ALL = frozenset({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
@@ -216,7 +216,10 @@ class Page:
         """Show the invitation until there is a table or an error, then the pictures."""
         known, told = self.study.profile is not None, self.study.error is not None
         wanted = {self.welcome: not known and not told, self.below: known or told}
-        for part, shown in (wanted | dict.fromkeys((self.stage, self.scrub, self.rate), known)).items():
+        drawn = known and not (told and self.study.view is None and not self.study.runs.rows)  # else three empty ones
+        if ("alone" in self.below.classes) != (known and not drawn):
+            self.below.classes(toggle="alone")
+        for part, shown in (wanted | dict.fromkeys((self.stage, self.scrub, self.rate), drawn)).items():
             if part.visible != shown:
                 part.set_visibility(shown)
 

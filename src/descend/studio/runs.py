@@ -157,10 +157,19 @@ def settings_told(run: Run, lang: str) -> str:
         told.append(say("studio.rate-short", lang, lr=run.lr))
     told.append(say("studio.epochs-short", lang, epochs=run.epochs))
     shown = ("momentum", "l2", "batch_size", "loss", "hypothesis")
-    told += [f"{name} {run.settings[name]}" for name in shown if run.settings.get(name)]
+    told += [_setting_told(name, run.settings[name], lang) for name in shown if run.settings.get(name)]
     if run.settings.get("standardize") is False:
         told.append(say("studio.unscaled-short", lang))
     return " · ".join(told)
+
+
+def _setting_told(name: str, value: Any, lang: str) -> str:
+    """Return a setting as the page calls it: some values say by themselves what they are of."""
+    if name == "hypothesis":
+        return str(value)
+    if name == "loss":
+        return say(f"studio.loss-{value}", lang) if isinstance(value, str) else str(value)
+    return f"{say(f'studio.setting-{name}', lang)} {value}"
 
 
 def _scored(verification: Verification) -> tuple[str, float, float]:

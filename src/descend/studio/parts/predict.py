@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from descend.errors import DescendError
@@ -64,14 +65,37 @@ class PredictPart(Part):
         model = self.study.model
         if model is None:
             return
-        row = {name: value.strip() for name, value in self.typed.items()}
+        row = {name: value.strip() for name, value in self.typed.items() if name in model.design.uses}
+        wrong = [name for name, use in model.design.uses.items() if use == "number" and not _is_number(row[name])]
         try:
-            answer, more = _told(model, row, self)
+            if wrong:
+                answer, more = "", self.say("predict-number", column=wrong[0])
+            else:
+                answer, more = _told(model, row, self)
+                more = " · ".join(filter(None, [more, *self._beyond(model, row)]))
         except DescendError as error:
             answer, more = "", error.tell(self.study.lang)
         self.answer._text, self.more._text = answer, more
         self.answer.update()
         self.more.update()
+
+    def _beyond(self, model: Model, row: dict[str, str]) -> list[str]:
+        """Tell which numbers lie outside of the table's own."""
+        profile = self.study.profile
+        told = []
+        for column in [] if profile is None else profile.columns:
+            if model.design.uses.get(column.name) != "number" or column.low is None or column.high is None:
+                continue
+            if not column.low <= float(row[column.name]) <= column.high:
+                told.append(self.say("beyond", column=column.name, low=column.low, high=column.high))
+        return told
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _usual(model: Model, name: str) -> str:

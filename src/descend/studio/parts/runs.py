@@ -44,7 +44,7 @@ class RunsPart(Part):
                 with tag("thead"), tag("tr"):
                     for key in ("lay", "run", "score", "seconds", "change"):
                         hidden = key in ("lay", "change")
-                        with tag("th", scope="col"):
+                        with tag("th", key, scope="col"):
                             tag("span", "visually-hidden" if hidden else "", self.say(f"head-{key}"))
                 with tag("tbody"):
                     best = runs.best()
@@ -72,8 +72,8 @@ class RunsPart(Part):
                         tag("div", text=study.settings_told(run))
                     opener.on("click", lambda _: self.act(study.reopen(run.number)))
             with tag("td", "number best" if best else "number"):
-                tag("span", text=self._score(run) + (" ★" if best else ""), title=self.say("best") if best else "")
-            tag("td", "number", self.say("seconds", seconds=run.seconds))
+                tag("span", text=self._score(run) + (" ★" if best else ""), title=self._ranked(run, best))
+            tag("td", "number seconds", self.say("seconds", seconds=run.seconds))
             with tag("td", "number"):
                 told = self.say("share-run", name=run.name)
                 button("↗", lambda: self._share(run.number), aria_label=told, title=self.say("share"))
@@ -84,6 +84,13 @@ class RunsPart(Part):
         if run.metric is None or run.score is None:
             return self.say("diverged") if run.stop == "diverged" else "–"
         return f"{say(f'report.{run.metric}', self.study.lang)} {run.score:.4g}"
+
+    def _ranked(self, run: Run, best: bool) -> str:
+        """Return what a run is ranked by, where that is not what is shown: of classes the log-loss."""
+        told = [self.say("best")] if best else []
+        if run.metric == "accuracy" and run.loss is not None:
+            told.append(f"{say('report.log_loss', self.study.lang)} {run.loss:.4g}")
+        return " · ".join(told)
 
     def _lay(self, number: int, chosen: bool) -> None:
         self.study.runs.choose(number, chosen)

@@ -33,7 +33,9 @@ class TablePart(Part):
                 )
                 options = [("", self.say("example-choose"))] + [(lab.id, lab.title[study.lang]) for lab in examples()]
                 Field("select", self.say("example"), "", self.pick, options=options, hidden=True)
-            self.columns = tag("div", "columns", role="group", aria_label=self.say("columns"))
+            self.columns = tag(
+                "div", "columns", role="group", aria_label=self.say("columns"), data_help=self.say("help-columns")
+            )
         self.show()
 
     def pick(self, id: str) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from descend.studio.runs import Run
     from descend.studio.study import Study
 
+TOO_LARGE = "finding.rate-too-large"
+
 
 class WordsPart(Part):
     """The equation and the diagnosis of the run that is looked at."""
@@ -62,10 +64,12 @@ class WordsPart(Part):
             tag("p", "kind", error.tell(lang))
             if isinstance(error, FormulaError):
                 tag("p", "caret mono", error.caret)
+            changes = changes_for_error(error, self.study.formula, self.study.settings, forecast, columns)
             hint = error.hint(lang)
-            if hint:
+            if changes:
+                self._remedies(changes)
+            elif hint:
                 tag("p", "hint", f"→ {hint}")
-            self._remedies(changes_for_error(error, self.study.formula, self.study.settings, forecast, columns))
 
     def _run(self, run: Run) -> None:
         lang, verification = self.study.lang, run.verification
@@ -75,6 +79,8 @@ class WordsPart(Part):
             tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))
         forecast = self.study.forecast()
         for finding in run.findings:
+            if finding.code == TOO_LARGE and self.study.error is not None and run.stop == "diverged":
+                continue  # the error above says it, with the same remedies
             with tag("div", f"finding {finding.severity}"):
                 tag("p", text=finding.tell(lang))
                 changes = changes_for(finding, run.formula, run.settings, forecast, model.design) if model else []
@@ -107,7 +113,7 @@ class WordsPart(Part):
                             several = len(verification.scores) > 1
                             tag("th", text=f"{score['target']}: {name}" if several else name, scope="row")
                             for metric in metrics:
-                                tag("td", text=f"{score[row][metric]:.4g}")
+                                tag("td", text=f"{score[row][metric]:.4g}".replace("-", "−"))
 
     def _remedies(self, changes: list[Change]) -> None:
         if not changes:

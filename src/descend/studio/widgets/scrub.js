@@ -12,7 +12,7 @@ export default {
       <input type="range" min="0" :max="last || 1" step="1" :value="inner" :disabled="disabled" :aria-label="labels.epoch"
              :aria-valuetext="labels.epoch + ' ' + inner" @input="go($event.target.valueAsNumber)">
       <output class="epoch">{{ labels.epoch }} <b>{{ inner.toLocaleString() }}</b> / {{ (last || 0).toLocaleString() }}</output>
-      <output class="now"><span>{{ labels.loss }} <b>{{ now.loss }}</b></span><span v-if="now.unseen"> · {{ labels.unseen }} <b>{{ now.unseen }}</b></span></output>
+      <output class="now"><span>{{ labels['loss-axis'] }} <b>{{ now.loss }}</b></span><span v-if="now.unseen"> · {{ labels.unseen }} <b>{{ now.unseen }}</b></span></output>
     </section>`,
   data() {
     return { last: 0, disabled: true, inner: 0, playing: false, now: { loss: "–", unseen: "" } };

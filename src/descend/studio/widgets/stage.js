@@ -91,6 +91,8 @@ export default {
       if (this.still) this.draw({ data: this.still, plane: this.plane, loss: this.loss, path: this.path, moment: this.moment }, undefined, true);
     },
     clear() {
+      clearTimeout(this.hover);
+      this.lossAxes = this.lossLines = null; // the axes are gone: the next loss brings its own
       for (const name of NAMES) {
         this.charts[name].clear();
         this.layers[name].draw(() => {});
@@ -126,10 +128,10 @@ export default {
       return {
         type: "value",
         nameLocation: "middle",
-        nameTextStyle: { color: muted, fontFamily: font, fontSize: 12 },
+        nameTextStyle: { color: muted, fontFamily: font, fontSize: this.size(12) },
         axisLine: { onZero: false, lineStyle: { color: muted } },
         axisTick: { show: false },
-        axisLabel: { color: muted, fontFamily: font, fontSize: 11, hideOverlap: true, formatter: short, showMinLabel: false, showMaxLabel: false },
+        axisLabel: { color: muted, fontFamily: font, fontSize: this.size(11), hideOverlap: true, formatter: short, showMinLabel: false, showMaxLabel: false },
         splitLine: { lineStyle: { color: line } },
         ...more,
       };
@@ -145,6 +147,10 @@ export default {
         ...(more.tooltip ? { tooltip: more.tooltip } : {}),
       };
     },
+    // The charts' letters grow with the page's, as on a projector.
+    size(points) {
+      return Math.round(points * this.colours.scale);
+    },
     colour(index) {
       return this.colours.colours[index % this.colours.colours.length];
     },
@@ -153,10 +159,10 @@ export default {
       return {
         type: "scatter",
         silent: true,
-        symbol: which === "fitted" ? "circle" : "emptyCircle",
+        symbol: "circle",
         symbolSize: data.length > 150 ? 5 : 9,
         data,
-        itemStyle: { color: colour, opacity: which === "fitted" ? opacity : 0.9 },
+        itemStyle: which === "fitted" ? { color: colour, opacity } : { color: this.colours.paper, borderColor: colour, borderWidth: 1.8, opacity: 0.9 },
         progressive: 0,
       };
     },
@@ -177,10 +183,10 @@ export default {
       for (const layer of [this.layers.data, this.under]) layer.frame(xr, yr);
     },
     levels(ticks) {
-      return { type: "value", customValues: ticks.map((_, at) => at), axisLabel: { color: this.colours.muted, fontFamily: this.colours.font, fontSize: 11, customValues: ticks.map((_, at) => at), formatter: (at) => ticks[at] ?? "" } };
+      return { type: "value", customValues: ticks.map((_, at) => at), axisLabel: { color: this.colours.muted, fontFamily: this.colours.font, fontSize: this.size(11), customValues: ticks.map((_, at) => at), formatter: (at) => ticks[at] ?? "" } };
     },
     setCounts(still) {
-      const ticks = { type: "category", data: still.ticks, axisLabel: { color: this.colours.muted, fontFamily: this.colours.font, fontSize: 11 }, splitLine: { show: false } };
+      const ticks = { type: "category", data: still.ticks, axisLabel: { color: this.colours.muted, fontFamily: this.colours.font, fontSize: this.size(11) }, splitLine: { show: false } };
       const heat = { id: "counts", type: "heatmap", silent: true, data: [], label: { show: still.ticks.length <= 12, color: this.colours.ink } };
       const option = this.frame({ ...ticks, name: still.x }, { ...ticks, name: still.y, inverse: true, nameGap: 52 }, [heat], { grid: { left: 70 } });
       option.visualMap = { show: false, min: 0, max: 1, inRange: { color: [this.colours.paper, this.colours.colours[5]] } };
@@ -203,15 +209,25 @@ export default {
       const axes = JSON.stringify([loss.end, loss.yr, loss.log]);
       if (anew || axes !== this.lossAxes) {
         this.lossAxes = axes;
-        const tooltip = { trigger: "axis", confine: true, backgroundColor: colours.paper, borderColor: colours.line, textStyle: { color: colours.ink, fontSize: 12, fontFamily: colours.font }, axisPointer: { type: "line", lineStyle: { color: colours.muted } }, valueFormatter: (value) => (value === null || value === undefined ? "–" : short(value)) };
-        const y = { name: loss.log ? labels["loss-log"] : labels["loss-axis"], type: loss.log ? "log" : "value", min: loss.yr[0], max: loss.yr[1] };
+        const tooltip = { trigger: "axis", confine: true, backgroundColor: colours.paper, borderColor: colours.line, textStyle: { color: colours.ink, fontSize: this.size(12), fontFamily: colours.font }, axisPointer: { type: "line", lineStyle: { color: colours.muted } }, valueFormatter: (value) => (value === null || value === undefined ? "–" : short(value)) };
+        const y = { name: loss.log ? labels["loss-log"] : labels["loss-axis"], type: loss.log ? "log" : "value", min: loss.yr[0], max: loss.yr[1], ...(loss.log ? this.decades(loss.yr) : {}) };
         this.charts.loss.setOption(this.frame({ name: labels.epoch, min: 0, max: loss.end, minInterval: 1 }, y, [], { tooltip }), { notMerge: true });
         this.layers.loss.frame([0, loss.end], loss.yr, loss.log);
       }
       clearTimeout(this.hover);
       this.hover = setTimeout(() => this.readable(), 250);
     },
+    // Within two powers of ten their halves and doubles are ticks too: one label alone is no scale.
+    decades([low, high]) {
+      if (!(low > 0) || Math.log10(high / low) > 2) return {};
+      const from = Math.floor(Math.log10(low));
+      const powers = Array.from({ length: 5 }, (_, at) => from + at);
+      const at = powers.flatMap((power) => [1, 2, 5].map((step) => Number(`${step}e${power}`))).filter((value) => value > low && value < high);
+      const { muted, font } = this.colours;
+      return { splitLine: { show: false }, axisTick: { show: true, customValues: at }, axisLabel: { color: muted, fontFamily: font, fontSize: this.size(11), formatter: short, hideOverlap: true, customValues: at } };
+    },
     readable() {
+      if (!this.lossLines) return;
       const series = this.lossLines.map((one, index) => ({ id: `line${index}`, name: one.name, type: "line", silent: true, showSymbol: false, lineStyle: { opacity: 0 }, itemStyle: { color: one.colour }, data: one.data }));
       this.charts.loss?.setOption({ series }, { replaceMerge: ["series"] });
     },

@@ -12,6 +12,7 @@ export function theme() {
     high: read("--high"),
     colours: [1, 2, 3, 4, 5, 6, 7, 8].map((number) => read(`--c${number}`)),
     font: style.fontFamily,
+    scale: parseFloat(style.fontSize) / 14,
   };
 }
 
@@ -69,6 +70,10 @@ export class Layer {
     const end = (value) => (log ? 10 ** value : value);
     const from = this.chart.convertToPixel({ gridIndex: 0 }, [x[0], end(y[0])]);
     const to = this.chart.convertToPixel({ gridIndex: 0 }, [x[1], end(y[1])]);
+    if (!from || !to) {
+      this.box = null; // hidden: it is fitted and drawn once it has a size
+      return;
+    }
     this.box = { left: from[0], bottom: from[1], right: to[0], top: to[1] };
   }
 
