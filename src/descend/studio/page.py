@@ -58,7 +58,6 @@ def add_page(studio: Studio) -> None:
             reason = error.strerror or str(error)
             tag("p", "welcome", say("studio.no-room", studio.lang, folder=studio.folder, reason=reason))
             return
-        tabs[client.id] = made
 
         async def close() -> None:
             tabs.pop(client.id, None)
@@ -69,6 +68,7 @@ def add_page(studio: Studio) -> None:
             made.study.worker.start()  # while the browser loads the page
         made.build()
         await client.connected()
+        tabs[client.id] = made  # one that never connects takes no place
         made.study.worker.start()
         made.speak()
         found = studio.shared.get(run) if run else None
