@@ -116,7 +116,7 @@ class Recipe:
             raise OptionError("option.ddof", value=self.ddof)
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
-            whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+            whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isfinite(value)
             if whole and value > LARGEST:
                 raise OptionError("option.count-large", name=name, most=LARGEST)
             if value is not None and not (whole and value >= 1 and value == int(value)):
