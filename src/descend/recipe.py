@@ -116,10 +116,10 @@ class Recipe:
             raise OptionError("option.ddof", value=self.ddof)
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
-            whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and np.isfinite(value)
-            if whole and value > LARGEST:
+            number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+            if number and LARGEST < value < float("inf"):
                 raise OptionError("option.count-large", name=name, most=LARGEST)
-            if value is not None and not (whole and value >= 1 and value == int(value)):
+            if value is not None and not (number and 1 <= value <= LARGEST and value == int(value)):
                 raise OptionError("option.count", name=name, value=value)
         if self.clip == 0:
             raise OptionError("option.clip", value=self.clip)
