@@ -27,6 +27,7 @@ GREY = "#777777"
 FINE = 200
 CONTOURS = 61
 AVERAGED = 100
+SOUGHT = 500
 
 
 def data_and_fit(axes: Axes, kept: Kept, lang: str) -> None:
@@ -64,7 +65,7 @@ def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
         _scatter(axes, x[mine], kept.truth[mine, output], kept.tested[mine], colour, kept.size)
         axes.plot(grid, _averaged(kept, column, grid, mine)[:, output], color=colour, lw=2, label=label)
     if len(groups) > 1:
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(loc=_corner(kept), frameon=False, fontsize=9)
     others = len(kept.columns.numbers) - len(target.columns) > 1 or len(categories) > (split is not None)
     told = target.columns[0] if len(target.columns) == 1 else ", ".join(target.columns)
     name_axes(
@@ -95,7 +96,7 @@ def _probabilities(axes: Axes, kept: Kept, column: str, lang: str) -> None:
             else np.full(mine.sum(), -0.04 * (index + 1))
         )
         _scatter(axes, x[mine], height, kept.tested[mine], COLOURS[index % len(COLOURS)], kept.size)
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(loc=_corner(kept), frameon=False, fontsize=9)
     name_axes(axes, say("plot.data", lang), column, "")
 
 
@@ -122,7 +123,7 @@ def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
         mine = kept.truth[:, 0] == index
         _scatter(axes, first[mine], second[mine], kept.tested[mine], colours[index], kept.size, label=level)
     if len(levels) <= 10:
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(loc=_corner(kept), frameon=False, fontsize=9)
     name_axes(axes, say("plot.regions", lang), *columns)
 
 
@@ -157,7 +158,7 @@ def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
     if history.validation_loss.size:
         held = history.validation_loss[finite]
         axes.plot(epoch, held, color=COLOURS[1], lw=2, label=say("plot.validation", lang))
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(loc="upper right", frameon=False, fontsize=9)
         shown = np.concatenate([loss, held])
     positive = shown[shown > 0]
     if positive.size and positive.max() > 10 * positive.min():
@@ -279,13 +280,18 @@ def _scatter(
     axes.scatter(x[tested], y[tested], s=size, facecolors="none", edgecolors=colour, alpha=0.9)
 
 
+def _corner(kept: Kept) -> str:
+    """Return where a legend goes: where no rows lie, or where that takes too long to find, in a corner."""
+    return "best" if kept.rows <= SOUGHT else "upper left"
+
+
 def _which(axes: Axes, kept: Kept, lang: str) -> None:
     """Say which points are fitted and which unseen, where there are both."""
     if kept.tested.any():
         axes.scatter([], [], s=30, color=GREY, label=say("plot.fitted-rows", lang))
         axes.scatter([], [], s=30, facecolors="none", edgecolors=GREY, label=say("plot.unseen-rows", lang))
     if kept.tested.any() or len(kept.model.target.columns) > 1:
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(loc=_corner(kept), frameon=False, fontsize=9)
 
 
 def _by_strength(kept: Kept) -> list[str]:

@@ -24,7 +24,8 @@ def rounded(values: Floats) -> list[Any]:
     """Return numbers to DIGITS digits of their range; None for what is not finite."""
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]
-    span = float(np.ptp(finite)) if finite.size > 1 else 0.0
+    with np.errstate(over="ignore"):  # from one end of all numbers to the other is infinitely far
+        span = float(np.ptp(finite)) if finite.size > 1 else 0.0
     span = span or float(np.abs(finite).max(initial=0.0))
     if 1e-200 < span < 1e200:
         values = np.round(values, DIGITS - int(np.floor(np.log10(span))))
