@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -280,7 +280,7 @@ def _scatter(
     axes.scatter(x[tested], y[tested], s=size, facecolors="none", edgecolors=colour, alpha=0.9)
 
 
-def _corner(kept: Kept) -> str:
+def _corner(kept: Kept) -> Literal["best", "upper left"]:
     """Return where a legend goes: where no rows lie, or where that takes too long to find, in a corner."""
     return "best" if kept.rows <= SOUGHT else "upper left"
 
