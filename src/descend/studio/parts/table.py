@@ -28,9 +28,7 @@ class TablePart(Part):
                 tag("h2", text=self.say("table"), id="table-title")
                 self.name = tag("span")
             with tag("div", "source"):
-                Drop({key: self.say(key) for key in ("choose", "hint", "sending")}, upload).on(
-                    "broken", lambda _: self.act(_nothing())
-                )
+                Drop({key: self.say(key) for key in ("choose", "hint", "sending")}, upload)
                 options = [("", self.say("example-choose"))] + [(lab.id, lab.title[study.lang]) for lab in examples()]
                 Field("select", self.say("example"), "", self.pick, options=options, hidden=True)
             self.columns = tag(
@@ -92,10 +90,6 @@ class TablePart(Part):
         if profile is not None and callable(change):
             names = [one.name for one in profile.columns]
             self.act(self.study.restate(change(self.study.formula, column, names)))
-
-
-async def _nothing() -> None:
-    """Let a broken-off upload be told by the receiver."""
 
 
 def _bars(column: ColumnProfile, label: str) -> str:

@@ -116,8 +116,6 @@ class WordsPart(Part):
                                 tag("td", text=f"{score[row][metric]:.4g}".replace("-", "−"))
 
     def _remedies(self, changes: list[Change]) -> None:
-        if not changes:
-            return
         with tag("div", "remedies"):
             for change in changes:
                 self._remedy(change)

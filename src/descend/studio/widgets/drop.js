@@ -41,7 +41,6 @@ export default {
       this.share = 0;
       request.upload.onprogress = (event) => (this.share = event.lengthComputable ? event.loaded / event.total : null);
       request.onloadend = () => (this.share = null);
-      request.onerror = () => this.$emit("broken");
       request.open("POST", this.target);
       request.setRequestHeader("X-File-Name", encodeURIComponent(file.name));
       request.send(file);
