@@ -14,8 +14,8 @@ from descend.diagnosis import Evidence, diagnose
 from descend.formula import parse
 from descend.messages import codes
 from descend.problem import Problem
+from descend.reading import read
 from descend.recipe import Recipe
-from descend.tables import read
 
 
 def evidence(formula, table, *, rows=None, **settings):

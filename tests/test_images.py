@@ -25,10 +25,10 @@ from descend.errors import DescendError, DesignError, ModelError, TableError
 from descend.formula import parse
 from descend.messages import say
 from descend.metrics import most_confused
+from descend.reading import read
 from descend.report.kept import Kept
 from descend.report.plots import draw
 from descend.report.terminal import tell_frame
-from descend.tables import read
 
 DATA = Path(__file__).parent / "data"
 

@@ -9,8 +9,8 @@ import descend
 from descend.errors import DescendError, FitError, OptionError
 from descend.formula import parse
 from descend.problem import Problem
+from descend.reading import read
 from descend.recipe import Recipe
-from descend.tables import read
 from descend.verification import split_rows
 
 

@@ -24,11 +24,11 @@ from descend.errors import DescendError, InterruptedFitError, OptionError, Table
 from descend.labs.runner import train
 from descend.objectives.gram import GramObjective
 from descend.problem import Problem
+from descend.reading import read
 from descend.recipe import Recipe
 from descend.studio.bench import Bench
 from descend.studio.profile import BARS, profile, propose
 from descend.studio.worker import Worker
-from descend.tables import read
 from descend.verification import split_rows
 
 MOST = 1_000_000

@@ -15,7 +15,7 @@ from sklearn import datasets
 
 from descend.columns import gather
 from descend.errors import OptionError, TableError
-from descend.tables import read
+from descend.reading import read
 
 KOREAN = "시간,점수\n1,10\n2,20\n"
 FRAME = pl.DataFrame({"hours": [1, 2, 3], "score": [1.5, None, 3.5], "group": ["x", None, "y"]})

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from descend.errors import DescendError, TableError
-from descend.tables import read
+from descend.reading import read
 
 many = settings(max_examples=200, deadline=None)
 

@@ -13,8 +13,8 @@ from descend.errors import OptionError
 from descend.formula import parse
 from descend.metrics import auc, class_scores, confusion, number_scores, per_class
 from descend.problem import Problem
+from descend.reading import read
 from descend.recipe import Recipe
-from descend.tables import read
 from descend.verification import left_out, split_rows
 
 

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from descend.interop import from_sklearn
     from descend.model import Model
     from descend.preview import Trajectory, forecast, trajectory
+    from descend.reading import read
     from descend.selection import Comparison, compare
-    from descend.tables import Table, read
+    from descend.tables import Table
 
 _HOME = {
     "fit": "fitting",
@@ -45,7 +46,7 @@ _HOME = {
     "load": "archive",
     "History": "history",
     "Table": "tables",
-    "read": "tables",
+    "read": "reading",
     "parse": "formula",
     "from_sklearn": "interop",
     "DescentRegressor": "estimators",

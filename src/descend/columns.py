@@ -123,12 +123,14 @@ def gather(
     missing: str = "error",
     means: Mapping[str, float] | None = None,
     required: Iterable[str] = (),
+    whole: bool = True,
 ) -> Columns:
     """Take columns from a table.
 
     wanted: each column and how it is used.
     missing: "error" raises TableError naming the first rows and the count; "drop" leaves those rows out; "mean" puts
         the column's mean (or the one in ``means``) into number columns that are not ``required``.
+    whole: the table is all there is; of a part of one, a column may be empty and every row may be dropped.
     """
     if missing not in POLICIES:
         raise OptionError("option.missing", value=missing, known=", ".join(POLICIES))
@@ -143,7 +145,7 @@ def gather(
     }
     fillable = set(means or {}) - set(required) if missing == "mean" else set()
     for name, gap in gaps.items():
-        if table.rows and gap.all() and name not in fillable:
+        if whole and table.rows and gap.all() and name not in fillable:
             raise TableError("table.all-missing", file=table.name, column=name)
     keep = np.ones(table.rows, dtype=bool)
     notes: list[Note] = []
@@ -159,7 +161,7 @@ def gather(
         else:
             _refuse(name, gap, table, "table.missing" if missing == "error" else "table.missing-no-mean")
     if not keep.all():
-        if not keep.any():
+        if whole and not keep.any():
             raise TableError("table.all-dropped", file=table.name, rows=table.rows)
         notes.append(Note("note.dropped", {"count": int((~keep).sum()), "rows": table.rows}))
         numbers = {name: values[keep] for name, values in numbers.items()}

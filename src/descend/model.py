@@ -19,8 +19,9 @@ from descend.drawings import as_fitted, ground
 from descend.equation import equation_lines, network_line
 from descend.errors import ModelError
 from descend.messages import Note, language
+from descend.reading import read
 from descend.solvers.fast_forward import whole_epoch
-from descend.tables import Table, read
+from descend.tables import Table
 from descend.target import Family, Target, target_uses
 from descend.verification import Verification, judge
 

@@ -16,8 +16,8 @@ from descend.formula import parse
 from descend.losses import Loss, make_loss
 from descend.messages import Note
 from descend.objectives.rows import RowsObjective
+from descend.reading import read
 from descend.solving import descent_of, quadratic_of, require_finite, solve
-from descend.tables import read
 from descend.target import Target, choose_family, learn_target, target_uses
 from descend.terms import Formula, Hypothesis
 from descend.verification import Split, Verification, baseline, judge, left_out, split_rows

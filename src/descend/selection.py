@@ -11,8 +11,8 @@ from descend.columns import gather, uses
 from descend.errors import DesignError, FitError, OptionError
 from descend.formula import parse
 from descend.problem import Problem
+from descend.reading import read
 from descend.recipe import Recipe
-from descend.tables import read
 from descend.target import choose_family, target_uses
 from descend.verification import FEW_ROWS, HOLDOUT_FROM, row_losses, split_rows
 

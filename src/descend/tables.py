@@ -1,28 +1,20 @@
 """Tables: files, frames and queries read as columns that are numbers, categories, images or neither.
 
-``read`` takes a path or an object in memory and returns a ``Table``. A file is recognised by its content and its
-name; columns of text files are parsed only when they are used, and a cell that does not parse is named with its line.
+Columns of text files are parsed only when they are used, and a cell that does not parse is named with its line.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 import polars as pl
 
-from descend.delimited import Delimited, read_delimited
-from descend.errors import OptionError, TableError
-from descend.frames import from_memory
-from descend.pictures import read_folder
-from descend.sources import open_file, read_binary
+from descend.delimited import Delimited
+from descend.errors import TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from descend.messages import Note
@@ -32,7 +24,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "text", "boolean", "image", "other"]
 MISSING = ("", "NA", "N/A", "NaN", "null", "None", "-", ".", "?")
-_THOUSANDS = {
+THOUSANDS = {
     ".": (r"[,\x{a0}\x{202f} ]", r"^[+-]?\d{1,3}([,\x{a0}\x{202f} ]\d{3})+(\.\d*)?([eE][+-]?\d+)?$"),
     ",": (r"[.\x{a0}\x{202f} ]", r"^[+-]?\d{1,3}([.\x{a0}\x{202f} ]\d{3})+(,\d*)?([eE][+-]?\d+)?$"),
 }
@@ -44,7 +36,8 @@ class Table:
 
     ``frame`` holds the cells as they came (all text where ``source`` is a delimited file); ``numbers`` and
     ``labels`` give a column as float64 or as category labels, ``images`` as pixels. ``pictures`` says that its images
-    were read from PNG or JPEG files, and so may be drawn in any way.
+    were read from PNG or JPEG files, and so may be drawn in any way. Where it is a part of a larger table, ``first`` is
+    the number of its first row there and ``kinds`` what the larger one's columns hold.
     """
 
     frame: pl.DataFrame
@@ -54,8 +47,9 @@ class Table:
     source: Delimited | None = None
     notes: list[Note] = field(default_factory=list)
     pictures: bool = False
+    first: int = 0
+    kinds: dict[str, Kind] = field(default_factory=dict)
     _numbers: dict[str, tuple[Floats, NDArray[np.bool_]]] = field(default_factory=dict, repr=False)
-    _kinds: dict[str, Kind] = field(default_factory=dict, repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -69,13 +63,13 @@ class Table:
 
     def line(self, row: int) -> int:
         """Return where a person finds row ``row`` (from 0): the file's line, else the row's number from 1."""
-        return (self.source and self.source.line_of(row)) or row + 1
+        return (self.source and self.source.line_of(row)) or self.first + row + 1
 
     def kind(self, column: str) -> Kind:
         """Tell what a column holds; one in which most cells are numbers counts as numbers, with bad cells in it."""
-        if column not in self._kinds:
-            self._kinds[column] = self._found_kind(column)
-        return self._kinds[column]
+        if column not in self.kinds:
+            self.kinds[column] = self._found_kind(column)
+        return self.kinds[column]
 
     def _found_kind(self, column: str) -> Kind:
         series = self.frame[column]
@@ -200,7 +194,7 @@ def parse_numbers(text: pl.Series, decimal: str = ".") -> tuple[Floats, NDArray[
         if not (given & values.is_null()).any():
             return values.fill_null(np.nan).to_numpy().astype(np.float64), np.zeros(text.len(), dtype=bool)
     text = text.str.replace("−", "-", literal=True)
-    separator, pattern = _THOUSANDS[decimal]
+    separator, pattern = THOUSANDS[decimal]
     grouped = text.str.contains(pattern)
     if grouped.any():
         ungrouped = text.str.replace_all(separator, "")
@@ -228,46 +222,6 @@ def is_image(dtype: pl.DataType) -> bool:
 def number_label(value: float) -> str:
     """Return a number as a category's label: 2007 for 2007.0."""
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
-
-
-def read(
-    source: Any,
-    *,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    header: bool | None = None,
-    decimal: str = ".",
-    missing: Sequence[str] = MISSING,
-    names: Sequence[str] | None = None,
-) -> Table:
-    """Read a table from a path or from an object in memory.
-
-    source: a path to delimited text (its encoding, delimiter, quotes and header are found out where not given),
-        Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), any of
-        the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as ``images.gz::labels.gz``), a
-        PNG or JPEG, or a folder of these, whose subfolders are their labels; or a pandas, polars or pyarrow frame, a
-        mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
-        Bunch, a structured array, or a two-dimensional array with ``names``.
-    decimal: the decimal mark of text files, "." or ",".
-    missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does.
-
-    Raises TableError for what cannot be read and OptionError for an option that makes no sense.
-    """
-    if decimal not in _THOUSANDS:
-        raise OptionError("option.decimal", value=decimal)
-    if isinstance(source, Table):
-        return source
-    if not isinstance(source, (str, os.PathLike)):
-        return Table(from_memory(source, names), "table", tuple(missing))
-    if os.path.isdir(source):
-        return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
-    file = open_file(str(source))
-    if file.kind == "text":
-        frame, delimited = read_delimited(
-            file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal
-        )
-        return Table(frame, file.name, tuple(missing), decimal, delimited, delimited.notes)
-    return Table(read_binary(file), file.name, tuple(missing), pictures=file.kind == "picture")
 
 
 def typed_row(cells: dict[str, str], decimal: str = ".") -> Table:

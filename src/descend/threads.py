@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from threading import local
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
 
     Sums = tuple[NDArray[np.floating[Any]], ...]
 
+Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 BLOCK_BYTES = 4_000_000
 TALL = 2000
+_here = local()
 QUIET: Any = {"over": "ignore", "invalid": "ignore"}
 
 
@@ -52,16 +55,36 @@ def summed(part: Callable[[slice], Sums], rows: int, size: int) -> Sums:
 def in_order(task: Callable[[slice], Result], rows: int, size: int) -> Iterator[Result]:
     """Yield what ``task`` gives for consecutive slices of ``size`` rows, worked on by all cores, in their order."""
     slices = [slice(first, min(first + size, rows)) for first in range(0, max(rows, 1), size)]
-
-    def quietly(block: slice) -> Result:
-        with np.errstate(**QUIET):  # what overflows is looked at by who asked; and every thread has its own setting
-            return task(block)
-
-    if len(slices) < 2:
-        yield from map(quietly, slices)
+    if len(slices) < 2 or getattr(
+        _here, "working", False
+    ):  # a thread that waited for others of its pool might for ever
+        yield from map(quietly(task), slices)
         return
     with one_blas_thread():
-        yield from _pool().map(quietly, slices)
+        yield from pool()[0].map(quietly(task), slices)
+
+
+def quietly(task: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
+    """Return a task that keeps quiet where numbers overflow: who asked looks at them; every thread has its setting."""
+
+    def run(argument: Argument) -> Result:
+        with np.errstate(**QUIET):
+            return task(argument)
+
+    return run
+
+
+def at_work(task: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
+    """Return a task for one of the pool's threads, in which what would be cut into blocks for all is done by itself."""
+
+    def run(argument: Argument) -> Result:
+        _here.working = True
+        try:
+            return task(argument)
+        finally:
+            _here.working = False
+
+    return quietly(run)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
@@ -71,11 +94,12 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def pool() -> tuple[ThreadPoolExecutor, int]:
+    """Return the threads, and how many they are."""
     from concurrent.futures import ThreadPoolExecutor
 
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return ThreadPoolExecutor(len(available), thread_name_prefix="descend")
+    return ThreadPoolExecutor(len(available), thread_name_prefix="descend"), len(available)
 
 
 @cache

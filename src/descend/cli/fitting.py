@@ -182,7 +182,8 @@ def read_table(
     na: list[str] | None,
 ) -> Any:
     """Read a table with the options of the command line; ``--na`` adds to the usual markers."""
-    from descend.tables import MISSING, read
+    from descend.reading import read
+    from descend.tables import MISSING
 
     missing = (*MISSING, *(na or []))
     return read(file, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing)

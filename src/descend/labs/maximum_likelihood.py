@@ -12,8 +12,8 @@ from descend.labs.outcome import Check, Section
 from descend.losses import sigmoid
 from descend.messages import Note
 from descend.problem import Problem
+from descend.reading import read
 from descend.recipe import Recipe
-from descend.tables import read
 
 if TYPE_CHECKING:
     import polars as pl

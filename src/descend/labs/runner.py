@@ -17,8 +17,8 @@ from descend.labs import Lab, Lesson, example
 from descend.labs.outcome import Check, Outcome
 from descend.metrics import class_scores
 from descend.problem import Problem, Trained
+from descend.reading import read
 from descend.recipe import Recipe
-from descend.tables import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,8 +19,8 @@ from descend.labs.outcome import Check, Section
 from descend.messages import Note
 from descend.networks.network import require_torch
 from descend.problem import Problem
+from descend.reading import read
 from descend.recipe import Recipe
-from descend.tables import read
 from descend.verification import split_rows
 
 if TYPE_CHECKING:

@@ -20,11 +20,12 @@ from descend.losses import SquaredError
 from descend.model import keep_sample
 from descend.objectives.squeezed import squeeze
 from descend.problem import Problem
+from descend.reading import read
 from descend.recipe import Recipe
 from descend.solving import quadratic_of
 from descend.sources import file_kind
 from descend.studio.profile import profile, propose
-from descend.tables import Table, read
+from descend.tables import Table
 from descend.verification import split_rows
 
 if TYPE_CHECKING:

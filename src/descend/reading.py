@@ -1,0 +1,60 @@
+"""Reading: what a person names, a path or an object in memory, opened as a table.
+
+A file is recognised by its content and its name.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from descend.delimited import read_delimited
+from descend.errors import OptionError
+from descend.frames import from_memory
+from descend.pictures import read_folder
+from descend.sources import open_file, read_binary
+from descend.tables import MISSING, THOUSANDS, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def read(
+    source: Any,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    decimal: str = ".",
+    missing: Sequence[str] = MISSING,
+    names: Sequence[str] | None = None,
+) -> Table:
+    """Read a table from a path or from an object in memory.
+
+    source: a path to delimited text (its encoding, delimiter, quotes and header are found out where not given),
+        Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), any of
+        the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as ``images.gz::labels.gz``), a
+        PNG or JPEG, or a folder of these, whose subfolders are their labels; or a pandas, polars or pyarrow frame, a
+        mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
+        Bunch, a structured array, or a two-dimensional array with ``names``.
+    decimal: the decimal mark of text files, "." or ",".
+    missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does.
+
+    Raises TableError for what cannot be read and OptionError for an option that makes no sense.
+    """
+    if decimal not in THOUSANDS:
+        raise OptionError("option.decimal", value=decimal)
+    if isinstance(source, Table):
+        return source
+    if not isinstance(source, (str, os.PathLike)):
+        return Table(from_memory(source, names), "table", tuple(missing))
+    if os.path.isdir(source):
+        return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
+    file = open_file(str(source))
+    if file.kind == "text":
+        frame, delimited = read_delimited(
+            file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal
+        )
+        return Table(frame, file.name, tuple(missing), decimal, delimited, delimited.notes)
+    return Table(read_binary(file), file.name, tuple(missing), pictures=file.kind == "picture")
