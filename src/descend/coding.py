@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +83,46 @@ class PolyCode:
             before, now = now, (u - shifts[-1]) * now - ratio * before
             norms.append(float(now @ now))
         return cls(factor.expression, factor.degree, str(factor), centre, half_range, tuple(shifts), tuple(norms))
+
+    @classmethod
+    def legendre(cls, factor: Poly, low: float, high: float) -> PolyCode:
+        """Return the polynomials that are orthogonal over the whole range, from which ``on_rows`` goes on.
+
+        Raises DesignError where there is no range.
+        """
+        if factor.raw:
+            return cls(factor.expression, factor.degree, str(factor))
+        if not high > low:
+            raise DesignError("design.poly-degree", term=str(factor), distinct=1, most=0)
+        norms = [1.0]
+        for k in range(1, factor.degree + 1):
+            norms.append(norms[-1] * k * k / (4.0 * k * k - 1))
+        centre, half_range = (low + high) / 2, (high - low) / 2
+        shifts = (0.0,) * factor.degree
+        return cls(factor.expression, factor.degree, str(factor), centre, half_range, shifts, tuple(norms))
+
+    def on_rows(self, products: Floats) -> PolyCode:
+        """Return the polynomials that are orthogonal on rows, of these and the products of their columns there.
+
+        products: sums over the rows of each pair of 1 and the columns. With the rows known by these alone, by the
+        modified Chebyshev algorithm (Gautschi 1982). Raises DesignError when the rows have too few distinct values.
+        """
+        lengths = np.sqrt(self.norms)
+        products = products * np.outer(lengths, lengths)
+        times = np.eye(self.degree + 1, k=-1)  # a polynomial's coefficients in the basis, times u
+        for k in range(1, self.degree + 1):
+            times[k - 1, k] = self.norms[k] / self.norms[k - 1]
+        before, now = np.zeros(self.degree + 1), np.eye(self.degree + 1)[0]
+        shifts, norms = [], [float(now @ products @ now)]
+        for k in range(self.degree):
+            raised = times @ now
+            shifts.append(float(raised @ products @ now) / norms[-1])
+            ratio = norms[-1] / norms[-2] if k else 0.0
+            before, now = now, raised - shifts[-1] * now - ratio * before
+            norms.append(float(now @ products @ now))
+            if not norms[-1] > 1e-13 * self.norms[k + 1] * norms[0]:
+                raise DesignError("design.poly-degree", term=self.text, distinct=k + 1, most=k)
+        return replace(self, shifts=tuple(shifts), norms=tuple(norms))
 
     def columns(self, data: Columns) -> Floats:
         """Return the powers for every row, rows x degree."""

@@ -50,7 +50,7 @@ class Block:
         return names
 
     def columns(self, data: Columns) -> Floats:
-        """Return rows x columns of the term."""
+        """Return rows x columns of the term; raises DesignError where it is not defined."""
         made = self.codes[0].columns(data)
         for code in self.codes[1:]:
             right = code.columns(data)
@@ -112,7 +112,7 @@ class Design:
         def poly(factor: Poly) -> PolyCode:
             return PolyCode.learn(factor, data if rows is None else data.take(rows))
 
-        blocks = _blocks(hypothesis, uses, levels, images, poly)
+        blocks = blocks_of(hypothesis, uses, levels, images, poly)
         for name in levels:
             _check_levels(name, levels[name], data)
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
@@ -164,7 +164,7 @@ class Design:
             centre, half_range = float(kept["centre"]), float(kept["half_range"])
             return PolyCode(factor.expression, factor.degree, str(factor), centre, half_range, shifts, norms)
 
-        return cls(hypothesis, uses, levels, _blocks(hypothesis, uses, levels, images, poly), *moments)
+        return cls(hypothesis, uses, levels, blocks_of(hypothesis, uses, levels, images, poly), *moments)
 
     @property
     def names(self) -> list[str]:
@@ -241,7 +241,7 @@ class Design:
         return raw
 
 
-def _blocks(
+def blocks_of(
     hypothesis: Hypothesis,
     uses: Mapping[str, Use],
     levels: Mapping[str, tuple[str, ...]],

@@ -21,23 +21,32 @@ BITS = 31
 KEYS = 1 << BITS
 HIGH, SEED = 0x05EBCA6B, 0x1E3779B1  # by which what is above 31 bits, and the seed, are spread over them
 ROUNDS = ((15, 0x2C1B3C6D), (12, 0x297A2D39), (15, 0x3C6EF373))
+LAST = 15
+MASK = np.uint32(KEYS - 1)
+CACHED = 16_384  # keys made at a time
 TESTED = 1_000_000  # rows that a test needs at most: a ten-thousandth of an accuracy shows
 LOOKED_AT = 20_000  # rows that a diagnosis looks at
 
 
 def row_keys(first: int, count: int, seed: int) -> Keys:
     """Return the keys of ``count`` rows from the number ``first`` on, each below KEYS."""
-    low = np.arange(first & (KEYS - 1), (first & (KEYS - 1)) + count, dtype=np.uint64)
-    keys = low.astype(np.uint32)
-    keys += ((low >> np.uint64(BITS)).astype(np.uint32) + np.uint32(first >> BITS & 0xFFFFFFFF)) * np.uint32(HIGH)
-    keys += np.uint32((seed + 1) * SEED & 0xFFFFFFFF)
-    mask = np.uint32(KEYS - 1)
-    keys &= mask
-    for shift, factor in ROUNDS:
-        keys ^= keys >> np.uint32(shift)
-        keys *= np.uint32(factor)
-        keys &= mask
-    keys ^= keys >> np.uint32(15)
+    keys = np.empty(count, dtype=np.uint32)
+    for start in range(0, count, CACHED):
+        numbers = np.arange(first + start, first + min(start + CACHED, count), dtype=np.uint64)
+        made = numbers.astype(np.uint32)
+        high = first + count - 1 >> BITS
+        if high:
+            made += (numbers >> np.uint64(BITS)).astype(np.uint32) * np.uint32(HIGH)
+        made += np.uint32((seed + 1) * SEED & 0xFFFFFFFF)
+        made &= MASK
+        shifted = np.empty_like(made)
+        for shift, factor in ROUNDS:
+            np.right_shift(made, np.uint32(shift), out=shifted)
+            made ^= shifted
+            made *= np.uint32(factor)
+            made &= MASK
+        np.right_shift(made, np.uint32(LAST), out=shifted)
+        np.bitwise_xor(made, shifted, out=keys[start : start + CACHED])
     return keys
 
 
@@ -72,6 +81,10 @@ class Draw:
     def keys(self, first: int, count: int) -> Keys:
         """Return the keys of ``count`` rows from the number ``first`` on."""
         return row_keys(first, count, self.seed)
+
+    def kept(self, keys: Keys) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which rows of some keys are tested, and which are looked at."""
+        return keys < self.tested, keys >= self.shown
 
     def held_rows(self, rows: int) -> NDArray[np.bool_]:
         """Return which of a whole table's rows are not fitted."""

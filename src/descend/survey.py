@@ -1,0 +1,271 @@
+"""The survey: one reading of a scan that finds all that a design, a least squares and a test need to know of the rows.
+
+Every part gives its own survey, with all the columns that its rows' levels ask for; where two are put together, the
+columns that one of them lacks were 0 in all its rows. So it does not matter who read which rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from descend.coding import LevelCode, NumberCode, level_list
+from descend.columns import Columns, gather
+from descend.design import INTERCEPT, blocks_of
+from descend.errors import FitError
+from descend.extended import add, pair
+from descend.threads import block_rows
+from descend.transforms import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from descend.coding import Code, ImageCode, PolyCode
+    from descend.columns import Use
+    from descend.design import Block
+    from descend.extended import Pair
+    from descend.holdout import Draw
+    from descend.scans import Part
+    from descend.tables import Table
+    from descend.target import Target
+    from descend.terms import Expression, Hypothesis, Poly
+
+    Floats = NDArray[np.floating[Any]]
+    Keys = NDArray[np.uint32]
+
+LAYERS = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a survey is to find; it goes to whoever reads a part.
+
+    ``uses`` and ``target_uses`` say how the columns are read; ``target`` is that of a linear hypothesis, None for
+    classes. A column's numbers are summed less its shift, so that an offset costs no digits. ``fills`` are what missing
+    cells become under ``missing`` "mean"; ``polys`` and ``images`` how those terms are coded.
+    """
+
+    hypothesis: Hypothesis
+    uses: dict[str, Use]
+    target_uses: dict[str, Use]
+    target: Target | None
+    draw: Draw
+    missing: str = "error"
+    fills: dict[str, float] = field(default_factory=dict)
+    shifts: dict[str, float] = field(default_factory=dict)
+    layered: bool = False
+    polys: dict[str, PolyCode] = field(default_factory=dict)
+    images: dict[str, ImageCode] = field(default_factory=dict)
+
+    @property
+    def wanted(self) -> dict[str, Use]:
+        """How each column that is read is used."""
+        return {**self.uses, **self.target_uses}
+
+    def poly(self, factor: Poly) -> PolyCode:
+        """Return how a ``poly`` term is coded."""
+        return self.polys[str(factor)]
+
+    def blocks(self, levels: Mapping[str, tuple[str, ...]]) -> tuple[Block, ...]:
+        """Return the terms' blocks with a column for every level."""
+        made = blocks_of(self.hypothesis, self.uses, levels, self.images, self.poly)
+        return tuple(replace(block, codes=tuple(map(_full, block.codes))) for block in made)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that were kept as they are, and their numbers in the whole table."""
+
+    numbers: NDArray[np.int64]
+    frame: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What the rows of one or more parts say.
+
+    ``products`` are the sums over the ``fitted`` rows of each pair of ``names``: the constant, all columns of all terms
+    and the targets, each less its shift. ``levels`` has each category's levels, with how many fitted rows have them;
+    ``filled`` and ``dropped`` count missing cells and the rows left out for them. ``tested`` and ``shown`` are rows
+    kept for the test and for a diagnosis; ``layers`` counts the fitted rows by their keys' last bits.
+    """
+
+    names: tuple[str, ...]
+    products: Pair
+    rows: int
+    fitted: int
+    levels: dict[str, dict[str, int]]
+    filled: dict[str, int]
+    dropped: int
+    tested: list[Rows]
+    shown: list[Rows]
+    layers: NDArray[np.int64]
+
+    def __add__(self, other: Survey) -> Survey:
+        """Put two together; the other's rows come after this one's."""
+        products = self.products, other.products
+        names = self.names
+        if self.names != other.names:
+            names = tuple(dict.fromkeys((*self.names, *other.names)))
+            products = _spread(self, names), _spread(other, names)
+        levels = {name: dict(counts) for name, counts in self.levels.items()}
+        for name, counts in other.levels.items():
+            mine = levels.setdefault(name, {})
+            for level, count in counts.items():
+                mine[level] = mine.get(level, 0) + count
+        filled = {
+            name: self.filled.get(name, 0) + other.filled.get(name, 0) for name in {**self.filled, **other.filled}
+        }
+        return Survey(
+            names,
+            add(*products),
+            self.rows + other.rows,
+            self.fitted + other.fitted,
+            levels,
+            filled,
+            self.dropped + other.dropped,
+            self.tested + other.tested,
+            self.shown + other.shown,
+            self.layers + other.layers,
+        )
+
+    def sums(self, names: list[str]) -> Floats:
+        """Return the products of some of the names in some order."""
+        places = [self.names.index(name) for name in names]
+        return (self.products[0] + self.products[1])[np.ix_(places, places)]
+
+
+def target_label(index: int) -> str:
+    """Return what a target is called among a survey's names, where a column may be called the same."""
+    return f"(target {index + 1})"
+
+
+def survey_part(plan: Plan, part: Part) -> Survey:
+    """Read a part and survey it; raises TableError or DesignError for what is wrong with a row."""
+    table = part.table()
+    data = _plain(plan, table)
+    made = None if data is None else _surveyed(plan, part, table, data)
+    if made is not None:
+        return made
+    # something is missing, or not finite
+    data = gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
+    made = _surveyed(plan, part, table, data)
+    if made is None:
+        for block in plan.blocks(_levels(plan.uses, data)):
+            block.columns(data)
+        if plan.target is not None:
+            plan.target.encode(data)
+        raise FitError("fit.squares-not-finite")
+    return made
+
+
+def _plain(plan: Plan, table: Table) -> Columns | None:
+    """Return the columns as they are, uncopied, where no cell is missing; NaN is left to be found in the sums."""
+    numbers, labels, images = {}, {}, {}
+    for name, use in plan.wanted.items():
+        if table.frame[name].null_count() and use != "image":
+            return None
+        if use == "number":
+            series = table.frame[name]
+            plain = series.dtype.is_numeric()
+            numbers[name] = series.cast(pl.Float64).to_numpy() if plain else table.numbers(name)
+        elif use == "category":
+            labels[name] = table.labels(name)
+            if labels[name].null_count():
+                return None
+        else:
+            images[name] = table.images(name)
+    return Columns(numbers, labels, _counting(table.rows), table, {}, images=images)
+
+
+@cache
+def _counting(rows: int) -> NDArray[np.int64]:
+    """Return 0, 1, 2 ...: nearly all parts have as many rows."""
+    return np.arange(rows)
+
+
+def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | None:
+    """Return the survey of a part's rows, None where a sum is not finite."""
+    keys = plan.draw.keys(part.first, part.rows)
+    mine = keys if len(data) == part.rows else keys[data.rows]
+    held = mine < plan.draw.held
+    levels = {name: _counted(data.labels[name], held) for name, use in plan.wanted.items() if use == "category"}
+    blocks = plan.blocks(_levels(plan.uses, data))
+    expressions = plan.target.expressions if plan.target is not None else ()
+    names = [INTERCEPT, *(name for block in blocks for name in block.names)]
+    names += [target_label(index) for index in range(len(expressions))]
+    shifts = np.array([plan.shifts.get(name, 0.0) for name in names])
+    size = block_rows(len(names))
+    room = np.empty((len(names), min(size, max(len(data), 1))))
+    products = pair(np.zeros((len(names), len(names))))
+    for start in range(0, len(data), size):
+        rows = slice(start, min(start + size, len(data)))
+        X = room[:, : rows.stop - rows.start]
+        _lay(X, blocks, expressions, data.part(rows), shifts)
+        X[:, np.flatnonzero(held[rows])] = 0.0
+        products = add(products, pair(X @ X.T))
+    if not np.isfinite(products[0]).all():
+        return None
+    filled = {str(note.values["column"]): int(note.values["count"]) for note in data.notes if "column" in note.values}
+    tested, shown = (_kept(plan, part, table, data, chosen) for chosen in plan.draw.kept(mine))
+    layers = np.bincount(mine[~held] % LAYERS, minlength=LAYERS) if plan.layered else np.zeros(LAYERS, dtype=np.int64)
+    fitted = int(held.size - held.sum())
+    dropped = part.rows - len(data)
+    return Survey(
+        tuple(names), products, len(data), fitted, levels, filled, dropped, tested, shown, layers
+    )  # fmt: skip
+
+
+def _lay(
+    X: Floats, blocks: tuple[Block, ...], expressions: tuple[Expression, ...], data: Columns, shifts: Floats
+) -> None:
+    """Write the constant, the columns and the targets of some rows into X (names x rows), each less its shift."""
+    X[0] = 1.0
+    place = 1
+    for block in blocks:
+        if len(block.codes) == 1 and isinstance(block.codes[0], NumberCode):
+            np.subtract(evaluate(block.codes[0].expression, data.numbers), shifts[place], out=X[place])
+            place += 1
+            continue
+        columns = block.columns(data).T
+        np.subtract(columns, shifts[place : place + len(columns), None], out=X[place : place + len(columns)])
+        place += len(columns)
+    for expression in expressions:
+        np.subtract(evaluate(expression, data.numbers), shifts[place], out=X[place])
+        place += 1
+
+
+def _kept(plan: Plan, part: Part, table: Table, data: Columns, chosen: NDArray[np.bool_]) -> list[Rows]:
+    """Return the chosen ones of the rows as they are in the table."""
+    places = data.rows[chosen]
+    return [Rows(part.first + places, table.frame.select(list(plan.wanted))[places])] if places.size else []
+
+
+def _levels(uses: Mapping[str, Use], data: Columns) -> dict[str, tuple[str, ...]]:
+    return {name: level_list(name, data) for name, use in uses.items() if use == "category"}
+
+
+def _counted(labels: pl.Series, held: NDArray[np.bool_]) -> dict[str, int]:
+    """Return how many fitted rows have each level; 0 for one that only rows that are held back have."""
+    every = dict.fromkeys(labels.unique().to_list(), 0)
+    counts = labels.filter(~held).value_counts()
+    return every | dict(counts.iter_rows())
+
+
+def _full(code: Code) -> Code:
+    return replace(code, full=True) if isinstance(code, LevelCode) else code
+
+
+def _spread(survey: Survey, names: tuple[str, ...]) -> Pair:
+    """Return a survey's products among more names, of which the new ones were 0 in every row."""
+    places = np.ix_(*[[names.index(name) for name in survey.names]] * 2)
+    made = np.zeros((len(names), len(names))), np.zeros((len(names), len(names)))
+    for whole, known in zip(made, survey.products, strict=True):
+        whole[places] = known
+    return made
