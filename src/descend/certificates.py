@@ -19,7 +19,7 @@ from descend.losses import BinaryCrossEntropy, CrossEntropy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives.rows import RowsObjective
+    from descend.objectives import OverRows
 
     Floats = NDArray[np.floating[Any]]
 
@@ -37,13 +37,18 @@ class Certificate:
     slope: float
 
 
-def certify(objective: RowsObjective, weights: Floats, gap: float | None, hessian: Floats | None) -> Certificate:
+def certify(
+    objective: OverRows, weights: Floats, gap: float | None, hessian: Floats | None, slope: float | None = None
+) -> Certificate:
     """Return the certificate of ``weights`` (flat); ``gap`` is the exact one where it is known, ``hessian`` that at
-    the weights where it could be had.
+    the weights where it could be had. With a gap and the gradient's norm (``slope``) the rows are not read.
     """
+    exact = gap is not None and np.isfinite(gap)
+    if gap is not None and exact and slope is not None:
+        return Certificate("exact", max(gap, 0.0), slope)
     gradient = objective.gradient(weights)
     slope = float(np.linalg.norm(gradient))
-    if gap is not None and np.isfinite(gap):
+    if gap is not None and exact:
         return Certificate("exact", max(gap, 0.0), slope)
     if hessian is None or not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)):
         return Certificate("none", None, slope)
@@ -61,12 +66,12 @@ def certify(objective: RowsObjective, weights: Floats, gap: float | None, hessia
     return Certificate("bound", float(np.exp(longest * reach) * decrement**2 / 2), slope)
 
 
-def _shifts(objective: RowsObjective) -> int:
+def _shifts(objective: OverRows) -> int:
     """Return how many directions change no probability and no penalty: a column's weights of all classes alike."""
-    return int((objective.penalised == 0).sum()) if objective.l2 else objective.X.shape[1]
+    return int((objective.penalised == 0).sum()) if objective.l2 else objective.shape[0]
 
 
-def _longest(objective: RowsObjective, root: Floats) -> float:
+def _longest(objective: OverRows, root: Floats) -> float:
     """Return R: the length of the longest row in the norm of H^-1; of two classes, the sum of theirs is enough."""
     columns, outputs = objective.shape
     blocks = root.reshape(columns, outputs, -1)

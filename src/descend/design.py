@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,24 +115,39 @@ class Design:
         blocks = blocks_of(hypothesis, uses, levels, images, poly)
         for name in levels:
             _check_levels(name, levels[name], data)
+        plain = cls.unscaled(hypothesis, uses, levels, blocks)
+        if count == 0:
+            return plain
+        found = moments(lambda part: plain._columns(data.part(part, rows)), count, plain.means.size)
+        return plain.scaled(count, *found, standardize=standardize, ddof=ddof)
+
+    @classmethod
+    def unscaled(
+        cls, hypothesis: Hypothesis, uses: dict[str, Use], levels: dict[str, tuple[str, ...]], blocks: tuple[Block, ...]
+    ) -> Design:
+        """Return the design of blocks, with its columns as they are; raises DesignError for two of a name."""
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
         nothing, one = np.zeros(width), np.ones(width)
         plain = cls(hypothesis, uses, levels, blocks, nothing, one, one, nothing)
         for name, times in Counter(plain.names).items():
             if times > 1:
                 raise DesignError("design.same-name", column=name)
-        if count == 0:
-            return plain
-        means, sizes, spreads = moments(lambda part: plain._columns(data.part(part, rows)), count, width)
+        return plain
+
+    def scaled(
+        self, count: int, means: Floats, sizes: Floats, spreads: Floats, *, standardize: bool, ddof: int
+    ) -> Design:
+        """Return the design with its columns scaled by what was found of ``count`` rows."""
+        scales = np.ones_like(means)
         if not standardize:
-            means, scales = nothing, one
-        elif not hypothesis.intercept:
-            means, scales = nothing, np.where(sizes > 0, sizes, 1.0)
+            means = np.zeros_like(means)
+        elif not self.hypothesis.intercept:
+            means, scales = np.zeros_like(means), np.where(sizes > 0, sizes, 1.0)
         else:
             scales = np.where(spreads > 0, spreads * np.sqrt(count / max(count - ddof, 1)), 1.0)
             means[0], scales[0] = 0.0, 1.0
-        means, scales = np.where(plain.pixels, 0.0, means), np.where(plain.pixels, 1.0, scales)
-        return cls(hypothesis, uses, levels, blocks, means, scales, sizes, spreads)
+        means, scales = np.where(self.pixels, 0.0, means), np.where(self.pixels, 1.0, scales)
+        return replace(self, means=means, scales=scales, sizes=sizes, spreads=spreads)
 
     def describe(self) -> dict[str, Any]:
         """Return what is needed to build the design again, besides its means and scales, as JSON can hold it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from descend.columns import Columns
     from descend.exact import Exact
+    from descend.objectives.module import ModuleObjective
+    from descend.objectives.rows import RowsObjective
     from descend.problem import Problem, Trained
     from descend.recipe import Recipe
 
@@ -47,7 +49,7 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
         trained.design,
         problem.target,
         trained.data,
-        trained.over,
+        cast("RowsObjective | ModuleObjective", trained.shown or trained.over),
         trained.weights,
         trained.history,
         recipe,
@@ -61,7 +63,9 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
         certificate = Certificate("none", None, trained.history.final_gradient_norm)
         return Examination(None, certificate, Note("inference.network", {}), diagnose(evidence))
     hessian = _hessian(trained)
-    certificate = certify(trained.objective, trained.weights.ravel(), trained.history.gap, hessian)
+    history = trained.history
+    weights = trained.weights.ravel()
+    certificate = certify(trained.objective, weights, history.gap, hessian, history.final_gradient_norm)
     if trained.history.stop == "solved":
         certificate = Certificate("exact", 0.0, certificate.slope)
     exact = _exact(trained, trained.data)
@@ -95,11 +99,11 @@ def _hessian(trained: Trained) -> Floats | None:
 
 
 def _exact(trained: Trained, data: Columns) -> Exact | None:
-    objective, quadratic = trained.objective, trained.quadratic
-    if quadratic is None or quadratic.flat.size or objective.l2 or objective.X.dtype != np.float64:
+    objective, quadratic = trained.whole, trained.quadratic
+    if objective is None or quadratic is None or quadratic.flat.size or objective.l2 or objective.dtype != np.float64:
         return None
     if trained.history.stop not in ("optimum", "solved") or not isinstance(objective.loss, SquaredError):
         return None
-    if not worth_it(objective.X.size, float(np.sqrt(condition_of(quadratic.curvatures)))):
+    if not worth_it(objective.cells, float(np.sqrt(condition_of(quadratic.curvatures)))):
         return None
     return exactly(trained.design, data, objective.X, objective.Y, trained.weights)

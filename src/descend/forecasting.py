@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from descend.objectives.rows import RowsObjective
+    from descend.objectives import OverRows
     from descend.recipe import Recipe
 
     Floats = NDArray[np.floating[Any]]
 
 
 def foretell(
-    objective: RowsObjective, start: Floats, recipe: Recipe, quadratic: GramObjective | None, names: list[str]
+    objective: OverRows, start: Floats, recipe: Recipe, quadratic: GramObjective | None, names: list[str]
 ) -> Forecast:
     """Return the forecast of a recipe's run from ``start`` (flat); ``quadratic`` where it has been made already."""
     reason, size, asked = _reason(recipe), recipe.batch_size, recipe.iterates
@@ -46,7 +46,7 @@ def foretell(
 
 
 def _bounded(
-    objective: RowsObjective, start: Floats, recipe: Recipe, reason: str | None, batch_sure: float | None
+    objective: OverRows, start: Floats, recipe: Recipe, reason: str | None, batch_sure: float | None
 ) -> Forecast:
     """Return the forecast for a loss that is not quadratic: a bound for plain steps over all rows, or none."""
     made = Forecast(batch_size=recipe.batch_size, batch_sure=batch_sure, reason=reason, asked=recipe.iterates)

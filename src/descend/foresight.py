@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.objectives import OverRows
     from descend.objectives.gram import GramObjective
-    from descend.objectives.rows import RowsObjective
 
     Floats = NDArray[np.floating[Any]]
 
@@ -237,7 +237,7 @@ def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int
     )
 
 
-def bound_of(objective: RowsObjective, start: Floats, lr: float | None, epochs: int) -> Bound | None:
+def bound_of(objective: OverRows, start: Floats, lr: float | None, epochs: int) -> Bound | None:
     """Return what is known of a smooth convex loss, None where its curvature has no limit.
 
     While lr <= 2 / L the gradient never grows, and convexity holds each fall under lr |g|^2: so ``epochs`` epochs

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from descend.design import Design
     from descend.exact import Exact
+    from descend.objectives import OverRows
     from descend.objectives.gram import GramObjective
-    from descend.objectives.rows import RowsObjective
 
     Floats = NDArray[np.floating[Any]]
 
@@ -109,7 +109,7 @@ class Inference:
 
 
 def infer(
-    objective: RowsObjective,
+    objective: OverRows,
     design: Design,
     weights: Floats,
     quadratic: GramObjective | None,
@@ -140,7 +140,7 @@ def infer(
 
 
 def _least_squares(
-    objective: RowsObjective, design: Design, quadratic: GramObjective, exact: Exact | None, freedom: int
+    objective: OverRows, design: Design, quadratic: GramObjective, exact: Exact | None, freedom: int
 ) -> Inference:
     share = 2 * objective.share
     if quadratic.trustworthy:
@@ -151,17 +151,17 @@ def _least_squares(
     if exact is not None:
         squares, raw = exact.residuals, np.diag(exact.inverse)
     else:
-        if objective.Y.shape[1] == 1:
+        if objective.targets == 1:
             squares = np.array([quadratic.least / objective.share])
         else:
-            squares = np.square(objective.predictor(quadratic.minimum.ravel()) - objective.Y).sum(axis=0)
+            squares = objective.residual_squares(quadratic.minimum.ravel())
         to_raw = design.to_raw(np.eye(len(covariance)))
         raw = np.einsum("ij,jk,ik->i", to_raw, covariance, to_raw)
     variances = squares / freedom
     return Inference(covariance, variances, np.sqrt(np.outer(raw, variances)), freedom)
 
 
-def _likelihood(objective: RowsObjective, design: Design, weights: Floats, hessian: Floats) -> Inference | Note:
+def _likelihood(objective: OverRows, design: Design, weights: Floats, hessian: Floats) -> Inference | Note:
     columns, outputs = weights.shape
     information = hessian / objective.share
     if outputs > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from descend.columns import Use
     from descend.history import History
     from descend.networks.network import Network
+    from descend.objectives import OverRows
     from descend.objectives.batches import Source
     from descend.objectives.gram import GramObjective
     from descend.objectives.module import ModuleObjective
@@ -47,26 +48,32 @@ if TYPE_CHECKING:
 class Trained:
     """One run of the solver: the design and parameters (columns x outputs) it gave and how it went.
 
-    ``over`` and ``data`` are the fitted rows; ``quadratic`` squared error's engine over them, ``descent`` its run
-    in closed form and ``forecast`` what was known before it, each where it was made. Where the hypothesis is a
-    ``network``, ``weights`` is its flat state (numbers x 1).
+    ``over`` and ``data`` are the fitted rows; where these are too many to hold, ``data`` and ``shown`` are some of
+    them. ``quadratic`` is squared error's engine over them, ``descent`` its run in closed form and ``forecast`` what was
+    known before it, each where it was made. Where the hypothesis is a ``network``, ``weights`` is its flat state
+    (numbers x 1).
     """
 
     design: Design
     weights: Floats
     history: History
-    over: RowsObjective | ModuleObjective
+    over: OverRows | ModuleObjective
     data: Columns
     quadratic: GramObjective | None = None
     descent: Descent | None = None
     forecast: Forecast | None = None
     network: Network | None = None
+    shown: RowsObjective | None = None
 
     @property
-    def objective(self) -> RowsObjective:
+    def objective(self) -> OverRows:
         """The fitted rows as an equation's solver saw them; a network's is ``over``."""
-        assert isinstance(self.over, RowsObjective)
-        return self.over
+        return cast("OverRows", self.over)
+
+    @property
+    def whole(self) -> RowsObjective | None:
+        """The fitted rows where all of them are in memory, else None."""
+        return self.over if isinstance(self.over, RowsObjective) and self.shown is None else None
 
     def predict(self, target: Target, data: Columns, rows: Rows | None = None) -> Floats:
         """Return predictions for rows, by default for all."""
@@ -79,6 +86,7 @@ class Problem:
     """A hypothesis stated on a table: its columns, its target and its loss; whatever is refitted starts here.
 
     ``stream`` is a torch Dataset or DataLoader that a network is fitted on, where ``data`` are only its first rows.
+    ``base`` is what no hypothesis predicts (1 x targets or classes), where ``data`` are not all the rows.
     """
 
     hypothesis: Hypothesis
@@ -88,6 +96,7 @@ class Problem:
     loss: Loss
     notes: list[Note]
     stream: Any = None
+    base: Floats | None = None
 
     @classmethod
     def of(cls, formula: str | Formula, table: Any, recipe: Recipe) -> Problem:
@@ -148,19 +157,10 @@ class Problem:
             )  # fmt: skip
         design, objective = self.objective(rows, recipe, learn_from=design_rows)
         validation = None if held is None else self.over(design, held, recipe)
-        start = recipe.start(design.names, objective.outputs)
-        quadratic = quadratic_of(objective, recipe)
-        forecast = None
-        if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):
-            forecast = foretell(objective, start, recipe, quadratic, design.names)
-            on_forecast(forecast)
-        history = solve(
-            objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch,
-            checkpoint=checkpoint,
+        return run(
+            design, objective, self._rows(rows), recipe, validation, on_epoch, halt=halt, on_batch=on_batch,
+            on_forecast=on_forecast, checkpoint=checkpoint,
         )  # fmt: skip
-        weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
-        descent = descent_of(quadratic, start, history, recipe)
-        return Trained(design, weights, history, objective, self._rows(rows), quadratic, descent, forecast)
 
     def _train_network(
         self,
@@ -249,16 +249,23 @@ class Problem:
         fitted = trained.over.rows if split.method == "holdout" else split.folds[0][0].size
         return judge(self.target, truth, predicted, base, method=split.method, fitted_rows=fitted)
 
+    def alone(self, fitted: Floats, tested: int) -> Floats:
+        """Return what no hypothesis predicts for so many rows, from the truth of the fitted ones."""
+        if self.base is not None:
+            return np.broadcast_to(self.base, (tested, self.base.shape[1]))
+        return baseline(self.target, fitted, tested)
+
     def predict_unseen(
         self, split: Split, trained: Trained | None, recipe: Recipe, on_refit: OnEpoch | None = None
     ) -> tuple[Floats, Floats, Floats]:
         """Return the truth, the predictions and the baseline's of every row tested, in the order of the folds."""
         truth = self.target.truth(self.data)
         tested = np.concatenate([test for _, test in split.folds])
-        bases = [baseline(self.target, truth[fitted], test.size) for fitted, test in split.folds]
+        bases = [self.alone(truth[fitted], test.size) for fitted, test in split.folds]
         quick = None
-        if trained and split.method == "loo" and recipe.method == "auto" and trained.quadratic and not recipe.l2:
-            quick = left_out(trained.objective.X, trained.objective.Y)
+        whole = trained.whole if trained and split.method == "loo" else None
+        if trained and whole and recipe.method == "auto" and trained.quadratic and not recipe.l2:
+            quick = left_out(whole.X, whole.Y)
         if quick is not None:
             predictions = [self.target.predict(quick)]
         else:
@@ -269,6 +276,36 @@ class Problem:
                 again = trained if trained and split.method == "holdout" else self.train(fitted, recipe)
                 predictions.append(again.predict(self.target, self.data, test))
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
+
+
+def run(
+    design: Design,
+    objective: OverRows,
+    data: Columns,
+    recipe: Recipe,
+    validation: OverRows | None = None,
+    on_epoch: OnEpoch | None = None,
+    *,
+    halt: bool = True,
+    on_batch: OnEpoch | None = None,
+    on_forecast: OnForecast | None = None,
+    checkpoint: Checkpoint | None = None,
+    shown: RowsObjective | None = None,
+) -> Trained:
+    """Fit an equation whose design and objective are there; ``data`` and ``shown`` as in ``Trained``."""
+    start = recipe.start(design.names, objective.outputs)
+    quadratic = quadratic_of(objective, recipe)
+    forecast = None
+    if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):
+        forecast = foretell(objective, start, recipe, quadratic, design.names)
+        on_forecast(forecast)
+    history = solve(
+        objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch,
+        checkpoint=checkpoint,
+    )  # fmt: skip
+    weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
+    descent = descent_of(quadratic, start, history, recipe)
+    return Trained(design, weights, history, objective, data, quadratic, descent, forecast, shown=shown)
 
 
 def _recorded(epoch: int, loss: float) -> None:

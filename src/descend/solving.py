@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.history import History
+    from descend.objectives import OverRows
     from descend.objectives.rows import RowsObjective
     from descend.optimizers import Optimizer
     from descend.recipe import Recipe
@@ -33,11 +34,11 @@ if TYPE_CHECKING:
 
 
 def solve(
-    objective: RowsObjective,
+    objective: OverRows,
     start: Floats,
     recipe: Recipe,
     quadratic: GramObjective | None = None,
-    validation: RowsObjective | None = None,
+    validation: OverRows | None = None,
     on_epoch: OnEpoch | None = None,
     *,
     halt: bool = True,
@@ -87,7 +88,7 @@ def solve(
     return history if engine is not quadratic else replace(history, gap=quadratic.excess(history.weights))
 
 
-def quadratic_of(objective: RowsObjective, recipe: Recipe) -> GramObjective | None:
+def quadratic_of(objective: OverRows, recipe: Recipe) -> GramObjective | None:
     """Return squared error's Gram engine where the recipe can use it: all rows at once, in float64."""
     if not isinstance(objective.loss, SquaredError) or recipe.batch_size is not None:
         return None
@@ -106,13 +107,13 @@ def descent_of(quadratic: GramObjective | None, start: Floats, history: History,
     return Descent(quadratic, start, SGD(history.lr, momentum, nesterov))
 
 
-def optimizer_of(objective: RowsObjective, quadratic: GramObjective | None, recipe: Recipe) -> Optimizer:
+def optimizer_of(objective: OverRows, quadratic: GramObjective | None, recipe: Recipe) -> Optimizer:
     """Return the recipe's optimizer, with the rate that it names or the best that can be found."""
     lr = recipe.rate if recipe.rate is not None else _best_rate(objective, quadratic, recipe)
     return make_optimizer(recipe.method, lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
 
 
-def _best_rate(objective: RowsObjective, quadratic: GramObjective | None, recipe: Recipe) -> float:
+def _best_rate(objective: OverRows, quadratic: GramObjective | None, recipe: Recipe) -> float:
     """Return the rate to take where none is given: for SGD the best, or a safe one where the best is not known."""
     if recipe.method in DEFAULT_RATES:
         return DEFAULT_RATES[recipe.method]

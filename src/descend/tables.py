@@ -37,7 +37,7 @@ class Table:
     ``frame`` holds the cells as they came (all text where ``source`` is a delimited file); ``numbers`` and
     ``labels`` give a column as float64 or as category labels, ``images`` as pixels. ``pictures`` says that its images
     were read from PNG or JPEG files, and so may be drawn in any way. Where it is a part of a larger table, ``first`` is
-    the number of its first row there and ``kinds`` what the larger one's columns hold.
+    the number of its first row there, or ``numbers_there`` those of all, and ``kinds`` what its columns hold.
     """
 
     frame: pl.DataFrame
@@ -48,6 +48,7 @@ class Table:
     notes: list[Note] = field(default_factory=list)
     pictures: bool = False
     first: int = 0
+    numbers_there: NDArray[np.int64] | None = None
     kinds: dict[str, Kind] = field(default_factory=dict)
     _numbers: dict[str, tuple[Floats, NDArray[np.bool_]]] = field(default_factory=dict, repr=False)
 
@@ -63,6 +64,8 @@ class Table:
 
     def line(self, row: int) -> int:
         """Return where a person finds row ``row`` (from 0): the file's line, else the row's number from 1."""
+        if self.numbers_there is not None:
+            return int(self.numbers_there[row]) + 1
         return (self.source and self.source.line_of(row)) or self.first + row + 1
 
     def kind(self, column: str) -> Kind:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from descend.scans import Part
+    from descend.threads import Sums
 
 Result = TypeVar("Result")
 AHEAD = 2  # parts that are waited for beside those being read: few, as each may hold a part's rows
@@ -20,8 +21,12 @@ AHEAD = 2  # parts that are waited for beside those being read: few, as each may
 class Holding(Protocol):
     """What was made of every part and is kept where it was made."""
 
-    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
+    def ask(self, name: str, *arguments: Any, **named: Any) -> Iterator[Any]:
         """Yield what the method ``name`` of each part's holding gives, in the order of the parts."""
+        ...
+
+    def total(self, name: str, *arguments: Any, **named: Any) -> Sums:
+        """Return the sums over all parts of what the method ``name`` gives, numbers or arrays, in a fixed order."""
         ...
 
     def release(self) -> None:

@@ -6,7 +6,7 @@ L(w) = L* + 1/2 (w - w*)' H (w - w*): a sum of terms that are never negative, so
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from descend.errors import FitError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives.rows import RowsObjective
+    from descend.objectives import OverRows
 
     Floats = NDArray[np.floating[Any]]
 
@@ -46,10 +46,9 @@ class GramObjective:
     elements: int = 1
 
     @classmethod
-    def of(cls, objective: RowsObjective) -> GramObjective:
+    def of(cls, objective: OverRows) -> GramObjective:
         """Read the rows of a squared-error objective once, and again where the digits ask for it."""
-        if objective.X.dtype != np.float64:
-            objective = replace(objective, X=objective.X.astype(np.float64), Y=objective.Y.astype(np.float64))
+        objective = objective.in_double()
         gram, cross, squares = objective.moments()
         scale = 2 * objective.share
         ridge = 2 * objective.l2 * objective.penalised.astype(np.float64)
@@ -129,7 +128,7 @@ class _System:
 
     @classmethod
     def of(
-        cls, objective: RowsObjective, hessian: Floats, scale: float, ridge: Floats, values: Floats, vectors: Floats
+        cls, objective: OverRows, hessian: Floats, scale: float, ridge: Floats, values: Floats, vectors: Floats
     ) -> _System:
         """Take the Hessian's own eigenvalues where its columns are of a size, else scale them first."""
         lengths = np.sqrt(np.diag(hessian))
@@ -161,11 +160,11 @@ class _System:
         along = self.vectors.T @ (gradient / self.lengths[:, None])
         return np.asarray(self.vectors @ (inverse[:, None] * along) / self.lengths[:, None])
 
-    def solve(self, objective: RowsObjective, right: Floats) -> tuple[Floats, bool]:
+    def solve(self, objective: OverRows, right: Floats) -> tuple[Floats, bool]:
         """Return the minimum, and whether rounds on the residual of the rows were made to win back its digits."""
         minimum = self.correction(right)
         easy = bool(self.solid.all() and (self.values.size == 0 or self.values[0] > SURE * self.values[-1]))
-        if easy and objective.X.size > SMALL:
+        if easy and objective.cells > SMALL:
             return minimum, False
         for _ in range(ROUNDS):
             step = self.correction(objective.gradient(minimum.ravel()).reshape(minimum.shape))

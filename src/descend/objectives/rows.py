@@ -30,7 +30,8 @@ class RowsObjective:
     X is rows x columns, Y rows x targets (class codes for cross-entropy); W has ``outputs`` columns. The arithmetic
     runs in X's dtype. ``penalised`` is what a column's squares count for in the penalty: 0 or 1, or of a scaled column
     1 / scale^2 to penalise it as it was. Where ``every`` is above 1, only one row out of so many counts. ``weights``
-    (rows x 1) are what ``weighted`` put there; None: every row counts the same.
+    (rows x 1) are what ``weighted`` put there; None: every row counts the same. Where these rows are a ``part`` of
+    more, no sum is divided by their count.
     """
 
     X: Floats
@@ -41,6 +42,7 @@ class RowsObjective:
     penalised: NDArray[Any]
     every: int = 1
     weights: Floats | None = None
+    part: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -53,14 +55,29 @@ class RowsObjective:
         return len(self.X) // self.every
 
     @property
+    def targets(self) -> int:
+        """The number of targets."""
+        return int(self.Y.shape[1])
+
+    @property
+    def cells(self) -> int:
+        """How many numbers X has."""
+        return int(self.X.size)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What the arithmetic runs in."""
+        return self.X.dtype
+
+    @property
     def elements(self) -> int:
         """Rows times targets: what a mean is divided by."""
-        return max(self.rows * int(self.Y.shape[1]), 1)
+        return max(self.rows * self.targets, 1)
 
     @property
     def share(self) -> float:
         """What one element's loss counts for: 1 over rows and targets for a mean."""
-        return 1 / self.elements if self.loss.mean else 1.0
+        return 1 / self.elements if self.loss.mean and not self.part else 1.0
 
     def weighted(self, weights: Floats) -> RowsObjective:
         """Return the same with each row counting for its weight (rows,), as if it stood there so many times.
@@ -73,6 +90,11 @@ class RowsObjective:
         if (weights == 1).all():
             return self
         return replace(self, weights=weights[:, None].astype(self.X.dtype))
+
+    def answer(self, name: str, *arguments: Any, loss: Loss, every: int = 1, seed: int = 0) -> Any:
+        """Return what the method ``name`` gives, under a loss and of a sample: for those who ask from elsewhere."""
+        own = self if loss == self.loss else replace(self, loss=loss)
+        return getattr(own if every == 1 else own.sampled(every, seed), name)(*arguments)
 
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``."""
@@ -112,6 +134,12 @@ class RowsObjective:
                 G += 2 * self.l2 * (self.penalised[:, None] * kept).astype(G.dtype)
             return float(total[0] * share + self._penalty(W)), G.ravel()
 
+    def in_double(self) -> RowsObjective:
+        """Return the same loss with its arithmetic in float64."""
+        if self.X.dtype == np.float64:
+            return self
+        return replace(self, X=self.X.astype(np.float64), Y=self.Y.astype(np.float64))
+
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``, parameters x parameters, in float64."""
         W, (columns, outputs) = w.reshape(self.shape), self.shape
@@ -150,6 +178,10 @@ class RowsObjective:
         (total,) = self._summed(part, squared=True)
         return np.asarray(total * self.share + np.diag(2 * self.l2 * self.penalised), dtype=np.float64)
 
+    def gram(self) -> Floats:
+        """Return X'X."""
+        return self.moments()[0]
+
     def moments(self) -> tuple[Floats, Floats, Floats]:
         """Return X'X, X'Y and the diagonal of Y'Y (1 x targets), in float64, from one reading of the rows."""
 
@@ -159,6 +191,16 @@ class RowsObjective:
 
         gram, cross, squares = self._summed(part, squared=True)
         return gram, cross, squares
+
+    def residual_squares(self, w: Floats) -> Floats:
+        """Return the sum of the squared differences of X W and Y, of each target."""
+        W = w.reshape(self.shape)
+
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X, Y = self._rooted(rows)
+            return (np.square(X @ W - Y).sum(axis=0),)
+
+        return self._summed(part)[0]
 
     def triangle(self, lengths: Floats) -> Floats:
         """Return R of a QR factorisation of X with its columns divided by ``lengths``, block by block.
@@ -193,7 +235,7 @@ class RowsObjective:
         """Return the loss's largest second derivative times the largest eigenvalue of X'X over its count."""
         if self.loss.curvature_limit is None:
             return None
-        gram = self.moments()[0]
+        gram = self.gram()
         if not np.isfinite(gram).all():
             return float("inf")
         return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self._stiffness
@@ -206,7 +248,11 @@ class RowsObjective:
         heaviest = 1.0 if self.weights is None else float(self.weights.max())
         return self.loss.curvature_limit * self.longest_row() ** 2 * heaviest * share + self._stiffness
 
-    def batches(self, size: int, order: NDArray[np.int64], *, drop_last: bool = False) -> Iterator[RowsObjective]:
+    def shuffled(self, random: np.random.Generator) -> Any:
+        """Return an order of the rows drawn at random."""
+        return random.permutation(self.rows)
+
+    def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[RowsObjective]:
         """Yield the objective of each ``size`` rows in an order; the last, smaller one too unless ``drop_last``.
 
         A batch is good until the next one is asked for: rows are gathered a cache's worth at a time, into one buffer.

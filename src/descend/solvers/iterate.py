@@ -63,7 +63,7 @@ def iterate(
         record.restore(kept.record)
     random = np.random.default_rng(seed)
     for _ in range(first if batch_size is not None else 0):
-        random.permutation(cast("Batched", objective).rows)  # the orders of the epochs that were run
+        cast("Batched", objective).shuffled(random)  # the orders of the epochs that were run
 
     def look(epoch: int) -> tuple[float, Floats]:
         loss, gradient = objective.value_and_gradient(w)
@@ -92,7 +92,7 @@ def iterate(
                     optimizer.update(w, gradient, state, lr)
                     continue
                 rows = cast("Batched", objective)
-                for batch in rows.batches(batch_size, random.permutation(rows.rows), drop_last=drop_last):
+                for batch in rows.batches(batch_size, rows.shuffled(random), drop_last=drop_last):
                     batch_loss, gradient = batch.value_and_gradient(w)
                     if on_batch is not None:
                         record.batch_losses.append(batch_loss)

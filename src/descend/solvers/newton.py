@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.history import History, Stop
-    from descend.objectives.rows import RowsObjective
+    from descend.objectives import OverRows
 
     Floats = NDArray[np.floating[Any]]
 
@@ -38,7 +38,7 @@ TINY = np.finfo(np.float64).eps
 
 
 def quasi_newton(
-    objective: RowsObjective,
+    objective: OverRows,
     w: Floats,
     *,
     tolerance: float | None = None,
@@ -65,12 +65,12 @@ def quasi_newton(
             way.record(start, *objective.value_and_gradient(start))
         for sample in samples:
             search.forget()
-            own_error = 0.15 * objective.X.shape[1] / sample.rows  # nearer than this the sample says no more
+            own_error = 0.15 * objective.shape[0] / sample.rows  # nearer than this the sample says no more
             search.descend(sample, max(tolerance or 0.0, own_error), iterations)
         if samples:
             search.pairs.clear()
         if tolerance is None:
-            cheap = _whole(objective) or objective.X.size < LARGE
+            cheap = _whole(objective) or objective.cells < LARGE
             tolerance = 0.0 if cheap else ENOUGH * abs(way.least)
         reached = search.descend(objective, tolerance, iterations, way)
         stop = "optimum" if reached else "epochs"
@@ -79,11 +79,11 @@ def quasi_newton(
     return way.history(stop)
 
 
-def _samples(objective: RowsObjective) -> list[RowsObjective]:
+def _samples(objective: OverRows) -> list[OverRows]:
     """Return a sixty-fourth and a twelfth of the rows of a large table, or a quarter, where these are enough."""
-    if objective.X.size < LARGE:
+    if objective.cells < LARGE:
         return []
-    enough = (ROWS_A_COLUMN if _whole(objective) else ROWS_FOR_A_GUESS) * objective.X.shape[1]
+    enough = (ROWS_A_COLUMN if _whole(objective) else ROWS_FOR_A_GUESS) * objective.shape[0]
     shares = (64, 12) if objective.rows // 12 >= enough else (4,)
     return [objective.sampled(every, seed=every) for every in shares if objective.rows // every >= enough]
 
@@ -103,7 +103,7 @@ class _Search:
 
     def descend(
         self,
-        objective: RowsObjective,
+        objective: OverRows,
         enough: float,
         iterations: int,
         way: Way | None = None,
@@ -169,7 +169,7 @@ class _Search:
 
 
 def _line_search(
-    objective: RowsObjective, w: Floats, step: Floats, value: float, slope: float
+    objective: OverRows, w: Floats, step: Floats, value: float, slope: float
 ) -> tuple[Floats, float, Floats] | None:
     """Return parameters along ``step`` with their loss and gradient, by the Wolfe conditions; None where none is lower.
 
@@ -210,7 +210,7 @@ def _between(low: float, high: float, value: float, slope: float, after: float, 
     return (low + high) / 2 if np.isfinite(after) else 0.1 * high
 
 
-def _inverse_hessian(objective: RowsObjective, w: Floats) -> Callable[[Floats], Floats]:
+def _inverse_hessian(objective: OverRows, w: Floats) -> Callable[[Floats], Floats]:
     """Return what multiplies by an inverse Hessian at ``w``: the whole, or for each output a sample's mean."""
     columns, outputs = objective.shape
     if _whole(objective):
@@ -221,7 +221,7 @@ def _inverse_hessian(objective: RowsObjective, w: Floats) -> Callable[[Floats], 
     return lambda g: np.asarray(rough @ g.reshape(columns, outputs).astype(np.float32), dtype=np.float64).ravel()
 
 
-def _whole(objective: RowsObjective) -> bool:
+def _whole(objective: OverRows) -> bool:
     columns, outputs = objective.shape
     return outputs == 1 or columns * outputs <= WHOLE_HESSIAN
 

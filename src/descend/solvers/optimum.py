@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.objectives import OverRows
     from descend.objectives.gram import GramObjective
-    from descend.objectives.rows import RowsObjective
 
     Floats = NDArray[np.floating[Any]]
 
@@ -49,7 +49,7 @@ def limit(objective: GramObjective, w: Floats) -> History:
 
 
 def lbfgs(
-    objective: RowsObjective,
+    objective: OverRows,
     w: Floats,
     *,
     iterations: int = 15_000,

@@ -1,0 +1,170 @@
+"""A design larger than memory: written once to a temporary file that is mapped into memory, and read block by block.
+
+The rows lie in layers, in each of which they are a random draw from the whole table (by their keys): so a sample of
+the rows is the beginning of the file, and batches are drawn from blocks that are shuffled.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.errors import OptionError
+from descend.objectives.rows import RowsObjective
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from descend.objectives.sums import Sums
+
+    Floats = NDArray[np.floating[Any]]
+
+SHUFFLED_BYTES = 1_000_000  # of a block: rows that stay together until they are gathered with those of other blocks
+GATHERED_BYTES = 64_000_000  # of the blocks that are gathered, and their rows shuffled
+
+
+class Spill:
+    """X and Y (rows x columns, rows x targets) in a file that is gone as soon as nobody uses it, also after a kill.
+
+    ``layers`` are how many rows each layer will have. Raises OptionError where the folder has no room for them.
+    """
+
+    def __init__(self, folder: str | None, layers: NDArray[np.int64], columns: int, targets: int, dtype: str) -> None:
+        self.rows, self.columns, self.targets = int(layers.sum()), columns, targets
+        self.dtype = np.dtype(dtype)
+        where = folder or tempfile.gettempdir()
+        size = self.rows * (columns + targets) * self.dtype.itemsize
+        _require_room(where, size)
+        try:
+            self._file: Any = tempfile.TemporaryFile(dir=where)  # noqa: SIM115  has no name: the system takes it away
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(self._file.fileno(), 0, max(size, 1))
+            else:
+                self._file.truncate(max(size, 1))
+        except OSError as error:
+            raise OptionError("option.scratch", path=where, reason=error.strerror or str(error)) from error
+        self._map = mmap.mmap(self._file.fileno(), max(size, 1))
+        numbers = np.frombuffer(self._map, self.dtype, self.rows * (columns + targets))
+        self.X = numbers[: self.rows * columns].reshape(self.rows, columns)
+        self.Y = numbers[self.rows * columns :].reshape(self.rows, targets)
+        self._next = np.concatenate([[0], np.cumsum(layers)[:-1]])
+        self._last = threading.local()
+
+    def write(self, X: Floats, Y: Floats, layers: NDArray[np.integer[Any]]) -> None:
+        """Put rows where their layers go on."""
+        order = np.argsort(layers, kind="stable")
+        X, Y = X.astype(self.dtype, copy=False)[order], Y.astype(self.dtype, copy=False)[order]
+        counts = np.bincount(layers, minlength=self._next.size)
+        start = 0
+        for layer in np.flatnonzero(counts):
+            rows, place = slice(start, start + counts[layer]), int(self._next[layer])
+            self._put(X[rows], place * self.columns)
+            self._put(Y[rows], self.rows * self.columns + place * self.targets)
+            self._next[layer] += counts[layer]
+            start = rows.stop
+
+    def _put(self, numbers: Floats, place: int) -> None:
+        data, at = numbers.data.cast("B"), place * self.dtype.itemsize
+        while data:  # past the mapping, whose pages would count as this process's memory
+            written = os.pwrite(self._file.fileno(), data, at)
+            data, at = data[written:], at + written
+
+    def reading(self, rows: slice) -> None:
+        """Let go of the pages of the rows that this thread has read before: the system's cache may keep them."""
+        before = getattr(self._last, "rows", None)
+        self._last.rows = rows
+        if before is None or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        for width, offset in ((self.columns, 0), (self.targets, self.rows * self.columns)):
+            first = (offset + before.start * width) * self.dtype.itemsize // mmap.PAGESIZE * mmap.PAGESIZE
+            last = (offset + min(before.stop, self.rows) * width) * self.dtype.itemsize
+            if last > first:
+                self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+@dataclass(frozen=True)
+class SpilledObjective(RowsObjective):
+    """The loss over rows in a file; ``sums`` are what is known of their Gram matrix without reading them."""
+
+    spill: Spill | None = None
+    sums: Sums | None = None
+
+    def gram(self) -> Floats:
+        """Return X'X."""
+        return super().gram() if self.sums is None else self.sums.gram
+
+    def in_double(self) -> RowsObjective:
+        """Return itself: a spill that is not in float64 was asked to be so."""
+        return self
+
+    def sampled(self, every: int, seed: int = 0) -> RowsObjective:
+        """Return the objective of so many of the first rows, which are a random draw; ``seed`` changes nothing."""
+        size = len(self.X) // every
+        return replace(self, X=self.X[:size], Y=self.Y[:size], sums=None)
+
+    def shuffled(self, random: np.random.Generator) -> tuple[NDArray[np.int64], int]:
+        """Return blocks of rows in an order drawn at random, and a seed for the order in which their rows are taken."""
+        blocks = -(-self.rows // self._together)
+        return random.permutation(blocks), int(random.integers(2**63))
+
+    def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[RowsObjective]:
+        """Yield the objective of each ``size`` rows of the shuffled blocks, many blocks being gathered at a time."""
+        blocks, seed = order
+        random = np.random.default_rng(seed)
+        some = max(GATHERED_BYTES // (self._together * self.X[:1].nbytes), 1)
+        X, Y = self.X[:0], self.Y[:0]
+        for first in range(0, blocks.size, some):
+            chosen = np.concatenate([self._rows_of(block) for block in blocks[first : first + some]])
+            mixed = random.permutation(chosen.size)
+            X = np.concatenate([X, self._gathered(self.X, chosen)[mixed]])
+            Y = np.concatenate([Y, self._gathered(self.Y, chosen)[mixed]])
+            whole = len(X) // size * size
+            for start in range(0, whole, size):
+                yield self._of(X[start : start + size], Y[start : start + size])
+            X, Y = X[whole:], Y[whole:]
+        if len(X) and not drop_last:
+            yield self._of(X, Y)
+
+    @property
+    def _together(self) -> int:
+        return max(SHUFFLED_BYTES // max(self.X[:1].nbytes, 1), 1)
+
+    def _rows_of(self, block: int) -> NDArray[np.int64]:
+        return np.arange(block * self._together, min((block + 1) * self._together, self.rows))
+
+    def _gathered(self, numbers: Floats, chosen: NDArray[np.int64]) -> Floats:
+        """Return rows block by block, letting go of the pages of each."""
+        made = np.empty((chosen.size, numbers.shape[1]), numbers.dtype)
+        for start in range(0, chosen.size, self._together):
+            rows = chosen[start : start + self._together]
+            numbers.take(rows, axis=0, out=made[start : start + rows.size], mode="clip")
+            if self.spill is not None:
+                self.spill.reading(slice(int(rows[0]), int(rows[-1]) + 1))
+        return made
+
+    def _of(self, X: Floats, Y: Floats) -> RowsObjective:
+        return RowsObjective(X, Y, self.loss, self.outputs, self.l2, self.penalised)
+
+    def _block(self, rows: slice) -> tuple[Floats, Floats, Floats | None]:
+        if self.spill is not None:
+            self.spill.reading(rows)
+        return super()._block(rows)
+
+
+def _require_room(folder: str, size: int) -> None:
+    """Raise OptionError where a folder is missing or has less room than so many bytes."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise OptionError("option.scratch", path=folder, reason=error.strerror or str(error)) from error
+    if free < size:
+        raise OptionError("option.scratch-full", path=folder, needed=size / 1e9, free=free / 1e9)

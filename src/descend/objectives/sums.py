@@ -1,0 +1,45 @@
+"""Squared error's sums over the rows, known from a survey: its moments and its residuals without another reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+CANCELLED = 1e-9  # of the target's own squares: residuals that small are lost in the sums' rounding
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over ``rows`` rows: ``gram`` X'X, ``ones`` X'1, and of Y less its ``centres`` ``cross`` X'Y and ``squares``.
+
+    The centres are the targets' means where X has an intercept, its first column, and 0 where it has none. For classes
+    there are no targets.
+    """
+
+    rows: int
+    gram: Floats
+    ones: Floats
+    cross: Floats
+    squares: Floats
+    centres: Floats
+
+    def moments(self) -> tuple[Floats, Floats, Floats]:
+        """Return X'X, X'Y and the diagonal of Y'Y (1 x targets), of Y as it is."""
+        cross = self.cross + np.outer(self.ones, self.centres)
+        return self.gram, cross, (self.squares + self.rows * np.square(self.centres))[None, :]
+
+    def residual_squares(self, W: Floats) -> Floats | None:
+        """Return the sum of squares of X W - Y of each target, None where rounding would be most of one."""
+        moved = W.copy()
+        if self.centres.any():
+            moved[0] -= self.centres
+        with np.errstate(over="ignore", invalid="ignore"):
+            left = self.squares + (moved * (self.gram @ moved - 2 * self.cross)).sum(axis=0)
+        return left if (left > CANCELLED * self.squares).all() else None
