@@ -13,7 +13,7 @@ from descend.terms import Expression, Poly, grouped
 from descend.transforms import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -230,8 +230,12 @@ def power_name(expression: Expression, power: int) -> str:
 
 def level_list(name: str, data: Columns) -> tuple[str, ...]:
     """Return the levels of a category, numbers in their order, then texts in the alphabet's."""
-    found: Sequence[str] = data.labels[name].unique().sort().to_list()
-    return tuple(sorted(found, key=_by_number))
+    return in_order(data.labels[name].unique().to_list())
+
+
+def in_order(levels: Iterable[str]) -> tuple[str, ...]:
+    """Return levels in their order: numbers first, then texts."""
+    return tuple(sorted(sorted(levels), key=_by_number))
 
 
 def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.int64]:

@@ -114,7 +114,7 @@ class Design:
 
         blocks = blocks_of(hypothesis, uses, levels, images, poly)
         for name in levels:
-            _check_levels(name, levels[name], data)
+            require_levels(name, levels[name], len(data))
         plain = cls.unscaled(hypothesis, uses, levels, blocks)
         if count == 0:
             return plain
@@ -290,11 +290,12 @@ def blocks_of(
     return tuple(blocks)
 
 
-def _check_levels(name: str, levels: Sequence[str], data: Columns) -> None:
+def require_levels(name: str, levels: Sequence[str], rows: int) -> None:
+    """Raise DesignError for a category with one level only, or with one for every row."""
     if len(levels) < 2:
         raise DesignError("design.one-level", column=name, level="".join(levels))
-    if len(levels) == len(data) > 20:
-        raise DesignError("design.all-distinct", column=name, rows=len(data))
+    if len(levels) == rows > 20:
+        raise DesignError("design.all-distinct", column=name, rows=rows)
 
 
 def _category(factor: Factor, uses: Mapping[str, Use]) -> str | None:

@@ -49,7 +49,7 @@ class Trained:
     """One run of the solver: the design and parameters (columns x outputs) it gave and how it went.
 
     ``over`` and ``data`` are the fitted rows; where these are too many to hold, ``data`` and ``shown`` are some of
-    them. ``quadratic`` is squared error's engine over them, ``descent`` its run in closed form and ``forecast`` what was
+    them. ``quadratic`` is squared error's engine over them, ``descent`` its run in closed form, ``forecast`` what was
     known before it, each where it was made. Where the hypothesis is a ``network``, ``weights`` is its flat state
     (numbers x 1).
     """

@@ -18,6 +18,7 @@ from descend.columns import Columns, gather
 from descend.design import INTERCEPT, blocks_of
 from descend.errors import FitError
 from descend.extended import add, pair
+from descend.terms import Arithmetic, Name
 from descend.threads import block_rows
 from descend.transforms import evaluate
 
@@ -68,6 +69,20 @@ class Plan:
         """How each column that is read is used."""
         return {**self.uses, **self.target_uses}
 
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """The targets that are numbers."""
+        return () if self.target is None else self.target.expressions
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The label, among those of a survey, of each number column that stands there as it is."""
+        terms = [term[0] for term in self.hypothesis.terms if len(term) == 1]
+        plain = [factor.expression for factor in terms if isinstance(factor, Arithmetic)]
+        labels = {one.name: one.name for one in plain if isinstance(one, Name) and self.uses[one.name] == "number"}
+        targets = {one.name: target_label(i) for i, one in enumerate(self.expressions) if isinstance(one, Name)}
+        return {**labels, **targets}
+
     def poly(self, factor: Poly) -> PolyCode:
         """Return how a ``poly`` term is coded."""
         return self.polys[str(factor)]
@@ -91,15 +106,17 @@ class Survey:
     """What the rows of one or more parts say.
 
     ``products`` are the sums over the ``fitted`` rows of each pair of ``names``: the constant, all columns of all terms
-    and the targets, each less its shift. ``levels`` has each category's levels, with how many fitted rows have them;
-    ``filled`` and ``dropped`` count missing cells and the rows left out for them. ``tested`` and ``shown`` are rows
-    kept for the test and for a diagnosis; ``layers`` counts the fitted rows by their keys' last bits.
+    and the targets, each less its shift; ``totals`` those of number columns that are not among them. ``levels`` has
+    each category's levels, with how many fitted rows have them; ``filled`` and ``dropped`` count missing cells and the
+    rows left out for them. ``tested`` and ``shown`` are rows kept for the test and for a diagnosis; ``layers`` counts
+    the fitted rows by their keys' last bits.
     """
 
     names: tuple[str, ...]
     products: Pair
     rows: int
     fitted: int
+    totals: dict[str, float]
     levels: dict[str, dict[str, int]]
     filled: dict[str, int]
     dropped: int
@@ -127,6 +144,7 @@ class Survey:
             add(*products),
             self.rows + other.rows,
             self.fitted + other.fitted,
+            {name: total + other.totals[name] for name, total in self.totals.items()},
             levels,
             filled,
             self.dropped + other.dropped,
@@ -153,16 +171,25 @@ def survey_part(plan: Plan, part: Part) -> Survey:
     made = None if data is None else _surveyed(plan, part, table, data)
     if made is not None:
         return made
-    # something is missing, or not finite
-    data = gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
+    data = _settled(plan, table)  # something is missing, or not finite
     made = _surveyed(plan, part, table, data)
     if made is None:
-        for block in plan.blocks(_levels(plan.uses, data)):
+        for block in plan.blocks(levels_of(plan.uses, data)):
             block.columns(data)
         if plan.target is not None:
             plan.target.encode(data)
         raise FitError("fit.squares-not-finite")
     return made
+
+
+def settled(plan: Plan, part: Part) -> tuple[Columns, Keys]:
+    """Read a part and return the columns of the rows that are not dropped, and their keys."""
+    data = _settled(plan, part.table())
+    return data, plan.draw.keys(part.first, part.rows)[data.rows]
+
+
+def _settled(plan: Plan, table: Table) -> Columns:
+    return gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
 
 
 def _plain(plan: Plan, table: Table) -> Columns | None:
@@ -196,10 +223,8 @@ def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | N
     mine = keys if len(data) == part.rows else keys[data.rows]
     held = mine < plan.draw.held
     levels = {name: _counted(data.labels[name], held) for name, use in plan.wanted.items() if use == "category"}
-    blocks = plan.blocks(_levels(plan.uses, data))
-    expressions = plan.target.expressions if plan.target is not None else ()
-    names = [INTERCEPT, *(name for block in blocks for name in block.names)]
-    names += [target_label(index) for index in range(len(expressions))]
+    blocks = plan.blocks(levels_of(plan.uses, data))
+    names = labels_of(plan, blocks)
     shifts = np.array([plan.shifts.get(name, 0.0) for name in names])
     size = block_rows(len(names))
     room = np.empty((len(names), min(size, max(len(data), 1))))
@@ -207,7 +232,7 @@ def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | N
     for start in range(0, len(data), size):
         rows = slice(start, min(start + size, len(data)))
         X = room[:, : rows.stop - rows.start]
-        _lay(X, blocks, expressions, data.part(rows), shifts)
+        lay(X, plan, blocks, data.part(rows), shifts)
         X[:, np.flatnonzero(held[rows])] = 0.0
         products = add(products, pair(X @ X.T))
     if not np.isfinite(products[0]).all():
@@ -217,15 +242,21 @@ def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | N
     layers = np.bincount(mine[~held] % LAYERS, minlength=LAYERS) if plan.layered else np.zeros(LAYERS, dtype=np.int64)
     fitted = int(held.size - held.sum())
     dropped = part.rows - len(data)
+    others = [name for name in data.numbers if name not in plan.labels]
+    totals = {name: float(data.numbers[name].sum(where=~held)) for name in others}
     return Survey(
-        tuple(names), products, len(data), fitted, levels, filled, dropped, tested, shown, layers
+        tuple(names), products, len(data), fitted, totals, levels, filled, dropped, tested, shown, layers
     )  # fmt: skip
 
 
-def _lay(
-    X: Floats, blocks: tuple[Block, ...], expressions: tuple[Expression, ...], data: Columns, shifts: Floats
-) -> None:
-    """Write the constant, the columns and the targets of some rows into X (names x rows), each less its shift."""
+def labels_of(plan: Plan, blocks: tuple[Block, ...]) -> list[str]:
+    """Return what the constant, the columns and the targets are called."""
+    targets = range(len(plan.expressions))
+    return [INTERCEPT, *(name for block in blocks for name in block.names), *map(target_label, targets)]
+
+
+def lay(X: Floats, plan: Plan, blocks: tuple[Block, ...], data: Columns, shifts: Floats) -> None:
+    """Write the constant, the columns and the targets of some rows into X (labels x rows), each less its shift."""
     X[0] = 1.0
     place = 1
     for block in blocks:
@@ -236,19 +267,20 @@ def _lay(
         columns = block.columns(data).T
         np.subtract(columns, shifts[place : place + len(columns), None], out=X[place : place + len(columns)])
         place += len(columns)
-    for expression in expressions:
+    for expression in plan.expressions:
         np.subtract(evaluate(expression, data.numbers), shifts[place], out=X[place])
         place += 1
+
+
+def levels_of(uses: Mapping[str, Use], data: Columns) -> dict[str, tuple[str, ...]]:
+    """Return the levels of each category that some rows have."""
+    return {name: level_list(name, data) for name, use in uses.items() if use == "category"}
 
 
 def _kept(plan: Plan, part: Part, table: Table, data: Columns, chosen: NDArray[np.bool_]) -> list[Rows]:
     """Return the chosen ones of the rows as they are in the table."""
     places = data.rows[chosen]
     return [Rows(part.first + places, table.frame.select(list(plan.wanted))[places])] if places.size else []
-
-
-def _levels(uses: Mapping[str, Use], data: Columns) -> dict[str, tuple[str, ...]]:
-    return {name: level_list(name, data) for name, use in uses.items() if use == "category"}
 
 
 def _counted(labels: pl.Series, held: NDArray[np.bool_]) -> dict[str, int]:

@@ -14,6 +14,8 @@ from descend.terms import Expression, Hypothesis, Name, names_of
 from descend.transforms import evaluate, undo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from descend.columns import Columns, Use
@@ -148,9 +150,14 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
     levels = table.labels(name).drop_nulls().unique().sort().to_list()
     if len(levels) > 20 and len(levels) > table.rows // 2:
         raise DesignError("design.target-all-distinct", column=name, levels=len(levels), rows=table.rows)
+    return by_levels(name, levels)
+
+
+def by_levels(column: str, levels: Sequence[str]) -> tuple[Family, Note]:
+    """Return the family that classes ask for, and why."""
     if len(levels) <= 2:
-        return "logistic", Note("family.two-levels", {"column": name, "levels": ", ".join(levels)})
-    return "softmax", Note("family.levels", {"column": name, "count": len(levels)})
+        return "logistic", Note("family.two-levels", {"column": column, "levels": ", ".join(levels)})
+    return "softmax", Note("family.levels", {"column": column, "count": len(levels)})
 
 
 def target_uses(hypothesis: Hypothesis, family: Family) -> dict[str, Use]:
@@ -168,11 +175,17 @@ def learn_target(hypothesis: Hypothesis, family: Family, data: Columns) -> Targe
         with np.errstate(over="ignore"):
             return replace(target, spreads=tuple(target.encode(data).std(axis=0).tolist()))
     levels = level_list(columns[0], data)
+    return of_classes(hypothesis, family, levels, data.table.kind(columns[0]))
+
+
+def of_classes(hypothesis: Hypothesis, family: Family, levels: tuple[str, ...], kind: str) -> Target:
+    """Return the target of classes; raises DesignError when there is one only, or not two where two are needed."""
+    columns = _columns_under(hypothesis)
     if len(levels) < 2:
         raise DesignError("design.one-class", column=columns[0], level="".join(levels))
     if family == "logistic" and len(levels) > 2:
         raise DesignError("design.not-two", column=columns[0], count=len(levels), levels=", ".join(levels[:5]))
-    return Target(family, hypothesis.targets, columns, levels, data.table.kind(columns[0]))
+    return Target(family, hypothesis.targets, columns, levels, kind)
 
 
 def _columns_under(hypothesis: Hypothesis) -> tuple[str, ...]:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add as put_together
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import numpy as np
+
+from descend.extended import add, pair, rounded
 from descend.threads import at_work, one_blas_thread, pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from descend.extended import Pair
     from descend.scans import Part
     from descend.threads import Sums
 
 Result = TypeVar("Result")
+Addend = TypeVar("Addend")
 AHEAD = 2  # parts that are waited for beside those being read: few, as each may hold a part's rows
 
 
@@ -41,6 +49,10 @@ class Workers(Protocol):
         """Yield what a task gives for every part, in the order of the parts; raises what the task raises."""
         ...
 
+    def hold(self, task: Callable[[Part], Any], parts: Iterable[Part]) -> Holding | None:
+        """Keep what a task makes of every part where it was made; None where there is no memory for it."""
+        ...
+
 
 class Threads:
     """The threads of this machine: a part is read by one of them, and few are read before they are asked for."""
@@ -57,6 +69,9 @@ class Threads:
             while waiting:
                 yield waiting.popleft().result()
 
+    def hold(self, task: Callable[[Part], Any], parts: Iterable[Part]) -> None:
+        """Keep nothing: what does not fit in memory is spilled to a file."""
+
 
 @contextmanager
 def _dropped(waiting: deque[Any]) -> Iterator[None]:
@@ -66,3 +81,74 @@ def _dropped(waiting: deque[Any]) -> Iterator[None]:
     finally:
         for future in waiting:
             future.cancel()
+
+
+class Rereading:
+    """What a task makes of every part, made anew each time that it is asked: it costs a reading, and no memory."""
+
+    def __init__(self, workers: Workers, task: Callable[[Part], Any], parts: Callable[[], Iterable[Part]]) -> None:
+        self.workers, self.task, self.parts = workers, task, parts
+
+    def ask(self, name: str, *arguments: Any, **named: Any) -> Iterator[Any]:
+        """Yield what the method ``name`` gives for each part, in their order."""
+        return self.workers.each(partial(_asked, self.task, partial(_answer, name, arguments, named)), self.parts())
+
+    def total(self, name: str, *arguments: Any, **named: Any) -> Sums:
+        """Return the sums over all parts."""
+        return added(self.ask(name, *arguments, **named))
+
+    def release(self) -> None:
+        """Let go of nothing."""
+
+
+def added(results: Iterable[Any]) -> Sums:
+    """Return the sums of numbers or of tuples of arrays in their order, with twice float64's digits on the way.
+
+    So the total depends on how rows are cut into parts by the rounding within the parts alone.
+    """
+    totals: list[Pair] = []
+    for result in results:
+        found = [pair(np.asarray(value)) for value in (result if isinstance(result, tuple) else (result,))]
+        totals = [add(total, one) for total, one in zip(totals, found, strict=True)] if totals else found
+    return tuple(rounded(total) for total in totals)
+
+
+def _asked(task: Callable[[Part], Any], answer: Callable[[Any], Any], part: Part) -> Any:
+    return answer(task(part))
+
+
+def _answer(name: str, arguments: tuple[Any, ...], named: dict[str, Any], made: Any) -> Any:
+    return getattr(made, name)(*arguments, **named)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a scan is read: by whom, where what does not fit in memory is put, and who hears how far it is.
+
+    ``on_read`` is called with what is being done, and the rows and bytes of the scan that have been read.
+    """
+
+    workers: Workers
+    scratch: str | None = None
+    on_read: Callable[[str, int, int], None] | None = None
+
+    def each(self, what: str, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+        """Yield what a task gives for every part, and tell how far the reading is."""
+        begun: deque[tuple[int, int]] = deque()
+
+        def noted() -> Iterator[Part]:
+            for part in parts:
+                begun.append((part.rows, part.size))
+                yield part
+
+        rows = size = 0
+        for made in self.workers.each(task, noted()):
+            more = begun.popleft()
+            rows, size = rows + more[0], size + more[1]
+            if self.on_read is not None:
+                self.on_read(what, rows, size)
+            yield made
+
+    def sum(self, what: str, task: Callable[[Part], Addend], parts: Iterable[Part]) -> Addend:
+        """Return the sum of what a task gives for every part."""
+        return reduce(put_together, self.each(what, task, parts))

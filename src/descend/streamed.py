@@ -1,0 +1,189 @@
+"""A hypothesis stated on a scan: its rows are read part by part, and few of them are kept.
+
+The first reading is a survey; squared error needs no other. Other losses read the rows many times: from a design that
+is spilled to a file, or on a cluster from its workers' memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.coding import ImageCode
+from descend.columns import uses
+from descend.errors import OptionError
+from descend.formula import parse
+from descend.holdout import Draw
+from descend.losses import SquaredError, make_loss
+from descend.objectives.parts import PartsObjective
+from descend.objectives.rows import RowsObjective
+from descend.objectives.spilled import Spill, SpilledObjective
+from descend.preparing import prepared
+from descend.problem import Problem, run
+from descend.survey import LAYERS, Plan, Survey, settled, survey_part
+from descend.surveyed import base_of, design_of, family_of, kept_rows, notes_of, require_rows, sums_of, target_of
+from descend.target import Target, choose_family, target_uses
+from descend.terms import Formula
+from descend.verification import Split
+from descend.workers import Holding, Reading, Rereading
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.columns import Use
+    from descend.design import Design
+    from descend.losses import Loss
+    from descend.problem import OnEpoch, OnForecast, Trained
+    from descend.recipe import Recipe
+    from descend.scans import Part, Scan
+    from descend.solvers.checkpoints import Checkpoint
+
+    Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """A problem whose rows lie in a scan: ``problem`` has those that were kept, the ``shown`` before the tested."""
+
+    problem: Problem
+    scan: Scan
+    plan: Plan
+    survey: Survey
+    design: Design
+    reading: Reading
+    shown: int
+
+    @property
+    def split(self) -> Split:
+        """The kept rows that are among the fitted ones, and those that are tested."""
+        rows = np.arange(len(self.problem.data))
+        fitted, tested = rows[: self.shown], rows[self.shown :]
+        return Split("holdout", fitted, [(fitted, tested)]) if tested.size else Split("none", fitted, [])
+
+    def train(
+        self,
+        recipe: Recipe,
+        on_epoch: OnEpoch | None = None,
+        *,
+        on_forecast: OnForecast | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Trained:
+        """Fit on all rows that are not held back."""
+        fitted = self.split.train
+        shown = self.problem.over(self.design, fitted, recipe)
+        data = self.problem.data.take(fitted)
+        return run(
+            self.design, self._objective(recipe), data, recipe, None, on_epoch, on_forecast=on_forecast,
+            checkpoint=checkpoint, shown=shown,
+        )  # fmt: skip
+
+    def _objective(self, recipe: Recipe) -> PartsObjective | SpilledObjective:
+        """Return the loss over the rows, which are made ready to be read as often as it takes."""
+        columns, loss = list(self.plan.wanted), self.problem.loss
+        encode = Encoding(self.plan, self.design, self.problem.target, loss)
+        sums = sums_of(self.plan, self.survey, self.design)
+        targets = max(len(self.plan.expressions), 1)
+        outputs, width = len(self.problem.target.outputs), len(self.design.names)
+        once = isinstance(loss, SquaredError) and recipe.batch_size is None and recipe.arithmetic == "float64"
+        workers = self.reading.workers
+        holding: Holding | None = Rereading(workers, encode, lambda: self.scan.parts(columns)) if once else None
+        if holding is None and recipe.batch_size is None:
+            holding = workers.hold(encode, self.scan.parts(columns))
+        if holding is not None:
+            return PartsObjective(
+                holding, loss, outputs, recipe.l2, self.design.penalised, width, targets, self.survey.fitted, sums
+            )
+        spill = Spill(self.reading.scratch, self.survey.layers, width, targets, recipe.arithmetic)
+        for part, layers in self.reading.each("spilling", encode.layered, self.scan.parts(columns)):
+            spill.write(part.X, part.Y, layers)
+        return SpilledObjective(
+            spill.X, spill.Y, loss, outputs, recipe.l2, self.design.penalised, spill=spill, sums=sums
+        )
+
+
+def state(formula: str | Formula, scan: Scan, recipe: Recipe, reading: Reading) -> Streamed:
+    """State a hypothesis on a scan, and survey its rows.
+
+    Raises as ``Problem.of`` does, and OptionError for what cannot be done part by part.
+    """
+    _require_possible(recipe)
+    parsed = parse(formula) if not isinstance(formula, Formula) else formula
+    hypothesis = parsed.resolve(scan.head.columns)
+    wanted = uses(hypothesis, scan.head)
+    family, why = choose_family(hypothesis, scan.head, recipe.family, recipe.loss)
+    outputs = target_uses(hypothesis, family)
+    target = Target(family, hypothesis.targets, tuple(outputs), ()) if family == "linear" else None
+    squared = recipe.loss in ("auto", "mse", "sse") and family == "linear" and recipe.batch_size is None
+    plan = Plan(
+        hypothesis, wanted, outputs, target, Draw.of(scan.rows, share_of(recipe.test), recipe.seed), recipe.missing,
+        images=_images(wanted, scan), layered=not squared or recipe.arithmetic != "float64",
+    )  # fmt: skip
+    plan = prepared(plan, scan, reading)
+    survey = reading.sum("surveying", partial(survey_part, plan), scan.parts(list(plan.wanted)))
+    require_rows(survey, scan)
+    if target is None and recipe.family == "auto" and recipe.loss == "auto":
+        family, why = family_of(plan, survey, scan)
+    learnt = target_of(plan, survey, scan, family)
+    loss = make_loss(recipe.loss, family, delta=recipe.delta)
+    design = design_of(plan, survey, recipe)
+    data, shown = kept_rows(plan, survey, scan)
+    loss.check(learnt.encode(data), learnt.columns[0])
+    notes = [why, *scan.head.notes, *notes_of(plan, survey, scan)]
+    problem = Problem(hypothesis, wanted, data, learnt, loss, notes, base=base_of(plan, survey, learnt))
+    return Streamed(problem, scan, plan, survey, design, reading, shown)
+
+
+def share_of(test: str | float) -> float | None:
+    """Return which share of the rows is held back, None where that is left to us; raises OptionError."""
+    if test in ("auto", "none"):
+        return None if test == "auto" else 0.0
+    try:
+        share = float(test)
+    except (TypeError, ValueError):
+        share = -1.0
+    if not 0 < share < 1:
+        raise OptionError("option.scan-test", value=test)
+    return share
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a part's fitted rows become a loss's X and Y; it goes to whoever reads the part."""
+
+    plan: Plan
+    design: Design
+    target: Target
+    loss: Loss
+
+    def __call__(self, part: Part) -> RowsObjective:
+        """Read a part and return the loss over its fitted rows, as one of many parts."""
+        return self.layered(part)[0]
+
+    def layered(self, part: Part) -> tuple[RowsObjective, NDArray[np.uint32]]:
+        """Return the same, and the layer of each row."""
+        data, keys = settled(self.plan, part)
+        fitted = keys >= self.plan.draw.held
+        rows = np.flatnonzero(fitted)
+        X = self.design.matrix(data, rows)
+        Y = self.target.encode(data.only(self.target.columns).take(rows))
+        self.loss.check(Y, self.target.columns[0])
+        outputs, penalised = len(self.target.outputs), np.zeros(X.shape[1])
+        return RowsObjective(X, Y, self.loss, outputs, 0.0, penalised, part=True), keys[fitted] % LAYERS
+
+
+def _images(wanted: dict[str, Use], scan: Scan) -> dict[str, ImageCode]:
+    images = {name: scan.head.images(name) for name, use in wanted.items() if use == "image"}
+    return {
+        name: ImageCode(name, found.shape[1:], 255 if found.dtype == np.uint8 else 1) for name, found in images.items()
+    }
+
+
+def _require_possible(recipe: Recipe) -> None:
+    """Raise OptionError for a setting that needs all rows at hand."""
+    if recipe.networked:
+        raise OptionError("option.scan-network")
+    if recipe.patience is not None:
+        raise OptionError("option.scan-patience")

@@ -1,0 +1,152 @@
+"""What a survey says of its rows, as the road goes on from there: the design, its sums, the target, the kept rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from descend.coding import in_order
+from descend.columns import Columns, gather
+from descend.design import INTERCEPT, Design, blocks_of, require_levels
+from descend.errors import DesignError, TableError
+from descend.messages import Note
+from descend.moments import ROUNDING
+from descend.objectives.sums import Sums
+from descend.survey import Plan, Survey, target_label
+from descend.tables import Table
+from descend.target import Target, by_levels, of_classes
+from descend.transforms import undo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.recipe import Recipe
+    from descend.scans import Scan
+    from descend.survey import Rows
+    from descend.target import Family
+
+    Floats = NDArray[np.floating[Any]]
+
+
+def require_rows(survey: Survey, scan: Scan) -> None:
+    """Raise TableError where no row is left."""
+    if not survey.fitted:
+        raise TableError("table.all-dropped", file=scan.name, rows=scan.rows)
+
+
+def design_of(plan: Plan, survey: Survey, recipe: Recipe) -> Design:
+    """Return the design, learnt from the fitted rows; its levels come from all rows."""
+    levels = {name: in_order(survey.levels[name]) for name, use in plan.uses.items() if use == "category"}
+    for name, found in levels.items():
+        require_levels(name, found, survey.rows)
+    blocks = blocks_of(plan.hypothesis, plan.uses, levels, plan.images, plan.poly)
+    plain = Design.unscaled(plan.hypothesis, plan.uses, levels, blocks)
+    products, ones, shifts = _shifted(plan, survey, plain.names)
+    moved = ones / survey.fitted
+    means = shifts + moved
+    with np.errstate(over="ignore", invalid="ignore"):
+        variances = np.maximum(np.diag(products) / survey.fitted - np.square(moved), 0.0)
+        sizes = np.sqrt(variances + np.square(means))
+    spreads = np.where(np.sqrt(variances) <= ROUNDING * sizes, 0.0, np.sqrt(variances))
+    return plain.scaled(survey.fitted, means, sizes, spreads, standardize=recipe.standardize, ddof=recipe.ddof)
+
+
+def sums_of(plan: Plan, survey: Survey, design: Design) -> Sums:
+    """Return the sums of products of the design's columns, and of the targets where these are numbers."""
+    targets = [target_label(index) for index in range(len(plan.expressions))]
+    names = [*design.names, *targets]
+    products, ones, shifts = _shifted(plan, survey, names)
+    rows, width = survey.fitted, len(design.names)
+    centres = shifts[width:] + ones[width:] / rows if design.hypothesis.intercept else np.zeros(len(targets))
+    off = shifts - np.concatenate([design.means, centres])
+    scales = np.concatenate([design.scales, np.ones(len(targets))])
+    moved = products + np.outer(off, ones) + np.outer(ones, off) + rows * np.outer(off, off)
+    moved /= np.outer(scales, scales)
+    return Sums(
+        rows,
+        moved[:width, :width],
+        ((ones + rows * off) / scales)[:width],
+        moved[:width, width:],
+        np.diag(moved)[width:].copy(),
+        centres,
+    )
+
+
+def target_of(plan: Plan, survey: Survey, scan: Scan, family: Family) -> Target:
+    """Return the target: its classes from all rows, the spread of its numbers from the fitted ones."""
+    if plan.target is None:
+        column = next(iter(plan.target_uses))
+        return of_classes(plan.hypothesis, family, in_order(survey.levels[column]), scan.head.kind(column))
+    for expression in plan.expressions:
+        undo(expression, np.ones(1))
+    labels = [target_label(index) for index in range(len(plan.expressions))]
+    products, ones, _ = _shifted(plan, survey, labels)
+    variances = np.diag(products) / survey.fitted - np.square(ones / survey.fitted)
+    return replace(plan.target, spreads=tuple(np.sqrt(np.maximum(variances, 0.0)).tolist()))
+
+
+def family_of(plan: Plan, survey: Survey, scan: Scan) -> tuple[Family, Note]:
+    """Return the family that the classes of all rows ask for; raises DesignError where the first rows misled."""
+    column = next(iter(plan.target_uses))
+    levels = in_order(survey.levels[column])
+    if scan.head.kind(column) == "number":
+        if not set(levels) <= {"0", "1"}:
+            raise DesignError("design.not-zero-one", column=column, found=next(x for x in levels if x not in "01"))
+        return "logistic", Note("family.zero-one", {"column": column})
+    if len(levels) > 20 and len(levels) > survey.rows // 2:
+        raise DesignError("design.target-all-distinct", column=column, levels=len(levels), rows=survey.rows)
+    return by_levels(column, levels)
+
+
+def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
+    """Return the rows that were kept as columns, those looked at before those tested, and how many the first are."""
+    kept: list[Rows] = [*survey.shown, *survey.tested]
+    numbers = np.concatenate([rows.numbers for rows in kept]) if kept else np.empty(0, dtype=np.int64)
+    frame = pl.concat([rows.frame for rows in kept]) if kept else scan.head.frame.select(list(plan.wanted)).clear()
+    head = scan.head
+    kinds = {name: head.kind(name) for name in plan.wanted}
+    table = Table(frame, scan.name, head.missing, head.decimal, kinds=kinds, numbers_there=numbers)
+    data = gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
+    means = {**column_means(plan, survey), **plan.fills}
+    data = replace(data, means={name: means[name] for name in data.means}, notes=[])
+    return data, sum(rows.numbers.size for rows in survey.shown)
+
+
+def base_of(plan: Plan, survey: Survey, target: Target) -> Floats:
+    """Return what no hypothesis predicts, 1 x targets or classes: the mean, or the shares, of the fitted rows."""
+    if plan.target is None:
+        counts = survey.levels[target.columns[0]]
+        return np.array([[counts[level] / survey.fitted for level in target.levels]])
+    means = column_means(plan, survey)
+    return np.array([[means[name] for name in target.columns]])
+
+
+def notes_of(plan: Plan, survey: Survey, scan: Scan) -> list[Note]:
+    """Return what a person is to know of the rows: filled and dropped cells, and which were held back and tested."""
+    notes = [
+        Note("note.filled", {"count": count, "column": name, "mean": plan.fills[name]})
+        for name, count in survey.filled.items()
+    ]
+    if survey.dropped:
+        notes.append(Note("note.dropped", {"count": survey.dropped, "rows": scan.rows}))
+    held, tested = survey.rows - survey.fitted, sum(rows.numbers.size for rows in survey.tested)
+    if tested < held:
+        notes.append(Note("note.tested-some", {"tested": tested, "held": held}))
+    return notes
+
+
+def column_means(plan: Plan, survey: Survey) -> dict[str, float]:
+    """Return the mean over the fitted rows of every number column that is used."""
+    means = {name: total / survey.fitted for name, total in survey.totals.items()}
+    labels = plan.labels
+    _, ones, shifts = _shifted(plan, survey, list(labels.values()))
+    return means | dict(zip(labels, (shifts + ones / survey.fitted).tolist(), strict=True))
+
+
+def _shifted(plan: Plan, survey: Survey, names: list[str]) -> tuple[Floats, Floats, Floats]:
+    """Return the sums of products of some columns, of each alone, and by how much each is shifted."""
+    every = survey.sums([INTERCEPT, *names])
+    return every[1:, 1:], every[0, 1:], np.array([plan.shifts.get(name, 0.0) for name in names])
