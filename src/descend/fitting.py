@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,20 +15,21 @@ from descend.losses import SquaredError
 from descend.messages import Note
 from descend.model import Model, keep_sample
 from descend.networks.build import is_module
-from descend.problem import Problem, Trained
+from descend.reading import open_rows
 from descend.recipe import Recipe
 from descend.solvers.checkpoints import Checkpoint
-from descend.stating import Stated, of_module
-from descend.verification import baseline, split_rows
+from descend.stated import of_scan, of_table
+from descend.stating import of_module
+from descend.tables import Table
+from descend.workers import Reading, workers_of
 
 if TYPE_CHECKING:
     import os
 
-    from numpy.typing import NDArray
-
     from descend.foresight import Forecast
-    from descend.problem import OnEpoch, OnForecast
+    from descend.problem import OnEpoch, OnForecast, Trained
     from descend.terms import Formula
+    from descend.workers import OnRead
 
 
 def fit(
@@ -40,8 +41,13 @@ def fit(
     on_epoch: OnEpoch | None = None,
     on_refit: OnEpoch | None = None,
     on_forecast: OnForecast | None = None,
+    on_read: OnRead | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    memory: str | int | None = None,
+    scratch: str | None = None,
+    query: str | None = None,
+    cluster: Any = None,
     **settings: Any,
 ) -> Model:
     """Fit a hypothesis on a table by gradient descent and test it on rows it has not seen.
@@ -52,33 +58,39 @@ def fit(
     on_forecast is called before the first step with what it will come to, where that is known; on_epoch with the epoch
     and its loss while the model is fitted, on_refit with the fold and the number of folds while it is verified.
     checkpoint: a file in which a run epoch by epoch is kept as it goes; with ``resume`` it is taken up from there.
+    memory: what a table may take ("2GB"; default: half of what is free). A larger one (Parquet, text, folders of them,
+    a database's rows by ``query``) is read part by part: on_read hears what is done, and the rows and bytes read; a
+    design that must be read often is put in the folder ``scratch``.
+    cluster: "tcp://scheduler:8786", "local:4" or a Dask Client, whose workers read the parts.
 
     Returns the model. Its equation is of the rows that were fitted: with 50 rows or more a fifth is held out for the
     test (``test="none"`` fits all). An interrupt gives the model as far as it came, not verified.
     Raises DescendError: TableError, FormulaError, DesignError, OptionError; DivergedError, which holds the model, when
     the loss grows without bound.
     """
+    kept = None if checkpoint is None else Path(checkpoint)
     if is_module(formula):
         stated = of_module(formula, table, targets, settings if recipe is None else recipe.given())
     else:
         recipe = recipe or Recipe(**settings)
-        stated = Stated(Problem.of(formula, table, recipe), recipe)
-    problem, recipe = stated.problem, stated.recipe
-    split = split_rows(len(problem.data), recipe.test, recipe.seed, problem.codes)
-    kept = None
-    if checkpoint is not None:
-        kept = Checkpoint(checkpoint, mark_of(problem, split.train, recipe), resume=resume)
-    trained = problem.train(split.train, recipe, on_epoch, on_forecast=on_forecast or _unheard, checkpoint=kept)
+        rows = open_rows(table, formula, memory=memory, scratch=scratch, query=query, scan=cluster is not None)
+        if isinstance(rows, Table):
+            stated = of_table(formula, rows, recipe)
+        else:
+            stated = of_scan(formula, rows, recipe, Reading(workers_of(cluster), scratch, on_read), kept, resume=resume)
+    problem, recipe, split = stated.problem, stated.recipe, stated.split
+    run = None if kept is None else Checkpoint(kept, stated.mark, resume=resume)
+    trained = stated.train(on_epoch, on_forecast or _unheard, run)
     notes = list(problem.notes)
-    if kept is not None and kept.resumed_at is not None:
-        notes.append(Note("note.resumed", {"epoch": kept.resumed_at, "path": kept.path.name}))
+    if run is not None and run.resumed_at is not None:
+        notes.append(Note("note.resumed", {"epoch": run.resumed_at, "path": run.path.name}))
     if recipe.mixed_precision and trained.network is not None and trained.network.device != "cuda":
         notes.append(Note("note.full-precision", {"device": trained.network.device}))
     examination = examine(problem, trained, recipe)
     verification = None
     if trained.history.stop not in ("diverged", "interrupted"):
         verification = problem.verify(split, trained, recipe, on_refit)
-    table = problem.data.table
+    name, count, columns = stated.table
     tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
     targets = problem.data.only(problem.target.columns).take(split.train)
     model = Model(
@@ -89,11 +101,11 @@ def fit(
         weights=trained.weights,
         history=trained.history,
         verification=verification,
-        table_name=table.name,
-        table_rows=table.rows if problem.stream is None else trained.over.rows,
-        table_columns=table.columns,
+        table_name=name,
+        table_rows=count if problem.stream is None else trained.over.rows,
+        table_columns=columns,
         fitted_rows=trained.over.rows,
-        base=baseline(problem.target, problem.target.truth(targets), 1),
+        base=problem.alone(problem.target.truth(targets), 1),
         means=problem.data.means,
         settings=recipe.changes(),
         notes=notes,
@@ -111,35 +123,6 @@ def fit(
     if stated.held is not None:
         return replace(model, verification=replace(model.evaluate(stated.held), method="holdout"))
     return model
-
-
-def mark_of(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
-    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows.
-
-    A run can be taken up again for more epochs, but under a schedule that is spread over all of them.
-    """
-    data = problem.data.take(rows)
-    columns = [*data.numbers.values(), *data.images.values()]
-    texts = ["\0".join(map(str, labels.to_list())).encode() for labels in data.labels.values()]
-    marks = {
-        "targets": _digest(problem.target.encode(data)),
-        "columns": _digest(*columns, *texts),
-    }
-    if hasattr(recipe.hypothesis, "state_dict") and not isinstance(recipe.hypothesis, type):
-        state = recipe.hypothesis.state_dict()
-        marks["module"] = _digest(str(recipe.hypothesis).encode(), *(np.array(t.tolist()) for t in state.values()))
-    settings = recipe.changes()
-    if recipe.schedule != "cosine":
-        settings.pop("epochs", None)
-    return {**settings, "formula": problem.hypothesis.text, "rows": int(rows.size), **marks}
-
-
-def _digest(*parts: NDArray[Any] | bytes) -> str:
-    """Return a short checksum of arrays and texts."""
-    made = hashlib.sha256()
-    for part in parts:
-        made.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
-    return made.hexdigest()[:16]
 
 
 def _unheard(forecast: Forecast) -> None:

@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from descend.delimited import read_delimited
 from descend.errors import OptionError
+from descend.formula import parse
 from descend.frames import from_memory
+from descend.memory import COPIES, allowance
 from descend.pictures import read_folder
+from descend.scans.opening import open_scan, whole
 from descend.sources import open_file, read_binary
 from descend.tables import MISSING, THOUSANDS, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from descend.scans import Scan
+    from descend.terms import Formula
+
+UNPACKED = 40  # a file's bytes, compressed at most so much, in memory
 
 
 def read(
@@ -58,3 +66,40 @@ def read(
         )
         return Table(frame, file.name, tuple(missing), decimal, delimited, delimited.notes)
     return Table(read_binary(file), file.name, tuple(missing), pictures=file.kind == "picture")
+
+
+def open_rows(
+    source: Any,
+    formula: str | Formula | None = None,
+    *,
+    memory: str | int | None = None,
+    scratch: str | None = None,
+    query: str | None = None,
+    scan: bool = False,
+    **options: Any,
+) -> Table | Scan:
+    """Open what a person names: in memory where it fits there, else as a scan, which is read part by part.
+
+    formula: only the columns that it names need to fit; memory: into how many bytes (default: half of what is free).
+    scan: open a scan even where it would fit; options: those of ``read``.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return source if hasattr(source, "parts") else read(source, **options)
+    limit = allowance(memory)
+    name = os.fspath(source)
+    if not scan and query is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
+        return read(name, **options)
+    found = open_scan(name, query=query, scratch=scratch, **options)
+    if found is None:
+        return read(name, **options)
+    if scan or COPIES * 8 * found.rows * _columns(found, formula) > limit:
+        return found
+    return whole(found)
+
+
+def _columns(scan: Scan, formula: str | Formula | None) -> int:
+    """Return how many columns of a scan a formula names, all where there is none."""
+    if formula is None:
+        return len(scan.head.columns)
+    hypothesis = (parse(formula) if isinstance(formula, str) else formula).resolve(scan.head.columns)
+    return len(hypothesis.inputs) + len(hypothesis.outputs)

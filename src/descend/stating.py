@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from descend.errors import DesignError, OptionError
 from descend.networks.network import require_torch
 from descend.problem import Problem
 from descend.recipe import Recipe
+from descend.stated import Stated
 from descend.verification import split_rows
 
 if TYPE_CHECKING:
@@ -21,15 +22,6 @@ if TYPE_CHECKING:
 
 NAMED = 100  # columns that get a name each; more are one column of rows
 SEEN = 2000  # rows of a stream that are looked at before it is read
-
-
-@dataclass(frozen=True)
-class Stated:
-    """A problem and its recipe; ``held`` are the rows of a stream that are kept back for the test, as a table."""
-
-    problem: Problem
-    recipe: Recipe
-    held: dict[str, Any] | None = None
 
 
 def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) -> Stated:
@@ -43,7 +35,7 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
             raise OptionError("option.no-targets")
         formula, table, settings = stated(data, targets, module, settings)
         recipe = Recipe(**{**settings, "hypothesis": module})
-        return Stated(Problem.of(formula, table, recipe), recipe)
+        return Stated.of(Problem.of(formula, table, recipe), recipe)
     from torch.utils.data import DataLoader
 
     of_loaders = ("batch_size", "drop_last", "workers") if isinstance(data, DataLoader) else ()
@@ -62,7 +54,7 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
         levels = tuple(map(str, range(count)))
         problem = replace(problem, target=replace(problem.target, levels=levels))
     held = None if kept is None else stated(*seen(kept, most=None), module, settings)[1]
-    return Stated(problem, recipe, held)
+    return Stated.of(problem, recipe, held)
 
 
 def _held_back(data: Any, test: str | float, seed: int) -> tuple[Any, Any]:

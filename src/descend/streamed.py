@@ -7,7 +7,6 @@ is spilled to a file, or on a cluster from its workers' memory.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,14 +22,18 @@ from descend.objectives.rows import RowsObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.preparing import prepared
 from descend.problem import Problem, run
-from descend.survey import LAYERS, Plan, Survey, settled, survey_part
+from descend.survey import LAYERS, Plan, Survey, settled
 from descend.surveyed import base_of, design_of, family_of, kept_rows, notes_of, require_rows, sums_of, target_of
+from descend.surveying import SurveyFile
+from descend.surveying import survey as surveyed
 from descend.target import Target, choose_family, target_uses
 from descend.terms import Formula
 from descend.verification import Split
 from descend.workers import Holding, Reading, Rereading
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from descend.columns import Use
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from descend.recipe import Recipe
     from descend.scans import Part, Scan
     from descend.solvers.checkpoints import Checkpoint
+    from descend.terms import Hypothesis
 
     Floats = NDArray[np.floating[Any]]
 
@@ -62,6 +66,10 @@ class Streamed:
         rows = np.arange(len(self.problem.data))
         fitted, tested = rows[: self.shown], rows[self.shown :]
         return Split("holdout", fitted, [(fitted, tested)]) if tested.size else Split("none", fitted, [])
+
+    def mark(self, recipe: Recipe) -> dict[str, Any]:
+        """Return what tells a run of a recipe from another."""
+        return mark_of(self.problem.hypothesis, self.scan, recipe)
 
     def train(
         self,
@@ -104,8 +112,16 @@ class Streamed:
         )
 
 
-def state(formula: str | Formula, scan: Scan, recipe: Recipe, reading: Reading) -> Streamed:
-    """State a hypothesis on a scan, and survey its rows.
+def state(
+    formula: str | Formula,
+    scan: Scan,
+    recipe: Recipe,
+    reading: Reading,
+    checkpoint: Path | None = None,
+    *,
+    resume: bool = False,
+) -> Streamed:
+    """State a hypothesis on a scan, and survey its rows; the survey is kept beside a ``checkpoint``.
 
     Raises as ``Problem.of`` does, and OptionError for what cannot be done part by part.
     """
@@ -122,7 +138,11 @@ def state(formula: str | Formula, scan: Scan, recipe: Recipe, reading: Reading) 
         images=_images(wanted, scan), layered=not squared or recipe.arithmetic != "float64",
     )  # fmt: skip
     plan = prepared(plan, scan, reading)
-    survey = reading.sum("surveying", partial(survey_part, plan), scan.parts(list(plan.wanted)))
+    file = None
+    if checkpoint is not None:
+        path = checkpoint.with_name(f"{checkpoint.stem}.survey{checkpoint.suffix}")
+        file = SurveyFile(path, mark_of(hypothesis, scan, recipe), resume=resume)
+    survey = surveyed(plan, scan, reading, file)
     require_rows(survey, scan)
     if target is None and recipe.family == "auto" and recipe.loss == "auto":
         family, why = family_of(plan, survey, scan)
@@ -134,6 +154,14 @@ def state(formula: str | Formula, scan: Scan, recipe: Recipe, reading: Reading) 
     notes = [why, *scan.head.notes, *notes_of(plan, survey, scan)]
     problem = Problem(hypothesis, wanted, data, learnt, loss, notes, base=base_of(plan, survey, learnt))
     return Streamed(problem, scan, plan, survey, design, reading, shown)
+
+
+def mark_of(hypothesis: Hypothesis, scan: Scan, recipe: Recipe) -> dict[str, Any]:
+    """Return what tells a run over a scan from another: the hypothesis, the settings and the table."""
+    settings = recipe.changes()
+    if recipe.schedule != "cosine":
+        settings.pop("epochs", None)
+    return {**settings, "formula": hypothesis.text, "table": scan.mark, "rows": scan.rows}
 
 
 def share_of(test: str | float) -> float | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from descend.scans import Part
     from descend.threads import Sums
 
+    OnRead = Callable[[str, int, int], None]
+
 Result = TypeVar("Result")
 Addend = TypeVar("Addend")
 AHEAD = 2  # parts that are waited for beside those being read: few, as each may hold a part's rows
@@ -130,7 +132,7 @@ class Reading:
 
     workers: Workers
     scratch: str | None = None
-    on_read: Callable[[str, int, int], None] | None = None
+    on_read: OnRead | None = None
 
     def each(self, what: str, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """Yield what a task gives for every part, and tell how far the reading is."""
@@ -152,3 +154,12 @@ class Reading:
     def sum(self, what: str, task: Callable[[Part], Addend], parts: Iterable[Part]) -> Addend:
         """Return the sum of what a task gives for every part."""
         return reduce(put_together, self.each(what, task, parts))
+
+
+def workers_of(cluster: Any) -> Workers:
+    """Return the workers that are asked for: those of a cluster, or this machine's threads where there is none."""
+    if cluster is None:
+        return Threads()
+    from descend.cluster import connect
+
+    return connect(cluster)

@@ -116,3 +116,39 @@ def progress(key: str, total: int | None) -> Iterator[Callable[[int, float], Non
     finally:
         if shown[0]:
             bar.stop()
+
+
+@contextmanager
+def reading_progress(rows: Any) -> Iterator[Callable[[str, int, int], None]]:
+    """Give a callback (what, rows, bytes) that tells how far the reading of a scan is, how fast, and the time left."""
+    total = int(getattr(rows, "rows", 0))
+    if not sys.stderr.isatty() or not hasattr(rows, "parts"):
+        yield lambda what, done, size: _heed()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    lang = speak()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    tasks: dict[str, tuple[Any, float]] = {}
+
+    def update(what: str, done: int, size: int) -> None:
+        _heed()
+        if not tasks:
+            bar.start()
+        if what not in tasks:
+            for before, _ in tasks.values():
+                bar.remove_task(before)
+            tasks[what] = bar.add_task(say(f"report.{what}", lang), total=total, told=""), monotonic()
+        task, started = tasks[what]
+        rate = done / max(monotonic() - started, 1e-9)
+        values = {"rows": done, "size": size / 1e6, "rate": rate}
+        bar.update(task, completed=done, told=say("report.read-so-far", lang, **values))
+        if done >= total:
+            bar.stop()
+
+    try:
+        yield update
+    finally:
+        bar.stop()

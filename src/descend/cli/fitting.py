@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from descend.cli import options as o
-from descend.cli.console import progress, speak, tell, tell_json
+from descend.cli.console import progress, reading_progress, speak, tell, tell_json
 from descend.errors import DivergedError, OptionError
 from descend.files import require_folder
 from descend.messages import say
@@ -17,6 +17,7 @@ from descend.messages import say
 if TYPE_CHECKING:
     from descend.foresight import Forecast
     from descend.model import Model
+    from descend.scans import Scan
     from descend.tables import Table
 
 
@@ -62,6 +63,10 @@ def fit(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    query: o.Query = None,
+    memory: o.Memory = None,
+    scratch: o.Scratch = None,
+    cluster: o.Cluster = None,
     log_every: o.LogEvery = None,
     log_batches: o.LogBatches = False,
     keep: o.Keep = False,
@@ -94,19 +99,26 @@ def fit(
         step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
     )  # fmt: skip
-    table = read_table(file, encoding, delimiter, header, decimal, na)
+    from descend.reading import open_rows
+
+    options = reading_options(encoding, delimiter, header, decimal, na)
+    rows = open_rows(file, formula, memory=memory, scratch=scratch, query=query, scan=cluster is not None, **options)
     opened = []
 
     def open_with(forecast: Forecast) -> None:
-        _open(table, formula, forecast, json=json)
+        _open(rows, formula, forecast, json=json)
         opened.append(forecast)
 
     try:
-        total = recipe.epochs_for(table.rows) if recipe.method != "auto" else None
-        with progress("fitting", total) as on_epoch, progress("verifying", None) as on_refit:
+        total = recipe.epochs_for(rows.rows) if recipe.method != "auto" else None
+        with (
+            reading_progress(rows) as on_read,
+            progress("fitting", total) as on_epoch,
+            progress("verifying", None) as on_refit,
+        ):
             model = run(
-                formula, table, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit, on_forecast=open_with,
-                checkpoint=checkpoint, resume=resume,
+                formula, rows, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit, on_forecast=open_with,
+                on_read=on_read, checkpoint=checkpoint, resume=resume, scratch=scratch, cluster=cluster,
             )  # fmt: skip
     except DivergedError as error:
         _log(error.model, log_every, json)
@@ -181,21 +193,30 @@ def read_table(
     decimal: str,
     na: list[str] | None,
 ) -> Any:
-    """Read a table with the options of the command line; ``--na`` adds to the usual markers."""
+    """Read a table with the options of the command line."""
     from descend.reading import read
+
+    return read(file, **reading_options(encoding, delimiter, header, decimal, na))
+
+
+def reading_options(
+    encoding: str | None, delimiter: str | None, header: bool | None, decimal: str, na: list[str] | None
+) -> dict[str, Any]:
+    """Return the options of ``read``; ``--na`` adds to the usual markers."""
     from descend.tables import MISSING
 
     missing = (*MISSING, *(na or []))
-    return read(file, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing)
+    return {"encoding": encoding, "delimiter": delimiter, "header": header, "decimal": decimal, "missing": missing}
 
 
-def _open(table: Table, formula: str, forecast: Forecast, *, json: bool) -> None:
+def _open(rows: Table | Scan, formula: str, forecast: Forecast, *, json: bool) -> None:
     """Tell, before the first step, what it will come to; where nobody reads along, only that it is hopeless."""
     from descend.report.foresight import forecast_line
     from descend.report.terminal import tell_opening
 
     if not json:
-        tell(tell_opening(table, formula, forecast, speak()))
+        columns = len(rows.head.columns if hasattr(rows, "head") else rows.columns)
+        tell(tell_opening(rows.name, rows.rows, columns, formula, forecast, speak()))
         sys.stdout.flush()
     elif forecast.hopeless:
         typer.echo(forecast_line(forecast, speak()).plain, err=True)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from descend.history import History
     from descend.model import Model
     from descend.selection import Comparison
-    from descend.tables import Table
     from descend.verification import Verification
 
 WIDE = 14
@@ -37,9 +36,9 @@ SEVERITIES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
 VERDICT_STYLES = {"better": "green", "few": "yellow", "unsure": "yellow", "same": "yellow", "no": "red"}
 
 
-def tell_opening(table: Table, formula: str, forecast: Forecast, lang: str) -> RenderableType:
+def tell_opening(name: str, rows: int, columns: int, formula: str, forecast: Forecast, lang: str) -> RenderableType:
     """Return what can be said before the fit: the table, the hypothesis, and what the learning rate will do."""
-    told = say("report.rows-columns", lang, name=table.name, rows=table.rows, columns=len(table.columns))
+    told = say("report.rows-columns", lang, name=name, rows=rows, columns=columns)
     lines: list[tuple[str, RenderableType]] = [
         (say("report.table", lang), told),
         (say("report.hypothesis", lang), Text(formula, style="bold")),

@@ -37,19 +37,37 @@ class Part(Protocol):
 
 
 class Scan(Protocol):
-    """A table too large to hold: a ``head`` of its first rows, and parts.
+    """A table too large to hold: the head of its rows, and parts."""
 
-    ``name`` is what a person calls it. What the head's columns hold (``kind``) is what those of every part hold.
-    ``mark`` tells it from another table, and from itself once it has changed. Where it is ``scattered``, its parts can
-    be sent to other processes and read there, in any order; else they are read here, one after another.
-    """
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        ...
 
-    name: str
-    head: Table
-    rows: int
-    size: int
-    mark: str
-    scattered: bool
+    @property
+    def head(self) -> Table:
+        """The first rows; what their columns hold is what those of every part hold."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes the source has, 0 where that is not known."""
+        ...
+
+    @property
+    def mark(self) -> str:
+        """What tells it from another table, and from itself once it has changed."""
+        ...
+
+    @property
+    def scattered(self) -> bool:
+        """Whether its parts can be sent to other processes and read there, in any order."""
+        ...
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
         """Yield the parts, in their order, with some of the columns; the same parts every time."""

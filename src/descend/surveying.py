@@ -1,0 +1,107 @@
+"""The survey of a scan, kept as it goes, so that it can be taken up again where it was stopped."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from itertools import islice
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from descend import storage
+from descend.errors import OptionError
+from descend.files import plain
+from descend.survey import Rows, Survey, survey_part
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from descend.scans import Scan
+    from descend.survey import Plan
+    from descend.workers import Reading
+
+    Arrays = dict[str, NDArray[Any]]
+
+EVERY = 30.0  # seconds between two writings: the rows that are kept may be many
+
+
+class SurveyFile:
+    """A file that holds the survey of the run which ``mark`` describes, as far as it has come."""
+
+    def __init__(self, path: Path, mark: dict[str, Any], *, resume: bool) -> None:
+        self.path, self.mark, self.resume = path, plain(mark), resume
+        self._written = monotonic()
+
+    def load(self) -> tuple[int, Survey] | None:
+        """Return how many parts were surveyed and what they said; None where there is nothing to take up.
+
+        Raises ModelError for a file that is damaged or none of ours, OptionError for that of another run.
+        """
+        if not self.resume or not self.path.exists():
+            return None
+        header, arrays = storage.read(self.path)
+        found = header.get("survey")
+        keys = sorted({*self.mark, *(found or {})})
+        different = [] if found is None else [key for key in keys if found.get(key) != self.mark.get(key)]
+        if found is None or different:
+            raise OptionError("option.other-run", path=str(self.path), different=", ".join(different) or "-")
+        return int(header["parts"]), _restored(header["facts"], arrays)
+
+    def save(self, parts: int, survey: Survey) -> None:
+        """Keep what the first ``parts`` parts said."""
+        facts, arrays = _kept(survey)
+        storage.write(self.path, {"survey": self.mark, "parts": parts, "facts": facts}, arrays)
+        self._written = monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write it."""
+        return monotonic() - self._written >= EVERY
+
+
+def survey(plan: Plan, scan: Scan, reading: Reading, file: SurveyFile | None = None) -> Survey:
+    """Survey all parts of a scan; with a ``file`` an interrupt, or an error, leaves there what was found so far."""
+    found = file.load() if file is not None else None
+    done, total = found if found is not None else (0, None)
+    begun = done
+    parts = islice(scan.parts(list(plan.wanted)), done, None)
+    try:
+        for more in reading.each("surveying", partial(survey_part, plan), parts):
+            total, done = more if total is None else total + more, done + 1
+            if file is not None and file.due:
+                file.save(done, total)
+    finally:
+        if file is not None and total is not None and done > begun:
+            file.save(done, total)
+    assert total is not None
+    return total
+
+
+def _kept(survey: Survey) -> tuple[dict[str, Any], Arrays]:
+    arrays = {"high": survey.products[0], "low": survey.products[1], "layers": survey.layers}
+    for name in ("tested", "shown"):
+        rows: list[Rows] = getattr(survey, name)
+        if rows:
+            packed = io.BytesIO()
+            pl.concat([some.frame for some in rows]).write_ipc(packed)
+            arrays[f"{name}.rows"] = np.frombuffer(packed.getvalue(), dtype=np.uint8)
+            arrays[f"{name}.numbers"] = np.concatenate([some.numbers for some in rows])
+    facts = {
+        name: getattr(survey, name) for name in ("names", "rows", "fitted", "totals", "levels", "filled", "dropped")
+    }
+    return facts, arrays
+
+
+def _restored(facts: dict[str, Any], arrays: Arrays) -> Survey:
+    rows: dict[str, list[Rows]] = {"tested": [], "shown": []}
+    for name, kept in rows.items():
+        if f"{name}.rows" in arrays:
+            frame = pl.read_ipc(io.BytesIO(arrays[f"{name}.rows"].tobytes()))
+            kept.append(Rows(arrays[f"{name}.numbers"], frame))
+    known: dict[str, Any] = {**facts, **rows, "names": tuple(facts["names"])}
+    return Survey(products=(arrays["high"], arrays["low"]), layers=arrays["layers"], **known)
