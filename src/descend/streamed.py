@@ -28,7 +28,7 @@ from descend.surveying import SurveyFile
 from descend.surveying import survey as surveyed
 from descend.target import Target, choose_family, target_uses
 from descend.terms import Formula
-from descend.verification import Split
+from descend.verification import Split, is_share
 from descend.workers import Holding, Reading, Rereading
 
 if TYPE_CHECKING:
@@ -168,13 +168,9 @@ def share_of(test: str | float) -> float | None:
     """Return which share of the rows is held back, None where that is left to us; raises OptionError."""
     if test in ("auto", "none"):
         return None if test == "auto" else 0.0
-    try:
-        share = float(test)
-    except (TypeError, ValueError):
-        share = -1.0
-    if not 0 < share < 1:
+    if not is_share(test):
         raise OptionError("option.scan-test", value=test)
-    return share
+    return float(test)
 
 
 @dataclass(frozen=True)

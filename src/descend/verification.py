@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from descend.errors import OptionError
+from descend.holdout import Draw
 from descend.messages import say
 from descend.metrics import class_scores, confusion, most_confused, number_scores, per_class, row_log_loss
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 Method = Literal["holdout", "loo", "folds", "none", "given"]
 HOLDOUT_FROM = 50
 HOLDOUT_SHARE = 0.2
+DRAWN_FROM = 1_000_000
 FEW_ROWS = 10
 SAME = 1e-9
 TINY = 1e-25
@@ -72,9 +74,15 @@ class Verification:
 def split_rows(rows: int, test: str | float, seed: int, codes: Rows | None = None) -> Split:
     """Return the split that ``test`` asks for: "auto", "none", "loo", a share or a number of folds.
 
-    Rows of a class (``codes``) are shared out in proportion. Raises OptionError when it makes no sense for that many.
+    Rows of a class (``codes``) are shared out in proportion; of a large table they are drawn by their numbers alone, as
+    those are of a table that is read part by part. Raises OptionError when it makes no sense for that many.
     """
     everything = np.arange(rows)
+    if rows >= DRAWN_FROM and (test == "auto" or is_share(test)):
+        draw = Draw.of(rows, None if test == "auto" else float(test), seed)
+        keys = draw.keys(0, rows)
+        fitted = everything[keys >= draw.held]
+        return Split("holdout", fitted, [(fitted, everything[keys < draw.tested])])
     if test == "auto":
         test = str(HOLDOUT_SHARE) if rows >= HOLDOUT_FROM else "loo"
         if rows < 3:
@@ -101,6 +109,14 @@ def split_rows(rows: int, test: str | float, seed: int, codes: Rows | None = Non
         return Split("folds", everything, folds)
     code = "option.test-rows" if number >= 2 else "option.test"
     raise OptionError(code, value=test, rows=rows)
+
+
+def is_share(test: str | float) -> bool:
+    """Tell whether a test asks for a share of the rows."""
+    try:
+        return 0 < float(test) < 1
+    except (TypeError, ValueError):
+        return False
 
 
 def _scattered(rows: int, seed: int, codes: Rows | None, first: int | None = None) -> Rows:
