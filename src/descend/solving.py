@@ -56,7 +56,7 @@ def solve(
                 return history
             return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
         to_optimum = lbfgs if objective.loss.curvature_limit is None else quasi_newton
-        return to_optimum(objective, start, on_epoch=on_epoch)
+        return to_optimum(objective, start, on_epoch=on_epoch, checkpoint=checkpoint)
     optimizer = optimizer_of(objective, quadratic, recipe)
     schedule = recipe.make_schedule()
     if (

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.solvers.record import Record
+    from descend.solvers.way import Way
 
     Arrays = dict[str, NDArray[Any]]
 
@@ -69,7 +70,7 @@ class Checkpoint:
         self.resumed_at = int(header["epoch"])
         return Kept(self.resumed_at, parts["record"], parts["state"], header["facts"])
 
-    def save(self, epoch: int, record: Record, state: Arrays, facts: dict[str, Any] | None = None) -> None:
+    def save(self, epoch: int, record: Record | Way, state: Arrays, facts: dict[str, Any] | None = None) -> None:
         """Keep the run as it is before the updates of ``epoch``, unless it has just been kept."""
         if monotonic() - self._written < EVERY:
             return

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from descend.history import History, Stop
     from descend.objectives import OverRows
+    from descend.solvers.checkpoints import Checkpoint
 
     Floats = NDArray[np.floating[Any]]
 
 LARGE = 2_000_000
+HUGE = 200_000_000
 ROWS_A_COLUMN = 30
 ROWS_FOR_A_GUESS = 8
 GUESS_LASTS = 30
@@ -44,24 +46,26 @@ def quasi_newton(
     tolerance: float | None = None,
     iterations: int = 1000,
     on_epoch: Callable[[int, float], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Return the way from ``w`` to the minimum of a loss whose curvature has a limit.
 
     tolerance: stop when the Newton decrement g'H^-1 g / 2, near the minimum what the loss is above it, falls under it
         (where H is only guessed at, an estimate); None: as far as float64 goes, or on a large table with very many
-        parameters when it is 1e-10 of the loss. iterations: steps over all rows at most.
+        parameters, and on a huge one, when it is 1e-10 of the loss. iterations: steps over all rows at most.
+    checkpoint: where the way is kept as it goes, and taken up again.
     The history tells the start (on a large table without its gradient, which would cost a reading) and every step over
     all rows; a Ctrl-C ends it with what was reached.
     """
-    way = Way(on_epoch)
+    way = Way(on_epoch, checkpoint, iterations)
     stop: Stop = "optimum"
     try:
-        start = w.astype(np.float64)
+        start = way.last if way.begun else w.astype(np.float64)
         search = _Search(start)
-        samples = _samples(objective)
+        samples = [] if way.begun else _samples(objective)
         if samples:
             way.record(start, objective.value(start), None)
-        else:
+        elif not way.begun:
             way.record(start, *objective.value_and_gradient(start))
         for sample in samples:
             search.forget()
@@ -70,7 +74,7 @@ def quasi_newton(
         if samples:
             search.pairs.clear()
         if tolerance is None:
-            cheap = _whole(objective) or objective.cells < LARGE
+            cheap = objective.cells < (HUGE if _whole(objective) else LARGE)
             tolerance = 0.0 if cheap else ENOUGH * abs(way.least)
         reached = search.descend(objective, tolerance, iterations, way)
         stop = "optimum" if reached else "epochs"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from descend.objectives import OverRows
     from descend.objectives.gram import GramObjective
+    from descend.solvers.checkpoints import Checkpoint
 
     Floats = NDArray[np.floating[Any]]
 
@@ -54,17 +55,19 @@ def lbfgs(
     *,
     iterations: int = 15_000,
     on_epoch: Callable[[int, float], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Return the way of scipy's L-BFGS to a minimum, for losses with corners, rounded less and less, and hollows."""
     from scipy.optimize import minimize
 
-    way = Way(on_epoch)
+    way = Way(on_epoch, checkpoint, iterations)
     stop: Stop = "optimum"
 
     def record(w: Floats) -> None:
         way.record(w, *objective.value_and_gradient(w))
 
-    record(w)
+    if not way.begun:
+        record(w)
     try:
         for stage in objective.stages():
             options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-16, "gtol": 1e-10}

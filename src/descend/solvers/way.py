@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.solvers.checkpoints import Checkpoint
+
     Floats = NDArray[np.floating[Any]]
 
 
@@ -21,10 +23,19 @@ ROUNDING = 100 * np.finfo(np.float64).eps
 
 
 class Way:
-    """What a quasi-Newton run went through; of the parameters it keeps every one at first, then fewer."""
+    """What a quasi-Newton run went through; of the parameters it keeps every one at first, then fewer.
 
-    def __init__(self, on_epoch: Callable[[int, float], None] | None = None) -> None:
+    With a ``checkpoint`` it is kept there as it goes, and taken up from there: then it begins with steps.
+    """
+
+    def __init__(
+        self,
+        on_epoch: Callable[[int, float], None] | None = None,
+        checkpoint: Checkpoint | None = None,
+        iterations: int = 0,
+    ) -> None:
         self.on_epoch = on_epoch
+        self.checkpoint = checkpoint
         self.started = perf_counter()
         self.losses: list[float] = []
         self.slopes: list[float] = []
@@ -34,6 +45,14 @@ class Way:
         self.last: Floats = np.empty(0)
         self.least = float("inf")
         self.slope = float("nan")
+        kept = None if checkpoint is None else checkpoint.load(iterations)
+        if kept is not None:
+            self._restore(kept.record)
+
+    @property
+    def begun(self) -> bool:
+        """Whether there are steps."""
+        return bool(self.losses)
 
     def record(self, w: Floats, value: float, gradient: Floats | None) -> None:
         """Take down a step; ``best`` is the one with the least loss, and where rounding hides that the least slope."""
@@ -50,8 +69,28 @@ class Way:
         if len(self.snapshots) > max(min(SNAPSHOTS, SNAPSHOT_NUMBERS // w.size), 4):
             self.stride *= 2
             self.snapshots = {step: kept for step, kept in self.snapshots.items() if step % self.stride == 0}
+        if self.checkpoint is not None:
+            self.checkpoint.save(step, self, {})
         if self.on_epoch is not None:
             self.on_epoch(step, value)
+
+    def state(self) -> dict[str, Floats]:
+        """Return everything as arrays, for a checkpoint."""
+        return {
+            "losses": np.array(self.losses),
+            "slopes": np.array(self.slopes),
+            "snapshot_steps": np.array(list(self.snapshots), dtype=np.float64),
+            "snapshots": np.array(list(self.snapshots.values())),
+            "numbers": np.array([float(self.stride), self.least, self.slope]),
+            "best": self.best,
+            "last": self.last,
+        }
+
+    def _restore(self, state: dict[str, Floats]) -> None:
+        self.losses, self.slopes = state["losses"].tolist(), state["slopes"].tolist()
+        self.snapshots = dict(zip(map(int, state["snapshot_steps"]), state["snapshots"], strict=True))
+        stride, self.least, self.slope = state["numbers"].tolist()
+        self.stride, self.best, self.last = int(stride), state["best"], state["last"]
 
     def history(self, stop: Stop) -> History:
         """Return the record, ending at the best."""
