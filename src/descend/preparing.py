@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.coding import PolyCode
+from descend.coding import LevelCode, PolyCode
 from descend.columns import gather
 from descend.design import INTERCEPT
 from descend.errors import TableError
@@ -92,7 +92,7 @@ def _on_rows(plan: Plan, polys: dict[str, Poly], scan: Scan, reading: Reading) -
 
 
 def _shifts(plan: Plan, scan: Scan) -> dict[str, float]:
-    """Return about the mean of every column, from the first rows."""
+    """Return about the mean of every column, from the first rows; 0 where a part without its level lacks the column."""
     head = scan.head
     data = gather(plan.wanted, head, missing="drop", means=plan.fills, required=plan.target_uses, whole=False)
     if not len(data):
@@ -103,5 +103,6 @@ def _shifts(plan: Plan, scan: Scan) -> dict[str, float]:
     lay(X, plan, blocks, data, np.zeros(len(labels)))
     with np.errstate(over="ignore", invalid="ignore"):
         means = X.mean(axis=1)
-    means[0] = 0.0
+    by_level = [any(isinstance(code, LevelCode) for code in block.codes) for block in blocks for _ in block.names]
+    means[[True, *by_level, *(False for _ in plan.expressions)]] = 0.0
     return {label: float(mean) for label, mean in zip(labels, means, strict=True) if np.isfinite(mean)}

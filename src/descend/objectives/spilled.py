@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import threading
+import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,7 @@ class Spill:
         _require_room(where, size)
         try:
             self._file: Any = tempfile.TemporaryFile(dir=where)  # noqa: SIM115  has no name: the system takes it away
+            weakref.finalize(self, self._file.close)
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(self._file.fileno(), 0, max(size, 1))
             else:

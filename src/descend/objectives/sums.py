@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-CANCELLED = 1e-9  # of the target's own squares: residuals that small are lost in the sums' rounding
+CANCELLED = 1e-6  # of the target's own squares: of residuals so small the sums' rounding leaves too few digits
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sums:
         return self.gram, cross, (self.squares + self.rows * np.square(self.centres))[None, :]
 
     def residual_squares(self, W: Floats) -> Floats | None:
-        """Return the sum of squares of X W - Y of each target, None where rounding would be most of one."""
+        """Return the sum of squares of X W - Y of each target, None where rounding would show in one."""
         moved = W.copy()
         if self.centres.any():
             moved[0] -= self.centres
