@@ -44,12 +44,35 @@ class Scan(Protocol):
     be sent to other processes and read there, in any order; else they are read here, one after another.
     """
 
-    name: str
-    head: Table
-    rows: int
-    size: int
-    mark: str
-    scattered: bool
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        ...
+
+    @property
+    def head(self) -> Table:
+        """The first rows."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes of the source, 0 where that is not known."""
+        ...
+
+    @property
+    def mark(self) -> str:
+        """What another table, or a changed one, has not."""
+        ...
+
+    @property
+    def scattered(self) -> bool:
+        """Whether any process can read a part."""
+        ...
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
         """Yield the parts, in their order, with some of the columns; the same parts every time."""
