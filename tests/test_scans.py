@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 import descend
 from descend.errors import DescendError, OptionError, TableError
+from descend.quoting import count_lines
 from descend.reading import read
 from descend.scans import cuts
 from descend.scans.files import find, open_scan
@@ -225,6 +226,22 @@ def test_a_quote_left_open_is_named_by_its_line_and_soon(tmp_path, monkeypatch):
     assert (refused(cut_up, path, 100).code, refused(cut_up, path, 100).line) == ("table.open-quote", 3)
     monkeypatch.setattr(cuts, "LONGEST", 500)
     assert (refused(cut_up, path, 100).code, refused(cut_up, path, 100).line) == ("table.open-quote", 3)
+
+
+@many
+@given(
+    data=st.lists(st.sampled_from(["a", "bb", ",", "\n", "\n", "\r\n", '"', '"x\ny"']), max_size=30).map("".join),
+    last=st.booleans(),
+)
+@example(data="a", last=False)
+@example(data="\n\n", last=True)
+def test_lines_and_records_are_counted_as_pythons_reader_counts_them(data, last):
+    counted = count_lines(data.encode() or b"a", '"', ",", last=last)
+    reader = csv.reader(io.StringIO((data or "a")[: counted.end].replace("\r\n", "\n"), newline=""))
+    assert counted.records == sum(bool(row) for row in reader)
+    assert counted.lines == reader.line_num
+    if last and not counted.open:
+        assert counted.end == len(data or "a")
 
 
 def test_what_a_column_holds_is_fixed_by_the_head(tmp_path):
@@ -632,7 +649,8 @@ def test_an_endpoint_that_nobody_answers_at_is_told_soon(bucket, monkeypatch):
     for scheme in ("http", "https"):
         error = refused(open_scan, f"{scheme}://127.0.0.1:{port}/x.parquet")
         assert error.code == "table.remote-unreachable"
-    assert refused(open_scan, "https://nowhere.invalid/x.csv").code == "table.remote-unreachable"
+    for address in ("https://nowhere.invalid/x.csv", "https://[bad/x.csv", "http://127.0.0.1:99999/x.csv"):
+        assert refused(open_scan, address).code == "table.remote-unreachable"
 
 
 class serving:

@@ -159,7 +159,8 @@ def decoded(data: bytes, name: str, encoding: str, first: int = 1) -> str:
     """Return the text of bytes whose first line is that of the number ``first``; raises TableError naming the line."""
     try:
         text = data.decode(encoding)
-        text.encode()  # some codecs give halves of characters
+        if encoding != "utf-8":
+            text.encode()  # some codecs give halves of characters
     except UnicodeError as error:
         line = data[: getattr(error, "start", 0)].count(b"\n") + first
         raise TableError("table.wrong-encoding", file=name, encoding=encoding, line=line) from error
@@ -240,15 +241,18 @@ def read_cells(source: Delimited, names: list[str], data: bytes | None, *, regul
         deque(source.records(strict=True), maxlen=0)
     if frame.width != len(names):
         _check_widths(source, len(names))
-    commas = frame.height * (len(names) - 1)
-    even = len(names) > 1 and source.quote not in text and text.count(source.delimiter) == commas
-    if not even and frame[:, -1].null_count():
+    if frame[:, -1].null_count() and not _is_even(frame, source, text):
         blank = _check_widths(source, len(names))
         if blank:
             keep = pl.Series([True] * frame.height)
             keep[[index for index in blank if index < frame.height]] = False
             frame = frame.filter(keep)
     return frame.slice(1) if source.header else frame
+
+
+def _is_even(frame: pl.DataFrame, source: Delimited, text: str) -> bool:
+    """Tell, where there are no quotes, that every line has as many delimiters as it should: none is short or blank."""
+    return source.quote not in text and text.count(source.delimiter) == frame.height * (frame.width - 1) > 0
 
 
 def _check_widths(source: Delimited, width: int) -> list[int]:

@@ -84,14 +84,15 @@ def count_lines(data: bytes, quote: str, delimiter: str, *, last: bool) -> Lines
 
     A blank line is no record.
     """
-    returns = data.count(b"\r")
-    simple = quote.encode() not in data and returns == data.count(b"\r\n")
-    if simple and b"\n\n" not in data and not (returns and b"\n\r\n" in data) and not data.startswith((b"\n", b"\r")):
-        end, lines = data.rfind(b"\n") + 1, data.count(b"\n")
-        more = int(last and end < len(data))
-        return Lines(len(data) if last else end, lines + more, lines + more, regular=True, open=False)
     letters = np.frombuffer(data, dtype=np.uint8)
-    every = _line_ends(letters, bool(returns), last)
+    returns = b"\r" in data
+    if not returns and quote.encode() not in data:
+        feeds = letters == LINE
+        if not feeds[0] and not (feeds[1:] & feeds[:-1]).any():  # no blank line: the quickest way, and the usual one
+            end, lines = data.rfind(b"\n") + 1, int(np.count_nonzero(feeds))
+            more = int(last and end < len(data))
+            return Lines(len(data) if last else end, lines + more, lines + more, regular=True, open=False)
+    every = _line_ends(letters, returns, last)
     quoted = spans(data, quote, delimiter)
     ends = quoted.outside(every)
     starts = np.concatenate([[0], ends[:-1] + 1])[: ends.size]

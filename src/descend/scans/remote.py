@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
+import warnings
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 ADDRESS = re.compile(r"(s3|gs|https?)://", re.IGNORECASE)
 PARQUET = (".parquet", ".pq")
 TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
-PATIENCE = 10  # seconds that a machine has to answer
+PATIENCE = 5  # seconds that a machine has to answer
 OPTIONS = {"max_retries": 2, "retry_timeout_ms": 1000 * PATIENCE, "connect_timeout": f"{PATIENCE}s"}
 UNREACHABLE = ("error sending request", "connection", "timed out", "dns error")
 DENIED = (" 401 ", " 403 ", "credential", "token request", "accessdenied", "169.254.169.254", "permission")
@@ -34,7 +35,10 @@ def is_address(source: str) -> bool:
 
 def options_for(path: str) -> dict[str, Any] | None:
     """Return how an address is read: soon given up; None for a file here. Keys and endpoints are the environment's."""
-    return dict(OPTIONS) if is_address(path) else None
+    if not is_address(path):
+        return None
+    warnings.filterwarnings("ignore", message=".*region.* not set", category=UserWarning)  # it is asked of the bucket
+    return dict(OPTIONS)
 
 
 def find_remote(address: str, scratch: str | None) -> tuple[str, list[Found]]:
@@ -94,7 +98,10 @@ def _reason(told: str) -> str:
 
 def _require_answer(address: str) -> None:
     """Raise TableError soon where no machine answers at a web address, which Polars would try for minutes."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:
+        raise TableError("table.remote-unreachable", file=address, reason=str(error)) from error
     if not parts.scheme.lower().startswith("http") or getproxies().get(parts.scheme.lower()):
         return
     try:
@@ -113,7 +120,9 @@ def _listed(address: str, given: str) -> list[Found]:
     """
     if not _is_pattern(address):
         return [Found(address, _name(address), 0)]
-    lazy = pl.scan_parquet(address, hive_partitioning=False, include_file_paths="", storage_options=OPTIONS)
+    lazy = pl.scan_parquet(
+        address, hive_partitioning=False, include_file_paths="", storage_options=options_for(address)
+    )
     try:
         paths = lazy.select(pl.col("").unique()).collect().to_series().to_list()
     except (Exception, pl.exceptions.PanicException) as error:
@@ -126,7 +135,9 @@ def _listed(address: str, given: str) -> list[Found]:
 def _fetched(address: str, given: str, scratch: str | None) -> list[Found]:
     """Fetch text files into the scratch folder, line by line, in their order."""
     pattern = _is_pattern(address)
-    lazy = pl.scan_lines(address, name="line", glob=pattern, include_file_paths="path", storage_options=OPTIONS)
+    lazy = pl.scan_lines(
+        address, name="line", glob=pattern, include_file_paths="path", storage_options=options_for(address)
+    )
     found: list[tuple[str, Unpacked | None]] = []
     try:
         batches = lazy.collect_batches(maintain_order=True)
