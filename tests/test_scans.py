@@ -211,7 +211,9 @@ def test_letters_of_another_encoding_after_the_head_are_read_as_in_the_whole(tmp
 @pytest.mark.parametrize(
     ("encoding", "named"), [("utf-16", None), ("utf-16-le", None), ("utf-32", "utf-32"), ("cp500", "cp500")]
 )
-def test_an_encoding_whose_line_ends_are_not_bytes_is_refused(tmp_path, encoding, named):
+@pytest.mark.parametrize("head", [32, 1 << 24])
+def test_an_encoding_whose_line_ends_are_not_bytes_is_refused(tmp_path, monkeypatch, encoding, named, head):
+    monkeypatch.setattr("descend.scans.text.HEAD_BYTES", head)
     path = tmp_path / "wide.csv"
     path.write_bytes("hours,score\n1,2\n3,4\n".encode(encoding))
     assert read(path, encoding=named).columns == ["hours", "score"]

@@ -208,7 +208,7 @@ def _examined(
         unpacked = Unpacked(gunzipped(found.path, found.name), found.name, scratch)
     read = partial(read_bytes, found.path, found.name, unpacked)
     head = read(0, HEAD_BYTES)
-    if len(head) == HEAD_BYTES:
+    if len(head) == HEAD_BYTES and b"\0" not in head:  # in UTF-16 this byte may be half of a letter
         head = head[: head.rfind(b"\n") + 1] or head
     text, encoding = decode(head, found.name, reading.encoding)
     file, notes = _dialect(found, reading, with_line_feeds(text), encoding, unpacked)
