@@ -31,6 +31,7 @@ from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.sums import Sums
 from descend.reading import open_rows
 from descend.scans import parquet
+from descend.scans.files import open_scan
 from descend.scans.parquet import ParquetScan
 from descend.streamed import Encoding, state
 from descend.survey import survey_part
@@ -73,7 +74,7 @@ def by_number(monkeypatch):
 
 
 def scan_of(path):
-    return ParquetScan.of(os.path.basename(path), [(path, os.path.basename(path), os.path.getsize(path))], ("", "NA"))
+    return open_scan(path, missing=("", "NA"))
 
 
 FORMULAS = [
@@ -376,15 +377,14 @@ def test_a_run_to_the_optimum_is_taken_up_where_it_was(file, tmp_path):
 
 
 KILLED = """
-import sys, descend, os
+import sys, descend
 from descend.scans import parquet
-from descend.scans.parquet import ParquetScan
+from descend.scans.files import open_scan
 parquet.PART_CELLS, parquet.FEWEST = 1, 700
 path, scratch = sys.argv[1:]
-scan = ParquetScan.of("rows", [(path, "rows", os.path.getsize(path))], ("",))
 def tell(epoch, loss):
     print("fitting", flush=True)
-descend.fit("won ~ m + b", scan, scratch=scratch, optimizer="adam", epochs=10**6, lr=1e-9, on_epoch=tell)
+descend.fit("won ~ m + b", open_scan(path), scratch=scratch, optimizer="adam", epochs=10**6, lr=1e-9, on_epoch=tell)
 """
 
 

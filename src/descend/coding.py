@@ -249,7 +249,7 @@ def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.i
         raise DesignError(
             "design.unseen-level",
             column=name,
-            file=data.table.name,
+            file=data.file(row),
             line=data.line(row),
             found=labels[row],
             known=", ".join(levels[:20]),
@@ -269,5 +269,5 @@ def defined(expression: Expression, text: str, data: Columns) -> Floats:
     values = np.broadcast_to(evaluate(expression, data.numbers), (len(data),))
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
-        raise DesignError("design.undefined", term=text, file=data.table.name, line=data.line(row))
+        raise DesignError("design.undefined", term=text, file=data.file(row), line=data.line(row))
     return values

@@ -86,6 +86,10 @@ class Columns:
         """Return where a person finds row ``row`` of these columns."""
         return self.table.line(int(self.rows[row]))
 
+    def file(self, row: int) -> str:
+        """Return the file in which a person finds row ``row`` of these columns."""
+        return self.table.file(int(self.rows[row]))
+
 
 def uses(hypothesis: Hypothesis, table: Table) -> dict[str, Use]:
     """Tell for each input column whether the hypothesis takes it as a number, as a category or as an image.
@@ -171,11 +175,12 @@ def gather(
 
 
 def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str) -> None:
-    first = [table.line(int(row)) for row in np.flatnonzero(gap)[:3]]
-    more = "" if gap.sum() <= 3 else ", …"
+    file = table.file(int(np.argmax(gap)))
+    first = [table.line(row) for row in np.flatnonzero(gap)[:3].tolist() if table.file(row) == file]
+    more = "" if gap.sum() <= len(first) else ", …"
     raise TableError(
         code,
-        file=table.name,
+        file=file,
         column=column,
         line=first[0],
         lines=", ".join(map(str, first)) + more,

@@ -32,7 +32,10 @@ CLOSED_QUOTE = re.compile(r"(^|[,;|\t])'[^']*'(?=[,;|\t]|$)", re.MULTILINE)
 
 @dataclass
 class Delimited:
-    """The text of a file, how to cut it, and what was noticed on the way."""
+    """The text of a file, how to cut it, and what was noticed on the way.
+
+    Where it is a part of a file, ``line`` is the number of its first line there.
+    """
 
     name: str
     text: str
@@ -40,6 +43,7 @@ class Delimited:
     quote: str
     header: bool
     notes: list[Note] = field(default_factory=list)
+    line: int = 1
 
     def records(self, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each record starts (as an editor counts) and its cells; a blank line has none.
@@ -49,11 +53,11 @@ class Delimited:
         csv.field_size_limit(2**31 - 1)
         lines = io.StringIO(self.text, newline="")
         reader = csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=strict)
-        line = 1
+        line = self.line
         try:
             for cells in reader:
                 yield line, cells
-                line = reader.line_num + 1
+                line = self.line + reader.line_num
         except csv.Error as error:
             raise TableError("table.open-quote", file=self.name, line=line) from error
 
@@ -86,14 +90,32 @@ def read_delimited(
 
     What is not given is found out. Raises TableError for undecodable, empty, ragged or unclosed input.
     """
+    text, found = decode(data, name, encoding)
+    unchanged = found == "utf-8-sig" and b"\r" not in data and not data.startswith(BOM_UTF8)
+    text = text if unchanged else with_line_feeds(text)
+    source, names = find_dialect(text, name, found, delimiter=delimiter, header=header, decimal=decimal)
+    frame = read_cells(source, names, data if unchanged else None)
+    if frame.height == 0:
+        raise TableError("table.no-rows", file=name)
+    return frame, source
+
+
+def with_line_feeds(text: str) -> str:
+    """Return a text whose lines all end in a line feed."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def find_dialect(
+    text: str, name: str, encoding: str, *, delimiter: str | None, header: bool | None, decimal: str
+) -> tuple[Delimited, list[str]]:
+    """Find out how a text is cut, and the names of its columns, from its first lines.
+
+    ``encoding`` is the one it was found in. Raises TableError where it is empty or no text.
+    """
     if delimiter is not None:
         delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in "\r\n\0\"'":
             raise OptionError("option.delimiter", value=delimiter)
-    text, found = decode(data, name, encoding)
-    unchanged = found == "utf-8-sig" and b"\r" not in data and not data.startswith(BOM_UTF8)
-    if not unchanged and "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text or text.isspace():
         raise TableError("table.empty", file=name)
     if "\0" in text:
@@ -101,8 +123,8 @@ def read_delimited(
     head = text[:TOP].lstrip("\n")[:HEAD]
     quote = "'" if '"' not in head and CLOSED_QUOTE.search(head) else '"'
     source = Delimited(name, text, delimiter or _delimiter(head, quote, decimal), quote, header is not False)
-    if found not in ("utf-8", "utf-8-sig"):
-        source.notes.append(Note("note.encoding", {"encoding": found}))
+    if encoding not in ("utf-8", "utf-8-sig"):
+        source.notes.append(Note("note.encoding", {"encoding": encoding}))
     top = source if len(text) < TOP else replace(source, text=text[:TOP])
     first = next(cells for _, cells in top.records() if cells)
     if header is None and all(not cell.strip() or NUMBER.fullmatch(cell.strip()) for cell in first):
@@ -110,25 +132,13 @@ def read_delimited(
         source.notes.append(
             Note("note.no-header", {"names": ", ".join(f"x{i + 1}" for i in range(min(len(first), 3)))})
         )
-    names = _names(first, source)
-    frame = _cells(source, names, data if unchanged else None)
-    if frame.height == 0:
-        raise TableError("table.no-rows", file=name)
-    return frame, source
+    return source, _names(first, source)
 
 
 def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, str]:
     """Return the text and the encoding: the one given, else by byte order mark, UTF-8, UTF-16 without a mark, cp949."""
     if encoding is not None:
-        try:
-            text = data.decode(encoding).removeprefix("\ufeff")
-            text.encode()  # some codecs give halves of characters
-        except UnicodeError as error:
-            line = data[: getattr(error, "start", 0)].count(b"\n") + 1
-            raise TableError("table.wrong-encoding", file=name, encoding=encoding, line=line) from error
-        except (LookupError, ValueError) as error:
-            raise OptionError("option.encoding", value=encoding) from error
-        return text, encoding
+        return decoded(data, name, encoding).removeprefix("\ufeff"), encoding
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         candidates = ["utf-16"]
     elif b"\0" in data:  # in UTF-16 the high byte of a letter or a comma is 0, and all of these lie on one side
@@ -143,6 +153,20 @@ def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, str]:
         except UnicodeDecodeError:
             continue
     raise TableError("table.undecodable", file=name)
+
+
+def decoded(data: bytes, name: str, encoding: str, first: int = 1) -> str:
+    """Return the text of bytes whose first line is that of the number ``first``; raises TableError naming the line."""
+    try:
+        text = data.decode(encoding)
+        if encoding != "utf-8":
+            text.encode()  # some codecs give halves of characters
+    except UnicodeError as error:
+        line = data[: getattr(error, "start", 0)].count(b"\n") + first
+        raise TableError("table.wrong-encoding", file=name, encoding=encoding, line=line) from error
+    except (LookupError, ValueError) as error:
+        raise OptionError("option.encoding", value=encoding) from error
+    return text
 
 
 def _delimiter(head: str, quote: str, decimal: str) -> str:
@@ -188,14 +212,17 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def _cells(source: Delimited, names: list[str], data: bytes | None) -> pl.DataFrame:
+def read_cells(source: Delimited, names: list[str], data: bytes | None, *, regular: bool = False) -> pl.DataFrame:
     """Read every cell as text; raise TableError naming the first ragged line or the quote left open.
 
-    ``data`` are the bytes of the text in UTF-8, where they are at hand.
+    ``data`` are the bytes of the text in UTF-8, where they are at hand; ``regular`` says that no quote in it can be
+    understood in two ways.
     """
     text = source.text
     if text.startswith("\n") or not text.endswith("\n"):
         text, data = text.strip("\n") + "\n", None  # without an end of line polars lets the last row be too long
+    if text.startswith("\ufeff"):
+        text, data = f"\ufeff{text}", None  # polars takes the first one for a mark, and here it belongs to a cell
     try:
         frame = pl.read_csv(
             text.encode() if data is None else data,
@@ -210,17 +237,22 @@ def _cells(source: Delimited, names: list[str], data: bytes | None) -> pl.DataFr
         _check_widths(source, len(names))
         deque(source.records(strict=True), maxlen=0)
         raise TableError("table.unreadable", file=source.name, reason=str(error).splitlines()[0]) from error
-    if source.quotes_suspect():
+    if not regular and source.quotes_suspect():
         deque(source.records(strict=True), maxlen=0)
     if frame.width != len(names):
         _check_widths(source, len(names))
-    if frame[:, -1].null_count():
+    if frame[:, -1].null_count() and not _is_even(frame, source, text):
         blank = _check_widths(source, len(names))
         if blank:
             keep = pl.Series([True] * frame.height)
             keep[[index for index in blank if index < frame.height]] = False
             frame = frame.filter(keep)
     return frame.slice(1) if source.header else frame
+
+
+def _is_even(frame: pl.DataFrame, source: Delimited, text: str) -> bool:
+    """Tell, where there are no quotes, that every line has as many delimiters as it should: none is short or blank."""
+    return source.quote not in text and text.count(source.delimiter) == frame.height * (frame.width - 1) > 0
 
 
 def _check_widths(source: Delimited, width: int) -> list[int]:

@@ -15,7 +15,8 @@ from descend.formula import parse
 from descend.frames import from_memory
 from descend.memory import COPIES, allowance
 from descend.pictures import read_folder
-from descend.scans.opening import open_scan, whole
+from descend.scans.files import is_many, open_scan
+from descend.scans.joining import whole
 from descend.sources import open_file, read_binary
 from descend.tables import MISSING, THOUSANDS, Table
 
@@ -43,7 +44,8 @@ def read(
     source: a path to delimited text (its encoding, delimiter, quotes and header are found out where not given),
         Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), any of
         the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as ``images.gz::labels.gz``), a
-        PNG or JPEG, or a folder of these, whose subfolders are their labels; or a pandas, polars or pyarrow frame, a
+        PNG or JPEG, or a folder of these, whose subfolders are their labels; a folder, a pattern (``data/*.parquet``)
+        or an address (s3://, gs://, https://) of Parquet or text files; or a pandas, polars or pyarrow frame, a
         mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
         Bunch, a structured array, or a two-dimensional array with ``names``.
     decimal: the decimal mark of text files, "." or ",".
@@ -57,8 +59,14 @@ def read(
         return source
     if not isinstance(source, (str, os.PathLike)):
         return Table(from_memory(source, names), "table", tuple(missing))
-    if os.path.isdir(source):
-        return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
+    if is_many(str(source)):
+        scan = open_scan(
+            source, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing
+        )
+        if scan is not None:
+            return whole(scan)
+        if os.path.isdir(source):
+            return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
     file = open_file(str(source))
     if file.kind == "text":
         frame, delimited = read_delimited(
@@ -87,9 +95,9 @@ def open_rows(
         return source if hasattr(source, "parts") else read(source, **options)
     limit = allowance(memory)
     name = os.fspath(source)
-    if not scan and query is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
+    if query is None and not scan and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
-    found = open_scan(name, query=query, scratch=scratch, **options)
+    found = open_scan(name, scratch=scratch, **options)
     if found is None:
         return read(name, **options)
     if scan or COPIES * 8 * found.rows * _columns(found, formula) > limit:

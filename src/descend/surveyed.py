@@ -15,6 +15,7 @@ from descend.errors import DesignError, TableError
 from descend.messages import Note
 from descend.moments import ROUNDING
 from descend.objectives.sums import Sums
+from descend.scans.joining import Drawn
 from descend.survey import Plan, Survey, target_label
 from descend.tables import Table
 from descend.target import Target, by_levels, of_classes
@@ -108,7 +109,9 @@ def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
     frame = pl.concat([rows.frame for rows in kept]) if kept else scan.head.frame.select(list(plan.wanted)).clear()
     head = scan.head
     kinds = {name: head.kind(name) for name in plan.wanted}
-    table = Table(frame, scan.name, head.missing, head.decimal, kinds=kinds, numbers_there=numbers)
+    table = Table(
+        frame, scan.name, head.missing, head.decimal, kinds=kinds, places=Drawn(numbers, scan, tuple(plan.wanted))
+    )
     data = gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
     means = {**column_means(plan, survey), **plan.fills}
     data = replace(data, means={name: means[name] for name in data.means}, notes=[])

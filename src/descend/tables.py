@@ -6,7 +6,7 @@ Columns of text files are parsed only when they are used, and a cell that does n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import numpy as np
 import polars as pl
@@ -30,6 +30,21 @@ THOUSANDS = {
 }
 
 
+TRUTH = ("true", "false")
+
+
+class Places(Protocol):
+    """Where the rows of a table that was joined from several files stand."""
+
+    def file(self, row: int) -> str:
+        """Return what a person calls the file of a row."""
+        ...
+
+    def line(self, row: int) -> int:
+        """Return the line, or the row, of that file."""
+        ...
+
+
 @dataclass
 class Table:
     """Columns by name, as read from one source.
@@ -37,7 +52,8 @@ class Table:
     ``frame`` holds the cells as they came (all text where ``source`` is a delimited file); ``numbers`` and
     ``labels`` give a column as float64 or as category labels, ``images`` as pixels. ``pictures`` says that its images
     were read from PNG or JPEG files, and so may be drawn in any way. Where it is a part of a larger table, ``first`` is
-    the number of its first row there, or ``numbers_there`` those of all, and ``kinds`` what its columns hold.
+    the number of its first row there and ``kinds`` what the larger one's columns hold. Where it was joined from parts,
+    ``places`` knows where these stand.
     """
 
     frame: pl.DataFrame
@@ -48,8 +64,8 @@ class Table:
     notes: list[Note] = field(default_factory=list)
     pictures: bool = False
     first: int = 0
-    numbers_there: NDArray[np.int64] | None = None
     kinds: dict[str, Kind] = field(default_factory=dict)
+    places: Places | None = None
     _numbers: dict[str, tuple[Floats, NDArray[np.bool_]]] = field(default_factory=dict, repr=False)
 
     @property
@@ -64,9 +80,13 @@ class Table:
 
     def line(self, row: int) -> int:
         """Return where a person finds row ``row`` (from 0): the file's line, else the row's number from 1."""
-        if self.numbers_there is not None:
-            return int(self.numbers_there[row]) + 1
+        if self.places is not None:
+            return self.places.line(row)
         return (self.source and self.source.line_of(row)) or self.first + row + 1
+
+    def file(self, row: int) -> str:
+        """Return the file in which a person finds row ``row``: the table's name, where it is of one file."""
+        return self.name if self.places is None else self.places.file(row)
 
     def kind(self, column: str) -> Kind:
         """Tell what a column holds; one in which most cells are numbers counts as numbers, with bad cells in it."""
@@ -87,8 +107,7 @@ class Table:
         if self.source is None:
             return "text"
         cells = self._text(column).drop_nulls()
-        truth = ("true", "false")
-        if cells.len() and cells[0].lower() in truth and cells.str.to_lowercase().is_in(truth).all():
+        if cells.len() and cells[0].lower() in TRUTH and cells.str.to_lowercase().is_in(TRUTH).all():
             return "boolean"
         values, bad = self.parsed(column)
         wrong = int(bad.sum())
@@ -107,23 +126,28 @@ class Table:
         if kind in ("image", "other"):
             self._refuse_kind(column)
         if kind == "text":
-            raise TableError("table.not-numbers", file=self.name, column=column, **self._first_text(column))
+            raise TableError("table.not-numbers", column=column, **self._first_text(column))
         if kind == "boolean":
-            truth = (self.labels(column) == "true").cast(pl.Float64)
+            labels = self.labels(column)
+            self._refuse_bad(column, (labels.is_not_null() & ~labels.is_in(TRUTH)).to_numpy())
+            truth = (labels == "true").cast(pl.Float64)
             return truth.fill_null(np.nan).to_numpy().astype(np.float64)
         values, bad = self.parsed(column)
-        bad = bad | np.isinf(values)
+        self._refuse_bad(column, bad | np.isinf(values))
+        return values
+
+    def _refuse_bad(self, column: str, bad: NDArray[np.bool_]) -> None:
+        """Raise TableError naming the first of the cells that are not what their column holds."""
         if bad.any():
             row = int(np.argmax(bad))
             raise TableError(
                 "table.bad-cell",
-                file=self.name,
+                file=self.file(row),
                 line=self.line(row),
                 column=column,
                 found=_shown(self.frame[column][row]),
                 count=int(bad.sum()),
             )
-        return values
 
     def parsed(self, column: str) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the numbers of a column, NaN where there is none, and a mask of the cells that hold something else."""
@@ -141,12 +165,13 @@ class Table:
         kind = self.kind(column)
         if kind in ("image", "other"):
             self._refuse_kind(column)
-        if kind == "number" and not self.parsed(column)[1].any():
-            values = self.parsed(column)[0]
+        if kind == "number":
+            values, bad = self.parsed(column)
             distinct = np.unique(values[~np.isnan(values)])
             names = [number_label(value) for value in distinct.tolist()]
             series = pl.Series(column, values, nan_to_null=True)
-            return series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
+            series = series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
+            return series.zip_with(pl.Series(~bad), self._text(column)) if bad.any() else series
         text = self._text(column)
         return text.str.to_lowercase() if kind == "boolean" else text
 
@@ -158,11 +183,11 @@ class Table:
         series = self.frame[column]
         if series.null_count():
             row = int(np.argmax(series.is_null().to_numpy()))
-            raise TableError("table.no-image", file=self.name, line=self.line(row), column=column)
+            raise TableError("table.no-image", file=self.file(row), line=self.line(row), column=column)
         images: Images = np.asarray(series.to_numpy())
         if images.dtype != np.uint8 and not np.isfinite(images).all():
             row = int(np.argmin(np.isfinite(images).reshape(len(images), -1).all(axis=1)))
-            raise TableError("table.no-image", file=self.name, line=self.line(row), column=column)
+            raise TableError("table.no-image", file=self.file(row), line=self.line(row), column=column)
         return images
 
     def _refuse_decimal_comma(self, column: str, cells: pl.Series, bad: NDArray[np.bool_]) -> None:
@@ -170,7 +195,8 @@ class Table:
         if not parse_numbers(cells, ",")[1].any():
             row = int(np.argmax(bad))
             found = _shown(self.frame[column][row])
-            raise TableError("table.decimal-comma", file=self.name, column=column, found=found, line=self.line(row))
+            values = {"file": self.file(row), "column": column, "found": found, "line": self.line(row)}
+            raise TableError("table.decimal-comma", **values)
 
     def _refuse_kind(self, column: str) -> NoReturn:
         dtype = str(self.frame[column].dtype)
@@ -182,11 +208,11 @@ class Table:
         return text.set(text.is_in(sorted({*cases, ""})), None)
 
     def _first_text(self, column: str) -> dict[str, Any]:
-        """Return the first cell of a column that is text and not a number, for an error."""
+        """Return the first cell of a column that is text and not a number, and where it stands, for an error."""
         series = self.frame[column]
         wrong = self.parsed(column)[1] if series.dtype == pl.String else series.is_not_null().to_numpy()
         row = int(np.argmax(wrong))
-        return {"found": _shown(series[row]), "line": self.line(row)}
+        return {"file": self.file(row), "found": _shown(series[row]), "line": self.line(row)}
 
 
 def parse_numbers(text: pl.Series, decimal: str = ".") -> tuple[Floats, NDArray[np.bool_]]:

@@ -62,7 +62,7 @@ class Target:
             values = np.broadcast_to(evaluate(expression, data.numbers), (len(data),))
             if not np.isfinite(values).all():
                 row = int(np.argmin(np.isfinite(values)))
-                term, file = str(expression), data.table.name
+                term, file = str(expression), data.file(row)
                 raise DesignError("design.undefined", term=term, file=file, line=data.line(row))
             made.append(values)
         return np.stack(made, axis=1)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from descend.errors import TableError
+from descend.scans.found import Partitions, require_same, with_cells
+from descend.scans.remote import is_address, options_for, remote_error
 from descend.tables import Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from descend.scans.found import Found
+
+    Cells = tuple[tuple[str, float | str | None], ...]
+
+ASKED = 8  # files at an address that are asked for at once
 HEAD_ROWS = 10_000
 PART_CELLS = 4_000_000  # numbers of a part: 32 MB, and as much again while they are decoded
 FEWEST = 50_000  # rows of a part: fewer are a page of a file, which would be decoded for nothing
@@ -32,10 +40,18 @@ class ParquetPart:
     columns: tuple[str, ...]
     kinds: dict[str, Kind]
     missing: tuple[str, ...]
+    cells: Cells = ()
 
     def table(self) -> Table:
         """Read the rows; raises TableError where the file is missing, damaged, or has other columns."""
-        frame = read_rows(self.path, self.name, self.columns, self.start, self.rows)
+        added = [key for key, _ in self.cells]
+        own = [column for column in self.columns if column not in added]
+        if own or not added:
+            frame = read_rows(self.path, self.name, own, self.start, self.rows)
+        else:
+            frame = pl.select(pl.repeat(0, self.rows, dtype=pl.Int8).alias(""))
+        if added:
+            frame = with_cells(frame, self.cells, self.kinds).select(self.columns)
         return Table(frame, self.name, self.missing, first=self.start, kinds=dict(self.kinds))
 
 
@@ -43,7 +59,8 @@ class ParquetPart:
 class ParquetScan:
     """Parquet files of the same columns, one after another.
 
-    ``files`` are their paths (or addresses), what a person calls each, how many rows and how many bytes it has.
+    ``files`` are their paths (or addresses), what a person calls each, how many rows and how many bytes it has;
+    ``cells`` what each one's folders say of its rows (``year=2024``).
     """
 
     name: str
@@ -52,30 +69,38 @@ class ParquetScan:
     size: int
     mark: str
     files: tuple[tuple[str, str, int, int], ...]
+    cells: tuple[Cells, ...]
     scattered: bool = True
 
     @classmethod
-    def of(cls, name: str, files: Sequence[tuple[str, str, int]], missing: tuple[str, ...]) -> ParquetScan:
-        """Look at the files' footers; ``files`` are paths, what a person calls each, and sizes in bytes.
-
-        Raises TableError where one is damaged.
-        """
-        known = tuple((path, called, _height(path, called), size) for path, called, size in files)
+    def of(cls, name: str, files: Sequence[Found], missing: tuple[str, ...]) -> ParquetScan:
+        """Look at the files' footers; raises TableError where one is damaged or has other columns than the first."""
+        looked = _footers(files)
+        for file, (schema, _) in zip(files, looked, strict=True):
+            _require_alike(files[0].name, looked[0][0], file.name, schema)
+        known = tuple((file.path, file.name, rows, file.size) for file, (_, rows) in zip(files, looked, strict=True))
         rows = sum(height for _, _, height, _ in known)
         if not rows:
             raise TableError("table.no-rows", file=name)
-        path, called, height, _ = next(file for file in known if file[2])
-        head = Table(read_rows(path, called, None, 0, min(height, HEAD_ROWS)), name, missing)
-        mark = hashlib.sha256(repr([(called, *rest) for _, called, *rest in known]).encode()).hexdigest()[:16]
-        return cls(name, head, rows, sum(size for *_, size in known), mark, known)
+        added = Partitions.of(files, list(looked[0][0]), missing)
+        cells = tuple(added.cells(file) for file in files)
+        index = next(index for index, file in enumerate(known) if file[2])
+        path, called, height, _ = known[index]
+        frame = read_rows(path, called, None, 0, min(height, HEAD_ROWS)).select(list(looked[0][0]))
+        first = Table(with_cells(frame, cells[index], added.kinds), called, missing, kinds=dict(added.kinds))
+        head = Table(first.frame, name, missing, kinds=dict(added.kinds), places=first)
+        seen = [(called, *rest) for _, called, *rest in known], cells
+        mark = hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+        return cls(name, head, rows, sum(size for *_, size in known), mark, known, cells)
 
     def parts(self, columns: Sequence[str]) -> Iterator[ParquetPart]:
         """Yield ranges of rows of the files, in their order."""
         most = max(PART_CELLS // max(len(columns), 1), FEWEST)
         kinds = {column: self.head.kind(column) for column in columns}
         first = 0
-        for path, called, height, size in self.files:
-            whole = ParquetPart(path, called, 0, height, first, size, tuple(columns), kinds, self.head.missing)
+        for (path, called, height, size), cells in zip(self.files, self.cells, strict=True):
+            added = tuple((key, value) for key, value in cells if key in kinds)
+            whole = ParquetPart(path, called, 0, height, first, size, tuple(columns), kinds, self.head.missing, added)
             for start in range(0, height, most):
                 rows = min(most, height - start)
                 yield replace(whole, start=start, rows=rows, first=first + start, size=size * rows // height)
@@ -84,27 +109,64 @@ class ParquetScan:
 
 def read_rows(path: str, name: str, columns: Sequence[str] | None, start: int, rows: int) -> pl.DataFrame:
     """Read some rows of a Parquet file."""
-    lazy = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    lazy = _lazy(path)
     if columns is not None:
         lazy = lazy.select(columns)
     try:
         frame = lazy.slice(start, rows).collect()
     except pl.exceptions.ColumnNotFoundError as error:
-        found = ", ".join(pl.read_parquet_schema(path))
+        found = ", ".join(_lazy(path).collect_schema())
         raise TableError("table.part-columns", file=name, found=found, expected=", ".join(columns or ())) from error
-    except FileNotFoundError as error:
-        raise TableError("table.part-missing", file=name) from error
     except (Exception, pl.exceptions.PanicException) as error:  # every reader has errors of its own
-        raise TableError("table.damaged", file=name, kind="parquet", reason=str(error).split("\n")[0][:200]) from error
+        raise _told(error, path, name, "table.part-missing") from error
     if frame.height != rows:
         raise TableError("table.part-changed", file=name)
     return frame
 
 
-def _height(path: str, name: str) -> int:
+def _lazy(path: str) -> pl.LazyFrame:
+    return pl.scan_parquet(path, glob=False, hive_partitioning=False, storage_options=options_for(path))
+
+
+def _told(error: BaseException, path: str, name: str, missing: str) -> TableError:
+    """Return what an error of Polars' reader means; ``missing`` is the code for a file that is not there."""
+    if is_address(path):
+        return remote_error(error, path)
+    if isinstance(error, FileNotFoundError):
+        return TableError(missing, file=name)
+    return TableError("table.damaged", file=name, kind="parquet", reason=str(error).split("\n")[0][:200])
+
+
+def _footers(files: Sequence[Found]) -> list[tuple[pl.Schema, int]]:
+    """Return the columns and the number of rows of every file; those at an address are asked several at once."""
+    if not is_address(files[0].path):
+        return [_footer(file) for file in files]
+    with ThreadPoolExecutor(ASKED) as threads:
+        return list(threads.map(_footer, files))
+
+
+def _footer(file: Found) -> tuple[pl.Schema, int]:
+    lazy = _lazy(file.path)
     try:
-        return int(pl.scan_parquet(path, glob=False, hive_partitioning=False).select(pl.len()).collect().item())
-    except FileNotFoundError as error:
-        raise TableError("table.not-found", file=name) from error
+        return lazy.collect_schema(), int(lazy.select(pl.len()).collect().item())
     except (Exception, pl.exceptions.PanicException) as error:
-        raise TableError("table.damaged", file=name, kind="parquet", reason=str(error).split("\n")[0][:200]) from error
+        raise _told(error, file.path, file.name, "table.not-found") from error
+
+
+def _require_alike(first: str, expected: pl.Schema, file: str, found: pl.Schema) -> None:
+    """Raise TableError where two files' columns differ, by name or in what they can hold."""
+    require_same(first, list(expected), file, list(found))
+    for column, dtype in expected.items():
+        kinds = {_sort(dtype), _sort(found[column])}
+        if len(kinds - {"null"}) > 1:
+            values = {"first": first, "column": column, "expected": str(dtype), "found": str(found[column])}
+            raise TableError("table.column-type", file=file, **values)
+
+
+def _sort(dtype: pl.DataType) -> str:
+    """Return what is meant by a type: columns of one sort can stand below each other."""
+    if dtype == pl.Null:
+        return "null"
+    if dtype.is_numeric():
+        return "number"
+    return "text" if dtype in (pl.String, pl.Categorical, pl.Enum) else str(dtype)
