@@ -243,7 +243,11 @@ def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.i
     import polars as pl
 
     labels = data.labels[name]
-    codes = labels.replace_strict(list(levels), range(len(levels)), default=-1, return_dtype=pl.Int64).to_numpy()
+    if isinstance(labels.dtype, pl.Enum):
+        places = {level: code for code, level in enumerate(levels)}
+        codes = np.array([places.get(level, -1) for level in labels.dtype.categories])[labels.to_physical().to_numpy()]
+    else:
+        codes = labels.replace_strict(list(levels), range(len(levels)), default=-1, return_dtype=pl.Int64).to_numpy()
     if (codes < 0).any():
         row = int(np.argmax(codes < 0))
         raise DesignError(

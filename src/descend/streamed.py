@@ -22,7 +22,7 @@ from descend.objectives.rows import RowsObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.preparing import prepared
 from descend.problem import Problem, run
-from descend.survey import LAYERS, Plan, Survey, settled
+from descend.survey import LAYERS, Plan, Survey, plain, settled
 from descend.surveyed import base_of, design_of, family_of, kept_rows, notes_of, require_rows, sums_of, target_of
 from descend.surveying import SurveyFile
 from descend.surveying import survey as surveyed
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.columns import Use
+    from descend.columns import Columns, Use
     from descend.design import Design
     from descend.losses import Loss
     from descend.problem import OnEpoch, OnForecast, Trained
@@ -105,7 +105,7 @@ class Streamed:
                 holding, loss, outputs, recipe.l2, self.design.penalised, width, targets, self.survey.fitted, sums
             )
         spill = Spill(self.reading.scratch, self.survey.layers, width, targets, recipe.arithmetic)
-        for part, layers in self.reading.each("spilling", encode.layered, self.scan.parts(columns)):
+        for part, layers in self.reading.each("spilling", encode.by_layer, self.scan.parts(columns)):
             spill.write(part.X, part.Y, layers)
         return SpilledObjective(
             spill.X, spill.Y, loss, outputs, recipe.l2, self.design.penalised, spill=spill, sums=sums
@@ -184,18 +184,31 @@ class Encoding:
 
     def __call__(self, part: Part) -> RowsObjective:
         """Read a part and return the loss over its fitted rows, as one of many parts."""
-        return self.layered(part)[0]
+        data, keys = self._ready(part)
+        return self._over(data, np.flatnonzero(keys >= self.plan.draw.held))
 
-    def layered(self, part: Part) -> tuple[RowsObjective, NDArray[np.uint32]]:
-        """Return the same, and the layer of each row."""
-        data, keys = settled(self.plan, part)
-        fitted = keys >= self.plan.draw.held
-        rows = np.flatnonzero(fitted)
-        X = self.design.matrix(data, rows)
-        Y = self.target.encode(data.only(self.target.columns).take(rows))
+    def by_layer(self, part: Part) -> tuple[RowsObjective, NDArray[np.int64]]:
+        """Return the same with the rows sorted by their layers, and how many each layer has."""
+        data, keys = self._ready(part)
+        fitted = np.flatnonzero(keys >= self.plan.draw.held)
+        layers = (keys[fitted] % LAYERS).astype(np.uint8)
+        order = np.argsort(layers, kind="stable")  # by counting, as these are bytes
+        return self._over(data, fitted[order]), np.bincount(layers, minlength=LAYERS)
+
+    def _ready(self, part: Part) -> tuple[Columns, NDArray[np.uint32]]:
+        """Return the columns of a part's rows that are not dropped, and their keys."""
+        table = part.table()
+        data = plain(self.plan, table)
+        if data is None or not all(np.isfinite(values.sum()) for values in data.numbers.values()):
+            data = settled(self.plan, table)
+        keys = self.plan.draw.keys(part.first, part.rows)
+        return data, keys if len(data) == part.rows else keys[data.rows]
+
+    def _over(self, data: Columns, rows: NDArray[np.int64]) -> RowsObjective:
+        X = self.design.matrix(data).take(rows, axis=0)  # rows lie together, the cells of columns do not
+        Y = self.target.encode(data).take(rows, axis=0)
         self.loss.check(Y, self.target.columns[0])
-        outputs, penalised = len(self.target.outputs), np.zeros(X.shape[1])
-        return RowsObjective(X, Y, self.loss, outputs, 0.0, penalised, part=True), keys[fitted] % LAYERS
+        return RowsObjective(X, Y, self.loss, len(self.target.outputs), 0.0, np.zeros(X.shape[1]), part=True)
 
 
 def _images(wanted: dict[str, Use], scan: Scan) -> dict[str, ImageCode]:

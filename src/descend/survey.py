@@ -167,11 +167,11 @@ def target_label(index: int) -> str:
 def survey_part(plan: Plan, part: Part) -> Survey:
     """Read a part and survey it; raises TableError or DesignError for what is wrong with a row."""
     table = part.table()
-    data = _plain(plan, table)
+    data = plain(plan, table)
     made = None if data is None else _surveyed(plan, part, table, data)
     if made is not None:
         return made
-    data = _settled(plan, table)  # something is missing, or not finite
+    data = settled(plan, table)  # something is missing, or not finite
     made = _surveyed(plan, part, table, data)
     if made is None:
         for block in plan.blocks(levels_of(plan.uses, data)):
@@ -182,17 +182,12 @@ def survey_part(plan: Plan, part: Part) -> Survey:
     return made
 
 
-def settled(plan: Plan, part: Part) -> tuple[Columns, Keys]:
-    """Read a part and return the columns of the rows that are not dropped, and their keys."""
-    data = _settled(plan, part.table())
-    return data, plan.draw.keys(part.first, part.rows)[data.rows]
-
-
-def _settled(plan: Plan, table: Table) -> Columns:
+def settled(plan: Plan, table: Table) -> Columns:
+    """Return the columns that are used with their missing cells settled; raises TableError where they may not be."""
     return gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
 
 
-def _plain(plan: Plan, table: Table) -> Columns | None:
+def plain(plan: Plan, table: Table) -> Columns | None:
     """Return the columns as they are, uncopied, where no cell is missing; NaN is left to be found in the sums."""
     numbers, labels, images = {}, {}, {}
     for name, use in plan.wanted.items():
@@ -203,7 +198,7 @@ def _plain(plan: Plan, table: Table) -> Columns | None:
             plain = series.dtype.is_numeric()
             numbers[name] = series.cast(pl.Float64).to_numpy() if plain else table.numbers(name)
         elif use == "category":
-            labels[name] = table.labels(name)
+            labels[name] = table.labels(name, packed=True)
             if labels[name].null_count():
                 return None
         else:

@@ -160,8 +160,11 @@ class Table:
                 self._numbers[column] = values, np.zeros(values.size, dtype=bool)
         return self._numbers[column]
 
-    def labels(self, column: str) -> pl.Series:
-        """Return a column as text labels, null where missing; 2007 and 2007.0 are one label, so are TRUE and true."""
+    def labels(self, column: str, *, packed: bool = False) -> pl.Series:
+        """Return a column as text labels, null where missing; 2007 and 2007.0 are one label, so are TRUE and true.
+
+        packed: of numbers, as codes of the texts (polars' Enum), which take a tenth of the time.
+        """
         kind = self.kind(column)
         if kind in ("image", "other"):
             self._refuse_kind(column)
@@ -170,6 +173,9 @@ class Table:
             distinct = np.unique(values[~np.isnan(values)])
             names = [number_label(value) for value in distinct.tolist()]
             series = pl.Series(column, values, nan_to_null=True)
+            if packed and not bad.any():
+                codes = pl.Series(column, np.searchsorted(distinct, values), dtype=pl.UInt32)
+                return codes.set(series.is_null(), None).cat.to(pl.Enum(names))
             series = series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
             return series.zip_with(pl.Series(~bad), self._text(column)) if bad.any() else series
         text = self._text(column)

@@ -36,7 +36,8 @@ GATHERED_BYTES = 64_000_000  # of the blocks that are gathered, and their rows s
 class Spill:
     """X and Y (rows x columns, rows x targets) in a file that is gone as soon as nobody uses it, also after a kill.
 
-    ``layers`` are how many rows each layer will have. Raises OptionError where the folder has no room for them.
+    ``layers`` are how many rows each layer will have; ``longest`` is the length of the longest row that was written.
+    Raises OptionError where the folder has no room for them.
     """
 
     def __init__(self, folder: str | None, layers: NDArray[np.int64], columns: int, targets: int, dtype: str) -> None:
@@ -60,19 +61,19 @@ class Spill:
         self.Y = numbers[self.rows * columns :].reshape(self.rows, targets)
         self._next = np.concatenate([[0], np.cumsum(layers)[:-1]])
         self._last = threading.local()
+        self.longest = 0.0
 
-    def write(self, X: Floats, Y: Floats, layers: NDArray[np.integer[Any]]) -> None:
-        """Put rows where their layers go on."""
-        order = np.argsort(layers, kind="stable")
-        X, Y = X.astype(self.dtype, copy=False)[order], Y.astype(self.dtype, copy=False)[order]
-        counts = np.bincount(layers, minlength=self._next.size)
-        start = 0
-        for layer in np.flatnonzero(counts):
-            rows, place = slice(start, start + counts[layer]), int(self._next[layer])
+    def write(self, X: Floats, Y: Floats, layers: NDArray[np.int64]) -> None:
+        """Put rows, sorted by their layers, of which each has so many, where the layers go on."""
+        X, Y = X.astype(self.dtype, copy=False), Y.astype(self.dtype, copy=False)
+        lengths = np.sqrt(np.einsum("ij,ij->i", X, X))
+        self.longest = max(self.longest, float(lengths.max(initial=0.0)))
+        ends = np.cumsum(layers)
+        for layer in np.flatnonzero(layers):
+            rows, place = slice(ends[layer] - layers[layer], ends[layer]), int(self._next[layer])
             self._put(X[rows], place * self.columns)
             self._put(Y[rows], self.rows * self.columns + place * self.targets)
-            self._next[layer] += counts[layer]
-            start = rows.stop
+        self._next += layers
 
     def _put(self, numbers: Floats, place: int) -> None:
         data, at = numbers.data.cast("B"), place * self.dtype.itemsize
@@ -103,6 +104,12 @@ class SpilledObjective(RowsObjective):
     def gram(self) -> Floats:
         """Return X'X."""
         return super().gram() if self.sums is None else self.sums.gram
+
+    def longest_row(self, inverse_root: Floats | None = None) -> float:
+        """Return the greatest length of a row of X; times ``inverse_root``, the greatest that it can have then."""
+        if self.spill is None:
+            return super().longest_row(inverse_root)
+        return self.spill.longest * (1.0 if inverse_root is None else float(np.linalg.norm(inverse_root, 2)))
 
     def in_double(self) -> RowsObjective:
         """Return itself: a spill that is not in float64 was asked to be so."""

@@ -60,7 +60,7 @@ class ParquetScan:
     """Parquet files of the same columns, one after another.
 
     ``files`` are their paths (or addresses), what a person calls each, how many rows and how many bytes it has;
-    ``cells`` what each one's folders say of its rows (``year=2024``).
+    ``cells`` what each one's folders say of its rows (``year=2024``). ``group`` is how many rows are encoded together.
     """
 
     name: str
@@ -70,6 +70,7 @@ class ParquetScan:
     mark: str
     files: tuple[tuple[str, str, int, int], ...]
     cells: tuple[Cells, ...]
+    group: int = 0
     scattered: bool = True
 
     @classmethod
@@ -91,11 +92,12 @@ class ParquetScan:
         head = Table(first.frame, name, missing, kinds=dict(added.kinds), places=first)
         seen = [(called, *rest) for _, called, *rest in known], cells
         mark = hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
-        return cls(name, head, rows, sum(size for *_, size in known), mark, known, cells)
+        group = _group(path, called) if height > FEWEST else 0
+        return cls(name, head, rows, sum(size for *_, size in known), mark, known, cells, group)
 
     def parts(self, columns: Sequence[str]) -> Iterator[ParquetPart]:
         """Yield ranges of rows of the files, in their order."""
-        most = max(PART_CELLS // max(len(columns), 1), FEWEST)
+        most = _together(max(PART_CELLS // max(len(columns), 1), FEWEST), self.group)
         kinds = {column: self.head.kind(column) for column in columns}
         first = 0
         for (path, called, height, size), cells in zip(self.files, self.cells, strict=True):
@@ -105,6 +107,24 @@ class ParquetScan:
                 rows = min(most, height - start)
                 yield replace(whole, start=start, rows=rows, first=first + start, size=size * rows // height)
             first += height
+
+
+def _together(most: int, group: int) -> int:
+    """Return how many rows make a part: about ``most``, in whole groups, as some rows cost as much as their group."""
+    if group <= most:
+        return most // group * group if group else most
+    return group if group <= 2 * most else -(-group // -(-group // most))
+
+
+def _group(path: str, name: str) -> int:
+    """Return how many rows of a file are encoded together; 0 where that cannot be told."""
+    lazy = _lazy(path).select(pl.first())
+    if is_address(path) or not hasattr(lazy, "collect_batches"):
+        return 0
+    try:
+        return next((frame.height for frame in lazy.collect_batches(maintain_order=True)), 0)
+    except (Exception, pl.exceptions.PanicException) as error:
+        raise _told(error, path, name, "table.not-found") from error
 
 
 def read_rows(path: str, name: str, columns: Sequence[str] | None, start: int, rows: int) -> pl.DataFrame:
