@@ -63,7 +63,7 @@ def columns():
 @pytest.fixture(scope="module")
 def file(columns, tmp_path_factory):
     path = tmp_path_factory.mktemp("scan") / "rows.parquet"
-    pl.DataFrame(columns).write_parquet(path, row_group_size=1000)
+    pl.DataFrame(columns).write_parquet(path, row_group_size=700)
     return str(path)
 
 
