@@ -218,11 +218,11 @@ class Held:
         slices = [slice(a, b) for a, b in pairwise(edges)]
         self.parts = [replace(objective, X=objective.X[s], Y=objective.Y[s], l2=0.0, part=True) for s in slices]
 
-    def ask(self, name, *arguments, **named):
-        return (getattr(part, name)(*arguments, **named) for part in self.parts)
+    def ask(self, name, *arguments):
+        return (getattr(part, name)(*arguments) for part in self.parts)
 
-    def total(self, name, *arguments, **named):
-        return added(self.ask(name, *arguments, **named))
+    def total(self, name, *arguments):
+        return added(self.ask(name, *arguments))
 
     def release(self):
         pass

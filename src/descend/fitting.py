@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from descend.foresight import Forecast
     from descend.problem import OnEpoch, OnForecast, Trained
+    from descend.stated import Stated
     from descend.terms import Formula
     from descend.workers import OnRead
 
@@ -69,18 +70,31 @@ def fit(
     the loss grows without bound.
     """
     kept = None if checkpoint is None else Path(checkpoint)
-    if is_module(formula):
-        stated = of_module(formula, table, targets, settings if recipe is None else recipe.given())
-    else:
-        recipe = recipe or Recipe(**settings)
-        rows = open_rows(table, formula, memory=memory, scratch=scratch, query=query, scan=cluster is not None)
-        if isinstance(rows, Table):
-            stated = of_table(formula, rows, recipe)
+    with workers_of(cluster) as workers:
+        if is_module(formula):
+            stated = of_module(formula, table, targets, settings if recipe is None else recipe.given())
         else:
-            stated = of_scan(formula, rows, recipe, Reading(workers_of(cluster), scratch, on_read), kept, resume=resume)
+            recipe = recipe or Recipe(**settings)
+            spread = None if cluster is None else workers
+            rows = open_rows(table, formula, memory=memory, scratch=scratch, query=query, workers=spread)
+            if isinstance(rows, Table):
+                stated = of_table(formula, rows, recipe)
+            else:
+                stated = of_scan(formula, rows, recipe, Reading(workers, scratch, on_read), kept, resume=resume)
+        run = None if kept is None else Checkpoint(kept, stated.mark, resume=resume)
+        return _fitted(stated, run, on_epoch, on_refit, on_forecast or _unheard)
+
+
+def _fitted(
+    stated: Stated,
+    run: Checkpoint | None,
+    on_epoch: OnEpoch | None,
+    on_refit: OnEpoch | None,
+    on_forecast: OnForecast,
+) -> Model:
+    """Train, look at the run, test it on unseen rows, and put everything into a model."""
     problem, recipe, split = stated.problem, stated.recipe, stated.split
-    run = None if kept is None else Checkpoint(kept, stated.mark, resume=resume)
-    trained = stated.train(on_epoch, on_forecast or _unheard, run)
+    trained = stated.train(on_epoch, on_forecast, run)
     notes = list(problem.notes)
     if run is not None and run.resumed_at is not None:
         notes.append(Note("note.resumed", {"epoch": run.resumed_at, "path": run.path.name}))

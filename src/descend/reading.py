@@ -83,24 +83,50 @@ def open_rows(
     memory: str | int | None = None,
     scratch: str | None = None,
     query: str | None = None,
-    scan: bool = False,
+    workers: Workers | None = None,
     **options: Any,
 ) -> Table | Scan:
     """Open what a person names: in memory where it fits there, else as a scan, which is read part by part.
 
     formula: only the columns that it names need to fit; memory: into how many bytes (default: half of what is free).
-    scan: open a scan even where it would fit; options: those of ``read``.
+    workers: those of a cluster, which are to read it even where it would fit; options: those of ``read``.
+    Raises as ``read`` does; OptionError (``option.cluster-table``) for what workers elsewhere cannot read.
     """
+    found = _opened(source, formula, allowance(memory), scratch, query, workers, options)
+    if workers is not None and not getattr(found, "scattered", False):
+        raise OptionError("option.cluster-table", name=found.name)
+    return found
+
+
+def _opened(
+    source: Any,
+    formula: str | Formula | None,
+    limit: int,
+    scratch: str | None,
+    query: str | None,
+    workers: Workers | None,
+    options: dict[str, Any],
+) -> Table | Scan:
+    if hasattr(source, "parts"):
+        return cast("Scan", source)
+    if type(source).__module__.startswith("dask."):
+        from descend.scans.dask import DaskScan
+
+        return DaskScan.of(source, "dataframe", tuple(options.get("missing", MISSING)), workers)
     if not isinstance(source, (str, os.PathLike)):
-        return source if hasattr(source, "parts") else read(source, **options)
-    limit = allowance(memory)
+        return read(source, **options)
     name = os.fspath(source)
-    if query is None and not scan and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
+    if is_database(name, query):
+        from descend.scans.query import open_query
+
+        rows = open_query(name, query or "", missing=tuple(options.get("missing", MISSING)))
+        return rows if rows.rows > FEW_ROWS else whole(rows)
+    if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
     found = open_scan(name, scratch=scratch, **options)
     if found is None:
         return read(name, **options)
-    if scan or COPIES * 8 * found.rows * _columns(found, formula) > limit:
+    if workers is not None or COPIES * 8 * found.rows * _columns(found, formula) > limit:
         return found
     return whole(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add as put_together
@@ -16,6 +16,7 @@ from descend.threads import at_work, one_blas_thread, pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     from descend.extended import Pair
     from descend.scans import Part
@@ -31,11 +32,11 @@ AHEAD = 2  # parts that are waited for beside those being read: few, as each may
 class Holding(Protocol):
     """What was made of every part and is kept where it was made."""
 
-    def ask(self, name: str, *arguments: Any, **named: Any) -> Iterator[Any]:
+    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
         """Yield what the method ``name`` of each part's holding gives, in the order of the parts."""
         ...
 
-    def total(self, name: str, *arguments: Any, **named: Any) -> Sums:
+    def total(self, name: str, *arguments: Any) -> Sums:
         """Return the sums over all parts of what the method ``name`` gives, numbers or arrays, in a fixed order."""
         ...
 
@@ -91,13 +92,13 @@ class Rereading:
     def __init__(self, workers: Workers, task: Callable[[Part], Any], parts: Callable[[], Iterable[Part]]) -> None:
         self.workers, self.task, self.parts = workers, task, parts
 
-    def ask(self, name: str, *arguments: Any, **named: Any) -> Iterator[Any]:
+    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
         """Yield what the method ``name`` gives for each part, in their order."""
-        return self.workers.each(partial(_asked, self.task, partial(_answer, name, arguments, named)), self.parts())
+        return self.workers.each(partial(_asked, self.task, partial(_answer, name, arguments)), self.parts())
 
-    def total(self, name: str, *arguments: Any, **named: Any) -> Sums:
+    def total(self, name: str, *arguments: Any) -> Sums:
         """Return the sums over all parts."""
-        return added(self.ask(name, *arguments, **named))
+        return added(self.ask(name, *arguments))
 
     def release(self) -> None:
         """Let go of nothing."""
@@ -119,8 +120,8 @@ def _asked(task: Callable[[Part], Any], answer: Callable[[Any], Any], part: Part
     return answer(task(part))
 
 
-def _answer(name: str, arguments: tuple[Any, ...], named: dict[str, Any], made: Any) -> Any:
-    return getattr(made, name)(*arguments, **named)
+def _answer(name: str, arguments: tuple[Any, ...], made: Any) -> Any:
+    return getattr(made, name)(*arguments)
 
 
 @dataclass(frozen=True)
@@ -156,10 +157,10 @@ class Reading:
         return reduce(put_together, self.each(what, task, parts))
 
 
-def workers_of(cluster: Any) -> Workers:
+def workers_of(cluster: Any) -> AbstractContextManager[Workers]:
     """Return the workers that are asked for: those of a cluster, or this machine's threads where there is none."""
-    if cluster is None:
-        return Threads()
-    from descend.cluster import connect
+    if cluster is None or hasattr(cluster, "each"):
+        return nullcontext(cluster or Threads())
+    from descend.cluster.dialing import connect
 
     return connect(cluster)

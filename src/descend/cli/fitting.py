@@ -77,7 +77,9 @@ def fit(
 ) -> int:
     """Fit a hypothesis and tell how it went."""
     from descend.fitting import fit as run
+    from descend.reading import open_rows
     from descend.recipe import Recipe
+    from descend.workers import workers_of
 
     if keep and out is None:
         raise OptionError("option.keep-without-out")
@@ -99,10 +101,7 @@ def fit(
         step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
     )  # fmt: skip
-    from descend.reading import open_rows
-
     options = reading_options(encoding, delimiter, header, decimal, na)
-    rows = open_rows(file, formula, memory=memory, scratch=scratch, query=query, scan=cluster is not None, **options)
     opened = []
 
     def open_with(forecast: Forecast) -> None:
@@ -110,16 +109,19 @@ def fit(
         opened.append(forecast)
 
     try:
-        total = recipe.epochs_for(rows.rows) if recipe.method != "auto" else None
-        with (
-            reading_progress(rows) as on_read,
-            progress("fitting", total) as on_epoch,
-            progress("verifying", None) as on_refit,
-        ):
-            model = run(
-                formula, rows, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit, on_forecast=open_with,
-                on_read=on_read, checkpoint=checkpoint, resume=resume, scratch=scratch, cluster=cluster,
-            )  # fmt: skip
+        with workers_of(cluster) as workers:
+            spread = None if cluster is None else workers
+            rows = open_rows(file, formula, memory=memory, scratch=scratch, query=query, workers=spread, **options)
+            total = recipe.epochs_for(rows.rows) if recipe.method != "auto" else None
+            with (
+                reading_progress(rows) as on_read,
+                progress("fitting", total) as on_epoch,
+                progress("verifying", None) as on_refit,
+            ):
+                model = run(
+                    formula, rows, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit, on_forecast=open_with,
+                    on_read=on_read, checkpoint=checkpoint, resume=resume, scratch=scratch, cluster=spread,
+                )  # fmt: skip
     except DivergedError as error:
         _log(error.model, log_every, json)
         if keep and out is not None:

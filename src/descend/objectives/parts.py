@@ -164,11 +164,7 @@ class PartsObjective:
         return RowsObjective(X, Y, self.loss, self.outputs, self.l2, self.penalised, part=True)
 
     def _total(self, name: str, *arguments: Any) -> tuple[Floats, ...]:
-        return self.holding.total("answer", name, *arguments, **self._how)
+        return self.holding.total("answer", self.loss, self.every, self.seed, name, *arguments)
 
     def _ask(self, name: str, *arguments: Any) -> Iterator[Any]:
-        return self.holding.ask("answer", name, *arguments, **self._how)
-
-    @property
-    def _how(self) -> dict[str, Any]:
-        return {"loss": self.loss, "every": self.every, "seed": self.seed}
+        return self.holding.ask("answer", self.loss, self.every, self.seed, name, *arguments)

@@ -91,7 +91,7 @@ class RowsObjective:
             return self
         return replace(self, weights=weights[:, None].astype(self.X.dtype))
 
-    def answer(self, name: str, *arguments: Any, loss: Loss, every: int = 1, seed: int = 0) -> Any:
+    def answer(self, loss: Loss, every: int, seed: int, name: str, *arguments: Any) -> Any:
         """Return what the method ``name`` gives, under a loss and of a sample: for those who ask from elsewhere."""
         own = self if loss == self.loss else replace(self, loss=loss)
         return getattr(own if every == 1 else own.sampled(every, seed), name)(*arguments)
