@@ -58,6 +58,19 @@ def number_sql(value: float, dialect: Dialect) -> str:
     return f"({' '.join([f'{sign}{above}.0', *factors])})"
 
 
+def value_sql(value: str | float | bytes, dialect: Dialect) -> str:
+    """Return a cell as a constant to compare its column with; PostgreSQL reads a text as what it is compared with."""
+    if dialect == "postgresql":
+        return text_sql(str(value).lower() if isinstance(value, bool) else str(value), dialect)
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    if isinstance(value, str):
+        return text_sql(value, dialect)
+    if isinstance(value, float):
+        return number_sql(value, dialect) if math.isfinite(value) else f"{'-' if value < 0 else ''}9e999"
+    return str(value)
+
+
 def column_sql(name: str, dialect: Dialect) -> str:
     """Return a column's number in double precision; SQLite's columns may hold texts too, which are NULL."""
     column = name_sql(name)
@@ -117,11 +130,15 @@ def _where(named: str, cases: str) -> str:
     return f"(select case {cases} end from (select {named} limit 1) as v)"
 
 
-def key_sql(number: str, seed: int, dialect: Dialect) -> str:
-    """Return the key of a row from its number (a bigint, from 0): what ``holdout.row_keys`` gives."""
+def key_sql(number: str, seed: int, dialect: Dialect, rows: int = LARGE) -> str:
+    """Return the key of a row from its number (a bigint, from 0): what ``holdout.row_keys`` gives.
+
+    rows: how many there are; of fewer than KEYS the SQL is shorter.
+    """
     mask = KEYS - 1
     spread = (seed + 1) * SEED & mask
-    key = f"((({number}) & {mask}) + ((({number}) >> {BITS}) & {mask}) * {HIGH} + {spread}) & {mask}"
+    above = f" + ((({number}) >> {BITS}) & {mask}) * {HIGH}" if rows > KEYS else ""
+    key = f"((({number}) & {mask}){above} + {spread}) & {mask}" if above else f"(({number}) + {spread}) & {mask}"
     for shift, factor in ROUNDS:
         key = f"({_scrambled(key, shift, dialect)} * {factor}) & {mask}"
     return _scrambled(key, LAST, dialect)

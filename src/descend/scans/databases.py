@@ -57,6 +57,10 @@ class Database(Protocol):
         """Yield the rows that meet a condition in the query's order, ``size`` of them at a time."""
         ...
 
+    def series(self, column: str, values: Sequence[Any]) -> pl.Series:
+        """Return cells of a column as a frame has them."""
+        ...
+
     def count(self) -> int:
         """Return how many rows the query gives."""
         ...

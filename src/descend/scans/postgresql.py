@@ -15,7 +15,7 @@ from descend.scans.databases import Cells, checked, checked_names, numbered
 from descend.sql import Dialect, name_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -55,14 +55,14 @@ class PostgreSQL:
         types = self._described(query)
         checked_names([name for name, _ in types], self.name)
         self.columns = {name: _cells(name, oid) for name, oid in types}
-        # a whole row is asked for, which always has a part that is or is not null
-        self.row, self.source = numbered(query, list(self.columns), "(q.* is null) is not null")
+        every = ", ".join(f"q.{name_sql(name)} is null" for name in self.columns)
+        self.row, self.source = numbered(query, list(self.columns), f"coalesce({every}) is not null")
         self.query = query
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a select; where it fails, the transaction goes on from before it."""
         with self._told(), self._connection.transaction():
-            return self._connection.execute(sql.encode()).fetchall()
+            return self._connection.execute(sql.encode(), binary=True).fetchall()
 
     def frames(self, cells: Mapping[str, Cells], size: int, where: str = "true") -> Iterator[pl.DataFrame]:
         """Yield the rows that meet a condition, from a cursor of the server's."""
@@ -83,6 +83,10 @@ class PostgreSQL:
 
             with suppress(psycopg.Error):
                 cursor.close()
+
+    def series(self, column: str, values: Sequence[Any]) -> pl.Series:
+        """Return cells of a column as a frame has them."""
+        return pl.Series(column, values, self.columns[column].dtype)
 
     def count(self) -> int:
         """Return how many rows there are."""

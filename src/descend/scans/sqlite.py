@@ -68,6 +68,10 @@ class SQLite:
         finally:
             cursor.close()
 
+    def series(self, column: str, values: Sequence[Any]) -> pl.Series:
+        """Return cells of a column as a frame has them."""
+        return _series(column, values, self.columns[column].dtype)
+
     def count(self) -> int:
         """Return how many rows there are."""
         return int(self.ask(f"select count(*) from (\n{self.query}\n) as q")[0][0])
