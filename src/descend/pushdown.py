@@ -1,7 +1,8 @@
 """Sums pushed down to a database: of a linear hypothesis only they travel, and the few rows that are kept.
 
 What is asked gives what a survey that reads the rows gives, but for the rounding of sums: a database adds the numbers
-one after another, which over 10^8 rows costs about four digits of sixteen.
+one after another, which over 10^8 rows costs about four digits of sixteen. PostgreSQL stops at a number that is too
+large or too small for double precision; the rows are to be read then.
 """
 
 from __future__ import annotations

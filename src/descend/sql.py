@@ -104,16 +104,16 @@ def expression_sql(expression: Expression, dialect: Dialect, columns: Mapping[st
 
 
 def _applied(function: str, x: str, dialect: Dialect) -> str:
-    """Return a function of the formula's list; what PostgreSQL would stop at is NULL."""
-    most = "greatest" if dialect == "postgresql" else "max"
-    if function in ("log", "log10"):
-        named = {"postgresql": {"log": "ln", "log10": "log"}, "sqlite": {"log": "ln", "log10": "log10"}}
-        return f"{named[dialect][function]}(nullif({most}({x}, 0), 0))"
-    if function == "sqrt":
-        below = number_sql(-LEAST, dialect)
-        return f"sqrt(nullif({most}({x}, {below}), {below}))"
+    """Return a function of the formula's list; what PostgreSQL would stop at is NULL, as it is in SQLite."""
     if function == "log1p":  # x log(u) / (u - 1) with u = 1 + x: the rounding of u cancels (Goldberg 1991, theorem 4)
         return _where(f"{x} as x", "when 1 + x = 1 then x when x > -1 then x * ln(1 + x) / ((1 + x) - 1)")
+    if dialect == "sqlite":
+        return f"{'ln' if function == 'log' else function}({x})"
+    if function in ("log", "log10"):
+        return f"{'ln' if function == 'log' else 'log'}(nullif(greatest({x}, 0), 0))"
+    if function == "sqrt":
+        below = number_sql(-LEAST, dialect)
+        return f"sqrt(nullif(greatest({x}, {below}), {below}))"
     return f"{function}({x})"
 
 

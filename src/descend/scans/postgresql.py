@@ -49,15 +49,23 @@ class PostgreSQL:
         self._connection = _connected(address, known, self.name)
         self._end = weakref.finalize(self, self._connection.close)
         self._names = (f"descend_{number}" for number in count(1))
+        self.query = query
+        try:
+            self._look()
+        except BaseException:
+            self.close()
+            raise
+
+    def _look(self) -> None:
+        """Have the server look at the query, which tells its columns."""
         with self._told():
             for setting, value in SETTINGS.items():
                 self._connection.execute(f"set local {setting} = '{value}'".encode())
-        types = self._described(query)
+        types = self._described(self.query)
         checked_names([name for name, _ in types], self.name)
         self.columns = {name: _cells(name, oid) for name, oid in types}
         every = ", ".join(f"q.{name_sql(name)} is null" for name in self.columns)
-        self.row, self.source = numbered(query, list(self.columns), f"coalesce({every}) is not null")
-        self.query = query
+        self.row, self.source = numbered(self.query, list(self.columns), f"coalesce({every}) is not null")
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a select; where it fails, the transaction goes on from before it."""
@@ -67,7 +75,8 @@ class PostgreSQL:
     def frames(self, cells: Mapping[str, Cells], size: int, where: str = "true") -> Iterator[pl.DataFrame]:
         """Yield the rows that meet a condition, from a cursor of the server's."""
         listed = ", ".join(cell.value for cell in cells.values())
-        cursor = self._connection.cursor(next(self._names), binary=True)
+        with self._told():
+            cursor = self._connection.cursor(next(self._names), binary=True)
         try:
             with self._told():
                 cursor.execute(f"select {listed} from {self.source} where {where}".encode())

@@ -40,6 +40,14 @@ class SQLite:
         self.query = checked(query, self.name)
         self._connection = _opened(path)
         self._end = weakref.finalize(self, self._connection.close)
+        try:
+            self._look()
+        except BaseException:
+            self.close()
+            raise
+
+    def _look(self) -> None:
+        """Have SQLite look at the query, which tells its columns."""
         with self._told():
             for name, function in FUNCTIONS.items():
                 _provide(self._connection, name, function)
