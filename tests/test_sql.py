@@ -83,6 +83,7 @@ def assert_same(pushed, read):
     assert (np.abs(ours - theirs) <= 1e-10 * np.outer(lengths, lengths)).all()
     for field in ("rows", "fitted", "levels", "filled", "dropped"):
         assert getattr(pushed, field) == getattr(read, field), field
+    assert pushed.totals == pytest.approx(read.totals, rel=1e-10)
     assert pushed.layers.tolist() == read.layers.tolist()
     for ours, theirs in ((pushed.tested, read.tested), (pushed.shown, read.shown)):
         assert [n for rows in ours for n in rows.numbers] == [n for rows in theirs for n in rows.numbers]

@@ -46,38 +46,44 @@ MOST_LEVELS = 500
 
 @dataclass(frozen=True)
 class Counts:
-    """How many rows a sum is over, and in how many of them a column had no value."""
+    """How many rows a sum is over, in how many of them a column had no value, and the sums that were asked beside."""
 
     rows: int
     gaps: int
+    totals: tuple[float, ...] = ()
 
 
-def gram(database: Database, columns: Sequence[tuple[str, str, float]], where: str = "true") -> tuple[Floats, Counts]:
+def gram(
+    database: Database, columns: Sequence[tuple[str, str, float]], where: str = "true", others: Sequence[str] = ()
+) -> tuple[Floats, Counts]:
     """Return the sums over rows of the products of each pair of columns, each less its shift.
 
     columns: of each its label, the SQL of its number and its shift; the first is the constant 1.
     where: the SQL of the condition under which a row counts.
+    others: the SQL of numbers that are only summed.
 
     Every 1,500 sums are one query, which is one reading of the rows by the database: one for 53 columns, five for 120.
     Where a column has no value in some row (``gaps``) the sums are of no use, for they are over different rows.
     """
     width = len(columns)
-    shifted = [f"({sql}) - {number_sql(shift, database.dialect)} as c{i}" for i, (_, sql, shift) in enumerate(columns)]
+    listed = [f"({sql}) - {number_sql(shift, database.dialect)} as c{i}" for i, (_, sql, shift) in enumerate(columns)]
+    listed += [f"{sql} as t{i}" for i, sql in enumerate(others)]
     whole = "offset 0" if database.dialect == "postgresql" else "limit -1"  # so each column is worked out only once
-    listed = ", ".join(shifted[1:]) or "1 as c0"
-    inner = f"(select {listed} from {database.source} where {where} {whole}) as q"
-    gap = " or ".join(f"c{i} is null" for i in range(1, width)) or "false"
-    pairs = list(combinations_with_replacement(range(width), 2))[1:]
+    inner = f"(select {', '.join(listed)} from {database.source} where {where} {whole}) as q"
+    gap = " or ".join(f"c{i} is null" for i in range(width))
+    pairs = list(combinations_with_replacement(range(width), 2))
     sums, counts = np.zeros((width, width)), Counts(0, 0)
-    for start in range(0, max(len(pairs), 1), SUMS):
+    for start in range(0, len(pairs), SUMS):
         some = pairs[start : start + SUMS]
-        asked = ["count(*)", f"sum(case when {gap} then 1 else 0 end)"]
-        asked += [f"sum(c{i} * c{j})" if i else f"sum(c{j})" for i, j in some]
-        rows, gaps, *found = database.ask(f"select {', '.join(asked)} from {inner}")[0]
-        counts = Counts(int(rows), int(gaps or 0))
-        for (i, j), value in zip(some, found, strict=True):
-            sums[i, j] = sums[j, i] = 0.0 if not counts.rows else np.nan if value is None else value
-    sums[0, 0] = counts.rows
+        asked = [f"sum(c{i} * c{j})" if i else f"sum(c{j})" for i, j in some]
+        asked += [f"sum(t{i})" for i in range(len(others))] if not start else []
+        counted = f"count(*), sum(case when {gap} then 1 else 0 end)"
+        rows, gaps, *found = database.ask(f"select {counted}, {', '.join(asked)} from {inner}")[0]
+        nothing = np.nan if rows else 0.0
+        values = [nothing if value is None else float(value) for value in found]
+        for (i, j), value in zip(some, values, strict=False):
+            sums[i, j] = sums[j, i] = value
+        counts = Counts(int(rows), int(gaps or 0), counts.totals or tuple(values[len(some) :]))
     return sums, counts
 
 
@@ -146,12 +152,15 @@ class _Asked:
         columns = self._columns(blocks)
         if len(columns) > MOST_COLUMNS:
             return None
-        products, counts = gram(self.database, columns, " or ".join([f"({fitted})", *watched]))
-        if counts.gaps or not np.isfinite(products).all():
+        others = [name for name in self.numbers if name not in self.plan.labels]
+        where = " or ".join([f"({fitted})", *watched])
+        products, counts = gram(self.database, columns, where, [self.numbers[name] for name in others])
+        if counts.gaps or not np.isfinite(products).all() or not np.isfinite(counts.totals).all():
             return None
         tested, shown = self._kept(keep)
         return Survey(
             tuple(name for name, _, _ in columns), pair(products), rows, counts.rows,
+            dict(zip(others, counts.totals, strict=True)),
             self._counted(columns, blocks, products[0], fitted), filled, self.scan.rows - rows, tested, shown,
             self._layers(fitted),
         )  # fmt: skip
@@ -242,8 +251,7 @@ class _Asked:
             for code in block.codes[1:]:
                 columns = [f"({left} * {right})" for right in self._coded(code) for left in columns]
             made += zip(block.names, columns, strict=True)
-        assert self.plan.target is not None
-        for index, expression in enumerate(self.plan.target.expressions):
+        for index, expression in enumerate(self.plan.expressions):
             made.append((target_label(index), expression_sql(expression, self.dialect, self.numbers)))
         return [(name, sql, self.plan.shifts.get(name, 0.0)) for name, sql in made]
 

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from descend.errors import TableError
 from descend.scans.parquet import HEAD_ROWS, PART_CELLS
 from descend.scans.postgresql import SCHEMES, PostgreSQL
@@ -15,8 +17,6 @@ from descend.tables import MISSING, Kind, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
-
-    import polars as pl
 
     from descend.scans.databases import Database
 
@@ -115,7 +115,7 @@ def _database(address: str, query: str) -> Database:
 
 
 def _head(database: Database, missing: tuple[str, ...]) -> Table:
-    """Return the first rows, and keep what the columns of an SQLite file hold there."""
+    """Return the first rows, and keep what the columns of an SQLite file hold there: numbers, of any kind, or texts."""
     frames = database.frames(database.columns, HEAD_ROWS)
     frame = next(frames, None)
     frames.close()  # type: ignore[attr-defined]
@@ -123,5 +123,6 @@ def _head(database: Database, missing: tuple[str, ...]) -> Table:
         raise TableError("table.query-no-rows", file=database.name)
     for name, cells in database.columns.items():
         if cells.dtype is None:
-            database.columns[name] = replace(cells, dtype=type(frame[name].dtype))
+            found = type(frame[name].dtype)
+            database.columns[name] = replace(cells, dtype=pl.Float64 if found in (pl.Int64, pl.Null) else found)
     return Table(frame, database.name, missing)

@@ -163,7 +163,7 @@ def _every(names: Sequence[str]) -> str:
 def _series(name: str, values: Sequence[Any], dtype: type[pl.DataType] | None) -> pl.Series:
     """Return cells as a column: SQLite's may hold whole numbers, fractions, texts and bytes in one.
 
-    Where there is a text among them, or the column is one of texts, all are.
+    Where there is a text among them, or the column is one of texts, all are; numbers are fractions in such a column.
     """
     found = {type(value) for value in values} - {type(None)}
     if dtype == pl.String or str in found or (bytes in found and len(found) > 1):
@@ -172,7 +172,7 @@ def _series(name: str, values: Sequence[Any], dtype: type[pl.DataType] | None) -
         return pl.Series(name, values, pl.Binary)
     if not found:
         return pl.Series(name, values, dtype or pl.Null)
-    return pl.Series(name, values, pl.Float64 if float in found else pl.Int64, strict=False)
+    return pl.Series(name, values, pl.Float64 if dtype == pl.Float64 or float in found else pl.Int64, strict=False)
 
 
 def _text(value: str | float | bytes) -> str:
