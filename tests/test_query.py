@@ -56,11 +56,12 @@ def test_rows_come_in_the_querys_order_in_parts_that_know_their_first_row(place,
 
 
 def test_rows_have_one_order_whatever_columns_are_read_and_whatever_indexes_there_are(place):
-    place.fill("t", TYPES, ROWS)
+    place.fill("t", TYPES | {"long": "text"}, [(*row, "x" * 500) for row in ROWS])
     place.run('create index narrow on t (value, "group")', 'create index thin on t ("group")')
     if place.dialect == "postgresql":
         with psycopg.connect(place.address, autocommit=True) as connection:
             connection.execute("vacuum analyze t")
+    assert place.ask('select "group" from t') != [(row[2],) for row in ROWS]  # but in the order of an index
     for query in ("select * from t", "select a.*, b.id as other from t as a join t as b on a.value = b.value"):
         with open_query(place.address, query) as scan:
             whole = frame_of(scan, scan.head.columns)
@@ -298,6 +299,13 @@ def test_a_connection_lost_midway_is_told(postgresql, monkeypatch):
             scan.database.ask("select 1")
         assert caught.value.code == "table.query-lost"
     assert PASSWORD not in everything_told(caught.value)
+
+
+def test_a_query_that_the_server_stops_is_told(postgresql):
+    address = f"{postgresql.address}?options=-c%20statement_timeout%3D100ms"
+    error = refusal(address, "select pg_sleep(20) as x")
+    assert error.code == "table.query"
+    assert "statement timeout" in str(error)
 
 
 def connections(postgresql):

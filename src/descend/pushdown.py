@@ -7,13 +7,13 @@ large or too small for double precision; the rows are to be read then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from descend.aggregate import gram
 from descend.coding import LevelCode, NumberCode, PolyCode
 from descend.design import INTERCEPT
 from descend.errors import TableError
@@ -21,7 +21,7 @@ from descend.extended import pair
 from descend.holdout import KEYS
 from descend.scans.databases import Cells
 from descend.scans.query import BATCH
-from descend.sql import column_sql, expression_sql, key_sql, number_sql, value_sql
+from descend.sql import column_sql, expression_sql, key_sql, keyed_sql, number_sql, value_sql
 from descend.survey import LAYERS, Rows, Survey, target_label
 from descend.tables import Table
 from descend.terms import Poly
@@ -39,52 +39,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-SUMS = 1500  # of one query: PostgreSQL gives 1664 columns, SQLite 2000
 MOST_COLUMNS = 120  # whose products are summed: 5 queries; of more, the rows are sooner read
 MOST_LEVELS = 500
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many rows a sum is over, in how many of them a column had no value, and the sums that were asked beside."""
-
-    rows: int
-    gaps: int
-    totals: tuple[float, ...] = ()
-
-
-def gram(
-    database: Database, columns: Sequence[tuple[str, str, float]], where: str = "true", others: Sequence[str] = ()
-) -> tuple[Floats, Counts]:
-    """Return the sums over rows of the products of each pair of columns, each less its shift.
-
-    columns: of each its label, the SQL of its number and its shift; the first is the constant 1.
-    where: the SQL of the condition under which a row counts.
-    others: the SQL of numbers that are only summed.
-
-    Every 1,500 sums are one query, which is one reading of the rows by the database: one for 53 columns, five for 120.
-    Where a column has no value in some row (``gaps``) the sums are of no use, for they are over different rows.
-    """
-    width = len(columns)
-    listed = [f"({sql}) - {number_sql(shift, database.dialect)} as c{i}" for i, (_, sql, shift) in enumerate(columns)]
-    listed += [f"{sql} as t{i}" for i, sql in enumerate(others)]
-    whole = "offset 0" if database.dialect == "postgresql" else "limit -1"  # so each column is worked out only once
-    inner = f"(select {', '.join(listed)} from {database.source} where {where} {whole}) as q"
-    gap = " or ".join(f"c{i} is null" for i in range(width))
-    pairs = list(combinations_with_replacement(range(width), 2))
-    sums, counts = np.zeros((width, width)), Counts(0, 0)
-    for start in range(0, len(pairs), SUMS):
-        some = pairs[start : start + SUMS]
-        asked = [f"sum(c{i} * c{j})" if i else f"sum(c{j})" for i, j in some]
-        asked += [f"sum(t{i})" for i in range(len(others))] if not start else []
-        counted = f"count(*), sum(case when {gap} then 1 else 0 end)"
-        rows, gaps, *found = database.ask(f"select {counted}, {', '.join(asked)} from {inner}")[0]
-        nothing = np.nan if rows else 0.0
-        values = [nothing if value is None else float(value) for value in found]
-        for (i, j), value in zip(some, values, strict=False):
-            sums[i, j] = sums[j, i] = value
-        counts = Counts(int(rows), int(gaps or 0), counts.totals or tuple(values[len(some) :]))
-    return sums, counts
 
 
 def survey(scan: QueryScan, plan: Plan) -> Survey | None:
@@ -112,13 +68,24 @@ def _possible(scan: QueryScan, plan: Plan) -> bool:
     return plan.target is not None and not texts and not images and not any(poly.norms for poly in polys)
 
 
+def _keyed(scan: QueryScan, seed: int) -> tuple[Database, str]:
+    """Return the database with a source that has the keys of its rows, and their SQL."""
+    database = copy(scan.database)
+    if database.dialect == "sqlite":
+        return database, key_sql(database.row, seed, "sqlite", scan.rows)
+    stem = "key"
+    while any(name.startswith(stem) for name in database.columns):
+        stem += "_"
+    database.source, key = keyed_sql(database.source, database.row, seed, scan.rows, stem)
+    return database, key
+
+
 class _Asked:
     """What a plan asks of a database."""
 
     def __init__(self, scan: QueryScan, plan: Plan) -> None:
-        self.scan, self.plan, self.database = scan, plan, scan.database
-        self.dialect = scan.database.dialect
-        self.key = key_sql(self.database.row, plan.draw.seed, self.dialect, scan.rows)
+        self.scan, self.plan, self.dialect = scan, plan, scan.database.dialect
+        self.database, self.key = _keyed(scan, plan.draw.seed)
         self.numbers = {name: self._number(name) for name, use in plan.wanted.items() if use == "number"}
         self.gaps = {name: self._gap(name) for name in self.numbers}
         self.levels: dict[str, dict[str, dict[Any, int]]] = {}

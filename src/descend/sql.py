@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Dialect = Literal["postgresql", "sqlite"]
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 LARGE = 2**62  # of the powers of two that both engines hold as whole numbers the largest
+MASK = KEYS - 1
 LEAST = 5e-324  # of all numbers above 0
 LAST = 15  # the shift after the last multiplication of a key
 
@@ -135,13 +136,32 @@ def key_sql(number: str, seed: int, dialect: Dialect, rows: int = LARGE) -> str:
 
     rows: how many there are; of fewer than KEYS the SQL is shorter.
     """
-    mask = KEYS - 1
-    spread = (seed + 1) * SEED & mask
-    above = f" + ((({number}) >> {BITS}) & {mask}) * {HIGH}" if rows > KEYS else ""
-    key = f"((({number}) & {mask}){above} + {spread}) & {mask}" if above else f"(({number}) + {spread}) & {mask}"
+    key = _unscrambled(number, seed, rows)
     for shift, factor in ROUNDS:
-        key = f"({_scrambled(key, shift, dialect)} * {factor}) & {mask}"
+        key = f"({_scrambled(key, shift, dialect)} * {factor}) & {MASK}"
     return _scrambled(key, LAST, dialect)
+
+
+def keyed_sql(source: str, number: str, seed: int, rows: int, stem: str) -> tuple[str, str]:
+    """Return PostgreSQL's source q with more columns, whose names begin with a stem, and the key of a row from them.
+
+    Each step is worked out once and kept, where ``key_sql`` works out the first of them sixteen times.
+    """
+    made = f"(select q.*, {_unscrambled(number, seed, rows)} as {name_sql(f'{stem}0')} from {source} offset 0) as q"
+    for place, (shift, factor) in enumerate(ROUNDS):
+        key, following = f"q.{name_sql(f'{stem}{place}')}", name_sql(f"{stem}{place + 1}")
+        made = (
+            f"(select q.*, (({key} # ({key} >> {shift})) * {factor}) & {MASK} as {following} from {made} offset 0) as q"
+        )
+    return made, _scrambled(f"q.{name_sql(f'{stem}{len(ROUNDS)}')}", LAST, "postgresql")
+
+
+def _unscrambled(number: str, seed: int, rows: int) -> str:
+    """Return a row's number with the seed and what is above 31 bits added."""
+    spread = (seed + 1) * SEED & MASK
+    if rows <= KEYS:
+        return f"(({number}) + {spread}) & {MASK}"
+    return f"((({number}) & {MASK}) + ((({number}) >> {BITS}) & {MASK}) * {HIGH} + {spread}) & {MASK}"
 
 
 def _scrambled(key: str, shift: int, dialect: Dialect) -> str:
