@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from database_fixtures import place, postgresql, postgresql_server, sqlite  # noqa: F401
 from hypothesis import settings
 from studio_fixtures import _module_studio, browser, open_tab, page, studio_server  # noqa: F401
 
