@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from descend.delimited import read_delimited
 from descend.errors import OptionError
@@ -17,6 +17,9 @@ from descend.memory import COPIES, allowance
 from descend.pictures import read_folder
 from descend.scans.files import is_many, open_scan
 from descend.scans.joining import whole
+from descend.scans.postgresql import SCHEMES
+from descend.scans.query import open_query
+from descend.scans.sqlite import SCHEME
 from descend.sources import open_file, read_binary
 from descend.tables import MISSING, THOUSANDS, Table
 
@@ -24,8 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from descend.scans import Scan
+    from descend.scans.query import QueryScan
     from descend.terms import Formula
+    from descend.workers import Workers
 
+FETCHED = 100_000  # rows of a query: fewer are fetched at once, more are added up where they are or come in batches
 UNPACKED = 40  # a file's bytes, compressed at most so much, in memory
 
 
@@ -116,11 +122,11 @@ def _opened(
     if not isinstance(source, (str, os.PathLike)):
         return read(source, **options)
     name = os.fspath(source)
-    if is_database(name, query):
-        from descend.scans.query import open_query
-
-        rows = open_query(name, query or "", missing=tuple(options.get("missing", MISSING)))
-        return rows if rows.rows > FEW_ROWS else whole(rows)
+    if query is not None or name.startswith((*SCHEMES, SCHEME)):
+        if query is None:
+            raise OptionError("option.no-query")
+        rows = open_query(name, query, missing=options.get("missing", MISSING))
+        return rows if rows.rows > FETCHED else _fetched(rows)
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
     found = open_scan(name, scratch=scratch, **options)
@@ -129,6 +135,12 @@ def _opened(
     if workers is not None or COPIES * 8 * found.rows * _columns(found, formula) > limit:
         return found
     return whole(found)
+
+
+def _fetched(rows: QueryScan) -> Table:
+    """Return the rows of a query that are few enough to be fetched whatever is asked of them."""
+    with rows:
+        return whole(rows)
 
 
 def _columns(scan: Scan, formula: str | Formula | None) -> int:

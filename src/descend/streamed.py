@@ -22,6 +22,8 @@ from descend.objectives.rows import RowsObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.preparing import prepared
 from descend.problem import Problem, run
+from descend.pushdown import survey as pushed_down
+from descend.scans.query import QueryScan
 from descend.survey import LAYERS, Plan, Survey, plain, settled
 from descend.surveyed import base_of, design_of, family_of, kept_rows, notes_of, require_rows, sums_of, target_of
 from descend.surveying import SurveyFile
@@ -142,7 +144,7 @@ def state(
     if checkpoint is not None:
         path = checkpoint.with_name(f"{checkpoint.stem}.survey{checkpoint.suffix}")
         file = SurveyFile(path, mark_of(hypothesis, scan, recipe), resume=resume)
-    survey = surveyed(plan, scan, reading, file)
+    survey = (pushed_down(scan, plan) if isinstance(scan, QueryScan) else None) or surveyed(plan, scan, reading, file)
     require_rows(survey, scan)
     if target is None and recipe.family == "auto" and recipe.loss == "auto":
         family, why = family_of(plan, survey, scan)

@@ -102,7 +102,7 @@ def fit(
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
     )  # fmt: skip
     options = reading_options(encoding, delimiter, header, decimal, na)
-    opened = []
+    opened: list[Forecast] = []
 
     def open_with(forecast: Forecast) -> None:
         _open(rows, formula, forecast, json=json)
