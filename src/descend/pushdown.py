@@ -139,10 +139,15 @@ class _Asked:
         return f"({value} is null or {value} = 'NaN')" if real else f"({value} is null)"
 
     def _wrong(self) -> list[str]:
-        """Return the conditions that a cell is there and is no number, as it may be in SQLite."""
-        if self.dialect == "postgresql":
-            return []
-        return [f"({number} is null and not {self.gaps[name]})" for name, number in self.numbers.items()]
+        """Return the conditions that a cell is there and is no finite number; in SQLite it may be a text."""
+        made = []
+        for name, number in self.numbers.items():
+            cells = self.database.columns[name]
+            if self.dialect == "sqlite":
+                made.append(f"({number} is null and not {self.gaps[name]}) or {cells.value} in (9e999, -9e999)")
+            elif cells.dtype == pl.Float64:
+                made.append(f"{cells.value} in ('Infinity', '-Infinity')")
+        return made
 
     def _number(self, name: str) -> str:
         """Return the SQL of a column's number."""
