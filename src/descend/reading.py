@@ -15,11 +15,6 @@ from descend.formula import parse
 from descend.frames import from_memory
 from descend.memory import COPIES, allowance
 from descend.pictures import read_folder
-from descend.scans.files import is_many, open_scan
-from descend.scans.joining import whole
-from descend.scans.postgresql import SCHEMES
-from descend.scans.query import open_query
-from descend.scans.sqlite import SCHEME
 from descend.sources import open_file, read_binary
 from descend.tables import MISSING, THOUSANDS, Table
 
@@ -32,6 +27,7 @@ if TYPE_CHECKING:
     from descend.workers import Workers
 
 FETCHED = 100_000  # rows of a query: fewer are fetched at once, more are added up where they are or come in batches
+DATABASES = ("postgresql://", "postgres://", "sqlite:///")
 UNPACKED = 40  # a file's bytes, compressed at most so much, in memory
 
 
@@ -65,12 +61,12 @@ def read(
         return source
     if not isinstance(source, (str, os.PathLike)):
         return Table(from_memory(source, names), "table", tuple(missing))
-    if is_many(str(source)):
-        scan = open_scan(
+    if not os.path.isfile(source) and (opening := _scans()).is_many(str(source)):
+        scan = opening.open_scan(
             source, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing
         )
         if scan is not None:
-            return whole(scan)
+            return opening.whole(scan)
         if os.path.isdir(source):
             return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
     file = open_file(str(source))
@@ -122,25 +118,34 @@ def _opened(
     if not isinstance(source, (str, os.PathLike)):
         return read(source, **options)
     name = os.fspath(source)
-    if query is not None or name.startswith((*SCHEMES, SCHEME)):
+    if query is not None or name.startswith(DATABASES):
         if query is None:
             raise OptionError("option.no-query")
+        from descend.scans.query import open_query
+
         rows = open_query(name, query, missing=options.get("missing", MISSING))
         return rows if rows.rows > FETCHED else _fetched(rows)
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
-    found = open_scan(name, scratch=scratch, **options)
+    found = _scans().open_scan(name, scratch=scratch, **options)
     if found is None:
         return read(name, **options)
     if workers is not None or COPIES * 8 * found.rows * _columns(found, formula) > limit:
         return found
-    return whole(found)
+    return _scans().whole(found)
+
+
+def _scans() -> ModuleType:
+    """Return how scans are opened: most tables are small files, and start sooner without it."""
+    from descend.scans import opening
+
+    return opening
 
 
 def _fetched(rows: QueryScan) -> Table:
     """Return the rows of a query that are few enough to be fetched whatever is asked of them."""
     with rows:
-        return whole(rows)
+        return _scans().whole(rows)
 
 
 def _columns(scan: Scan, formula: str | Formula | None) -> int:

@@ -144,7 +144,7 @@ def state(
     if checkpoint is not None:
         path = checkpoint.with_name(f"{checkpoint.stem}.survey{checkpoint.suffix}")
         file = SurveyFile(path, mark_of(hypothesis, scan, recipe), resume=resume)
-    survey = (pushed_down(scan, plan) if isinstance(scan, QueryScan) else None) or surveyed(plan, scan, reading, file)
+    survey = _added_up(scan, plan) or surveyed(plan, scan, reading, file)
     require_rows(survey, scan)
     if target is None and recipe.family == "auto" and recipe.loss == "auto":
         family, why = family_of(plan, survey, scan)
@@ -156,6 +156,13 @@ def state(
     notes = [why, *scan.head.notes, *notes_of(plan, survey, scan)]
     problem = Problem(hypothesis, wanted, data, learnt, loss, notes, base=base_of(plan, survey, learnt))
     return Streamed(problem, scan, plan, survey, design, reading, shown)
+
+
+def _added_up(scan: Scan, plan: Plan) -> Survey | None:
+    """Return the survey that a database makes itself, None where it cannot, or is read sooner, as a file's is."""
+    if not isinstance(scan, QueryScan) or scan.database.dialect != "postgresql":
+        return None
+    return pushed_down(scan, plan)
 
 
 def mark_of(hypothesis: Hypothesis, scan: Scan, recipe: Recipe) -> dict[str, Any]:
