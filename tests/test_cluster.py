@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from descend.scans.dask import DaskScan
 from descend.workers import Threads
 
 W = np.array([0.5, 1.0, -2.0, 3.0])
-SCHEDULER_AND_WORKERS = 8  # parts
+PARTS = 8
 
 
 def same(found, expected):
@@ -84,6 +85,17 @@ def scheduler(tmp_path_factory):
 def processes(scheduler):
     yield scheduler
     scheduler.end_workers()
+
+
+@contextmanager
+def joined(processes, workers, patience=30):
+    """Start workers, wait until they are there, and from then on with so many seconds' patience."""
+    for _ in range(workers):
+        processes.worker()
+    with connect(processes.address) as cluster:
+        wait_until(lambda: cluster.workers >= workers)
+        cluster.link.patience = patience
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +165,7 @@ def test_a_large_argument_travels_once_and_is_had_again(local, scan, marks):
     held = local.hold(Making(marks), scan.parts(COLUMNS))
     large = np.arange(50_000.0)
     assert same(held.total("large", large), (large * scan.rows,))
-    assert len(list(held.ask("large", large))) == SCHEDULER_AND_WORKERS
+    assert len(list(held.ask("large", large))) == PARTS
     held.release()
 
 
@@ -189,10 +201,7 @@ def test_any_other_error_names_the_part(local, scan, marks):
 
 
 def test_a_part_that_ends_its_workers_is_named(processes):
-    processes.worker()
-    for _ in range(4):
-        processes.worker()
-    with connect(processes.address) as cluster, pytest.raises(ClusterError) as caught:
+    with joined(processes, 4) as cluster, pytest.raises(ClusterError) as caught:
         list(cluster.each(exits, [Numbered(0, rows=10)]))
     assert (caught.value.code, caught.value.values["part"]) == ("cluster.memory", 1)
 
@@ -209,9 +218,7 @@ def test_memory_that_is_too_small_is_told_with_what_to_do():
 
 
 def test_a_worker_killed_in_mid_pass_changes_no_bit(processes, scan, marks, undisturbed):
-    processes.worker(), processes.worker()
-    with connect(processes.address) as cluster:
-        wait_until(lambda: cluster.workers == 2)
+    with joined(processes, 2) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with Striking(marks, after=2):
             assert same(held.total("slowly", W, 0.05), undisturbed)
@@ -220,9 +227,7 @@ def test_a_worker_killed_in_mid_pass_changes_no_bit(processes, scan, marks, undi
 
 
 def test_a_worker_killed_while_parts_are_made_changes_no_bit(processes, scan, marks, undisturbed):
-    processes.worker(), processes.worker()
-    with connect(processes.address) as cluster:
-        wait_until(lambda: cluster.workers == 2)
+    with joined(processes, 2) as cluster:
         with Striking(marks, after=2):
             held = cluster.hold(Making(marks, seconds=0.05), scan.parts(COLUMNS))
         assert same(held.total("value_and_gradient", W), undisturbed)
@@ -244,9 +249,7 @@ def test_a_worker_killed_in_each_of_five_passes_changes_no_bit(scan, marks, undi
 
 
 def test_a_worker_that_stands_still_is_passed_over(processes, scan, marks, undisturbed):
-    processes.worker(), processes.worker()
-    with connect(processes.address, patience=1) as cluster:
-        wait_until(lambda: cluster.workers == 2)
+    with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with Striking(marks, signal.SIGSTOP, after=2) as striking:
             assert same(held.total("slowly", W, 0.05), undisturbed)
@@ -256,35 +259,30 @@ def test_a_worker_that_stands_still_is_passed_over(processes, scan, marks, undis
 
 
 def test_a_task_that_hangs_is_asked_of_another_worker(processes, scan, marks, undisturbed):
-    processes.worker(), processes.worker()
-    with connect(processes.address, patience=1) as cluster:
-        wait_until(lambda: cluster.workers == 2)
+    with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         assert same(held.total("stuck_once", W), undisturbed)
 
 
 def test_where_all_workers_are_lost_new_ones_are_waited_for(processes, scan, marks, undisturbed):
-    first = processes.worker()
-    with connect(processes.address, patience=20) as cluster:
+    with joined(processes, 1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
-        with Striking(marks, of=first.pid):
+        with Striking(marks):
             threading.Timer(0.5, processes.worker).start()
             assert same(held.total("slowly", W, 0.05), undisturbed)
 
 
 def test_where_all_workers_are_lost_and_none_comes_it_is_told(processes, scan, marks):
-    first = processes.worker()
-    with connect(processes.address, patience=1) as cluster:
+    with joined(processes, 1, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
-        with pytest.raises(ClusterError) as caught, Striking(marks, of=first.pid):
+        with pytest.raises(ClusterError) as caught, Striking(marks):
             held.total("slowly", W, 0.2)
     assert caught.value.code == "cluster.no-workers"
 
 
 def test_a_lost_scheduler_is_told_by_its_address_and_nothing_else(tmp_path, scan, marks, capfd):
     processes = Processes(tmp_path)
-    processes.worker()
-    with connect(processes.address) as cluster:
+    with joined(processes, 1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with pytest.raises(ClusterError) as caught, Striking(marks, of=processes.scheduler.pid):
             held.total("slowly", W, 0.2)
@@ -299,8 +297,7 @@ def test_a_lost_scheduler_is_told_by_its_address_and_nothing_else(tmp_path, scan
 
 
 def test_an_interrupt_is_raised_onward_and_nothing_more_is_begun(processes, scan, marks):
-    processes.worker()
-    with connect(processes.address) as cluster:
+    with joined(processes, 1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with pytest.raises(KeyboardInterrupt), Striking(marks, signal.SIGINT, of=os.getpid()):
             held.total("slowly", W, 0.2)
@@ -495,8 +492,9 @@ def test_workers_on_other_hosts_give_the_same_and_one_whose_network_is_cut_is_pa
     try:
         for index, name in enumerate(hosts):
             processes.worker(host=f"10.213.77.{index + 2}", inside=name)
-        with connect(processes.address, patience=2) as cluster:
+        with joined(processes, 0) as cluster:
             wait_until(lambda: cluster.workers == 2)
+            cluster.link.patience = 2
             held = cluster.hold(Making(marks), scan.parts(COLUMNS))
             assert {address.split(":")[1] for address in held.places()} == {"//10.213.77.2", "//10.213.77.3"}
             assert same(held.total("value_and_gradient", W), undisturbed)
