@@ -108,6 +108,10 @@ def first_of(part):
     return part.first
 
 
+def sleeps(part):
+    time.sleep(0.1)
+
+
 def who_read(part):
     assert part.table().rows == part.rows
     return os.getpid()

@@ -386,6 +386,50 @@ def test_descend_is_imported_without_dask():
     )
 
 
+# Scripts
+
+
+def run_script(folder, text):
+    """Run a script as a person does, in a process group of its own; returns what it printed."""
+    (folder / "script.py").write_text(text)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    command = [sys.executable, str(folder / "script.py")]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, start_new_session=True, timeout=60)
+    return ran.stdout, ran.stderr
+
+
+def test_ctrl_c_in_a_terminal_ends_local_workers_without_a_word(tmp_path, marks):
+    text = """
+import os, signal
+from cluster_fixtures import Numbered, sleeps
+from descend.cluster import connect
+if __name__ == "__main__":
+    try:
+        with connect("local:1") as cluster:
+            held = cluster.each(sleeps, [Numbered(index) for index in range(20)])
+            next(held)
+            os.killpg(0, signal.SIGINT)
+            list(held)
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+    assert run_script(tmp_path, text) == ("interrupted\n", "")
+
+
+def test_a_script_that_its_workers_would_run_again_is_told_what_to_do(tmp_path):
+    text = """
+from descend.cluster import connect
+from descend.errors import ClusterError
+try:
+    connect("local:1")
+except ClusterError as error:
+    print(error.hint())
+"""
+    out, error = run_script(tmp_path, text)
+    assert 'if __name__ == "__main__":' in out
+    assert error == ""
+
+
 # A Dask dataframe
 
 

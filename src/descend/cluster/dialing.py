@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from descend.cluster.link import Link
+from descend.cluster.local import start
 from descend.cluster.workers import Cluster
 from descend.errors import ClusterError, OptionError
 
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
 ANSWER = 8.0  # seconds in which a scheduler answers
 PATIENCE = 30.0
 TOLD = 3  # workers that an error names
-LOOPBACK = "127.0.0.1:0"  # Dask listens for questions about its health even without a dashboard, else to everyone
-LOCAL = {
-    "worker_ttl": 60.0,  # seconds after which a worker that gives no sign of life is started again
-    "allowed_failures": 2,  # workers that may end one after another over the same part
-    "dashboard": False,
-    "dashboard_address": LOOPBACK,
-}
 
 
 def connect(where: Any, *, patience: float = PATIENCE, memory: int | None = None) -> Cluster:
@@ -50,7 +44,7 @@ def connect(where: Any, *, patience: float = PATIENCE, memory: int | None = None
         if isinstance(where, distributed.Client):
             client, address = where, str(where.scheduler.address)
         elif isinstance(where, str) and (found := re.fullmatch(r"local:([1-9]\d{0,3})", where)):
-            local = _local(int(found[1]), memory, end)
+            local = start(int(found[1]), memory, end)
             client, address = _client(local.scheduler_address, end), where
         elif isinstance(where, str) and re.fullmatch(r"(tcp|tls)://\S+:\d+", where):
             client, address = _client(where, end), where
@@ -120,27 +114,6 @@ async def _answer(address: str) -> None:
 def _close(client: Any) -> None:
     with suppress(Exception):  # the scheduler may be gone
         client.close(timeout=2)
-
-
-def _local(count: int, memory: int | None, end: ExitStack) -> Any:
-    """Start worker processes of one thread each on this machine, which share its memory."""
-    from distributed import LocalCluster
-    from distributed.system import MEMORY_LIMIT
-
-    try:
-        local = LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            processes=True,
-            worker_dashboard_address=LOOPBACK,
-            memory_limit=(memory or MEMORY_LIMIT) // count,
-            silence_logs=logging.CRITICAL,
-            scheduler_kwargs=LOCAL,
-        )
-    except (OSError, RuntimeError, TimeoutError) as error:
-        raise ClusterError("cluster.local-start", count=count, reason=str(error).split("\n")[0][:200]) from error
-    end.callback(local.close, timeout=5)
-    return local
 
 
 def _wait_for_workers(client: Any, link: Link) -> None:
