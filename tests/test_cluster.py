@@ -200,6 +200,7 @@ def test_any_other_error_names_the_part(local, scan, marks):
     held.release()
 
 
+@pytest.mark.slow
 def test_a_part_that_ends_its_workers_is_named(processes):
     with joined(processes, 4) as cluster, pytest.raises(ClusterError) as caught:
         list(cluster.each(exits, [Numbered(0, rows=10)]))
@@ -226,6 +227,7 @@ def test_a_worker_killed_in_mid_pass_changes_no_bit(processes, scan, marks, undi
         assert same(held.total("value_and_gradient", W), undisturbed)
 
 
+@pytest.mark.slow
 def test_a_worker_killed_while_parts_are_made_changes_no_bit(processes, scan, marks, undisturbed):
     with joined(processes, 2) as cluster:
         with Striking(marks, after=2):
@@ -248,6 +250,7 @@ def test_a_worker_killed_in_each_of_five_passes_changes_no_bit(scan, marks, undi
         wait_until(lambda: same(held.total("value_and_gradient", W), undisturbed) and len(held.places()) == 2)
 
 
+@pytest.mark.slow
 def test_a_worker_that_stands_still_is_passed_over(processes, scan, marks, undisturbed):
     with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
@@ -258,10 +261,35 @@ def test_a_worker_that_stands_still_is_passed_over(processes, scan, marks, undis
         os.kill(striking.struck, signal.SIGCONT)
 
 
+@pytest.mark.slow
 def test_a_task_that_hangs_is_asked_of_another_worker(processes, scan, marks, undisturbed):
     with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         assert same(held.total("stuck_once", W), undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [8, 40])
+def test_what_a_worker_that_stands_still_has_made_is_made_again(processes, tmp_path, marks, parts):
+    scan = make_scan(tmp_path, files=parts, rows=10)
+    with joined(processes, 2, patience=1) as cluster:
+        held = cluster.hold(Making(marks), scan.parts(COLUMNS))
+        undisturbed = held.total("value_and_gradient", W)
+        first = next(held.ask("process"))
+        with Striking(marks, signal.SIGSTOP, after=1, of=first):  # it is done with its own parts by then
+            assert same(held.total("last_slowly", W, 0.4, 10 * (parts - 2)), undisturbed)
+        assert cluster.workers == 1
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_stands_still_is_told(tmp_path, scan, marks):
+    processes = Processes(tmp_path)
+    with joined(processes, 1, patience=1) as cluster:
+        held = cluster.hold(Making(marks), scan.parts(COLUMNS))
+        with pytest.raises(ClusterError) as caught, Striking(marks, signal.SIGSTOP, of=processes.scheduler.pid):
+            held.total("slowly", W, 0.2)
+        assert caught.value.code == "cluster.lost"
+    processes.end()
 
 
 def test_where_all_workers_are_lost_new_ones_are_waited_for(processes, scan, marks, undisturbed):
@@ -272,6 +300,7 @@ def test_where_all_workers_are_lost_new_ones_are_waited_for(processes, scan, mar
             assert same(held.total("slowly", W, 0.05), undisturbed)
 
 
+@pytest.mark.slow
 def test_where_all_workers_are_lost_and_none_comes_it_is_told(processes, scan, marks):
     with joined(processes, 1, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))

@@ -8,6 +8,7 @@ import platform
 import re
 import warnings
 from contextlib import ExitStack, contextmanager, suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from descend.cluster.link import Link
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 ANSWER = 8.0  # seconds in which a scheduler answers
 PATIENCE = 30.0
+LOGGERS = ("distributed", "tornado", "asyncio")
+_levels: dict[logging.Logger, list[int]] = {}  # of each logger, as every open cluster found it
+_levels_lock = Lock()
 TOLD = 3  # workers that an error names
 
 
@@ -127,14 +131,18 @@ def _wait_for_workers(client: Any, link: Link) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Dask's loggers to what is critical: what a person should know is told by descend."""
-    names = ("distributed", "tornado", "asyncio")
-    known = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in names]
-    before = {name: logging.getLogger(name).level for name in {*names, *known}}
-    for name in before:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    """Keep Dask's loggers to what is critical while any cluster is open: what a person should know descend tells."""
+    known = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in LOGGERS]
+    loggers = [logging.getLogger(name) for name in {*LOGGERS, *known}]
+    with _levels_lock:
+        for logger in loggers:
+            _levels.setdefault(logger, []).append(logger.level)
+            logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
+        with _levels_lock:
+            for logger in loggers:
+                before = _levels[logger].pop()
+                if not _levels[logger]:
+                    logger.setLevel(before)

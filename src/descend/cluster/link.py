@@ -45,8 +45,11 @@ class Link:
         self.check()
         try:
             yield
-        except (OSError, ClosedClientError, AttributeError) as error:  # of a closed client there is no scheduler
+        except (OSError, ClosedClientError) as error:
             raise self.lost() from error
+        except AttributeError:  # of a client that has closed meanwhile there is no scheduler
+            self.check()
+            raise
 
     def ask(self, what: str, **arguments: Any) -> Any:
         """Ask the scheduler itself."""
