@@ -61,14 +61,17 @@ def read(
         return source
     if not isinstance(source, (str, os.PathLike)):
         return Table(from_memory(source, names), "table", tuple(missing))
-    if not os.path.isfile(source) and (opening := _scans()).is_many(str(source)):
-        scan = opening.open_scan(
-            source, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing
-        )
-        if scan is not None:
-            return opening.whole(scan)
-        if os.path.isdir(source):
-            return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
+    if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
+        from descend.scans.opening import is_many, open_scan, whole
+
+        if is_many(str(source)):
+            scan = open_scan(
+                source, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing
+            )
+            if scan is not None:
+                return whole(scan)
+            if os.path.isdir(source):
+                return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
     file = open_file(str(source))
     if file.kind == "text":
         frame, delimited = read_delimited(
@@ -127,25 +130,22 @@ def _opened(
         return rows if rows.rows > FETCHED else _fetched(rows)
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
-    found = _scans().open_scan(name, scratch=scratch, **options)
+    from descend.scans.opening import open_scan, whole
+
+    found = open_scan(name, scratch=scratch, **options)
     if found is None:
         return read(name, **options)
     if workers is not None or COPIES * 8 * found.rows * _columns(found, formula) > limit:
         return found
-    return _scans().whole(found)
-
-
-def _scans() -> ModuleType:
-    """Return how scans are opened: most tables are small files, and start sooner without it."""
-    from descend.scans import opening
-
-    return opening
+    return whole(found)
 
 
 def _fetched(rows: QueryScan) -> Table:
     """Return the rows of a query that are few enough to be fetched whatever is asked of them."""
+    from descend.scans.opening import whole
+
     with rows:
-        return _scans().whole(rows)
+        return whole(rows)
 
 
 def _columns(scan: Scan, formula: str | Formula | None) -> int:
