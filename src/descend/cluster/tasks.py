@@ -130,10 +130,10 @@ def loaded(value: bytes) -> Any:
     return cloudpickle.loads(value)
 
 
-def pairs(answer: Sequence[Any]) -> Pairs:
-    """Return numbers and arrays as pairs of high and low; what are pairs already as they are."""
+def pairs(answer: Any) -> Pairs:
+    """Return a number or an array, or a tuple of them, as pairs of high and low; what are pairs already as they are."""
     made = []
-    for item in answer:
+    for item in answer if isinstance(answer, tuple) else (answer,):
         if isinstance(item, tuple):
             made.append(item)
         else:
