@@ -1,142 +1,31 @@
-"""A scheduler and workers in processes of their own, which can be killed, and what they are given to do."""
+"""A scheduler and workers in processes of their own, which can be killed; local ones; and a table of small files."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
+from cluster_tasks import COLUMNS, Making
 
-from descend.losses import make_loss
-from descend.objectives.rows import RowsObjective
+from descend.cluster import connect
 from descend.scans.parquet import ParquetScan
 
 HERE = Path(__file__).parent
-COLUMNS = ("a", "b", "y")
+W = np.array([0.5, 1.0, -2.0, 3.0])
 
 
-@dataclass
-class Sums:
-    """The rows of a part, and a folder in which it is told that they are worked on."""
-
-    objective: RowsObjective
-    folder: str
-
-    def value_and_gradient(self, w):
-        return self.objective.value_and_gradient(w)
-
-    def slowly(self, w, seconds):
-        """Work for a while, telling in a file who does."""
-        begin(self.folder)
-        time.sleep(seconds)
-        return self.objective.value_and_gradient(w)
-
-    def last_slowly(self, w, seconds, first):
-        """Work for a while on the parts from that row on."""
-        if self.objective.X[0, 0] >= first:
-            begin(self.folder)
-            time.sleep(seconds)
-        return self.objective.value_and_gradient(w)
-
-    def process(self):
-        return os.getpid()
-
-    def stuck_once(self, w):
-        """Work for very long, but only where nobody has begun."""
-        if not list(Path(self.folder).iterdir()):
-            begin(self.folder)
-            time.sleep(600)
-        return self.objective.value_and_gradient(w)
-
-    def large(self, w):
-        return (w * self.objective.rows,)
-
-    def fails_at(self, first):
-        if self.objective.X[0, 0] == first:
-            raise RuntimeError("the disk is on fire")
-        return (1.0,)
-
-
-@dataclass(frozen=True)
-class Making:
-    """Makes Sums of a part."""
-
-    folder: str
-    seconds: float = 0.0
-
-    def __call__(self, part):
-        if self.seconds:
-            begin(self.folder)
-            time.sleep(self.seconds)
-        table = part.table()
-        X = np.column_stack([table.numbers("a"), table.numbers("b")])
-        return Sums(
-            RowsObjective(X, table.numbers("y")[:, None], make_loss("mse", "linear"), 2, 0.0, np.ones(2)), self.folder
-        )
-
-
-@dataclass(frozen=True)
-class Numbered:
-    """A part without a file."""
-
-    first: int
-    rows: int = 1
-    size: int = 0
-
-    def table(self):
-        return pl.DataFrame({"x": [float(self.first)]})
-
-
-@dataclass(frozen=True)
-class Value:
-    value: float
-
-    def number(self):
-        return (np.array([self.value, 1.0]), 1)
-
-
-def value_of(part):
-    return Value(1 / (part.first + 1))
-
-
-def grows(part):
-    """Take ever more memory."""
-    taken = []
-    while True:
-        taken.append(np.ones(2_000_000))
-        time.sleep(0.01)
-
-
-def first_of(part):
-    return part.first
-
-
-def sleeps(part):
-    time.sleep(0.1)
-
-
-def who_read(part):
-    assert part.table().rows == part.rows
-    return os.getpid()
-
-
-def table_of(part):
-    return part.table().frame
-
-
-def exits(part):
-    os._exit(3)
-
-
-def begin(folder):
-    Path(folder, f"{os.getpid()}-{time.monotonic_ns()}").touch()
+def same(found, expected):
+    return all(a.tobytes() == b.tobytes() for a, b in zip(found, expected, strict=True))
 
 
 def make_scan(folder, files=8, rows=100):
@@ -165,8 +54,6 @@ class Processes:
             "--scheduler-file", str(file),
         )  # fmt: skip
         wait_until(lambda: file.exists() and file.read_text().endswith("}"))
-        import json
-
         self.address = json.loads(file.read_text())["address"]
 
     def worker(self, path=None, host="127.0.0.1", inside=None):
@@ -230,3 +117,65 @@ class Striking(threading.Thread):
 
     def __exit__(self, *error):
         self.join()
+
+
+@pytest.fixture(name="found_by_workers", scope="module", autouse=True)
+def found_by_workers_fixture():
+    """Local workers look for modules where this process does."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *([before] if before else [])])
+    yield
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(name="scan", scope="module")
+def scan_fixture(tmp_path_factory):
+    return make_scan(tmp_path_factory.mktemp("rows"))
+
+
+@pytest.fixture(name="local", scope="module")
+def local_fixture(found_by_workers):
+    with connect("local:2", patience=20) as cluster:
+        yield cluster
+
+
+@pytest.fixture(name="marks")
+def marks_fixture(tmp_path):
+    folder = tmp_path / "marks"
+    folder.mkdir()
+    return str(folder)
+
+
+@pytest.fixture(name="scheduler", scope="module")
+def scheduler_fixture(tmp_path_factory):
+    started = Processes(tmp_path_factory.mktemp("processes"))
+    yield started
+    started.end()
+
+
+@pytest.fixture(name="processes")
+def processes_fixture(scheduler):
+    yield scheduler
+    scheduler.end_workers()
+
+
+@contextmanager
+def joined(processes, workers, patience=30):
+    """Start workers, wait until they are there, and from then on with so many seconds' patience."""
+    for _ in range(workers):
+        processes.worker()
+    with connect(processes.address) as cluster:
+        wait_until(lambda: cluster.workers >= workers)
+        cluster.link.patience = patience
+        yield cluster
+
+
+@pytest.fixture(name="undisturbed", scope="module")
+def undisturbed_fixture(scan, local, tmp_path_factory):
+    held = local.hold(Making(str(tmp_path_factory.mktemp("marks"))), scan.parts(COLUMNS))
+    total = held.total("value_and_gradient", W)
+    held.release()
+    return total

@@ -191,7 +191,7 @@ class Spread:
     def _renew_lost(self, items: Sequence[Item], again: Again) -> None:
         """Ask anew for what lies with workers that are passed over."""
         for item, where in zip(items, self.watch.where(items), strict=True):
-            if where & self.watch.shunned:
+            if where & self.watch.shunned.keys():
                 self.watch.renew(item, again)
 
     def _groups(self) -> list[list[int]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TICK = 1.0  # seconds between two looks at whether there is anyone to wait for
 SLOW = 10  # times as long as parts commonly take is too long
 WAITS = 9  # the last times of waiting, of which the middle one says what is common
+BEATS = 5  # signs of life that a worker is to have missed
 RESCUES = 5  # how often what hangs is asked of others
 ENDS = ("finished", "error", "cancelled")  # what is lost with its worker is made again by Dask, and has not ended
 REASON = 300  # letters of a reason that are told
@@ -87,7 +88,7 @@ class Watch:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.shunned: set[str] = set()
+        self.shunned: dict[str, float | None] = {}  # and when they had been heard of last
         self._took: deque[float] = deque(maxlen=WAITS)
         self.threads = 1
         self._given: dict[str, frozenset[str]] = {}
@@ -102,8 +103,18 @@ class Watch:
         """Return the workers that may be given work, and their threads."""
         threads = self.link.threads()
         self.threads = sum(threads.values())
-        self.shunned &= threads.keys()
+        self.shunned = {address: when for address, when in self.shunned.items() if address in threads}
         return {address: count for address, count in threads.items() if address not in self.shunned}
+
+    def shun(self, workers: set[str]) -> None:
+        """Pass over workers from here on."""
+        heard = self.link.heard()
+        self.shunned |= {address: heard.get(address) for address in workers}
+
+    def readmit(self) -> None:
+        """Take back those that have been heard of since: where no other is left, a slow worker is better than none."""
+        heard = self.link.heard()
+        self.shunned = {address: when for address, when in self.shunned.items() if heard.get(address) == when}
 
     def preferred(self) -> list[str] | None:
         """Return the workers to name for a task: None, which is all of them, unless some are passed over."""
@@ -133,7 +144,7 @@ class Watch:
             if found is not None:
                 return found
             late = self.silent()
-            self.shunned |= late
+            self.shun(late)
             if again is None:
                 raise Stalled
             for item, where in zip(items, self.where(items), strict=True):
@@ -154,7 +165,7 @@ class Watch:
     def silent(self) -> set[str]:
         """Return the workers that have not been heard of between two looks, of which the first may have been."""
         when, first = self._heard or (time.monotonic(), self.link.heard())
-        time.sleep(max(when + 3 * _beat(len(first)) - time.monotonic(), 0))
+        time.sleep(max(when + BEATS * _beat(len(first)) - time.monotonic(), 0))
         second = self.link.heard()
         self._heard = None
         return {address for address, heard in second.items() if first.get(address) == heard}
@@ -242,6 +253,7 @@ class _Wait:
         if self.watch.good():
             self.alone = None
             return
+        self.watch.readmit()
         self.alone = self.alone or now
         if now - self.alone > self.watch.link.patience:
             raise self.watch.no_workers()
@@ -260,7 +272,7 @@ class _Wait:
         self.rescues += 1
         if self.rescues > RESCUES:
             raise self.watch.no_workers()
-        self.watch.shunned |= late
+        self.watch.shun(late)
         if self.again is None:
             raise Stalled
         good = list(self.watch.good())
