@@ -18,6 +18,7 @@ import pytest
 from cluster_tasks import COLUMNS, Making
 
 from descend.cluster import connect
+from descend.scans.found import Found
 from descend.scans.parquet import ParquetScan
 
 HERE = Path(__file__).parent
@@ -37,7 +38,7 @@ def make_scan(folder, files=8, rows=100):
         a = np.arange(index * rows, (index + 1) * rows, dtype=float)
         b = random.normal(size=rows)
         pl.DataFrame({"a": a, "b": b, "y": 2 * a - b + random.normal(size=rows)}).write_parquet(path)
-        known.append((str(path), path.name, path.stat().st_size))
+        known.append(Found(str(path), path.name, path.stat().st_size))
     return ParquetScan.of("rows", known, ("NA",))
 
 

@@ -6,6 +6,7 @@ A file is recognised by its content and its name.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from descend.scans import Scan
+    from descend.scans.parquet import ParquetScan
     from descend.scans.query import QueryScan
     from descend.terms import Formula
     from descend.workers import Workers
@@ -89,18 +91,26 @@ def open_rows(
     scratch: str | None = None,
     query: str | None = None,
     workers: Workers | None = None,
+    partitions: int | None = None,
     **options: Any,
 ) -> Table | Scan:
     """Open what a person names: in memory where it fits there, else as a scan, which is read part by part.
 
     formula: only the columns that it names need to fit; memory: into how many bytes (default: half of what is free).
-    workers: those of a cluster, which are to read it even where it would fit; options: those of ``read``.
+    workers: those of a cluster, which are to read it even where it would fit; partitions: into how many parts they cut
+    a Parquet table; options: those of ``read``.
     Raises as ``read`` does; OptionError (``option.cluster-table``) for what workers elsewhere cannot read.
     """
     found = _opened(source, formula, allowance(memory), scratch, query, workers, options)
     if workers is not None and not getattr(found, "scattered", False):
         raise OptionError("option.cluster-table", name=found.name)
-    return found
+    if partitions is None:
+        return found
+    if isinstance(partitions, bool) or not isinstance(partitions, int) or partitions < 1:
+        raise OptionError("option.count", name="partitions", value=partitions)
+    if not hasattr(found, "partitions"):
+        raise OptionError("option.no-effect", name="partitions", needs="--cluster, Parquet")
+    return replace(cast("ParquetScan", found), partitions=partitions)
 
 
 def _opened(
