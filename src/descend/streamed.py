@@ -31,7 +31,7 @@ from descend.surveying import survey as surveyed
 from descend.target import Target, choose_family, target_uses
 from descend.terms import Formula
 from descend.verification import Split, is_share
-from descend.workers import Holding, Reading, Rereading
+from descend.workers import Holding, Reading, Rereading, Threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,7 @@ def state(
 
     Raises as ``Problem.of`` does, and OptionError for what cannot be done part by part.
     """
-    _require_possible(recipe)
+    _require_possible(recipe, reading)
     parsed = parse(formula) if not isinstance(formula, Formula) else formula
     hypothesis = parsed.resolve(scan.head.columns)
     wanted = uses(hypothesis, scan.head)
@@ -227,9 +227,11 @@ def _images(wanted: dict[str, Use], scan: Scan) -> dict[str, ImageCode]:
     }
 
 
-def _require_possible(recipe: Recipe) -> None:
+def _require_possible(recipe: Recipe, reading: Reading) -> None:
     """Raise OptionError for a setting that needs all rows at hand."""
     if recipe.networked:
         raise OptionError("option.scan-network")
     if recipe.patience is not None:
         raise OptionError("option.scan-patience")
+    if recipe.batch_size is not None and not isinstance(reading.workers, Threads):
+        raise OptionError("option.cluster-batches")
