@@ -54,7 +54,7 @@ def test_korean_sentences_are_korean():
 
 
 def test_every_error_says_what_to_do():
-    groups = ("table", "formula", "design", "fit", "model")
+    groups = ("table", "formula", "design", "fit", "model", "cluster")
     named = set(re.findall(r'Error\(\s*"([a-z]+\.[a-z0-9-]+)"', SOURCE)) | set(
         re.findall(r'fail\("([a-z]+\.[a-z0-9-]+)"', SOURCE)
     )

@@ -8,7 +8,8 @@
     ├── FitError        a fit that cannot go on
     │   ├── DivergedError
     │   └── InterruptedFitError
-    └── ModelError      a model file that is not one, or not whole
+    ├── ModelError      a model file that is not one, or not whole
+    └── ClusterError    workers on other machines that cannot be had, or do not answer
 
 An error carries a code (``table.bad-cell``) and the values that its sentence needs; the sentences themselves, in
 every language, are in ``messages/``.
@@ -114,6 +115,10 @@ class InterruptedFitError(FitError):
 
 class ModelError(DescendError):
     """A model file that is not one, or not whole."""
+
+
+class ClusterError(DescendError):
+    """Workers on other machines that cannot be had, or that do not answer."""
 
 
 def pointer(text: str, position: int) -> str:

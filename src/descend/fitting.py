@@ -49,6 +49,7 @@ def fit(
     scratch: str | None = None,
     query: str | None = None,
     cluster: Any = None,
+    partitions: int | None = None,
     **settings: Any,
 ) -> Model:
     """Fit a hypothesis on a table by gradient descent and test it on rows it has not seen.
@@ -62,7 +63,8 @@ def fit(
     memory: what a table may take ("2GB"; default: half of what is free). A larger one (Parquet, text, folders of them,
     a database's rows by ``query``) is read part by part: on_read hears what is done, and the rows and bytes read; a
     design that must be read often is put in the folder ``scratch``.
-    cluster: "tcp://scheduler:8786", "local:4" or a Dask Client, whose workers read the parts.
+    cluster: "tcp://scheduler:8786", "local:4" or a Dask Client, whose workers read the parts, of Parquet files so many
+    ``partitions`` (None: as large as is read well); the table may also be a Dask dataframe.
 
     Returns the model. Its equation is of the rows that were fitted: with 50 rows or more a fifth is held out for the
     test (``test="none"`` fits all). An interrupt gives the model as far as it came, not verified.
@@ -76,7 +78,9 @@ def fit(
         else:
             recipe = recipe or Recipe(**settings)
             spread = None if cluster is None else workers
-            rows = open_rows(table, formula, memory=memory, scratch=scratch, query=query, workers=spread)
+            rows = open_rows(
+                table, formula, memory=memory, scratch=scratch, query=query, workers=spread, partitions=partitions
+            )
             if isinstance(rows, Table):
                 stated = of_table(formula, rows, recipe)
             else:

@@ -6,6 +6,7 @@ A file is recognised by its content and its name.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,11 +16,6 @@ from descend.formula import parse
 from descend.frames import from_memory
 from descend.memory import COPIES, allowance
 from descend.pictures import read_folder
-from descend.scans.files import is_many, open_scan
-from descend.scans.joining import whole
-from descend.scans.postgresql import SCHEMES
-from descend.scans.query import open_query
-from descend.scans.sqlite import SCHEME
 from descend.sources import open_file, read_binary
 from descend.tables import MISSING, THOUSANDS, Table
 
@@ -27,11 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from descend.scans import Scan
+    from descend.scans.parquet import ParquetScan
     from descend.scans.query import QueryScan
     from descend.terms import Formula
     from descend.workers import Workers
 
 FETCHED = 100_000  # rows of a query: fewer are fetched at once, more are added up where they are or come in batches
+DATABASES = ("postgresql://", "postgres://", "sqlite:///")
 UNPACKED = 40  # a file's bytes, compressed at most so much, in memory
 
 
@@ -65,14 +63,17 @@ def read(
         return source
     if not isinstance(source, (str, os.PathLike)):
         return Table(from_memory(source, names), "table", tuple(missing))
-    if is_many(str(source)):
-        scan = open_scan(
-            source, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing
-        )
-        if scan is not None:
-            return whole(scan)
-        if os.path.isdir(source):
-            return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
+    if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
+        from descend.scans.opening import is_many, open_scan, whole
+
+        if is_many(str(source)):
+            scan = open_scan(
+                source, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing
+            )
+            if scan is not None:
+                return whole(scan)
+            if os.path.isdir(source):
+                return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
     file = open_file(str(source))
     if file.kind == "text":
         frame, delimited = read_delimited(
@@ -90,18 +91,26 @@ def open_rows(
     scratch: str | None = None,
     query: str | None = None,
     workers: Workers | None = None,
+    partitions: int | None = None,
     **options: Any,
 ) -> Table | Scan:
     """Open what a person names: in memory where it fits there, else as a scan, which is read part by part.
 
     formula: only the columns that it names need to fit; memory: into how many bytes (default: half of what is free).
-    workers: those of a cluster, which are to read it even where it would fit; options: those of ``read``.
+    workers: those of a cluster, which are to read it even where it would fit; partitions: into how many parts they cut
+    a Parquet table; options: those of ``read``.
     Raises as ``read`` does; OptionError (``option.cluster-table``) for what workers elsewhere cannot read.
     """
     found = _opened(source, formula, allowance(memory), scratch, query, workers, options)
     if workers is not None and not getattr(found, "scattered", False):
         raise OptionError("option.cluster-table", name=found.name)
-    return found
+    if partitions is None:
+        return found
+    if isinstance(partitions, bool) or not isinstance(partitions, int) or partitions < 1:
+        raise OptionError("option.count", name="partitions", value=partitions)
+    if not hasattr(found, "partitions"):
+        raise OptionError("option.no-effect", name="partitions", needs="--cluster, Parquet")
+    return replace(cast("ParquetScan", found), partitions=partitions)
 
 
 def _opened(
@@ -122,13 +131,17 @@ def _opened(
     if not isinstance(source, (str, os.PathLike)):
         return read(source, **options)
     name = os.fspath(source)
-    if query is not None or name.startswith((*SCHEMES, SCHEME)):
+    if query is not None or name.startswith(DATABASES):
         if query is None:
             raise OptionError("option.no-query")
+        from descend.scans.query import open_query
+
         rows = open_query(name, query, missing=options.get("missing", MISSING))
         return rows if rows.rows > FETCHED else _fetched(rows)
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
+    from descend.scans.opening import open_scan, whole
+
     found = open_scan(name, scratch=scratch, **options)
     if found is None:
         return read(name, **options)
@@ -139,6 +152,8 @@ def _opened(
 
 def _fetched(rows: QueryScan) -> Table:
     """Return the rows of a query that are few enough to be fetched whatever is asked of them."""
+    from descend.scans.opening import whole
+
     with rows:
         return whole(rows)
 

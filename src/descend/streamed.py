@@ -31,7 +31,7 @@ from descend.surveying import survey as surveyed
 from descend.target import Target, choose_family, target_uses
 from descend.terms import Formula
 from descend.verification import Split, is_share
-from descend.workers import Holding, Reading, Rereading
+from descend.workers import Holding, Reading, Rereading, Threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,7 @@ def state(
 
     Raises as ``Problem.of`` does, and OptionError for what cannot be done part by part.
     """
-    _require_possible(recipe)
+    _require_possible(recipe, reading)
     parsed = parse(formula) if not isinstance(formula, Formula) else formula
     hypothesis = parsed.resolve(scan.head.columns)
     wanted = uses(hypothesis, scan.head)
@@ -144,7 +144,7 @@ def state(
     if checkpoint is not None:
         path = checkpoint.with_name(f"{checkpoint.stem}.survey{checkpoint.suffix}")
         file = SurveyFile(path, mark_of(hypothesis, scan, recipe), resume=resume)
-    survey = (pushed_down(scan, plan) if isinstance(scan, QueryScan) else None) or surveyed(plan, scan, reading, file)
+    survey = _added_up(scan, plan) or surveyed(plan, scan, reading, file)
     require_rows(survey, scan)
     if target is None and recipe.family == "auto" and recipe.loss == "auto":
         family, why = family_of(plan, survey, scan)
@@ -156,6 +156,13 @@ def state(
     notes = [why, *scan.head.notes, *notes_of(plan, survey, scan)]
     problem = Problem(hypothesis, wanted, data, learnt, loss, notes, base=base_of(plan, survey, learnt))
     return Streamed(problem, scan, plan, survey, design, reading, shown)
+
+
+def _added_up(scan: Scan, plan: Plan) -> Survey | None:
+    """Return the survey that a database makes itself, None where it cannot, or is read sooner, as a file's is."""
+    if not isinstance(scan, QueryScan) or scan.database.dialect != "postgresql":
+        return None
+    return pushed_down(scan, plan)
 
 
 def mark_of(hypothesis: Hypothesis, scan: Scan, recipe: Recipe) -> dict[str, Any]:
@@ -220,9 +227,11 @@ def _images(wanted: dict[str, Use], scan: Scan) -> dict[str, ImageCode]:
     }
 
 
-def _require_possible(recipe: Recipe) -> None:
+def _require_possible(recipe: Recipe, reading: Reading) -> None:
     """Raise OptionError for a setting that needs all rows at hand."""
     if recipe.networked:
         raise OptionError("option.scan-network")
     if recipe.patience is not None:
         raise OptionError("option.scan-patience")
+    if recipe.batch_size is not None and not isinstance(reading.workers, Threads):
+        raise OptionError("option.cluster-batches")

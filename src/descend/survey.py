@@ -16,7 +16,7 @@ import polars as pl
 from descend.coding import LevelCode, NumberCode, level_list
 from descend.columns import Columns, gather
 from descend.design import INTERCEPT, blocks_of
-from descend.errors import FitError
+from descend.errors import DesignError, FitError
 from descend.extended import add, pair
 from descend.terms import Arithmetic, Name
 from descend.threads import block_rows
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     Keys = NDArray[np.uint32]
 
 LAYERS = 64
+MOST_NAMES = 10_000  # columns whose products still fit in memory: 1.6 GB
 
 
 @dataclass(frozen=True)
@@ -220,17 +221,21 @@ def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | N
     levels = {name: _counted(data.labels[name], held) for name, use in plan.wanted.items() if use == "category"}
     blocks = plan.blocks(levels_of(plan.uses, data))
     names = labels_of(plan, blocks)
+    if len(names) > MOST_NAMES:
+        raise DesignError("design.too-many-columns", columns=len(names), most=MOST_NAMES)
     shifts = np.array([plan.shifts.get(name, 0.0) for name in names])
     size = block_rows(len(names))
     room = np.empty((len(names), min(size, max(len(data), 1))))
-    products = pair(np.zeros((len(names), len(names))))
+    products, sound = pair(np.zeros((len(names), len(names)))), True
     for start in range(0, len(data), size):
         rows = slice(start, min(start + size, len(data)))
         X = room[:, : rows.stop - rows.start]
         lay(X, plan, blocks, data.part(rows), shifts)
-        X[:, np.flatnonzero(held[rows])] = 0.0
+        aside = np.flatnonzero(held[rows])
+        sound = sound and bool(np.isfinite(X[:, aside]).all())  # of the others the sums tell
+        X[:, aside] = 0.0
         products = add(products, pair(X @ X.T))
-    if not np.isfinite(products[0]).all():
+    if not sound or not np.isfinite(products[0]).all():
         return None
     filled = {str(note.values["column"]): int(note.values["count"]) for note in data.notes if "column" in note.values}
     tested, shown = (_kept(plan, part, table, data, chosen) for chosen in plan.draw.kept(mine))

@@ -67,6 +67,7 @@ def fit(
     memory: o.Memory = None,
     scratch: o.Scratch = None,
     cluster: o.Cluster = None,
+    partitions: o.Partitions = None,
     log_every: o.LogEvery = None,
     log_batches: o.LogBatches = False,
     keep: o.Keep = False,
@@ -111,7 +112,10 @@ def fit(
     try:
         with workers_of(cluster) as workers:
             spread = None if cluster is None else workers
-            rows = open_rows(file, formula, memory=memory, scratch=scratch, query=query, workers=spread, **options)
+            rows = open_rows(
+                file, formula, memory=memory, scratch=scratch, query=query, workers=spread, partitions=partitions,
+                **options,
+            )  # fmt: skip
             total = recipe.epochs_for(rows.rows) if recipe.method != "auto" else None
             with (
                 reading_progress(rows) as on_read,

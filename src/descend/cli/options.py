@@ -65,6 +65,7 @@ Memory = Annotated[str | None, _option("memory", "--memory", panel="table")]
 Scratch = Annotated[str | None, _option("scratch", "--scratch", panel="table")]
 Query = Annotated[str | None, _option("query", "--query", panel="table")]
 Cluster = Annotated[str | None, _option("cluster", "--cluster", panel="fitting")]
+Partitions = Annotated[int | None, _option("partitions", "--partitions", panel="fitting")]
 Missing = Annotated[str, _option("missing", "--missing", panel="table")]
 
 Family = Annotated[str, _option("family", "--family", panel="hypothesis")]

@@ -61,6 +61,7 @@ class ParquetScan:
 
     ``files`` are their paths (or addresses), what a person calls each, how many rows and how many bytes it has;
     ``cells`` what each one's folders say of its rows (``year=2024``). ``group`` is how many rows are encoded together.
+    ``partitions`` is into how many parts the rows are cut where that is asked for; files are never put together.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ParquetScan:
     cells: tuple[Cells, ...]
     group: int = 0
     scattered: bool = True
+    partitions: int | None = None
 
     @classmethod
     def of(cls, name: str, files: Sequence[Found], missing: tuple[str, ...]) -> ParquetScan:
@@ -98,6 +100,8 @@ class ParquetScan:
     def parts(self, columns: Sequence[str]) -> Iterator[ParquetPart]:
         """Yield ranges of rows of the files, in their order."""
         most = _together(max(PART_CELLS // max(len(columns), 1), FEWEST), self.group)
+        if self.partitions is not None:
+            most = -(-self.rows // self.partitions)
         kinds = {column: self.head.kind(column) for column in columns}
         first = 0
         for (path, called, height, size), cells in zip(self.files, self.cells, strict=True):
