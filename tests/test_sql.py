@@ -13,17 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from descend.aggregate import SUMS, gram
 from descend.coding import PolyCode
 from descend.columns import uses
 from descend.errors import TableError
 from descend.formula import parse
 from descend.holdout import KEYS, Draw, row_keys
-from descend.pushdown import survey
 from descend.scans import sqlite as sqlite_scans
 from descend.scans.query import open_query
 from descend.sql import DIALECTS, expression_sql, key_sql, keyed_sql, name_sql, number_sql, text_sql, value_sql
-from descend.survey import Plan, survey_part
+from descend.surveys.aggregate import SUMS, gram
+from descend.surveys.pushdown import survey
+from descend.surveys.survey import Plan, survey_part
 from descend.target import Target, target_uses
 from descend.terms import Apply, Arithmetic, Category, Hypothesis, Name, Number, Operation, Poly
 from descend.threads import one_blas_thread

@@ -34,7 +34,7 @@ from descend.scans import parquet
 from descend.scans.files import open_scan
 from descend.scans.parquet import ParquetScan
 from descend.streamed import Encoding, state
-from descend.survey import survey_part
+from descend.surveys.survey import survey_part
 from descend.tables import Table
 from descend.terms import Poly
 from descend.workers import Reading, Rereading, Threads, added

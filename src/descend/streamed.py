@@ -20,14 +20,14 @@ from descend.losses import SquaredError, make_loss
 from descend.objectives.parts import PartsObjective
 from descend.objectives.rows import RowsObjective
 from descend.objectives.spilled import Spill, SpilledObjective
-from descend.preparing import prepared
 from descend.problem import Problem, run
-from descend.pushdown import survey as pushed_down
 from descend.scans.query import QueryScan
-from descend.survey import LAYERS, Plan, Survey, plain, settled
-from descend.surveyed import base_of, design_of, family_of, kept_rows, notes_of, require_rows, sums_of, target_of
-from descend.surveying import SurveyFile
-from descend.surveying import survey as surveyed
+from descend.surveys.keeping import SurveyFile
+from descend.surveys.keeping import survey as surveyed
+from descend.surveys.learnt import base_of, design_of, family_of, kept_rows, notes_of, require_rows, sums_of, target_of
+from descend.surveys.preparing import prepared
+from descend.surveys.pushdown import survey as pushed_down
+from descend.surveys.survey import LAYERS, Plan, Survey, plain, settled
 from descend.target import Target, choose_family, target_uses
 from descend.terms import Formula
 from descend.verification import Split, is_share

@@ -12,7 +12,7 @@ from descend.coding import LevelCode, PolyCode
 from descend.columns import gather
 from descend.design import INTERCEPT
 from descend.errors import TableError
-from descend.survey import Plan, labels_of, lay, levels_of, survey_part
+from descend.surveys.survey import Plan, labels_of, lay, levels_of, survey_part
 from descend.terms import Poly
 from descend.transforms import evaluate
 

@@ -14,7 +14,7 @@ import polars as pl
 from descend import storage
 from descend.errors import OptionError
 from descend.files import plain
-from descend.survey import Rows, Survey, survey_part
+from descend.surveys.survey import Rows, Survey, survey_part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.scans import Scan
-    from descend.survey import Plan
+    from descend.surveys.survey import Plan
     from descend.workers import Reading
 
     Arrays = dict[str, NDArray[Any]]

@@ -16,7 +16,7 @@ from descend.messages import Note
 from descend.moments import ROUNDING
 from descend.objectives.sums import Sums
 from descend.scans.joining import Drawn
-from descend.survey import Plan, Survey, target_label
+from descend.surveys.survey import Plan, Survey, target_label
 from descend.tables import Table
 from descend.target import Target, by_levels, of_classes
 from descend.transforms import undo
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from descend.recipe import Recipe
     from descend.scans import Scan
-    from descend.survey import Rows
+    from descend.surveys.survey import Rows
     from descend.target import Family
 
     Floats = NDArray[np.floating[Any]]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from descend.aggregate import gram
 from descend.coding import LevelCode, NumberCode, PolyCode
 from descend.design import INTERCEPT
 from descend.errors import TableError
@@ -22,7 +21,8 @@ from descend.holdout import KEYS
 from descend.scans.databases import Cells
 from descend.scans.query import BATCH
 from descend.sql import column_sql, expression_sql, key_sql, keyed_sql, number_sql, value_sql
-from descend.survey import LAYERS, Rows, Survey, target_label
+from descend.surveys.aggregate import gram
+from descend.surveys.survey import LAYERS, Rows, Survey, target_label
 from descend.tables import Table
 from descend.terms import Poly
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from descend.design import Block
     from descend.scans.databases import Database
     from descend.scans.query import QueryScan
-    from descend.survey import Plan
+    from descend.surveys.survey import Plan
 
     Floats = NDArray[np.floating[Any]]
 
