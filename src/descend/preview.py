@@ -17,7 +17,6 @@ from descend.reading import open_rows
 from descend.recipe import Recipe
 from descend.solvers.fast_forward import Descent, whole_epoch
 from descend.solving import optimizer_of
-from descend.streamed import state
 from descend.tables import Table
 from descend.workers import Reading, Threads
 
@@ -136,6 +135,8 @@ def stated(
         problem = Problem.of(formula, rows, recipe)
         design, objective = problem.objective(np.arange(len(problem.data)), recipe)
     else:
+        from descend.streamed import state
+
         every = replace(recipe, test="none", patience=None)
         streamed = state(formula, rows, every, reading)
         design, objective = streamed.design, streamed.objective(every)

@@ -160,7 +160,11 @@ def _fetched(rows: QueryScan) -> Table:
 
 def held(rows: Table | Scan, memory: str | int | None = None) -> Table | Scan:
     """Return rows in memory where they fit there, as those of a query that is read batch by batch may."""
-    return rows if isinstance(rows, Table) or _needed(rows, None) > allowance(memory) else whole(rows)
+    if isinstance(rows, Table) or _needed(rows, None) > allowance(memory):
+        return rows
+    from descend.scans.opening import whole
+
+    return whole(rows)
 
 
 def _needed(scan: Scan, formula: str | Formula | None) -> int:
