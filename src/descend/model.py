@@ -273,14 +273,8 @@ class Model:
         )
 
     def predictor(self, X: Floats) -> Floats:
-        """Return the linear predictor, rows x outputs, of a design matrix (rows x columns).
-
-        A row's does not depend on the rows beside it, as that of a matrix times a vector would in its last digit.
-        """
-        if self.network is not None:
-            return self.network.predictor(X)
-        W = self.weights
-        return X @ W if W.shape[1] > 1 else np.ascontiguousarray((X @ np.repeat(W, 2, axis=1))[:, :1])
+        """Return the linear predictor, rows x outputs, of a design matrix (rows x columns)."""
+        return X @ self.weights if self.network is None else self.network.predictor(X)
 
     def kept_rows(self) -> Columns:
         """Return the rows that the model keeps for pictures, ready for its design and its target."""

@@ -46,7 +46,8 @@ def predict_to(
 ) -> int:
     """Write the rows of a scan with their predictions beside them to a file, whole or not at all. Returns how many.
 
-    out: .csv, .tsv, .parquet, .json or .ndjson; the file is as that of a table in memory would be.
+    out: .csv, .tsv, .parquet, .json or .ndjson; the file is as that of a table in memory would be, but for
+        the last digit of a prediction, which may depend on how many rows are multiplied at once.
     missing: as in ``Model.predict``; level: also the bounds between which the predictions lie, as ``Model.intervals``.
 
     Raises as ``Model.predictions`` does, naming the file and the row; OptionError where the file cannot be written.
