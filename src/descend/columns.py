@@ -163,7 +163,7 @@ def gather(
         elif missing == "drop":
             keep &= ~gap
         else:
-            _refuse(name, gap, table, "table.missing" if missing == "error" else "table.missing-no-mean")
+            _refuse(name, gap, table, "table.missing" if missing == "error" else "table.missing-no-mean", whole=whole)
     if not keep.all():
         if whole and not keep.any():
             raise TableError("table.all-dropped", file=table.name, rows=table.rows)
@@ -174,7 +174,7 @@ def gather(
     return Columns(numbers, labels, np.flatnonzero(keep), table, known, notes, images)
 
 
-def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str) -> None:
+def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str, *, whole: bool) -> None:
     file = table.file(int(np.argmax(gap)))
     first = [table.line(row) for row in np.flatnonzero(gap)[:3].tolist() if table.file(row) == file]
     more = "" if gap.sum() <= len(first) else ", …"
@@ -184,7 +184,7 @@ def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str) -> Non
         column=column,
         line=first[0],
         lines=", ".join(map(str, first)) + more,
-        count=int(gap.sum()),
+        count=int(gap.sum()) if whole else f"≥ {gap.sum()}",  # the other parts were not looked at
     )
 
 

@@ -148,7 +148,7 @@ class Model:
         ``probabilities`` rows x classes. Raises DescendError for a missing column, one of the wrong kind, an unseen
         level or a cell that cannot be read.
         """
-        made = self._predicted(self.gather(source, missing=missing))
+        made = self.predicted(self.gather(source, missing=missing))
         if self.family != "linear":
             return made if probabilities else self.target.labels(made)
         return made[:, 0] if made.shape[1] == 1 else made
@@ -160,9 +160,12 @@ class Model:
 
         Added are ``score_predicted`` for a target ``score``; for classes also ``P(class)`` for each.
         """
-        data = self.gather(source, missing=missing)
-        made = self._predicted(data)
-        frame = _without_images(data)
+        return self.beside(self.gather(source, missing=missing))
+
+    def beside(self, data: Columns, first: int = 0) -> pl.DataFrame:
+        """Return rows that were gathered with their predictions beside them; ``first`` is the number of the first."""
+        made = self.predicted(data)
+        frame = _without_images(data, first)
         if self.family == "linear":
             added = {f"{column}_predicted": made[:, i] for i, column in enumerate(self.target.columns)}
         else:
@@ -173,9 +176,12 @@ class Model:
     def evaluate(self, source: Any, *, missing: str = "error") -> Verification:
         """Test the model on rows that hold the target too, beside the baseline of the rows it was fitted on."""
         data = self.gather(source, missing=missing, target=True)
-        truth = self.target.truth(data)
-        base = np.broadcast_to(self.base, (len(data), self.base.shape[1]))
-        return judge(self.target, truth, self._predicted(data), base, method="given", fitted_rows=self.fitted_rows)
+        return self.judged(self.target.truth(data), self.predicted(data))
+
+    def judged(self, truth: Floats, predicted: Floats) -> Verification:
+        """Score predictions beside the baseline of the rows that the model was fitted on."""
+        base = np.broadcast_to(self.base, (len(truth), self.base.shape[1]))
+        return judge(self.target, truth, predicted, base, method="given", fitted_rows=self.fitted_rows)
 
     def plot(self, path: str | os.PathLike[str] | None = None, *, lang: str = "en") -> Any:
         """Draw the fit; write it to ``path`` (.png, .svg, .pdf) where one is given. Returns the matplotlib figure."""
@@ -231,17 +237,25 @@ class Model:
         Numbers: ``score_low`` and ``score_high`` for a new row, ``score_mean_low`` and ``score_mean_high`` for the mean
         of all rows like it. Classes: ``P(class)_low`` and ``P(class)_high``. Raises ModelError where the fit has none.
         """
+        inference = self.require_inference()
+        return self.bounded(self.gather(source, missing=missing), inference, level)
+
+    def require_inference(self) -> Inference:
+        """Return what the rows leave uncertain; raises ModelError where that cannot be said."""
         if self.network is not None:
             raise ModelError("model.network-interval")
         if isinstance(self.inference, Note):
             raise ModelError("model.no-inference", reason=self.inference.tell(language()))
-        data = self.gather(source, missing=missing)
+        return self.inference
+
+    def bounded(self, data: Columns, inference: Inference, level: float, first: int = 0) -> pl.DataFrame:
+        """Return rows that were gathered with their predictions and the bounds of these beside them."""
         X = self.design.matrix(data)
-        frame = self.predictions(source, missing=missing)
+        frame = self.beside(data, first)
         bounds: dict[str, tuple[Floats, Floats]] = {}
         if self.family == "linear":
-            means = self.inference.mean_interval(X, self.weights, level)
-            rows = self.inference.row_interval(X, self.weights, level)
+            means = inference.mean_interval(X, self.weights, level)
+            rows = inference.row_interval(X, self.weights, level)
             for kind, (low, high) in (("", rows), ("_mean", means)):
                 ends = np.sort(np.stack([self.target.predict(low), self.target.predict(high)]), axis=0)
                 middle = self.target.predict(X @ self.weights)
@@ -250,7 +264,7 @@ class Model:
                 for index, column in enumerate(self.target.columns):
                     bounds[f"{column}{kind}"] = ends[0][:, index], ends[1][:, index]
         else:
-            low, high = self.inference.class_interval(X, self.weights, level)
+            low, high = inference.class_interval(X, self.weights, level)
             bounds = {f"P({name})": (low[:, i], high[:, i]) for i, name in enumerate(self.target.levels)}
         return frame.with_columns(
             pl.Series(f"{name}_{end}", values)
@@ -259,8 +273,14 @@ class Model:
         )
 
     def predictor(self, X: Floats) -> Floats:
-        """Return the linear predictor, rows x outputs, of a design matrix (rows x columns)."""
-        return X @ self.weights if self.network is None else self.network.predictor(X)
+        """Return the linear predictor, rows x outputs, of a design matrix (rows x columns).
+
+        A row's does not depend on the rows beside it, as that of a matrix times a vector would in its last digit.
+        """
+        if self.network is not None:
+            return self.network.predictor(X)
+        W = self.weights
+        return X @ W if W.shape[1] > 1 else np.ascontiguousarray((X @ np.repeat(W, 2, axis=1))[:, :1])
 
     def kept_rows(self) -> Columns:
         """Return the rows that the model keeps for pictures, ready for its design and its target."""
@@ -281,16 +301,23 @@ class Model:
         known = np.zeros((1, *shape)) if self.sample is None else self.sample.frame[name].to_numpy()
         return as_fitted(table, name, (shape[0], shape[1]), light=ground(known) > 127.5)
 
-    def gather(self, source: Any, *, missing: str = "error", target: bool = False) -> Columns:
-        """Return the columns that the model needs from a table, checked against those it was fitted on."""
+    def gather(self, source: Any, *, missing: str = "error", target: bool = False, whole: bool = True) -> Columns:
+        """Return the columns that the model needs from a table (or a part of one), checked against the fitted ones."""
         table = self.prepared(source)
-        wanted: dict[str, Use] = dict(self.design.uses)
+        wanted = self.wanted(table, target=target)
         outputs = target_uses(self.design.hypothesis, self.family) if target else {}
-        wanted |= outputs
-        require(wanted, table, lambda name: get_close_matches(name, table.columns, n=1, cutoff=0.6))
-        return gather(wanted, table, missing=missing, means=self.means, required=outputs)
+        return gather(wanted, table, missing=missing, means=self.means, required=outputs, whole=whole)
 
-    def _predicted(self, data: Columns) -> Floats:
+    def wanted(self, table: Table, *, target: bool = False) -> dict[str, Use]:
+        """Return the columns that the model needs; raises DesignError where a table lacks one, or its kind is wrong."""
+        wanted: dict[str, Use] = dict(self.design.uses)
+        if target:
+            wanted |= target_uses(self.design.hypothesis, self.family)
+        require(wanted, table, lambda name: get_close_matches(name, table.columns, n=1, cutoff=0.6))
+        return wanted
+
+    def predicted(self, data: Columns) -> Floats:
+        """Return what ``Target.predict`` gives for rows that were gathered: rows x targets, or x classes."""
         return self.target.predict(self.predictor(self.design.matrix(data)))
 
     def _repr_html_(self) -> str:
@@ -305,7 +332,7 @@ class Model:
         return f"<descend.Model {self.formula!r}, {self.family}, {self.fitted_rows} rows>"
 
 
-def _without_images(data: Columns) -> pl.DataFrame:
+def _without_images(data: Columns, first: int = 0) -> pl.DataFrame:
     """Return the rows' table without its images, with ``row`` in their place unless a column names their files."""
     table = data.table
     images = [name for name in table.columns if table.kind(name) == "image"]
@@ -314,7 +341,7 @@ def _without_images(data: Columns) -> pl.DataFrame:
     frame = table.frame.drop(images)[data.rows]
     if {"file", "row"} & set(frame.columns):
         return frame
-    return frame.select(pl.Series("row", data.rows + 1), pl.all())
+    return frame.select(pl.Series("row", first + data.rows + 1), pl.all())
 
 
 def keep_sample(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], seed: int) -> Sample:

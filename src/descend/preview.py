@@ -13,29 +13,48 @@ from descend.losses import SquaredError
 from descend.objectives.gram import GramObjective
 from descend.optimizers import SGD
 from descend.problem import Problem
+from descend.reading import open_rows
 from descend.recipe import Recipe
 from descend.solvers.fast_forward import Descent, whole_epoch
 from descend.solving import optimizer_of
+from descend.tables import Table
+from descend.workers import Reading, Threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.design import Design
     from descend.foresight import Forecast
+    from descend.objectives.parts import PartsObjective
     from descend.objectives.rows import RowsObjective
+    from descend.scans import Scan
+    from descend.terms import Formula
+    from descend.workers import OnRead
 
     Floats = NDArray[np.floating[Any]]
 
 
-def forecast(formula: Any, table: Any, *, recipe: Recipe | None = None, **settings: Any) -> Forecast:
+def forecast(
+    formula: Any,
+    table: Any,
+    *,
+    recipe: Recipe | None = None,
+    memory: str | int | None = None,
+    scratch: str | None = None,
+    query: str | None = None,
+    on_read: OnRead | None = None,
+    **settings: Any,
+) -> Forecast:
     """Say what gradient descent will do before its first step.
 
-    formula, table and settings as ``fit`` takes them; without ``lr`` the best rate is looked at. The forecast is of all
-    rows. For squared error it is exact: curvatures, condition number, stable and best rates, the epochs that a run
-    takes or the epoch at which it overflows. For other smooth losses it is a bound, and says so.
+    Everything as ``fit`` takes it; without ``lr`` the best rate is looked at. The forecast is of all rows. For
+    squared error it is exact: curvatures, condition number, stable and best rates, the epochs that a run takes or the
+    epoch at which it overflows. For other smooth losses it is a bound, and says so.
     Raises DescendError as ``fit`` does.
     """
-    recipe, design, objective, start = stated(formula, table, recipe, settings)
+    recipe = recipe or Recipe(**settings)
+    rows = open_rows(table, formula, memory=memory, scratch=scratch, query=query)
+    design, objective, start = stated(formula, rows, recipe, Reading(Threads(), scratch, on_read))
     made = foretell(objective, start, recipe, None, design.names)
     if not made.curvatures.size:
         return made
@@ -73,13 +92,25 @@ class Trajectory:
         return self.descent.first(share * self.descent.excess(0))
 
 
-def trajectory(formula: Any, table: Any, *, recipe: Recipe | None = None, **settings: Any) -> Trajectory:
+def trajectory(
+    formula: Any,
+    table: Any,
+    *,
+    recipe: Recipe | None = None,
+    memory: str | int | None = None,
+    scratch: str | None = None,
+    query: str | None = None,
+    on_read: OnRead | None = None,
+    **settings: Any,
+) -> Trajectory:
     """Return the whole run of SGD on squared error over all rows, after one reading of them.
 
-    formula, table and settings as ``fit`` takes them: ``lr`` (without it the best), ``momentum``, ``nesterov``, ``l2``,
-    ``init`` ... Raises OptionError for a loss or an optimizer whose run has no closed form.
+    Everything as ``fit`` takes it: ``lr`` (without it the best), ``momentum``, ``nesterov``, ``l2``, ``init`` ...
+    Raises OptionError for a loss or an optimizer whose run has no closed form.
     """
-    recipe, design, objective, start = stated(formula, table, recipe, settings)
+    recipe = recipe or Recipe(**settings)
+    rows = open_rows(table, formula, memory=memory, scratch=scratch, query=query)
+    design, objective, start = stated(formula, rows, recipe, Reading(Threads(), scratch, on_read))
     if not isinstance(objective.loss, SquaredError):
         raise OptionError("option.no-trajectory", found=objective.loss.name)
     if recipe.optimizer == "auto":
@@ -93,18 +124,26 @@ def trajectory(formula: Any, table: Any, *, recipe: Recipe | None = None, **sett
 
 
 def stated(
-    formula: Any, table: Any, recipe: Recipe | None, settings: dict[str, Any]
-) -> tuple[Recipe, Design, RowsObjective, Floats]:
-    """Go down the road to the recipe, the design, the objective over all rows and its start (flat)."""
-    recipe = recipe or Recipe(**settings)
+    formula: str | Formula, rows: Table | Scan, recipe: Recipe, reading: Reading
+) -> tuple[Design, RowsObjective | PartsObjective, Floats]:
+    """Go down the road to the design, the objective over all rows and its start (flat)."""
     if recipe.networked:
         raise OptionError("option.not-foretold")
-    problem = Problem.of(formula, table, recipe)
-    design, objective = problem.objective(np.arange(len(problem.data)), recipe)
-    return recipe, design, objective, recipe.start(design.names, objective.outputs)
+    design: Design
+    objective: RowsObjective | PartsObjective
+    if isinstance(rows, Table):
+        problem = Problem.of(formula, rows, recipe)
+        design, objective = problem.objective(np.arange(len(problem.data)), recipe)
+    else:
+        from descend.streamed import state
+
+        every = replace(recipe, test="none", patience=None)
+        streamed = state(formula, rows, every, reading)
+        design, objective = streamed.design, streamed.objective(every)
+    return design, objective, recipe.start(design.names, objective.outputs)
 
 
-def _raw_condition(design: Design, objective: RowsObjective) -> float:
+def _raw_condition(design: Design, objective: RowsObjective | PartsObjective) -> float:
     """Return the condition number of the Hessian of the columns as they are in the table, without a penalty.
 
     X_raw to_raw = X, so the triangle of X gives that of X_raw without another reading of it.

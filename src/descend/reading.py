@@ -122,7 +122,7 @@ def _opened(
     workers: Workers | None,
     options: dict[str, Any],
 ) -> Table | Scan:
-    if hasattr(source, "parts"):
+    if hasattr(source, "parts") and not isinstance(source, os.PathLike):  # a path has parts too
         return cast("Scan", source)
     if type(source).__module__.startswith("dask."):
         from descend.scans.dask import DaskScan
@@ -145,7 +145,7 @@ def _opened(
     found = open_scan(name, scratch=scratch, **options)
     if found is None:
         return read(name, **options)
-    if workers is not None or COPIES * 8 * found.rows * _columns(found, formula) > limit:
+    if workers is not None or _needed(found, formula) > limit:
         return found
     return whole(found)
 
@@ -156,6 +156,20 @@ def _fetched(rows: QueryScan) -> Table:
 
     with rows:
         return whole(rows)
+
+
+def held(rows: Table | Scan, memory: str | int | None = None) -> Table | Scan:
+    """Return rows in memory where they fit there, as those of a query that is read batch by batch may."""
+    if isinstance(rows, Table) or _needed(rows, None) > allowance(memory):
+        return rows
+    from descend.scans.opening import whole
+
+    return whole(rows)
+
+
+def _needed(scan: Scan, formula: str | Formula | None) -> int:
+    """Return how many bytes a fit of a scan's rows would take in memory."""
+    return COPIES * 8 * scan.rows * _columns(scan, formula)
 
 
 def _columns(scan: Scan, formula: str | Formula | None) -> int:

@@ -11,8 +11,9 @@ from descend.columns import gather, uses
 from descend.errors import DesignError, FitError, OptionError
 from descend.formula import parse
 from descend.problem import Problem
-from descend.reading import read
+from descend.reading import held, open_rows
 from descend.recipe import Recipe
+from descend.tables import Table
 from descend.target import choose_family, target_uses
 from descend.verification import FEW_ROWS, HOLDOUT_FROM, row_losses, split_rows
 
@@ -67,18 +68,23 @@ def compare(
     *,
     recipe: Recipe | None = None,
     on_fold: Callable[[int, float], None] | None = None,
+    memory: str | int | None = None,
     **settings: Any,
 ) -> Comparison:
     """Score each hypothesis on rows it has not seen, the same folds for all.
 
+    memory: what the table may take ("2GB"; default: half of what is free); the rows are held there.
+
     Ten folds with 50 rows or more, else every row by itself; ``test`` asks for another number. Rows with a missing
     cell in any of the hypotheses' columns are treated alike for all. Raises DescendError as ``fit`` does, and
-    OptionError for fewer than two hypotheses or for different targets.
+    OptionError for fewer than two hypotheses, for different targets or for a table that does not fit in memory.
     """
     recipe = recipe or Recipe(**settings)
     if len(formulas) < 2:
         raise OptionError("option.one-hypothesis")
-    table = read(source)
+    table = held(open_rows(source, memory=memory), memory)
+    if not isinstance(table, Table):
+        raise OptionError("option.scan-compare", name=table.name, rows=table.rows)
     hypotheses = [parse(formula).resolve(table.columns) for formula in formulas]
     outputs = [{name.name for name in hypothesis.outputs} for hypothesis in hypotheses]
     for hypothesis, output in zip(hypotheses, outputs, strict=True):

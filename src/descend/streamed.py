@@ -86,11 +86,11 @@ class Streamed:
         shown = self.problem.over(self.design, fitted, recipe)
         data = self.problem.data.take(fitted)
         return run(
-            self.design, self._objective(recipe), data, recipe, None, on_epoch, on_forecast=on_forecast,
+            self.design, self.objective(recipe), data, recipe, None, on_epoch, on_forecast=on_forecast,
             checkpoint=checkpoint, shown=shown,
         )  # fmt: skip
 
-    def _objective(self, recipe: Recipe) -> PartsObjective | SpilledObjective:
+    def objective(self, recipe: Recipe) -> PartsObjective | SpilledObjective:
         """Return the loss over the rows, which are made ready to be read as often as it takes."""
         columns, loss = list(self.plan.wanted), self.problem.loss
         encode = Encoding(self.plan, self.design, self.problem.target, loss)

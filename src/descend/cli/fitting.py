@@ -166,12 +166,16 @@ def compare(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    query: o.Query = None,
+    memory: o.Memory = None,
+    scratch: o.Scratch = None,
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
     help: o.Help = False,
 ) -> int:
     """Compare hypotheses."""
+    from descend.reading import open_rows
     from descend.recipe import Recipe
     from descend.report.facts import comparison_facts
     from descend.report.terminal import tell_comparison
@@ -181,28 +185,15 @@ def compare(
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum, epochs=epochs,
         l2=l2, standardize=standardize, seed=seed, missing=missing, test=test,
     )  # fmt: skip
-    table = read_table(file, encoding, delimiter, header, decimal, na)
+    options = reading_options(encoding, delimiter, header, decimal, na)
+    rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
     with progress("verifying", None) as on_fold:
-        comparison = run(table, formulas, recipe=recipe, on_fold=on_fold)
+        comparison = run(rows, formulas, recipe=recipe, on_fold=on_fold, memory=memory)
     if json:
         tell_json(comparison_facts(comparison, speak()))
     else:
         tell(tell_comparison(comparison, speak()))
     return 0
-
-
-def read_table(
-    file: str,
-    encoding: str | None,
-    delimiter: str | None,
-    header: bool | None,
-    decimal: str,
-    na: list[str] | None,
-) -> Any:
-    """Read a table with the options of the command line."""
-    from descend.reading import read
-
-    return read(file, **reading_options(encoding, delimiter, header, decimal, na))
 
 
 def reading_options(

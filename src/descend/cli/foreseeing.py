@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from descend.cli import options as o
-from descend.cli.console import speak, tell, tell_json
-from descend.cli.fitting import read_table
+from descend.cli.console import reading_progress, speak, tell, tell_json
+from descend.cli.fitting import reading_options
 
 
 def forecast(
@@ -31,6 +31,9 @@ def forecast(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    query: o.Query = None,
+    memory: o.Memory = None,
+    scratch: o.Scratch = None,
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
@@ -38,19 +41,24 @@ def forecast(
 ) -> int:
     """Say what gradient descent will do."""
     from descend.preview import forecast as run
+    from descend.reading import open_rows
     from descend.recipe import Recipe
     from descend.report.facts import forecast_facts
     from descend.report.foresight import tell_forecast
+    from descend.tables import Table
 
     recipe = Recipe(
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum,
         nesterov=nesterov, epochs=epochs, batch_size=batch_size, schedule=schedule, l2=l2, standardize=standardize,
         ddof=ddof, init=o.start_of(init), seed=seed, missing=missing,
     )  # fmt: skip
-    table = read_table(file, encoding, delimiter, header, decimal, na)
-    made = run(formula, table, recipe=recipe)
+    options = reading_options(encoding, delimiter, header, decimal, na)
+    rows = open_rows(file, formula, memory=memory, scratch=scratch, query=query, **options)
+    with reading_progress(rows) as on_read:
+        made = run(formula, rows, recipe=recipe, scratch=scratch, on_read=on_read)
     if json:
         tell_json(forecast_facts(made))
     else:
-        tell(tell_forecast(made, speak(), table.name, (table.rows, len(table.columns)), formula))
+        columns = len(rows.columns if isinstance(rows, Table) else rows.head.columns)
+        tell(tell_forecast(made, speak(), rows.name, (rows.rows, columns), formula))
     return 0

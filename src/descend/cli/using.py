@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from descend.cli import options as o
-from descend.cli.console import speak, tell, tell_json
-from descend.cli.fitting import read_table
+from descend.cli.console import reading_progress, speak, tell, tell_json
+from descend.cli.fitting import reading_options
 from descend.errors import OptionError
 from descend.messages import say
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from descend.messages import Note
     from descend.model import Model
+    from descend.scans import Scan
     from descend.tables import Table
 
 SHOWN = 20
-PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".ndjson")
 
 
 def predict(
@@ -36,6 +37,9 @@ def predict(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    query: o.Query = None,
+    memory: o.Memory = None,
+    scratch: o.Scratch = None,
     json: o.Json = False,
     module: o.Module = None,
     lang: o.Lang = None,
@@ -43,7 +47,9 @@ def predict(
     help: o.Help = False,
 ) -> int:
     """Predict rows."""
-    from descend.tables import typed_row
+    from descend.predicting import PREDICTION_FILES
+    from descend.reading import held, open_rows
+    from descend.tables import Table, typed_row
 
     if file is None and not set:
         raise OptionError("option.nothing-to-predict")
@@ -56,7 +62,12 @@ def predict(
     if file is None:
         table: Any = typed_row(o.cells_of(set or []), decimal)
     else:
-        table = loaded.prepared(read_table(file, encoding, delimiter, header, decimal, na))
+        options = reading_options(encoding, delimiter, header, decimal, na)
+        rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
+        rows = rows if out is not None else held(rows, memory)
+        if not isinstance(rows, Table):
+            return _predict_parts(loaded, rows, out, missing, interval, scratch, json=json)
+        table = loaded.prepared(rows)
         _tell_pictures(table)
     if interval is None:
         frame = loaded.predictions(table, missing=missing)
@@ -64,7 +75,7 @@ def predict(
         frame = loaded.intervals(table, level=interval, missing=missing)
     if out is not None:
         _write(frame, out)
-        typer.echo(say("report.written", speak(), path=out, rows=frame.height), err=json)
+        _tell_written(out, frame.height, json=json)
     if json:
         added = [name for name in frame.columns if name not in table.columns or name == "file"]
         tell_json({"predictions": frame.select(added).to_dicts()})
@@ -85,6 +96,9 @@ def evaluate(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    query: o.Query = None,
+    memory: o.Memory = None,
+    scratch: o.Scratch = None,
     json: o.Json = False,
     module: o.Module = None,
     lang: o.Lang = None,
@@ -92,17 +106,31 @@ def evaluate(
     help: o.Help = False,
 ) -> int:
     """Test a model on a table."""
+    from descend.predicting import evaluate as test
+    from descend.reading import open_rows
     from descend.report.facts import verification_facts
     from descend.report.terminal import tell_verdict, tell_verification
+    from descend.tables import Table
+    from descend.workers import Reading, Threads
 
     loaded = _load(model, module)
-    table = loaded.prepared(read_table(file, encoding, delimiter, header, decimal, na))
-    _tell_pictures(table)
-    verification = loaded.evaluate(table, missing=missing)
-    if json:
-        tell_json(verification_facts(verification, speak()))
+    options = reading_options(encoding, delimiter, header, decimal, na)
+    rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
+    notes: list[Note] = []
+    if isinstance(rows, Table):
+        table = loaded.prepared(rows)
+        _tell_pictures(table)
+        verification = loaded.evaluate(table, missing=missing)
     else:
-        tell(tell_verification(verification, speak(), table.name))
+        with reading_progress(rows) as on_read:
+            verification, notes = test(loaded, rows, Reading(Threads(), scratch, on_read), missing=missing)
+    told = [note.tell(speak()) for note in notes]
+    if json:
+        tell_json({**verification_facts(verification, speak()), "notes": told})
+    else:
+        tell(tell_verification(verification, speak(), rows.name))
+        for line in told:
+            tell(line)
         tell(tell_verdict(verification, speak()))
     return 0
 
@@ -158,6 +186,27 @@ def _load(path: str, module: str | None) -> Model:
     from descend.archive import load
 
     return load(path, module=None if module is None else o.hypothesis_of("linear", module))
+
+
+def _predict_parts(
+    model: Model, scan: Scan, out: str | None, missing: str, level: float | None, scratch: str | None, *, json: bool
+) -> int:
+    """Write the predictions of rows that do not fit in memory."""
+    from descend.predicting import predict_to
+    from descend.workers import Reading, Threads
+
+    if out is None:
+        raise OptionError("option.scan-out", name=scan.name, rows=scan.rows)
+    with reading_progress(scan) as on_read:
+        rows = predict_to(out, model, scan, Reading(Threads(), scratch, on_read), missing=missing, level=level)
+    _tell_written(out, rows, json=json)
+    if json:
+        tell_json({"file": out, "rows": rows})
+    return 0
+
+
+def _tell_written(out: str, rows: int, *, json: bool) -> None:
+    typer.echo(say("report.written", speak(), path=out, rows=rows), err=json)
 
 
 def _tell_pictures(table: Table) -> None:
