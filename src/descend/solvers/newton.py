@@ -221,9 +221,7 @@ def _inverse_hessian(objective: OverRows, w: Floats) -> Callable[[Floats], Float
     columns, outputs = objective.shape
     if _whole(objective):
         hessian = objective.hessian(w)
-        if isinstance(
-            objective.loss, Huber
-        ):  # rows that are far have no curvature, and all may be
+        if isinstance(objective.loss, Huber):  # rows that are far have no curvature, and all may be
             steepest = (objective.loss.curvature_limit or 0.0) * objective.share * objective.moments()[0]
             hessian += FAR * np.kron(steepest, np.eye(outputs))
         inverse = _inverse(hessian)
