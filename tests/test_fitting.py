@@ -340,3 +340,16 @@ def test_every_run_on_squared_error_tells_its_gap(noisy):
     best = descend.fit("y ~ a + b", noisy, test="none").history.final_loss
     run = descend.fit("y ~ a + b", noisy, optimizer="adam", lr=0.1, epochs=100, test="none").history
     assert run.gap == pytest.approx(run.final_loss - best)
+
+
+@pytest.mark.parametrize("delta", [0.1, 1.0, 10.0])
+def test_a_huber_fit_arrives_from_where_no_row_is_near(delta):
+    """At the start every residual is beyond delta, where the loss has no curvature at all."""
+    random = np.random.default_rng(0)
+    a, b = random.normal(100, 3, 2000), random.exponential(2, 2000)
+    y = 200 + 2 * a - b + random.standard_t(2, 2000)
+    model = descend.fit("y ~ a + b", {"a": a, "b": b, "y": y}, loss="huber", delta=delta, test="none")
+    residuals = y - model.predict({"a": a, "b": b}).ravel()
+    pull = np.clip(residuals, -delta, delta)  # the loss's derivative: at the minimum no column is pulled
+    for column in (np.ones_like(a), (a - 100) / 3, b / 2):
+        assert abs((pull * column).mean()) < 1e-9 * delta

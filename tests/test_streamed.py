@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 import descend
 from descend import holdout, verification
 from descend.coding import PolyCode
-from descend.errors import DescendError, DesignError, OptionError, TableError
+from descend.errors import DescendError, DesignError, InterruptedFitError, OptionError, TableError
 from descend.formula import parse
 from descend.holdout import KEYS, Draw, row_keys
 from descend.losses import make_loss
@@ -375,13 +375,15 @@ def test_an_interrupted_survey_is_taken_up_where_it_was(file, tmp_path):
         if rows >= 2800:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedFitError) as found:
         descend.fit("y ~ a * g", scan_of(file), checkpoint=kept, on_read=stop)
+    assert found.value.code == "fit.interrupted-reading"
+    assert found.value.values["rows"] == 2100
     assert [path.name for path in tmp_path.iterdir()] == ["run.survey.safetensors"]
     again = descend.fit(
         "y ~ a * g", scan_of(file), checkpoint=kept, resume=True, on_read=lambda what, rows, size: read.append(rows)
     )
-    assert read[-1] == ROWS - 2100  # the parts whose survey had been added
+    assert (read[0], read[-1]) == (2800, ROWS)  # after the parts whose survey had been added
     straight = descend.fit("y ~ a * g", scan_of(file))
     np.testing.assert_array_equal(again.weights, straight.weights)
     assert again.verification.as_dict() == straight.verification.as_dict()

@@ -15,7 +15,7 @@ from descend.extended import add, pair, rounded
 from descend.threads import at_work, one_blas_thread, pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from descend.extended import Pair
@@ -135,8 +135,10 @@ class Reading:
     scratch: str | None = None
     on_read: OnRead | None = None
 
-    def each(self, what: str, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
-        """Yield what a task gives for every part, and tell how far the reading is."""
+    def each(
+        self, what: str, task: Callable[[Part], Result], parts: Iterable[Part], before: Sequence[Part] = ()
+    ) -> Iterator[Result]:
+        """Yield what a task gives for every part, and tell how far the reading is; ``before`` were read already."""
         begun: deque[tuple[int, int]] = deque()
 
         def noted() -> Iterator[Part]:
@@ -144,7 +146,7 @@ class Reading:
                 begun.append((part.rows, part.size))
                 yield part
 
-        rows = size = 0
+        rows, size = sum(part.rows for part in before), sum(part.size for part in before)
         for made in self.workers.each(task, noted()):
             more = begun.popleft()
             rows, size = rows + more[0], size + more[1]

@@ -131,20 +131,23 @@ def reading_progress(rows: Any) -> Iterator[Callable[[str, int, int], None]]:
     lang = speak()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    tasks: dict[str, tuple[Any, float]] = {}
+    task = bar.add_task("", total=total, told="")
+    begun: dict[str, tuple[float, int]] = {}  # when each reading began, and what was read before
+    last = monotonic()
 
     def update(what: str, done: int, size: int) -> None:
+        nonlocal last
         _heed()
-        if not tasks:
+        now = monotonic()
+        if what not in begun:
+            begun[what] = (last, 0) if now - last > PATIENCE else (now, done)
+            bar.reset(task, total=total, completed=begun[what][1], description=say(f"report.{what}", lang))
             bar.start()
-        if what not in tasks:
-            for before, _ in tasks.values():
-                bar.remove_task(before)
-            tasks[what] = bar.add_task(say(f"report.{what}", lang), total=total, told=""), monotonic()
-        task, started = tasks[what]
-        rate = done / max(monotonic() - started, 1e-9)
-        values = {"rows": done, "size": size / 1e6, "rate": rate}
-        bar.update(task, completed=done, told=say("report.read-so-far", lang, **values))
+        started, before = begun[what]
+        rate = (done - before) / (now - started) if now > started else 0.0
+        told = say("report.read-so-far", lang, rows=done, size=size / 1e6, rate=rate)
+        bar.update(task, completed=done, told=told)
+        last = now
         if done >= total:
             bar.stop()
 

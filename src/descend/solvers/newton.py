@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.losses import Huber
 from descend.solvers.way import Way
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ GUESS_LASTS = 30
 ROUGH = 1e-7
 FAINT = 1e-6  # of the largest curvature (its root): a column of less is stepped along as if it had this much
 ENOUGH = 1e-10
+FAR = 0.01  # of its largest curvature: what a Huber loss is taken to have at least
 WHOLE_HESSIAN = 600
 MEMORY = 30
 TRIALS = 40
@@ -218,7 +220,11 @@ def _inverse_hessian(objective: OverRows, w: Floats) -> Callable[[Floats], Float
     """Return what multiplies by an inverse Hessian at ``w``: the whole, or for each output a sample's mean."""
     columns, outputs = objective.shape
     if _whole(objective):
-        inverse = _inverse(objective.hessian(w))
+        hessian = objective.hessian(w)
+        if isinstance(objective.loss, Huber):  # rows that are far have no curvature, and all may be
+            steepest = (objective.loss.curvature_limit or 0.0) * objective.share * objective.moments()[0]
+            hessian += FAR * np.kron(steepest, np.eye(outputs))
+        inverse = _inverse(hessian)
         return lambda g: np.asarray(inverse @ g)
     every = objective.rows // (ROWS_FOR_A_GUESS * columns)
     rough = _rough_inverse((objective.sampled(every, seed=1) if every > 1 else objective).mean_hessian(w))

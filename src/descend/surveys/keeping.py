@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from descend import storage
-from descend.errors import OptionError
+from descend.errors import InterruptedFitError, OptionError
 from descend.files import plain
 from descend.surveys.survey import Rows, Survey, survey_part
 
@@ -65,18 +65,25 @@ class SurveyFile:
 
 
 def survey(plan: Plan, scan: Scan, reading: Reading, file: SurveyFile | None = None) -> Survey:
-    """Survey all parts of a scan; with a ``file`` an interrupt, or an error, leaves there what was found so far."""
+    """Survey all parts of a scan; with a ``file`` an interrupt, or an error, leaves there what was found so far.
+
+    Raises InterruptedFitError for an interrupt after which the reading can go on.
+    """
     found = file.load() if file is not None else None
     done, total = found if found is not None else (0, None)
-    begun = done
-    parts = islice(scan.parts(list(plan.wanted)), done, None)
+    parts = scan.parts(list(plan.wanted))
+    before = list(islice(parts, done))
     try:
-        for more in reading.each("surveying", partial(survey_part, plan), parts):
+        for more in reading.each("surveying", partial(survey_part, plan), parts, before):
             total, done = more if total is None else total + more, done + 1
             if file is not None and file.due:
                 file.save(done, total)
+    except KeyboardInterrupt as error:
+        if file is None or total is None:
+            raise
+        raise InterruptedFitError("fit.interrupted-reading", rows=total.rows, path=str(file.path)) from error
     finally:
-        if file is not None and total is not None and done > begun:
+        if file is not None and total is not None and done > len(before):
             file.save(done, total)
     assert total is not None
     return total
