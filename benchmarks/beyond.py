@@ -54,7 +54,7 @@ def entries() -> list[Entry]:
     return [
         Entry("Polars, reading every row once", "reading", (), ROUNDS),
         Entry("descend, part by part in 1 GB", "ours", ("1GB",), ROUNDS),
-        Entry("the same, a fifth held back and tested", "ours", ("1GB", "auto")),
+        Entry("the same, with rows held back and tested", "ours", ("1GB", "auto")),
         Entry("descend, in memory", "ours", ("64GB",), ROUNDS, most=IN_MEMORY),
         Entry("descend, a cluster of 1 process", "ours", ("local:1",)),
         Entry("descend, a cluster of 2 processes", "ours", ("local:2",)),
