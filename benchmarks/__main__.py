@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import digits, epochs, exactness, minibatches, startup, studio
+from benchmarks import beyond, digits, epochs, exactness, minibatches, startup, studio
 from benchmarks.climbing import REPEATS, Caps, run, say
 from benchmarks.contest import Absent
 from benchmarks.pairs import measure
@@ -62,6 +62,10 @@ def main() -> None:
     for name in [each for each in OTHERS if each in options.names]:
         text, rows = OTHERS[name](divisor)
         tell(text, name, rows)
+    if "beyond" in options.names:
+        rows = 100_000 if options.quick else int(options.rows)
+        text, found = beyond.table(rows, options.folder, options.cap, dict(options.python))
+        tell(text, "beyond", found)
     for name in [each for each in RACES if each in options.names]:
         say(name)
         try:
@@ -75,18 +79,34 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """Return the options; names of benchmarks are spelt out into those of their races."""
+    known = [*CASES, *OTHERS, "beyond", *BENCHMARKS, *RACES]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*CASES, *OTHERS, *BENCHMARKS, *RACES]))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FOLDER", help="default: benchmarks/results")
     parser.add_argument("--quick", action="store_true", help=f"sizes divided by about {QUICK}, to see that all works")
     parser.add_argument("--cap", type=float, metavar="SECONDS", help="for one run; twice that for a contestant")
+    aside = parser.add_argument_group("beyond")
+    aside.add_argument("--rows", type=float, default=beyond.ROWS, help=f"default: {beyond.ROWS:,}")
+    aside.add_argument("--folder", type=Path, help="where the file is made, and kept; default: the temporary folder")
+    aside.add_argument(
+        "--python", type=other_python, action="append", default=[], metavar="PACKAGE=PATH",
+        help="the Python that has a peer's package, where it is not this one: pyspark=/opt/spark/bin/python",
+    )  # fmt: skip
     options = parser.parse_args()
-    unknown = set(options.names) - set(CASES) - set(OTHERS) - set(BENCHMARKS) - set(RACES)
+    unknown = set(options.names) - set(known)
     if unknown:
-        parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join([*CASES, *OTHERS, *BENCHMARKS, *RACES])}")
-    chosen = options.names or [*CASES, *OTHERS, *BENCHMARKS]
+        parser.error(f"no {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    chosen = options.names or [*CASES, *OTHERS, "beyond", *BENCHMARKS]
     options.names = [race for name in chosen for race in BENCHMARKS.get(name, [name])]
     return options
+
+
+def other_python(text: str) -> tuple[str, str]:
+    """Return a package and the path of the Python that has it."""
+    package, equals, path = text.partition("=")
+    if not equals or not Path(path).exists():
+        raise argparse.ArgumentTypeError(f"not PACKAGE=PATH of a Python that is there: {text}")
+    return package, path
 
 
 def cases(name: str, made: list[Case], repeats: int) -> tuple[str, str, list[Any]]:
