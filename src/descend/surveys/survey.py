@@ -7,7 +7,7 @@ columns that one of them lacks were 0 in all its rows. So it does not matter who
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -207,9 +207,9 @@ def plain(plan: Plan, table: Table) -> Columns | None:
     return Columns(numbers, labels, _counting(table.rows), table, {}, images=images)
 
 
-@cache
+@lru_cache(maxsize=2)
 def _counting(rows: int) -> NDArray[np.int64]:
-    """Return 0, 1, 2 ...: nearly all parts have as many rows."""
+    """Return 0, 1, 2 ...: nearly all parts of a file have as many rows."""
     return np.arange(rows)
 
 
