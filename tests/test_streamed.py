@@ -34,6 +34,7 @@ from descend.scans import parquet
 from descend.scans.files import open_scan
 from descend.scans.parquet import ParquetScan
 from descend.streamed import Encoding, state
+from descend.surveys import survey
 from descend.surveys.survey import survey_part
 from descend.tables import Table
 from descend.terms import Poly
@@ -174,15 +175,12 @@ def test_a_bad_cell_in_a_row_that_is_held_back_is_found_too(bad, columns, tmp_pa
         assert found.value.line == held + 1
 
 
-def test_a_category_with_a_level_a_row_is_refused_before_memory_is_full(tmp_path):
+def test_a_category_with_a_level_a_row_is_refused_before_memory_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(survey, "MOST_NAMES", 600)
     path = str(tmp_path / "levels.parquet")
-    pl.DataFrame({"x": [f"id{i}" for i in range(30_000)], "y": np.arange(30_000.0)}).write_parquet(
-        path, row_group_size=20_000
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(parquet, "FEWEST", 20_000)
-        with pytest.raises(DesignError) as found:
-            descend.fit("y ~ x", scan_of(path))
+    pl.DataFrame({"x": [f"id{i}" for i in range(2000)], "y": np.arange(2000.0)}).write_parquet(path)
+    with pytest.raises(DesignError) as found:
+        descend.fit("y ~ x", scan_of(path))
     assert found.value.code == "design.too-many-columns"
 
 
@@ -634,7 +632,7 @@ print(model.fitted_rows, int(told["VmHWM"].split()[0]) // 1024)
 @pytest.mark.parametrize("formula", ["y ~ .", "won ~ ."])
 def test_a_table_larger_than_its_allowance_takes_a_fraction_of_its_size(formula, tmp_path):
     path = tmp_path / "large.parquet"
-    random, rows = np.random.default_rng(0), 3_000_000
+    random, rows = np.random.default_rng(0), 2_000_000
     frame = pl.DataFrame({f"x{i}": random.normal(size=rows) for i in range(12)})
     name = formula.split()[0]
     signal_ = frame["x0"] - frame["x1"] + pl.Series(random.normal(size=rows))
@@ -643,5 +641,5 @@ def test_a_table_larger_than_its_allowance_takes_a_fraction_of_its_size(formula,
     del frame, signal_
     done = subprocess.run([sys.executable, "-c", BOUNDED, path, formula], capture_output=True, text=True, check=True)
     fitted, peak = map(int, done.stdout.split())
-    assert fitted > 2_000_000
-    assert peak < 800  # the table's numbers alone are 312 MB, and a fit in memory takes four times as much
+    assert fitted > 1_500_000
+    assert peak < 650  # the table's numbers alone are 208 MB, and a fit in memory takes six times as much and more
