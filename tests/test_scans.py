@@ -713,3 +713,10 @@ def test_files_of_a_web_server_are_read(save, monkeypatch):
         assert refused(read, f"{address}/none.csv").code == "table.remote-missing"
         assert refused(read, f"{address}/c.parquet").code == "table.damaged"
         assert refused(read, f"{address}/folder/").code == "table.remote-kind"
+
+
+def test_what_is_written_about_a_table_is_no_part_of_it(tmp_path):
+    pl.DataFrame({"x": [1.0, 2.0]}).write_csv(tmp_path / "rows.csv")
+    (tmp_path / "README.md").write_text("# Rows\n\nof a table, of another width\n")
+    assert read(str(tmp_path)).rows == 2
+    assert read(str(tmp_path / "*")).rows == 2

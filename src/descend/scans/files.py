@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from descend.scans import Scan
 
+NOTES = (".md", ".rst")  # of a folder: what is written about a table
 PATTERN = "*?["
 SCANNED = ("parquet", "text")
 
@@ -112,7 +113,8 @@ def _fixed(pattern: str) -> str:
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+    """Tell whether a file or a folder among others is none of the table: hidden, a writer's mark, or about it."""
+    return name.startswith(".") or (name.startswith("_") and "=" not in name) or name.endswith(NOTES)
 
 
 def _walk(folder: str, root: str) -> list[tuple[str, str]]:
