@@ -38,7 +38,8 @@ from descend.surveys import survey
 from descend.surveys.survey import survey_part
 from descend.tables import Table
 from descend.terms import Poly
-from descend.workers import Reading, Rereading, Threads, added
+from descend.totals import total_of
+from descend.workers import Reading, Rereading, Threads
 
 ROWS = 6_000
 
@@ -245,7 +246,7 @@ class Held:
         return (getattr(part, name)(*arguments) for part in self.parts)
 
     def total(self, name, *arguments):
-        return added(self.ask(name, *arguments))
+        return total_of(self.ask(name, *arguments))
 
     def release(self):
         pass
@@ -612,7 +613,7 @@ def test_an_encoded_part_has_the_fitted_rows_alone(file):
     streamed = state("y ~ a", scan_of(file), recipe, Reading(Threads()))
     encode = Encoding(streamed.plan, streamed.design, streamed.problem.target, streamed.problem.loss)
     reread = Rereading(Threads(), encode, partial(scan_of(file).parts, ["a", "y"]))
-    (rows,) = added(part.rows for part in (encode(part) for part in scan_of(file).parts(["a", "y"])))
+    (rows,) = total_of(part.rows for part in (encode(part) for part in scan_of(file).parts(["a", "y"])))
     assert rows == streamed.survey.fitted
     squares = reread.total("residual_squares", np.zeros(2))[0]
     known = state("y ~ a", scan_of(file), recipe, Reading(Threads()))

@@ -9,16 +9,13 @@ from functools import partial, reduce
 from operator import add as put_together
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import numpy as np
-
-from descend.extended import add, pair, rounded
 from descend.threads import at_work, one_blas_thread, pool
+from descend.totals import total_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from descend.extended import Pair
     from descend.scans import Part
     from descend.threads import Sums
 
@@ -98,22 +95,10 @@ class Rereading:
 
     def total(self, name: str, *arguments: Any) -> Sums:
         """Return the sums over all parts."""
-        return added(self.ask(name, *arguments))
+        return total_of(self.ask(name, *arguments))
 
     def release(self) -> None:
         """Let go of nothing."""
-
-
-def added(results: Iterable[Any]) -> Sums:
-    """Return the sums of numbers or of tuples of arrays in their order, with twice float64's digits on the way.
-
-    So the total depends on how rows are cut into parts by the rounding within the parts alone.
-    """
-    totals: list[Pair] = []
-    for result in results:
-        found = [pair(np.asarray(value)) for value in (result if isinstance(result, tuple) else (result,))]
-        totals = [add(total, one) for total, one in zip(totals, found, strict=True)] if totals else found
-    return tuple(rounded(total) for total in totals)
 
 
 def _asked(task: Callable[[Part], Any], answer: Callable[[Any], Any], part: Part) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from descend.cluster import tasks
 from descend.cluster.tasks import FAN_IN
 from descend.cluster.watch import RESCUES, Attempt, Item, Stalled
+from descend.totals import pairs, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -93,7 +94,7 @@ class Spread:
             for _ in range(RESCUES):
                 try:
                     found = self._top(items, again)
-                    return tasks.rounded(tasks.tree([tasks.pairs(item) for answers in found for item in answers.items]))
+                    return rounded(tasks.tree([pairs(item) for answers in found for item in answers.items]))
                 except Stalled:
                     self._renew_lost(items, again)
             raise self.watch.no_workers()

@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.errors import DescendError
-from descend.extended import add
-from descend.threads import QUIET, at_work, one_blas_thread
+from descend.threads import at_work, one_blas_thread
+from descend.totals import added, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
-    from descend.extended import Pair
     from descend.scans import Part
-
-    Pairs = tuple[Pair, ...]
+    from descend.totals import Pairs
 
 FAN_IN = 16  # parts, or sums of so many, that are added at once
 
@@ -130,45 +126,9 @@ def loaded(value: bytes) -> Any:
     return cloudpickle.loads(value)
 
 
-def pairs(answer: Any) -> Pairs:
-    """Return a number or an array, or a tuple of them, as pairs of high and low; what are pairs already as they are."""
-    made = []
-    for item in answer if isinstance(answer, tuple) else (answer,):
-        if isinstance(item, tuple):
-            made.append(item)
-        else:
-            high: NDArray[Any] = np.asarray(item)
-            made.append((high, np.zeros_like(high)))
-    return tuple(made)
-
-
-def added(items: Sequence[Pairs]) -> Pairs:
-    """Return the sum of tuples of pairs, one after another in their order, with twice the digits."""
-    total = items[0]
-    with np.errstate(**QUIET):
-        for item in items[1:]:
-            total = tuple(_sum(x, y) for x, y in zip(total, item, strict=True))
-    return total
-
-
 def tree(items: Sequence[Pairs]) -> Pairs:
     """Return the sum over FAN_IN consecutive ones, over FAN_IN of those, and so on to one."""
     level = list(items)
     while len(level) > 1:
         level = [added(level[first : first + FAN_IN]) for first in range(0, len(level), FAN_IN)]
     return level[0]
-
-
-def rounded(total: Pairs) -> tuple[NDArray[Any], ...]:
-    """Return the numbers that pairs stand for."""
-    with np.errstate(**QUIET):
-        return tuple(np.asarray(high + low) for high, low in total)
-
-
-def _sum(x: Pair, y: Pair) -> Pair:
-    if x[0].dtype.kind != "f":  # whole numbers have no digits to lose
-        return x[0] + y[0], x[1]
-    high, low = add(x, y)
-    plain = x[0] + y[0]
-    whole = np.isfinite(plain)
-    return np.where(whole, high, plain), np.where(whole, low, 0)
