@@ -85,7 +85,3 @@ class Draw:
     def kept(self, keys: Keys) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which rows of some keys are tested, and which are looked at."""
         return keys < self.tested, keys >= self.shown
-
-    def held_rows(self, rows: int) -> NDArray[np.bool_]:
-        """Return which of a whole table's rows are not fitted."""
-        return self.keys(0, rows) < self.held

@@ -236,6 +236,16 @@ class Recipe:
                 changed[f.name] = value
         return changed
 
+    def mark(self) -> dict[str, Any]:
+        """Return the settings that tell a run from another, for its checkpoint.
+
+        A run can be taken up again for more epochs, but under a schedule that is spread over all of them.
+        """
+        settings = self.changes()
+        if self.schedule != "cosine":
+            settings.pop("epochs", None)
+        return settings
+
     def start(self, names: list[str], outputs: int) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the first parameters, flat; raises OptionError when the given ones do not fit the columns."""
         shape = (len(names), outputs)

@@ -91,10 +91,7 @@ def of_scan(
 
 
 def mark_of(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
-    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows.
-
-    A run can be taken up again for more epochs, but under a schedule that is spread over all of them.
-    """
+    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows."""
     data = problem.data.take(rows)
     columns = [*data.numbers.values(), *data.images.values()]
     texts = ["\0".join(map(str, labels.to_list())).encode() for labels in data.labels.values()]
@@ -105,10 +102,7 @@ def mark_of(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[s
     if hasattr(recipe.hypothesis, "state_dict") and not isinstance(recipe.hypothesis, type):
         state = recipe.hypothesis.state_dict()
         marks["module"] = _digest(str(recipe.hypothesis).encode(), *(np.array(t.tolist()) for t in state.values()))
-    settings = recipe.changes()
-    if recipe.schedule != "cosine":
-        settings.pop("epochs", None)
-    return {**settings, "formula": problem.hypothesis.text, "rows": int(rows.size), **marks}
+    return {**recipe.mark(), "formula": problem.hypothesis.text, "rows": int(rows.size), **marks}
 
 
 def _digest(*parts: NDArray[Any] | bytes) -> str:

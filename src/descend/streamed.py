@@ -167,10 +167,7 @@ def _added_up(scan: Scan, plan: Plan) -> Survey | None:
 
 def mark_of(hypothesis: Hypothesis, scan: Scan, recipe: Recipe) -> dict[str, Any]:
     """Return what tells a run over a scan from another: the hypothesis, the settings and the table."""
-    settings = recipe.changes()
-    if recipe.schedule != "cosine":
-        settings.pop("epochs", None)
-    return {**settings, "formula": hypothesis.text, "table": scan.mark, "rows": scan.rows}
+    return {**recipe.mark(), "formula": hypothesis.text, "table": scan.mark, "rows": scan.rows}
 
 
 def share_of(test: str | float) -> float | None:

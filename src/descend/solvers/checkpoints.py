@@ -56,11 +56,7 @@ class Checkpoint:
         if not self.resume or not self.path.exists():
             return None
         header, arrays = storage.read(self.path)
-        found = header.get("checkpoint")
-        keys = sorted({*self.mark, *(found or {})})
-        different = [] if found is None else [key for key in keys if found.get(key) != self.mark.get(key)]
-        if found is None or different:
-            raise OptionError("option.other-run", path=str(self.path), different=", ".join(different) or "-")
+        require_same_run(self.path, self.mark, header.get("checkpoint"))
         if int(header["epoch"]) > epochs:
             raise OptionError("option.run-beyond", path=str(self.path), epoch=int(header["epoch"]), epochs=epochs)
         parts: dict[str, Arrays] = {"record": {}, "state": {}}
@@ -78,3 +74,11 @@ class Checkpoint:
         arrays = {f"record.{name}": array for name, array in record.state().items()}
         storage.write(self.path, header, arrays | {f"state.{name}": array for name, array in state.items()})
         self._written = monotonic()
+
+
+def require_same_run(path: Path, mark: dict[str, Any], found: dict[str, Any] | None) -> None:
+    """Raise OptionError (``option.other-run``) where a file has no mark or that of another run."""
+    keys = sorted({*mark, *(found or {})})
+    different = [] if found is None else [key for key in keys if found.get(key) != mark.get(key)]
+    if found is None or different:
+        raise OptionError("option.other-run", path=str(path), different=", ".join(different) or "-")

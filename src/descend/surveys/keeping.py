@@ -12,8 +12,9 @@ import numpy as np
 import polars as pl
 
 from descend import storage
-from descend.errors import InterruptedFitError, OptionError
+from descend.errors import InterruptedFitError
 from descend.files import plain
+from descend.solvers.checkpoints import require_same_run
 from descend.surveys.survey import Rows, Survey, survey_part
 
 if TYPE_CHECKING:
@@ -45,11 +46,7 @@ class SurveyFile:
         if not self.resume or not self.path.exists():
             return None
         header, arrays = storage.read(self.path)
-        found = header.get("survey")
-        keys = sorted({*self.mark, *(found or {})})
-        different = [] if found is None else [key for key in keys if found.get(key) != self.mark.get(key)]
-        if found is None or different:
-            raise OptionError("option.other-run", path=str(self.path), different=", ".join(different) or "-")
+        require_same_run(self.path, self.mark, header.get("survey"))
         return int(header["parts"]), _restored(header["facts"], arrays)
 
     def save(self, parts: int, survey: Survey) -> None:
