@@ -18,6 +18,7 @@ from cluster_tasks import COLUMNS, Making, table_of, who_read
 from descend.cluster import tasks
 from descend.errors import TableError
 from descend.scans.dask import DaskScan
+from descend.totals import pairs, rounded
 from descend.workers import Threads
 
 
@@ -41,7 +42,7 @@ def test_a_dask_dataframe_is_a_scan_whose_partitions_are_computed_by_workers(loc
     assert list(local.each(who_read, parts)).count(os.getpid()) == 0
     held = local.hold(Making(marks), parts)
     here = [Making(marks)(part).value_and_gradient(W) for part in scan.parts(COLUMNS)]
-    assert same(held.total("value_and_gradient", W), tasks.rounded(tasks.tree(list(map(tasks.pairs, here)))))
+    assert same(held.total("value_and_gradient", W), rounded(tasks.tree([pairs(answer) for answer in here])))
     held.release()
     again = DaskScan.of(frame, "frame", ("NA",), Threads())
     assert (again.mark, again.counts) == (scan.mark, scan.counts)
