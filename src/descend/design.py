@@ -218,10 +218,13 @@ class Design:
         """The columns' sizes as the optimizer sees them: of a centred column, its spread."""
         return np.asarray(np.where(self.means != 0, self.spreads, self.sizes) / self.scales)
 
-    def matrix(self, data: Columns, rows: NDArray[np.int64] | None = None) -> Floats:
-        """Return the design matrix of some rows (default: all), rows x columns, standardised as it was learnt."""
+    def matrix(self, data: Columns, rows: NDArray[np.int64] | None = None, *, out: Floats | None = None) -> Floats:
+        """Return the design matrix of some rows (default: all), rows x columns, standardised as it was learnt.
+
+        out: where to write it.
+        """
         count, width = len(data) if rows is None else rows.size, self.means.size
-        X = np.empty((count, width))
+        X = np.empty((count, width)) if out is None else out
 
         def fill(part: slice) -> None:
             first = 0

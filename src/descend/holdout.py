@@ -71,11 +71,11 @@ class Draw:
     shown: int
 
     @classmethod
-    def of(cls, rows: int, share: float | None, seed: int) -> Draw:
+    def of(cls, rows: int, share: float | None, seed: int, looked_at: int = LOOKED_AT) -> Draw:
         """Hold back a share of the rows: a fifth, or of very many so many as a test needs (None); 0: none."""
         held = enough(0.2, rows, TESTED) if share is None else share
         tested = enough(held, rows, TESTED) if held else 0.0
-        shown = enough(0.5, rows, LOOKED_AT)
+        shown = enough(0.5, rows, looked_at)
         return cls(seed, round(held * KEYS), round(tested * KEYS), round((1 - shown) * KEYS))
 
     def keys(self, first: int, count: int) -> Keys:

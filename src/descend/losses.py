@@ -55,6 +55,10 @@ class Loss(Protocol):
         """Return the sum of all elements' losses, in Z's dtype, and the derivative, from what they share."""
         ...
 
+    def expansion(self, Z: Floats, Y: Floats) -> tuple[Any, Floats, Floats]:
+        """Return the sum of all elements' losses, the derivative and the second one (as ``curvature``)."""
+        ...
+
     def curvatures(self, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
         """Yield outputs a <= b and the second derivative in z_a and z_b for every row, where it is not always 0."""
         ...
@@ -70,6 +74,10 @@ class Elementwise:
     def total_and_slope(self: Loss, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
         """Return both."""
         return self.value(Z, Y).sum(), self.slope(Z, Y)
+
+    def expansion(self: Loss, Z: Floats, Y: Floats) -> tuple[Any, Floats, Floats]:
+        """Return all three."""
+        return *self.total_and_slope(Z, Y), self.curvature(Z, Y)
 
     def curvatures(self: Loss, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
         """Yield each output with itself."""
@@ -213,20 +221,30 @@ class BinaryCrossEntropy(Elementwise):
 
     def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
         """Return both from one exponential, and one logarithm of the product of a few rows' 1 + e^-|z|."""
-        sign = 2 * Y - 1
-        margin = sign * Z
-        small = np.abs(margin)
+        sign = Y * -2
+        sign += 1
+        worse = sign * Z  # above 0 where the other class is the likelier one
+        small = np.abs(worse)
         np.negative(small, out=small)
         np.exp(small, out=small)
-        above = 1 + small
-        whole = above[: len(above) // AT_ONCE * AT_ONCE].reshape(-1, AT_ONCE)
-        logs = np.log(whole.prod(axis=1)).sum() + np.log(above[whole.size :]).sum()
+        above = small + 1
+        flat = above.reshape(-1)
+        whole = flat[: flat.size // AT_ONCE * AT_ONCE].reshape(AT_ONCE, -1)
+        logs = np.log(whole.prod(axis=0)).sum() + np.log(flat[whole.size :]).sum()
         if logs < 1e-6 * Z.size:  # rounding 1 + e^-|z| would be seen
             logs = np.log1p(small).sum()
-        slope = np.where(margin < 0, 1, small)
+        slope = np.maximum(small, worse > 0, out=small)
         slope /= above
-        slope *= -sign
-        return logs - np.minimum(margin, 0).sum(), slope
+        slope *= sign
+        return logs + np.maximum(worse, 0, out=worse).sum(), slope
+
+    def expansion(self, Z: Floats, Y: Floats) -> tuple[Any, Floats, Floats]:
+        """Return all three from the one exponential: the slope is p or p - 1, and the curvature p (1 - p)."""
+        total, slope = self.total_and_slope(Z, Y)
+        size = np.abs(slope)
+        bend = 1 - size
+        bend *= size
+        return total, slope, bend
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p - y, without rounding 1 away where p is near it."""

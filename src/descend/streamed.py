@@ -7,6 +7,7 @@ is spilled to a file, or on a cluster from its workers' memory.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from descend.coding import ImageCode
 from descend.columns import uses
 from descend.errors import OptionError
 from descend.formula import parse
-from descend.holdout import Draw
-from descend.losses import SquaredError, make_loss
+from descend.holdout import LOOKED_AT, Draw
+from descend.losses import BinaryCrossEntropy, SquaredError, make_loss
 from descend.objectives.parts import PartsObjective
+from descend.objectives.reread import Around, Block, RereadObjective
 from descend.objectives.rows import RowsObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.problem import Problem, run
@@ -30,10 +32,12 @@ from descend.surveys.pushdown import survey as pushed_down
 from descend.surveys.survey import LAYERS, Plan, Survey, plain, settled
 from descend.target import Target, choose_family, target_uses
 from descend.terms import Formula
+from descend.threads import block_rows
 from descend.verification import Split, is_share
-from descend.workers import Holding, Reading, Rereading, Threads
+from descend.workers import Reading, Rereading, Threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -48,6 +52,9 @@ if TYPE_CHECKING:
     from descend.terms import Hypothesis
 
     Floats = NDArray[np.floating[Any]]
+
+FEW, FEW_CELLS = 200_000, 4_000_000  # rows that are kept to begin a search with, and their cells
+REREAD_COLUMNS = 100  # the products of more take longer than a reading
 
 
 @dataclass(frozen=True)
@@ -86,32 +93,41 @@ class Streamed:
         shown = self.problem.over(self.design, fitted, recipe)
         data = self.problem.data.take(fitted)
         return run(
-            self.design, self.objective(recipe), data, recipe, None, on_epoch, on_forecast=on_forecast,
+            self.design, self.objective(recipe, shown), data, recipe, None, on_epoch, on_forecast=on_forecast,
             checkpoint=checkpoint, shown=shown,
         )  # fmt: skip
 
-    def objective(self, recipe: Recipe) -> PartsObjective | SpilledObjective:
-        """Return the loss over the rows, which are made ready to be read as often as it takes."""
+    def objective(self, recipe: Recipe, few: RowsObjective | None = None) -> PartsObjective | SpilledObjective:
+        """Return the loss over the rows, which are made ready to be read as often as it takes.
+
+        ``few`` is the loss over those that were kept: from there the optimum of a file's rows is a few readings away.
+        """
         columns, loss = list(self.plan.wanted), self.problem.loss
         encode = Encoding(self.plan, self.design, self.problem.target, loss)
         sums = sums_of(self.plan, self.survey, self.design)
         targets = max(len(self.plan.expressions), 1)
         outputs, width = len(self.problem.target.outputs), len(self.design.names)
-        once = isinstance(loss, SquaredError) and recipe.batch_size is None and recipe.arithmetic == "float64"
-        workers = self.reading.workers
-        holding: Holding | None = Rereading(workers, encode, lambda: self.scan.parts(columns)) if once else None
-        if holding is None and recipe.batch_size is None:
-            holding = workers.hold(encode, self.scan.parts(columns))
-        if holding is not None:
-            return PartsObjective(
-                holding, loss, outputs, recipe.l2, self.design.penalised, width, targets, self.survey.fitted, sums
-            )
+        about = loss, outputs, recipe.l2, self.design.penalised, width, targets, self.survey.fitted, sums
+        reread = Rereading(self.reading, partial(Encoded, encode), lambda: self.scan.parts(columns))
+        doubles = recipe.batch_size is None and recipe.arithmetic == "float64"
+        if doubles and isinstance(loss, SquaredError):
+            return PartsObjective(reread, *about)
+        if recipe.batch_size is None:
+            holding = self.reading.workers.hold(encode, self.scan.parts(columns))
+            if holding is not None:
+                return PartsObjective(holding, *about)
+        if doubles and few is not None and recipe.method == "auto" and self._read_quickly(loss, width):
+            return RereadObjective(reread, *about, few=few)
         spill = Spill(self.reading.scratch, self.survey.layers, width, targets, recipe.arithmetic)
         for part, layers in self.reading.each("spilling", encode.by_layer, self.scan.parts(columns)):
             spill.write(part.X, part.Y, layers)
         return SpilledObjective(
             spill.X, spill.Y, loss, outputs, recipe.l2, self.design.penalised, spill=spill, sums=sums
         )
+
+    def _read_quickly(self, loss: Loss, width: int) -> bool:
+        """Tell whether to read a file thrice is quicker than to write the design down and to read that."""
+        return isinstance(loss, BinaryCrossEntropy) and width <= REREAD_COLUMNS and self.scan.quick
 
 
 def state(
@@ -135,10 +151,12 @@ def state(
     outputs = target_uses(hypothesis, family)
     target = Target(family, hypothesis.targets, tuple(outputs), ()) if family == "linear" else None
     squared = recipe.loss in ("auto", "mse", "sse") and family == "linear" and recipe.batch_size is None
+    layered = not squared or recipe.arithmetic != "float64"
+    few = max(FEW_CELLS // len(wanted), LOOKED_AT) if layered and wanted else LOOKED_AT
+    draw = Draw.of(scan.rows, share_of(recipe.test), recipe.seed, min(few, FEW))
     plan = Plan(
-        hypothesis, wanted, outputs, target, Draw.of(scan.rows, share_of(recipe.test), recipe.seed), recipe.missing,
-        images=_images(wanted, scan), layered=not squared or recipe.arithmetic != "float64",
-    )  # fmt: skip
+        hypothesis, wanted, outputs, target, draw, recipe.missing, images=_images(wanted, scan), layered=layered
+    )
     plan = prepared(plan, scan, reading)
     file = None
     if checkpoint is not None:
@@ -201,6 +219,19 @@ class Encoding:
         order = np.argsort(layers, kind="stable")  # by counting, as these are bytes
         return self._over(data, fitted[order]), np.bincount(layers, minlength=LAYERS)
 
+    def by_block(self, part: Part) -> Iterator[Block]:
+        """Yield the rows in blocks that stay in the processor's cache, each written over the one before."""
+        data, keys = self._ready(part)
+        held, Y = keys < self.plan.draw.held, self._targets(data)
+        width = self.design.means.size
+        size = block_rows(width)
+        room = np.empty((width, min(size, len(data))))
+        for start in range(0, len(data), size):
+            rows = slice(start, min(start + size, len(data)))
+            block = data.part(rows)
+            X = self.design.matrix(block, out=room[:, : len(block)].T)
+            yield Block(X, Y[rows], np.flatnonzero(held[rows]))
+
     def _ready(self, part: Part) -> tuple[Columns, NDArray[np.uint32]]:
         """Return the columns of a part's rows that are not dropped, and their keys."""
         table = part.table()
@@ -212,9 +243,29 @@ class Encoding:
 
     def _over(self, data: Columns, rows: NDArray[np.int64]) -> RowsObjective:
         X = self.design.matrix(data).take(rows, axis=0)  # rows lie together, the cells of columns do not
-        Y = self.target.encode(data).take(rows, axis=0)
-        self.loss.check(Y, self.target.columns[0])
+        Y = self._targets(data).take(rows, axis=0)
         return RowsObjective(X, Y, self.loss, len(self.target.outputs), 0.0, np.zeros(X.shape[1]), part=True)
+
+    def _targets(self, data: Columns) -> Floats:
+        Y = self.target.encode(data)
+        self.loss.check(Y, self.target.columns[0])
+        return Y
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A part that is read and encoded when it is asked something."""
+
+    encode: Encoding
+    part: Part
+
+    def answer(self, *asked: Any) -> Any:
+        """Return what ``RowsObjective.answer`` gives of its rows."""
+        return self.encode(self.part).answer(*asked)
+
+    def around(self, w: Floats) -> Around:
+        """Return what its rows say of the loss around ``w``."""
+        return Around.of(w, self.encode.loss, self.encode.by_block(self.part))
 
 
 def _images(wanted: dict[str, Use], scan: Scan) -> dict[str, ImageCode]:

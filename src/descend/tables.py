@@ -6,7 +6,7 @@ Columns of text files are parsed only when they are used, and a cell that does n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, cast
 
 import numpy as np
 import polars as pl
@@ -28,9 +28,8 @@ THOUSANDS = {
     ".": (r"[,\x{a0}\x{202f} ]", r"^[+-]?\d{1,3}([,\x{a0}\x{202f} ]\d{3})+(\.\d*)?([eE][+-]?\d+)?$"),
     ",": (r"[.\x{a0}\x{202f} ]", r"^[+-]?\d{1,3}([.\x{a0}\x{202f} ]\d{3})+(,\d*)?([eE][+-]?\d+)?$"),
 }
-
-
 TRUTH = ("true", "false")
+COUNTED = 65_536  # whole numbers between the least and the greatest: few enough to count each
 
 
 class Places(Protocol):
@@ -169,13 +168,15 @@ class Table:
         if kind in ("image", "other"):
             self._refuse_kind(column)
         if kind == "number":
+            counted = _counted(self.frame[column]) if packed else None
+            if counted is not None:
+                return _enum(column, *counted)
             values, bad = self.parsed(column)
             distinct = np.unique(values[~np.isnan(values)])
-            names = [number_label(value) for value in distinct.tolist()]
             series = pl.Series(column, values, nan_to_null=True)
             if packed and not bad.any():
-                codes = pl.Series(column, np.searchsorted(distinct, values), dtype=pl.UInt32)
-                return codes.set(series.is_null(), None).cat.to(pl.Enum(names))
+                return _enum(column, distinct, np.searchsorted(distinct, values)).set(series.is_null(), None)
+            names = [number_label(value) for value in distinct.tolist()]
             series = series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
             return series.zip_with(pl.Series(~bad), self._text(column)) if bad.any() else series
         text = self._text(column)
@@ -269,3 +270,25 @@ def typed_row(cells: dict[str, str], decimal: str = ".") -> Table:
 def _shown(value: object) -> str:
     text = str(value)
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _enum(column: str, distinct: NDArray[Any], codes: NDArray[Any]) -> pl.Series:
+    """Return numbers, given as places among the distinct ones, as codes of their labels."""
+    names = [number_label(value) for value in distinct.tolist()]
+    return pl.Series(column, codes, dtype=pl.UInt32).cat.to(pl.Enum(names))
+
+
+def _counted(series: pl.Series) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """Return the distinct ones of whole numbers that lie close together, and each one's place among them, by counting.
+
+    None for other numbers, and where cells are missing.
+    """
+    if not series.dtype.is_integer() or series.null_count() or not series.len():
+        return None
+    low, high = int(cast("int", series.min())), int(cast("int", series.max()))
+    if high - low >= COUNTED:
+        return None
+    offsets = series.cast(pl.Int64).to_numpy() - low
+    there = np.bincount(offsets) > 0
+    places = np.cumsum(there, dtype=np.uint32) - np.uint32(1)
+    return np.flatnonzero(there) + low, places.take(offsets)

@@ -83,32 +83,6 @@ def _dropped(waiting: deque[Any]) -> Iterator[None]:
             future.cancel()
 
 
-class Rereading:
-    """What a task makes of every part, made anew each time that it is asked: it costs a reading, and no memory."""
-
-    def __init__(self, workers: Workers, task: Callable[[Part], Any], parts: Callable[[], Iterable[Part]]) -> None:
-        self.workers, self.task, self.parts = workers, task, parts
-
-    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
-        """Yield what the method ``name`` gives for each part, in their order."""
-        return self.workers.each(partial(_asked, self.task, partial(_answer, name, arguments)), self.parts())
-
-    def total(self, name: str, *arguments: Any) -> Sums:
-        """Return the sums over all parts."""
-        return total_of(self.ask(name, *arguments))
-
-    def release(self) -> None:
-        """Let go of nothing."""
-
-
-def _asked(task: Callable[[Part], Any], answer: Callable[[Any], Any], part: Part) -> Any:
-    return answer(task(part))
-
-
-def _answer(name: str, arguments: tuple[Any, ...], made: Any) -> Any:
-    return getattr(made, name)(*arguments)
-
-
 @dataclass(frozen=True)
 class Reading:
     """How a scan is read: by whom, where what does not fit in memory is put, and who hears how far it is.
@@ -142,6 +116,28 @@ class Reading:
     def sum(self, what: str, task: Callable[[Part], Addend], parts: Iterable[Part]) -> Addend:
         """Return the sum of what a task gives for every part."""
         return reduce(put_together, self.each(what, task, parts))
+
+
+class Rereading:
+    """What a task makes of every part, made anew each time that it is asked: it costs a reading, and no memory."""
+
+    def __init__(self, reading: Reading, task: Callable[[Part], Any], parts: Callable[[], Iterable[Part]]) -> None:
+        self.reading, self.task, self.parts = reading, task, parts
+
+    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
+        """Yield what the method ``name`` gives for each part, in their order."""
+        return self.reading.each("rereading", partial(_asked, self.task, name, arguments), self.parts())
+
+    def total(self, name: str, *arguments: Any) -> Sums:
+        """Return the sums over all parts."""
+        return total_of(self.ask(name, *arguments))
+
+    def release(self) -> None:
+        """Let go of nothing."""
+
+
+def _asked(task: Callable[[Part], Any], name: str, arguments: tuple[Any, ...], part: Part) -> Any:
+    return getattr(task(part), name)(*arguments)
 
 
 def workers_of(cluster: Any) -> AbstractContextManager[Workers]:

@@ -150,6 +150,7 @@ def reading_progress(rows: Any) -> Iterator[Callable[[str, int, int], None]]:
         last = now
         if done >= total:
             bar.stop()
+            begun.pop(what)  # it may be done again
 
     try:
         yield update

@@ -94,6 +94,11 @@ class OverRows(Objective, Protocol):
         """What one element's loss counts for."""
         ...
 
+    @property
+    def few(self) -> OverRows | None:
+        """A random draw of the rows that is at hand where a reading of them is dear, and brings the Hessian with it."""
+        ...
+
     def in_double(self) -> OverRows:
         """Return the same loss with its arithmetic in float64."""
         ...

@@ -54,6 +54,11 @@ class PartsObjective:
         return self.columns, self.outputs
 
     @property
+    def few(self) -> RowsObjective | None:
+        """Nothing: whoever holds the parts can be asked."""
+        return None
+
+    @property
     def cells(self) -> int:
         """Rows times columns."""
         return self.rows * self.columns

@@ -69,6 +69,11 @@ class Scan(Protocol):
         """Whether its parts can be sent to other processes and read there, in any order."""
         ...
 
+    @property
+    def quick(self) -> bool:
+        """Whether reading its rows again takes less time than writing them down does."""
+        ...
+
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:
         """Yield the parts, in their order, with some of the columns; the same parts every time."""
         ...

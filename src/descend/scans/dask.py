@@ -88,6 +88,7 @@ class DaskScan:
     dask: Any
     counts: tuple[tuple[int, int], ...]
     scattered: bool = True
+    quick: bool = False
 
     @classmethod
     def of(cls, frame: Any, name: str, missing: tuple[str, ...], workers: Workers | None = None) -> DaskScan:

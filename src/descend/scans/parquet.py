@@ -97,6 +97,11 @@ class ParquetScan:
         group = _group(path, called) if height > FEWEST else 0
         return cls(name, head, rows, sum(size for *_, size in known), mark, known, cells, group)
 
+    @property
+    def quick(self) -> bool:
+        """Whether the files are here: their numbers need not be read as text."""
+        return not any(is_address(path) for path, *_ in self.files)
+
     def parts(self, columns: Sequence[str]) -> Iterator[ParquetPart]:
         """Yield ranges of rows of the files, in their order."""
         most = _together(max(PART_CELLS // max(len(columns), 1), FEWEST), self.group)

@@ -54,6 +54,7 @@ class QueryScan:
     mark: str
     database: Database = field(repr=False)
     scattered: bool = False
+    quick: bool = False
 
     def parts(self, columns: Sequence[str]) -> Iterator[QueryPart]:
         """Yield batches of rows with some of the columns.

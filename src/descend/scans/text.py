@@ -113,6 +113,7 @@ class TextScan:
     mark: str
     files: tuple[tuple[TextFile, tuple[Piece, ...]], ...]
     scattered: bool
+    quick: bool = False
 
     @classmethod
     def of(

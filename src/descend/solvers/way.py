@@ -51,8 +51,13 @@ class Way:
 
     @property
     def begun(self) -> bool:
-        """Whether there are steps."""
+        """Whether the start is there."""
         return bool(self.losses)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken down, the start being one."""
+        return len(self.losses)
 
     def record(self, w: Floats, value: float, gradient: Floats | None) -> None:
         """Take down a step; ``best`` is the one with the least loss, and where rounding hides that the least slope."""

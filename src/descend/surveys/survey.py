@@ -280,11 +280,17 @@ def levels_of(uses: Mapping[str, Use], data: Columns) -> dict[str, tuple[str, ..
 def _kept(plan: Plan, part: Part, table: Table, data: Columns, chosen: NDArray[np.bool_]) -> list[Rows]:
     """Return the chosen ones of the rows as they are in the table."""
     places = data.rows[chosen]
-    return [Rows(part.first + places, table.frame.select(list(plan.wanted))[places])] if places.size else []
+    if not places.size:
+        return []
+    columns = [table.frame[name].gather(places) for name in plan.wanted]  # a frame's own would wait for Polars' threads
+    return [Rows(part.first + places, pl.DataFrame(columns))]
 
 
 def _counted(labels: pl.Series, held: NDArray[np.bool_]) -> dict[str, int]:
     """Return how many fitted rows have each level; 0 for one that only rows that are held back have."""
+    if isinstance(labels.dtype, pl.Enum):
+        codes, names = labels.to_physical().to_numpy(), labels.dtype.categories.to_list()
+        return dict(zip(names, np.bincount(codes[~held], minlength=len(names)).tolist(), strict=True))
     every = dict.fromkeys(labels.unique().to_list(), 0)
     counts = labels.filter(~held).value_counts()
     return every | dict(counts.iter_rows())
