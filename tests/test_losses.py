@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 import torch
@@ -85,6 +86,26 @@ def test_cross_entropies_are_finite_and_right_at_extreme_logits(size):
     assert ones == pytest.approx(np.logaddexp(0, -size), rel=1e-15)
     assert slope == pytest.approx(-1 / (1 + np.exp(min(size, 700))), abs=1e-15)
     assert three == pytest.approx(np.logaddexp.reduce([size, 0.0, 0.0]) - size, rel=1e-12)
+
+
+@pytest.mark.parametrize("spread", [1e-9, 1.0, 40.0, 1e4])
+@pytest.mark.parametrize("rows", [1, 15, 16, 1003])
+def test_what_a_logistic_loss_gives_at_once_is_right_to_the_last_digits(spread, rows):
+    random = np.random.default_rng(rows)
+    z, y = random.normal(0, spread, (rows, 1)), random.integers(0, 2, (rows, 1)).astype(float)
+    if spread == 40.0:
+        z = np.abs(z) * (2 * y - 1)  # all on the right side: nothing but small losses, which must not be rounded away
+    with np.errstate(all="raise", under="ignore"):
+        total, slope, bend = BinaryCrossEntropy().expansion(z, y)
+    with mpmath.workdps(60):
+        worse = [(1 - 2 * int(bit)) * mpmath.mpf(number) for number, bit in zip(z[:, 0], y[:, 0], strict=True)]
+        exact = [mpmath.log1p(mpmath.exp(one)) for one in worse]
+        slopes = [(1 - 2 * int(bit)) / (1 + mpmath.exp(-one)) for one, bit in zip(worse, y[:, 0], strict=True)]
+        assert total == pytest.approx(float(sum(exact)), rel=1e-14)
+        np.testing.assert_allclose(slope[:, 0], [float(one) for one in slopes], rtol=1e-15, atol=1e-300)
+        bends = [float(abs(one) * (1 - abs(one))) for one in slopes]
+    np.testing.assert_allclose(bend[:, 0], bends, rtol=1e-14, atol=1e-16)
+    np.testing.assert_array_equal(BinaryCrossEntropy().total_and_slope(z, y)[1], slope)
 
 
 def test_sigmoid_and_softmax_are_probabilities_at_any_size():

@@ -42,6 +42,7 @@ from descend.surveys.survey import survey_part
 from descend.tables import Table
 from descend.terms import Poly
 from descend.totals import total_of
+from descend.verification import split_rows
 from descend.workers import Reading, Rereading, Threads
 
 ROWS = 6_000
@@ -622,6 +623,17 @@ def test_very_many_rows_are_tested_on_no_more_than_a_test_needs():
     assert asked.held == round(0.3 * KEYS)
     assert asked.tested / KEYS * 10**9 <= holdout.TESTED
     assert Draw.of(1000, 0.0, 0).held == 0
+
+
+def test_of_a_wide_table_no_more_rows_are_kept_than_memory_has_room_for():
+    for columns in (20, 100, 1000, 10**5):
+        draw = Draw.of(10**9, None, 0, columns=columns)
+        tested = draw.tested / KEYS * 10**9
+        assert draw.held == draw.tested
+        assert tested <= max(holdout.TESTED_CELLS / columns, holdout.LOOKED_AT)
+        assert split_rows(10**6, "auto", 0, columns=columns).folds[0][1].size == pytest.approx(
+            Draw.of(10**6, None, 0, columns=columns).tested / KEYS * 10**6, rel=0.05
+        )
 
 
 @pytest.mark.parametrize("degree", [1, 2, 5])

@@ -16,6 +16,7 @@ from sklearn import datasets
 from descend.columns import gather
 from descend.errors import OptionError, TableError
 from descend.reading import read
+from descend.tables import Table
 
 KOREAN = "시간,점수\n1,10\n2,20\n"
 FRAME = pl.DataFrame({"hours": [1, 2, 3], "score": [1.5, None, 3.5], "group": ["x", None, "y"]})
@@ -523,6 +524,27 @@ def test_labels_of_one_value_are_one_label_however_it_is_written(save, column, l
 )
 def test_labels_of_columns_in_memory_are_text(column, labels):
     assert read({"a": column}).labels("a").to_list() == labels
+
+
+NUMBERED = [
+    pl.Series([3, 1, 3, -128, 127], dtype=pl.Int8),
+    pl.Series([65_534, 0, 70_000], dtype=pl.UInt32),
+    pl.Series([2**53 + 2, 2**53 + 4, 2**53 + 2], dtype=pl.Int64),
+    pl.Series([2**64 - 1, 2**64 - 2], dtype=pl.UInt64),
+    pl.Series([-(2**40), -(2**40) + 7], dtype=pl.Int64),
+    pl.Series([1, None, 0], dtype=pl.Int16),
+    pl.Series([0.5, 2.0, 0.5, None]),
+    pl.Series([], dtype=pl.Int32),
+]
+
+
+@pytest.mark.parametrize("column", NUMBERED, ids=lambda column: f"{column.dtype} {column.len()}")
+def test_labels_are_the_same_where_they_are_packed(column):
+    table = Table(pl.DataFrame({"a": column}), "t")
+    packed, plain = table.labels("a", packed=True), table.labels("a")
+    assert packed.cast(pl.String).to_list() == plain.to_list()
+    assert isinstance(packed.dtype, pl.Enum)
+    assert set(packed.dtype.categories) == set(plain.drop_nulls())
 
 
 # Missing cells

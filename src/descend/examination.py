@@ -93,7 +93,7 @@ def _hessian(trained: Trained) -> Floats | None:
     size = trained.weights.size
     if not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)) or size > MOST:
         return None
-    if objective.rows * float(size) ** 2 > WORK:
+    if objective.few is None and objective.rows * float(size) ** 2 > WORK:  # else it is known already
         return None
     return objective.hessian(trained.weights.ravel())
 

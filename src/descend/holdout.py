@@ -25,6 +25,7 @@ LAST = 15
 MASK = np.uint32(KEYS - 1)
 CACHED = 16_384  # keys made at a time
 TESTED = 1_000_000  # rows that a test needs at most: a ten-thousandth of an accuracy shows
+TESTED_CELLS = 20_000_000  # of the rows that are tested, which are kept: 160 MB
 LOOKED_AT = 20_000  # rows that a diagnosis looks at
 
 
@@ -71,10 +72,14 @@ class Draw:
     shown: int
 
     @classmethod
-    def of(cls, rows: int, share: float | None, seed: int, looked_at: int = LOOKED_AT) -> Draw:
-        """Hold back a share of the rows: a fifth, or of very many so many as a test needs (None); 0: none."""
-        held = enough(0.2, rows, TESTED) if share is None else share
-        tested = enough(held, rows, TESTED) if held else 0.0
+    def of(cls, rows: int, share: float | None, seed: int, *, columns: int = 1, looked_at: int = LOOKED_AT) -> Draw:
+        """Hold back a share of the rows: a fifth, or of very many so many as a test needs (None); 0: none.
+
+        Where many ``columns`` are in use, fewer rows are tested: as many as can be kept.
+        """
+        most = min(TESTED, max(TESTED_CELLS // columns, LOOKED_AT))
+        held = enough(0.2, rows, most) if share is None else share
+        tested = enough(held, rows, most) if held else 0.0
         shown = enough(0.5, rows, looked_at)
         return cls(seed, round(held * KEYS), round(tested * KEYS), round((1 - shown) * KEYS))
 

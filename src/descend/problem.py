@@ -129,6 +129,11 @@ class Problem:
         """The class of every row, None for numbers."""
         return None if self.target.family == "linear" else self.target.encode(self.data)[:, 0].astype(np.int64)
 
+    def split(self, recipe: Recipe) -> Split:
+        """Return which rows are fitted and which are tested."""
+        used = len({*self.uses, *self.target.columns})
+        return split_rows(len(self.data), recipe.test, recipe.seed, self.codes, used)
+
     def train(
         self,
         rows: Rows,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.problem import Problem
-from descend.verification import Split, split_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from descend.streamed import Streamed
     from descend.tables import Table
     from descend.terms import Formula
+    from descend.verification import Split
     from descend.workers import Reading
 
 
@@ -43,7 +43,7 @@ class Stated:
     @classmethod
     def of(cls, problem: Problem, recipe: Recipe, held: dict[str, Any] | None = None) -> Stated:
         """State a problem whose rows are in memory."""
-        return cls(problem, recipe, split_rows(len(problem.data), recipe.test, recipe.seed, problem.codes), held)
+        return cls(problem, recipe, problem.split(recipe), held)
 
     @property
     def mark(self) -> dict[str, Any]:

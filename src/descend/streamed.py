@@ -152,8 +152,9 @@ def state(
     target = Target(family, hypothesis.targets, tuple(outputs), ()) if family == "linear" else None
     squared = recipe.loss in ("auto", "mse", "sse") and family == "linear" and recipe.batch_size is None
     layered = not squared or recipe.arithmetic != "float64"
-    few = max(FEW_CELLS // len(wanted), LOOKED_AT) if layered and wanted else LOOKED_AT
-    draw = Draw.of(scan.rows, share_of(recipe.test), recipe.seed, min(few, FEW))
+    width = len({**wanted, **outputs})
+    few = max(min(FEW_CELLS // width, FEW), LOOKED_AT) if layered else LOOKED_AT
+    draw = Draw.of(scan.rows, share_of(recipe.test), recipe.seed, columns=width, looked_at=few)
     plan = Plan(
         hypothesis, wanted, outputs, target, draw, recipe.missing, images=_images(wanted, scan), layered=layered
     )

@@ -30,6 +30,7 @@ THOUSANDS = {
 }
 TRUTH = ("true", "false")
 COUNTED = 65_536  # whole numbers between the least and the greatest: few enough to count each
+EXACT = 2**53  # whole numbers up to here are float64's
 
 
 class Places(Protocol):
@@ -175,7 +176,7 @@ class Table:
             distinct = np.unique(values[~np.isnan(values)])
             series = pl.Series(column, values, nan_to_null=True)
             if packed and not bad.any():
-                return _enum(column, distinct, np.searchsorted(distinct, values)).set(series.is_null(), None)
+                return _enum(column, distinct, np.searchsorted(distinct, values), series.is_null())
             names = [number_label(value) for value in distinct.tolist()]
             series = series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
             return series.zip_with(pl.Series(~bad), self._text(column)) if bad.any() else series
@@ -272,13 +273,14 @@ def _shown(value: object) -> str:
     return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _enum(column: str, distinct: NDArray[Any], codes: NDArray[Any]) -> pl.Series:
+def _enum(column: str, distinct: Floats, places: NDArray[Any], missing: pl.Series | None = None) -> pl.Series:
     """Return numbers, given as places among the distinct ones, as codes of their labels."""
-    names = [number_label(value) for value in distinct.tolist()]
-    return pl.Series(column, codes, dtype=pl.UInt32).cat.to(pl.Enum(names))
+    codes = pl.Series(column, places, dtype=pl.UInt32)
+    codes = codes if missing is None else codes.set(missing, None)
+    return codes.cat.to(pl.Enum([number_label(value) for value in distinct.tolist()]))
 
 
-def _counted(series: pl.Series) -> tuple[NDArray[Any], NDArray[Any]] | None:
+def _counted(series: pl.Series) -> tuple[Floats, NDArray[Any]] | None:
     """Return the distinct ones of whole numbers that lie close together, and each one's place among them, by counting.
 
     None for other numbers, and where cells are missing.
@@ -286,9 +288,9 @@ def _counted(series: pl.Series) -> tuple[NDArray[Any], NDArray[Any]] | None:
     if not series.dtype.is_integer() or series.null_count() or not series.len():
         return None
     low, high = int(cast("int", series.min())), int(cast("int", series.max()))
-    if high - low >= COUNTED:
+    if high - low >= COUNTED or max(-low, high) > EXACT:
         return None
     offsets = series.cast(pl.Int64).to_numpy() - low
     there = np.bincount(offsets) > 0
     places = np.cumsum(there, dtype=np.uint32) - np.uint32(1)
-    return np.flatnonzero(there) + low, places.take(offsets)
+    return (np.flatnonzero(there) + low).astype(np.float64), places.take(offsets)

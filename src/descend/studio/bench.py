@@ -26,7 +26,6 @@ from descend.solving import quadratic_of
 from descend.sources import file_kind
 from descend.studio.profile import profile, propose
 from descend.tables import Table
-from descend.verification import split_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,7 +213,7 @@ class Bench:
         problem: Problem = self._once("problem", key, lambda: Problem.of(formula, table, recipe))
         problem = Problem.state(problem.hypothesis, table, recipe, problem.data)  # its notes are also of the recipe
         key = (*key, recipe.test, recipe.seed)
-        split = self._once("split", key, lambda: split_rows(len(problem.data), recipe.test, recipe.seed, problem.codes))
+        split = self._once("split", key, lambda: problem.split(recipe))
         key = (*key, recipe.standardize, recipe.ddof)
         return problem, split, self._once("design", key, lambda: problem.learn_design(split.train, recipe))
 
