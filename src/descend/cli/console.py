@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from contextlib import contextmanager
+from functools import cache
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +81,20 @@ def _heed() -> None:
         raise KeyboardInterrupt
 
 
+@cache
+def _watched() -> Console:
+    """Return the one console of all bars, which stand below one another while several run."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
 @contextmanager
 def progress(key: str, total: int | None) -> Iterator[Callable[[int, float], None]]:
     """Give a callback (done, loss) that shows a bar once half a second has gone by; none where nobody watches."""
     if not sys.stderr.isatty():
         yield lambda done, value: _heed()
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     lang = speak()
@@ -96,7 +104,7 @@ def progress(key: str, total: int | None) -> Iterator[Callable[[int, float], Non
         TextColumn("{task.fields[loss]}"),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(*columns, console=_watched(), transient=True)
     task = bar.add_task(say(f"report.{key}", lang), total=total, loss="")
     started, shown = monotonic(), [False, 0.0]
 
@@ -125,12 +133,11 @@ def reading_progress(rows: Any) -> Iterator[Callable[[str, int, int], None]]:
     if not sys.stderr.isatty() or not hasattr(rows, "parts"):
         yield lambda what, done, size: _heed()
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     lang = speak()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(*columns, console=_watched(), transient=True)
     task = bar.add_task("", total=total, told="")
     begun: dict[str, tuple[float, int]] = {}  # when each reading began, and what was read before
     last = monotonic()

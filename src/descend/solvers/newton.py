@@ -37,6 +37,7 @@ ENOUGH = 1e-10
 FAR = 0.01  # of its largest curvature: what a Huber loss is taken to have at least
 WHOLE_HESSIAN = 600
 MEMORY = 30
+LAST_DIGITS = 1e-25  # of the loss: nearer than this the weights have all digits but the last two or three
 LED, LED_TO = 6, 1e-6  # steps at most, until the decrement has fallen to so much of the first
 TRIALS = 40
 TINY = np.finfo(np.float64).eps
@@ -55,7 +56,7 @@ def quasi_newton(
 
     tolerance: stop when the Newton decrement g'H^-1 g / 2, near the minimum what the loss is above it, falls under it
         (where H is only guessed at, an estimate); None: as far as float64 goes (where a reading is dear, as far as the
-        loss shows), or on a large table with very many parameters, and on a huge one, when it is 1e-10 of the loss.
+        weights show), or on a large table with very many parameters, and on a huge one, when it is 1e-10 of the loss.
     iterations: steps over all rows at most.
     checkpoint: where the way is kept as it goes, and taken up again.
     The history tells the start (on a large table without its gradient, which would cost a reading) and every step over
@@ -79,7 +80,7 @@ def quasi_newton(
             search.pairs.clear()
         if tolerance is None:
             cheap = objective.cells < (HUGE if _whole(objective) else LARGE)
-            near = TINY if objective.few is not None else 0.0  # what the loss does not show is not worth a reading
+            near = LAST_DIGITS if objective.few is not None else 0.0  # what the weights do not show is no reading worth
             tolerance = (near if cheap else ENOUGH) * abs(way.least)
         reached = search.descend(objective, tolerance, iterations, way)
         stop = "optimum" if reached else "epochs"
