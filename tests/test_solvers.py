@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -22,6 +24,7 @@ from descend.objectives.gram import GramObjective
 from descend.objectives.rows import RowsObjective
 from descend.optimizers import SGD, Adam
 from descend.schedules import Schedule
+from descend.solvers import newton
 from descend.solvers.fast_forward import fast_forward
 from descend.solvers.iterate import iterate
 from descend.solvers.newton import quasi_newton
@@ -429,3 +432,35 @@ def test_a_sample_takes_one_row_of_each_few_neighbours():
     assert sample.rows == 2_500
     np.testing.assert_array_equal(sample.X[:, 0] // 4, np.arange(2_500))
     assert np.unique(sample.X[:, 0] % 4, return_counts=True)[1].min() > 500
+
+
+def a_logistic(rows, seed=0, scale=1.0):
+    random = np.random.default_rng(seed)
+    X = np.column_stack([np.ones(rows), scale * random.normal(size=(rows, 4))])
+    Y = (random.random((rows, 1)) < 1 / (1 + np.exp(-X @ np.array([[0.3], [1.0], [-1.0], [0.5], [0.0]])))).astype(float)
+    return RowsObjective(X, Y, BinaryCrossEntropy(), 1, 0.01, np.array([0.0, 1, 1, 1, 1]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_step_that_a_few_rows_lead_ends_nearer_to_the_optimum_than_newtons(seed):
+    rows = a_logistic(40_000, seed)
+    few = replace(rows, X=rows.X[:4000], Y=rows.Y[:4000])
+    best, start = (quasi_newton(one, np.zeros(5)).weights for one in (rows, few))
+    g = rows.gradient(start)
+    step = -np.linalg.solve(rows.hessian(start), g)
+    led, slope = newton._led(rows, few, start, g, step)
+    assert slope == pytest.approx(g @ led)
+    assert slope < 0
+    far = [np.linalg.norm(start + one - best) for one in (step, led)]
+    assert far[1] < far[0] / 3
+
+
+@pytest.mark.parametrize("scale", [0.0, 1e-3, 30.0])
+def test_a_few_rows_unlike_the_others_lead_nobody_astray(scale):
+    rows, few = a_logistic(20_000), a_logistic(500, 9, scale)
+    start = np.array([2.0, -1.0, 1.0, 3.0, 1.0])
+    g = rows.gradient(start)
+    step = -np.linalg.solve(rows.hessian(start), g)
+    led, slope = newton._led(rows, few, start, g, step)
+    assert 2 * (g @ step) <= slope < 0
+    assert slope == pytest.approx(g @ led)

@@ -2,7 +2,8 @@
 
 L-BFGS (Liu and Nocedal 1989) whose first guess of the inverse Hessian is a real one: of the Hessian itself where it is
 small enough, else of the classes' mean over a sample of the rows, taken anew now and then. On a large table the minimum
-of a small sample is found first, then of a larger one from there: few readings of all rows are left to do.
+of a small sample is found first, then of a larger one from there: few readings of all rows are left to do. Where a
+reading is dear, it brings the Hessian as well, and the steps are Newton's, led by a few rows that are at hand.
 """
 
 from __future__ import annotations
