@@ -94,12 +94,13 @@ def one_blas_thread() -> AbstractContextManager[Any]:
 
 
 @cache
-def pool() -> tuple[ThreadPoolExecutor, int]:
-    """Return the threads, and how many they are."""
+def pool(waiting: int = 0) -> tuple[ThreadPoolExecutor, int]:
+    """Return the threads, a thread a core and some for those that are ``waiting``, and how many they are."""
     from concurrent.futures import ThreadPoolExecutor
 
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    return ThreadPoolExecutor(len(available), thread_name_prefix="descend"), len(available)
+    size = len(available) + waiting
+    return ThreadPoolExecutor(size, thread_name_prefix="descend"), size
 
 
 @cache

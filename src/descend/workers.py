@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Addend = TypeVar("Addend")
+WAITING = 1  # threads beside one a core, as there is always one that waits for those in which Polars reads
 AHEAD = 2  # parts that are waited for beside those being read: few, as each may hold a part's rows
 
 
@@ -59,7 +60,7 @@ class Threads:
 
     def each(self, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """Yield what a task gives for every part, in their order."""
-        threads, size = pool()
+        threads, size = pool(WAITING)
         waiting: deque[Any] = deque()
         with one_blas_thread(), _dropped(waiting):
             for part in parts:
