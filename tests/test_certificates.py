@@ -241,7 +241,7 @@ def test_wherever_descent_is_stopped_the_bound_holds(name, lr, epochs, solved):
         assert gap <= found.gap * (1 + 1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(0, 10**6),
     st.integers(20, 60),
@@ -423,7 +423,7 @@ def separable(seed, rows, columns, classes, quasi):
     return X, codes, W
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.integers(0, 10**6),
     st.integers(12, 80),

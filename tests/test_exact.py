@@ -50,7 +50,7 @@ def exact(matrix):
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(numbers, numbers)
 def test_sums_and_products_of_two_float64s_lose_nothing(a, b):
     x, y = pair(np.array([a])), pair(np.array([b]))
@@ -59,7 +59,7 @@ def test_sums_and_products_of_two_float64s_lose_nothing(a, b):
     assert fraction(multiply(x, y)) == Fraction(a) * Fraction(b)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(pairs, pairs)
 def test_sums_and_products_of_pairs_keep_a_hundred_bits(x, y):
     a, b = fraction(x), fraction(y)
@@ -68,19 +68,19 @@ def test_sums_and_products_of_pairs_keep_a_hundred_bits(x, y):
     assert abs(fraction(multiply(x, y)) - a * b) <= ULP * abs(a * b)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.builds(as_pair, sizes, shares))
 def test_a_reciprocal_keeps_a_hundred_bits(x):
     assert abs(fraction(reciprocal(x)) * fraction(x) - 1) <= 4 * ULP
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(pairs)
 def test_a_pair_is_rounded_to_the_nearest_float64(x):
     assert float(rounded(x)[0]) == float(fraction(x))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(numbers, shares), min_size=1, max_size=40))
 def test_a_long_sum_keeps_a_hundred_bits_of_its_largest_terms(terms):
     high = np.array([h for h, _ in terms])
@@ -98,7 +98,7 @@ def test_a_sum_that_cancels_is_the_one_that_mpmath_gives():
     assert x.sum() != 2.0**-40
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 23), st.integers(1, 4), st.integers(1, 3))
 def test_matrix_products_keep_a_hundred_bits(seed, rows, columns, outputs):
     random = np.random.default_rng(seed)
@@ -336,7 +336,7 @@ def test_condition_numbers_up_to_ten_billion_cost_no_digits(seed, condition, int
         assert_digits(mine, theirs)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.integers(0, 10**6),
     st.floats(2, 10),

@@ -781,7 +781,7 @@ LOSSES = st.sampled_from([{}, {}, {"loss": "sse"}, {"loss": "huber"}, {"loss": "
 FORMULAS = st.sampled_from(["y ~ a", "y ~ a + b + c", "y ~ 0 + a + b", "a + y ~ b + c", "k ~ a + b"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(small_tables(), FORMULAS, ASKED, MOMENTA, LOSSES)
 def test_whatever_the_table_a_forecast_is_a_verdict_or_an_error_and_never_not_a_number(
     table, formula, asked, rule, loss

@@ -22,7 +22,7 @@ TOKENS = [
     *("~", "+", "-", "−", "*", "**", "/", "^", ":", "(", ")", ",", ".", "=", " ", "\n", "$", "'", "[", "가"),
     *("y ~ ", "log(", "I(", "poly(x, 2)", ", raw=True)", "C(g)", "(x + z)", ")^2", "x**2"),
 ]
-many = settings(max_examples=300, deadline=None, database=None)
+many = settings(max_examples=300, database=None)
 
 
 def outcome(formula, columns=COLUMNS):

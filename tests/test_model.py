@@ -81,7 +81,7 @@ def test_a_model_with_any_byte_changed_is_refused(saved, tmp_path):
             descend.load(changed)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_model_or_a_model_error(tmp_path, data):
     path = tmp_path / "any.safetensors"

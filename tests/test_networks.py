@@ -589,7 +589,7 @@ def test_a_hypothesis_that_is_none_is_refused_with_its_reason(text, noisy):
     assert caught.value.code == f"option.{BAD[text]}"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="mlpcn(),=. 0123456789_dropoutrelutrue\n\t'\"", max_size=60))
 def test_no_text_makes_the_parser_of_architectures_fail_otherwise(text):
     with contextlib.suppress(OptionError):

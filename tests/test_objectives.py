@@ -214,7 +214,7 @@ def test_large_offsets_cost_no_digits():
     np.testing.assert_allclose(design @ engine.minimum[:, 0], y, rtol=1e-8)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 3), st.integers(1, 40))
 def test_batches_of_a_shuffle_add_up_to_the_whole(seed, size, outputs, count):
     random = np.random.default_rng(seed)

@@ -33,7 +33,7 @@ from descend.scans.joining import whole
 from descend.scans.text import Reading, TextScan
 from descend.workers import Threads
 
-many = settings(max_examples=100, deadline=None)
+many = settings(max_examples=100)
 TRICKS = ["a", "1", "2.5", ",", ",", "\n", "\n", "\r\n", "\r", '"', '""', " ", "키", "NA", "\ufeff", "x"]
 CELLS = ["1", "2,5", "", "x", '"', "two\nlines", "\n\n", "a, b", "키", "NA", "5 inch", "\r\n"]
 

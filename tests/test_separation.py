@@ -358,7 +358,7 @@ def test_a_rare_class_among_many_rows_is_told_apart_or_not():
 CELLS = st.sampled_from([-2.0, -1.0, 0.0, 1.0, 3.0, 0.1, 0.3]) | st.floats(-10, 10)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), st.integers(1, 12), st.integers(1, 4), st.integers(2, 4), st.integers(0, 9999))
 def test_what_is_found_leaves_no_row_behind_and_takes_one_ahead(data, rows, columns, classes, seed):
     cells = data.draw(st.lists(CELLS, min_size=rows * columns, max_size=rows * columns))

@@ -44,7 +44,7 @@ def problem(seed=0, rows=40, columns=3, outputs=1, l2=0.0):
 RULES = st.sampled_from([(0.0, False), (0.5, False), (0.9, False), (0.5, True), (0.9, True)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), RULES, st.floats(0.05, 1.3), st.integers(1, 2), st.sampled_from([0.0, 0.1]))
 def test_the_closed_form_equals_the_loop_at_every_epoch(seed, rule, share, outputs, l2):
     rows = problem(seed, outputs=outputs, l2=l2)

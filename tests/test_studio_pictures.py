@@ -101,7 +101,7 @@ def objectives(draw):
 
 
 @pytest.mark.parametrize("factored", [squeezed.FACTORED, 0], ids=["by triangles", "by moments"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_squeezed_rows_have_the_loss_of_all_the_rows_everywhere(factored, data):
     whole = objectives(data.draw)
@@ -555,7 +555,7 @@ def test_a_growing_curve_is_told_as_it_comes():
 losses = arrays(np.float64, st.integers(0, 6), elements=st.floats(0) | st.just(np.nan))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(curves=st.lists(losses, max_size=3).map(lambda found: [*found, np.array([1.0])]))
 def test_the_axis_of_losses_holds_what_can_be_seen(curves):
     (low, high), logarithmic = _span(curves)
@@ -569,7 +569,7 @@ def test_the_axis_of_losses_holds_what_can_be_seen(curves):
         assert np.log10([low, high]) == pytest.approx(np.round(np.log10([low, high])), abs=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(arrays(np.float64, st.integers(0, 8), elements=st.floats()))
 def test_shortened_numbers_are_those_of_before_to_a_ten_thousandth_of_their_range(values):
     made = rounded(values)
@@ -656,7 +656,7 @@ FORMULAS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     columns=st.lists(st.sampled_from(ODD), min_size=3, max_size=5, unique=True),
     formula=st.sampled_from(FORMULAS),

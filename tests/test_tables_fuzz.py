@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from descend.errors import DescendError, TableError
 from descend.reading import read
 
-many = settings(max_examples=200, deadline=None)
+many = settings(max_examples=200)
 
 MAGIC = {
     ".csv": [b"", b"\x1f\x8b\x08", b"\xff\xfe", b"\xfe\xff", b"a,b\n1,2\n"],

@@ -341,7 +341,7 @@ STEPS = [
 ]
 
 
-@settings(max_examples=300, deadline=None, database=None)
+@settings(max_examples=300, database=None)
 @given(
     st.lists(st.sampled_from(STEPS), min_size=1, max_size=4),
     st.lists(st.floats(0.5, 3), min_size=1, max_size=5),

@@ -18,7 +18,7 @@ from descend.recipe import Recipe
 from descend.verification import left_out, split_rows
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(3, 300), st.sampled_from(["auto", "0.2", "0.5", "loo", "5", "3"]), st.integers(0, 99))
 def test_every_split_keeps_fitted_and_tested_rows_apart(rows, test, seed):
     if test == "5" and rows < 5:
