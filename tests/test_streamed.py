@@ -158,6 +158,17 @@ def test_a_logistic_fit_reads_a_file_a_few_times_and_writes_nothing(columns, tmp
     assert model.certificate.gap < 1e-15
 
 
+def test_a_part_of_which_every_row_is_left_out_adds_nothing(columns, tmp_path, by_number):
+    frame = pl.DataFrame(columns).with_row_index()
+    gone = pl.col("index").is_between(700, 2099)
+    frame = frame.with_columns(m=pl.when(~gone).then("m"))
+    frame.write_parquet(tmp_path / "rows.parquet", row_group_size=700)
+    parts = descend.fit("won ~ m + b", scan_of(str(tmp_path / "rows.parquet")), missing="drop")
+    whole = descend.fit("won ~ m + b", frame, missing="drop")
+    np.testing.assert_allclose(parts.raw, whole.raw, rtol=1e-12)
+    assert parts.verification.scores[0]["hypothesis"] == pytest.approx(whole.verification.scores[0]["hypothesis"])
+
+
 def test_rows_at_hand_that_mislead_cost_readings_and_no_digits(columns, tmp_path, monkeypatch):
     path = tmp_path / "rows.parquet"
     pl.DataFrame(columns).write_parquet(path, row_group_size=700)
@@ -188,8 +199,8 @@ def test_missing_cells_are_treated_as_in_memory(formula, missing, columns, tmp_p
     )
     path = str(tmp_path / "holes.parquet")
     holes.write_parquet(path, row_group_size=1000)
-    whole = descend.fit(formula, holes, missing=missing, test="none")
-    parts = descend.fit(formula, scan_of(path), missing=missing, test="none")
+    whole = descend.fit(formula, holes, missing=missing)
+    parts = descend.fit(formula, scan_of(path), missing=missing)
     np.testing.assert_allclose(parts.raw, whole.raw, rtol=1e-8, atol=1e-9)
     assert parts.fitted_rows == whole.fitted_rows
     told = [(note.code, note.values.get("count")) for note in whole.notes if "count" in note.values]

@@ -131,8 +131,10 @@ class Problem:
 
     def split(self, recipe: Recipe) -> Split:
         """Return which rows are fitted and which are tested."""
-        used = len({*self.uses, *self.target.columns})
-        return split_rows(len(self.data), recipe.test, recipe.seed, self.codes, used)
+        used, data = len({*self.uses, *self.target.columns}), self.data
+        return split_rows(
+            len(data), recipe.test, recipe.seed, self.codes, columns=used, numbers=data.rows, whole=data.table.rows
+        )
 
     def train(
         self,

@@ -227,7 +227,7 @@ class Encoding:
         width = self.design.means.size
         size = block_rows(width)
         room = np.empty((width, min(size, len(data))))
-        for start in range(0, len(data), size):
+        for start in range(0, max(len(data), 1), size):
             rows = slice(start, min(start + size, len(data)))
             block = data.part(rows)
             X = self.design.matrix(block, out=room[:, : len(block)].T)

@@ -71,17 +71,27 @@ class Verification:
         return asdict(self)
 
 
-def split_rows(rows: int, test: str | float, seed: int, codes: Rows | None = None, columns: int = 1) -> Split:
+def split_rows(
+    rows: int,
+    test: str | float,
+    seed: int,
+    codes: Rows | None = None,
+    *,
+    columns: int = 1,
+    numbers: Rows | None = None,
+    whole: int | None = None,
+) -> Split:
     """Return the split that ``test`` asks for: "auto", "none", "loo", a share or a number of folds.
 
     Rows of a class (``codes``) are shared out in proportion; of a large table they are drawn by their numbers alone, as
-    those are of a table that is read part by part, and fewer are tested where many ``columns`` are in use. Raises
-    OptionError when it makes no sense for that many.
+    those are of a table that is read part by part, and fewer are tested where many ``columns`` are in use. Where rows
+    were left out, ``numbers`` are those of the others in the ``whole`` table. Raises OptionError when it makes no sense
+    for that many.
     """
-    everything = np.arange(rows)
-    if rows >= DRAWN_FROM and (test == "auto" or is_share(test)):
-        draw = Draw.of(rows, None if test == "auto" else float(test), seed, columns=columns)
-        keys = draw.keys(0, rows)
+    everything, whole = np.arange(rows), whole or rows
+    if whole >= DRAWN_FROM and (test == "auto" or is_share(test)):
+        draw = Draw.of(whole, None if test == "auto" else float(test), seed, columns=columns)
+        keys = draw.keys(0, whole) if numbers is None else draw.keys(0, whole)[numbers]
         fitted = everything[keys >= draw.held]
         return Split("holdout", fitted, [(fitted, everything[keys < draw.tested])])
     if test == "auto":
