@@ -568,3 +568,11 @@ def test_clean_tables_are_hardly_ever_blamed():
     told = [code for seed in range(500) for code in found("y ~ .", random_table(seed)) if code != "few-rows"]
     assert len(told) < 0.05 * 500
     assert len(told) <= 10  # what was measured is 2; the tests of the errors alone may cost 1 in 80
+
+
+@pytest.mark.parametrize("rows", [60, 900])
+@pytest.mark.parametrize("value", [0.1, 7.0, 1e6 + 0.1])
+def test_of_a_target_that_is_the_same_everywhere_the_rounding_is_no_finding(value, rows):
+    random = np.random.default_rng(0)
+    table = {"a": random.normal(size=rows), "b": random.exponential(size=rows), "y": np.full(rows, value)}
+    assert found("y ~ a + b", table) == ["dead-target"]

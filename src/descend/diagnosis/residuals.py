@@ -32,6 +32,7 @@ OUTLYING = 0.01  # chance of an outlier where there is none, over all rows and t
 UNEVEN = 1e-3  # chance of an uneven spread where there is none, over all targets
 MATERIAL = 0.01  # share of the squared errors that the columns must explain: with many rows anything is significant
 EXACT = 1e-12  # of the target's variance: what is left is rounding
+ROUNDED = 1e-28  # of its squares: the same
 LEVERAGE = 0.5  # a row that pulls the fit half of the way to itself (Huber 1981, section 7.2)
 LEVERAGE_OF_EVEN = 3.0  # times the mean leverage: with few rows a column all of them are high
 INFLUENCE = 1.0  # Cook's distance that moves the fit out of what is likely (Cook and Weisberg 1982)
@@ -59,7 +60,8 @@ class _Errors:
         fitted = basis @ (basis.T @ y)
         errors = y - fitted
         squares, freedom = float(errors @ errors), y.size - basis.shape[1]
-        if freedom < FREEDOM or not squares > EXACT * float(np.square(y - y.mean()).sum()):
+        rounding = max(EXACT * float(np.square(y - y.mean()).sum()), ROUNDED * float(y @ y))
+        if freedom < FREEDOM or not squares > rounding:
             return None
         return cls(output, name, fitted, errors, squares, freedom)
 
