@@ -12,6 +12,7 @@ from hypothesis import settings
 from studio_fixtures import _module_studio, browser, open_tab, page, studio_server  # noqa: F401
 
 from descend.cli import main
+from descend.scans import parquet
 
 ROOT = Path(__file__).parent.parent
 os.environ["DESCEND_LANG"] = "en"
@@ -19,6 +20,13 @@ os.environ["DESCEND_LANG"] = "en"
 # in CI the same examples every time, so that a change is judged by itself; elsewhere new ones are looked for
 settings.register_profile("descend", deadline=None, derandomize=bool(os.environ.get("CI")))  # no test asserts times
 settings.load_profile("descend")
+
+
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Let Parquet files be read in parts of 700 rows."""
+    monkeypatch.setattr(parquet, "PART_CELLS", 1)
+    monkeypatch.setattr(parquet, "FEWEST", 700)
 
 
 def called(capsys, *arguments):

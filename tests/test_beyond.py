@@ -17,7 +17,7 @@ from descend import holdout
 from descend.errors import DescendError, OptionError
 from descend.predicting import evaluate, predict_to
 from descend.reading import open_rows
-from descend.scans import parquet, query
+from descend.scans import query
 from descend.scans.files import open_scan
 from descend.scans.parquet import ParquetScan
 from descend.scans.text import TextScan
@@ -28,10 +28,7 @@ ROWS = 5_000
 SHORT = ("--memory", "50kB")
 
 
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch):
-    monkeypatch.setattr(parquet, "PART_CELLS", 1)
-    monkeypatch.setattr(parquet, "FEWEST", 700)
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 @pytest.fixture(scope="module")

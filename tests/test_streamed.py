@@ -33,7 +33,6 @@ from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.sums import Sums
 from descend.problem import Problem
 from descend.reading import open_rows
-from descend.scans import parquet
 from descend.scans.files import open_scan
 from descend.scans.parquet import ParquetScan
 from descend.streamed import Encoding, state
@@ -48,10 +47,7 @@ from descend.workers import Reading, Rereading, Threads
 ROWS = 6_000
 
 
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch):
-    monkeypatch.setattr(parquet, "PART_CELLS", 1)
-    monkeypatch.setattr(parquet, "FEWEST", 700)
+pytestmark = pytest.mark.usefixtures("small_parts")
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +304,8 @@ class Reread(Held):
     def ask(self, name, *arguments):
         if name != "around":
             return super().ask(name, *arguments)
-        return (Around.of(arguments[0], part.loss, self.blocks(part)) for part in self.parts)
+        (w,) = arguments
+        return (Around.total(w, (Around.of(w, part.loss, one) for one in self.blocks(part))) for part in self.parts)
 
     def blocks(self, part):
         random = np.random.default_rng(2)

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from descend.foresight import Forecast
     from descend.objectives.parts import PartsObjective
     from descend.objectives.rows import RowsObjective
-    from descend.scans import Scan
     from descend.terms import Formula
     from descend.workers import OnRead
 
@@ -53,8 +52,7 @@ def forecast(
     Raises DescendError as ``fit`` does.
     """
     recipe = recipe or Recipe(**settings)
-    rows = open_rows(table, formula, memory=memory, scratch=scratch, query=query)
-    design, objective, start = stated(formula, rows, recipe, Reading(Threads(), scratch, on_read))
+    design, objective, start = stated(formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query)
     made = foretell(objective, start, recipe, None, design.names)
     if not made.curvatures.size:
         return made
@@ -109,8 +107,7 @@ def trajectory(
     Raises OptionError for a loss or an optimizer whose run has no closed form.
     """
     recipe = recipe or Recipe(**settings)
-    rows = open_rows(table, formula, memory=memory, scratch=scratch, query=query)
-    design, objective, start = stated(formula, rows, recipe, Reading(Threads(), scratch, on_read))
+    design, objective, start = stated(formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query)
     if not isinstance(objective.loss, SquaredError):
         raise OptionError("option.no-trajectory", found=objective.loss.name)
     if recipe.optimizer == "auto":
@@ -124,9 +121,10 @@ def trajectory(
 
 
 def stated(
-    formula: str | Formula, rows: Table | Scan, recipe: Recipe, reading: Reading
+    formula: str | Formula, table: Any, recipe: Recipe, reading: Reading, memory: str | int | None, query: str | None
 ) -> tuple[Design, RowsObjective | PartsObjective, Floats]:
-    """Go down the road to the design, the objective over all rows and its start (flat)."""
+    """Open a table and go down the road to the design, the objective over all rows and its start (flat)."""
+    rows = open_rows(table, formula, memory=memory, scratch=reading.scratch, query=query)
     if recipe.networked:
         raise OptionError("option.not-foretold")
     design: Design

@@ -266,7 +266,8 @@ class Encoded:
 
     def around(self, w: Floats) -> Around:
         """Return what its rows say of the loss around ``w``."""
-        return Around.of(w, self.encode.loss, self.encode.by_block(self.part))
+        blocks = self.encode.by_block(self.part)
+        return Around.total(w, (Around.of(w, self.encode.loss, block) for block in blocks))
 
 
 def _images(wanted: dict[str, Use], scan: Scan) -> dict[str, ImageCode]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.losses import BinaryCrossEntropy, CrossEntropy
+from descend.losses import BinaryCrossEntropy
 from descend.objectives.parts import PartsObjective
 from descend.totals import total_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -45,32 +45,24 @@ class Around:
     longest: float
 
     @classmethod
-    def of(cls, w: Floats, loss: Loss, blocks: Iterable[Block]) -> Around:
-        """Add up what blocks of rows say, each of which is done with before the next is asked for."""
-        longest = 0.0
+    def of(cls, w: Floats, loss: Loss, block: Block) -> Around:
+        """Return what a block of rows says of a loss of one output, writing over the block."""
+        X, Y, held = block.X, block.Y, block.held
+        Z, squares = X @ w[:, None], np.einsum("ij,ij->i", X, X)
+        Z[held] = 0.0  # they are few: it is sooner done to take away what they add than to leave them out
+        total, slopes, bends = loss.expansion(Z, Y)
+        total = total - loss.value(Z[held], Y[held]).sum()
+        squares[held] = slopes[held] = bends[held] = 0.0
+        gradient = (slopes.T @ X)[0]
+        X *= np.sqrt(bends, out=bends)
+        return cls(w, total, gradient, X.T @ X, float(np.sqrt(squares.max(initial=0.0))))
 
-        def looked() -> Iterator[Any]:
-            nonlocal longest
-            for block in blocks:
-                *sums, length = _expansion(w, loss, block)
-                longest = max(longest, length)
-                yield tuple(sums)
-
-        value, gradient, hessian = total_of(looked())
-        return cls(w, float(value), gradient, hessian, longest)
-
-
-def _expansion(w: Floats, loss: Loss, block: Block) -> tuple[Any, Floats, Floats, float]:
-    """Return the loss of one output at ``w``, its gradient and Hessian, and the length of the longest row."""
-    X, Y, held = block.X, block.Y, block.held
-    Z, squares = X @ w[:, None], np.einsum("ij,ij->i", X, X)
-    Z[held] = 0.0  # they are few: it is sooner done to take away what they add than to leave them out
-    total, slopes, bends = loss.expansion(Z, Y)
-    total = total - loss.value(Z[held], Y[held]).sum()
-    squares[held] = slopes[held] = bends[held] = 0.0
-    gradient = (slopes.T @ X)[0]
-    X *= np.sqrt(bends, out=bends)
-    return total, gradient, X.T @ X, float(np.sqrt(squares.max(initial=0.0)))
+    @classmethod
+    def total(cls, w: Floats, items: Iterable[Around]) -> Around:
+        """Add up what blocks or parts say, in their order."""
+        found = list(items)
+        value, gradient, hessian = total_of((one.value, one.gradient, one.hessian) for one in found)
+        return cls(w, float(value), gradient, hessian, max(one.longest for one in found))
 
 
 @dataclass(frozen=True)
@@ -81,8 +73,8 @@ class RereadObjective(PartsObjective):
     known: deque[Around] = field(default_factory=lambda: deque(maxlen=REMEMBERED), compare=False)
 
     def value(self, w: Floats) -> float:
-        """Return the loss at ``w``; at zero that of classes is the same for every row."""
-        if not w.any() and isinstance(self.loss, (BinaryCrossEntropy, CrossEntropy)):
+        """Return the loss at ``w``; at zero that of two classes is the same for every row."""
+        if not w.any() and isinstance(self.loss, BinaryCrossEntropy):
             one = self.loss.value(np.zeros((1, self.outputs)), np.zeros((1, self.targets)))
             return float(one.sum()) * self.rows * self.share
         return self.value_and_gradient(w)[0]
@@ -111,8 +103,6 @@ class RereadObjective(PartsObjective):
         for found in self.known:
             if np.array_equal(found.w, w):
                 return found
-        parts = list(self.holding.ask("around", w))
-        value, gradient, hessian = total_of((part.value, part.gradient, part.hessian) for part in parts)
-        found = Around(w.copy(), float(value), gradient, hessian, max(part.longest for part in parts))
+        found = Around.total(w.copy(), self.holding.ask("around", w))
         self.known.append(found)
         return found

@@ -196,12 +196,9 @@ class _Corrected:
     pull: Floats
     bend: Floats
 
-    def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
-        """Return both at ``w``."""
-        value, g = self.rows.value_and_gradient(w)
-        far = w - self.w
-        bent = self.bend @ far
-        return value + float((self.pull + bent / 2) @ far), g + self.pull + bent
+    def gradient(self, w: Floats) -> Floats:
+        """Return the derivative at ``w``."""
+        return self.rows.gradient(w) + self.pull + self.bend @ (w - self.w)
 
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``."""
@@ -218,7 +215,7 @@ def _led(objective: OverRows, few: OverRows, w: Floats, g: Floats, step: Floats)
     near = _Corrected(few, w, g - few.gradient(w), objective.hessian(w) - few.hessian(w))
     there, decrement = w + step, -slope
     for _ in range(LED):
-        pull = near.value_and_gradient(there)[1]
+        pull = near.gradient(there)
         more = -(_inverse(near.hessian(there)) @ pull)
         before, decrement = decrement, -float(pull @ more)
         if not 0 <= decrement < before:
