@@ -226,19 +226,20 @@ def test_far_away_nothing_is_certified(name, solved):
     assert (far.kind, far.gap) == ("none", None)
 
 
-@pytest.mark.parametrize("epochs", [1, 10, 100, 1000])
 @pytest.mark.parametrize(("name", "lr"), [("logistic, 200 rows", 0.1), ("softmax, 40 rows, l2", 0.1)])
-def test_wherever_descent_is_stopped_the_bound_holds(name, lr, epochs, solved):
+def test_wherever_descent_is_stopped_the_bound_holds(name, lr, solved):
     objective, precise, _, least = solved(name)
     w = np.zeros(objective.X.shape[1] * objective.outputs)
-    for _ in range(epochs):
+    bounds = {}
+    for epoch in range(1, 1001):
         w = w - lr * objective.gradient(w)
-    found, gap = given_by(objective, w), true_gap(precise, w, least)
-    assert found.slope == pytest.approx(np.linalg.norm(objective.gradient(w)), rel=1e-12)
-    if epochs == 1000:
-        assert found.kind == "bound"
-    if found.kind == "bound":
-        assert gap <= found.gap * (1 + 1e-6)
+        if epoch in (1, 10, 100, 300, 1000):
+            found, gap = given_by(objective, w), true_gap(precise, w, least)
+            assert found.slope == pytest.approx(np.linalg.norm(objective.gradient(w)), rel=1e-12)
+            bounds[epoch] = found.gap
+            assert found.gap is None or gap <= found.gap * (1 + 1e-6)
+    assert bounds[1] is None
+    assert bounds[1000] is not None
 
 
 @settings(max_examples=40)
@@ -257,6 +258,8 @@ def test_on_any_table_the_bound_is_above_what_scipy_can_still_win(seed, rows, co
     near = minimize(precise._float, np.zeros(columns * objective.outputs), jac=True, method="BFGS").x
     w = near + 10.0**power * random.normal(size=near.size)
     found = given_by(objective, w)
+    if power <= -3:
+        assert found.kind == "bound", "near the optimum there is a bound"
     if found.kind == "bound":
         least = minimize(precise._float, w, jac=True, method="BFGS", options={"gtol": 1e-10}).fun
         assert objective.value(w) - least <= found.gap * (1 + 1e-6) + 1e-15

@@ -143,7 +143,7 @@ def test_every_answer_says_what_a_page_may_do(studio_server):
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-        assert "evil" not in headers["Content-Security-Policy"] or host
+        assert "evil" not in str(headers)
         assert "server" not in headers
 
 
@@ -447,7 +447,7 @@ def test_a_name_never_leads_out_of_its_folder(tmp_path_factory, name):
     assert not set(safe) & set('/\\:*?"<>|')
     assert not safe.startswith(".")
     assert ".." not in safe
-    assert safe.isprintable() or all(letter.isspace() or letter.isprintable() for letter in safe)
+    assert all(letter.isspace() or letter.isprintable() for letter in safe)
     path.write_bytes(b"")  # the disk takes it
     path.unlink()
     assert safe_name(safe) == safe
