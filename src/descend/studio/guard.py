@@ -70,13 +70,15 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        answer = self._refusal(scope) or self._entry(scope)
+        refusal = self._refusal(scope)
+        answer = refusal or self._entry(scope)
         if scope["type"] == "websocket" and answer is not None:
             await send({"type": "websocket.close", "code": 1008})  # before it was accepted: the server says 403
         elif scope["type"] == "websocket":
             await self.app(scope, receive, send)
         else:
-            await (answer or self.app)(scope, receive, _secured(send, _policy(_header(scope, b"host"))))
+            host = _header(scope, b"host") if refusal is None else ""  # a name that is not ours goes into no answer
+            await (answer or self.app)(scope, receive, _secured(send, _policy(host)))
 
     def _refusal(self, scope: Scope) -> Response | None:
         host, origin = _header(scope, b"host"), _header(scope, b"origin")
