@@ -17,7 +17,7 @@ from descend.columns import Columns, Use, gather, require
 from descend.design import INTERCEPT, Design
 from descend.drawings import as_fitted, ground
 from descend.equation import equation_lines, network_line
-from descend.errors import ModelError
+from descend.errors import DesignError, ModelError
 from descend.messages import Note, language
 from descend.reading import read
 from descend.solvers.fast_forward import whole_epoch
@@ -158,7 +158,8 @@ class Model:
 
         Images are left out; where no file is named beside them the row's number, from 1, stands in their place.
 
-        Added are ``score_predicted`` for a target ``score``; for classes also ``P(class)`` for each.
+        Added are ``score_predicted`` for a target ``score``; for classes also ``P(class)`` for each. Raises DesignError
+        (``design.column-taken``) where the table has a column of such a name.
         """
         return self.beside(self.gather(source, missing=missing))
 
@@ -171,7 +172,7 @@ class Model:
         else:
             added = {f"{self.target.columns[0]}_predicted": self.target.labels(made)}
             added |= {f"P({level})": made[:, i] for i, level in enumerate(self.target.levels)}
-        return frame.with_columns(pl.Series(name, values) for name, values in added.items())
+        return _with_added(frame, added, data.table.name)
 
     def evaluate(self, source: Any, *, missing: str = "error") -> Verification:
         """Test the model on rows that hold the target too, beside the baseline of the rows it was fitted on."""
@@ -266,11 +267,12 @@ class Model:
         else:
             low, high = inference.class_interval(X, self.weights, level)
             bounds = {f"P({name})": (low[:, i], high[:, i]) for i, name in enumerate(self.target.levels)}
-        return frame.with_columns(
-            pl.Series(f"{name}_{end}", values)
+        added = {
+            f"{name}_{end}": values
             for name, ends in bounds.items()
             for end, values in zip(("low", "high"), ends, strict=True)
-        )
+        }
+        return _with_added(frame, added, data.table.name)
 
     def predictor(self, X: Floats) -> Floats:
         """Return the linear predictor, rows x outputs, of a design matrix (rows x columns)."""
@@ -336,6 +338,14 @@ def _without_images(data: Columns, first: int = 0) -> pl.DataFrame:
     if {"file", "row"} & set(frame.columns):
         return frame
     return frame.select(pl.Series("row", first + data.rows + 1), pl.all())
+
+
+def _with_added(frame: pl.DataFrame, added: dict[str, Any], table: str) -> pl.DataFrame:
+    """Return a frame with columns added to it, and none of its own replaced; raises DesignError."""
+    for name in added:
+        if name in frame.columns:
+            raise DesignError("design.column-taken", table=table, column=name)
+    return frame.with_columns(pl.Series(name, values) for name, values in added.items())
 
 
 def keep_sample(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], seed: int) -> Sample:

@@ -7,7 +7,6 @@ import tempfile
 from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from itertools import groupby
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +14,13 @@ import numpy as np
 import polars as pl
 
 from descend.errors import OptionError, TableError
-from descend.files import written_whole
+from descend.files import ending, written_whole
 from descend.holdout import Draw
 from descend.messages import Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -63,8 +63,8 @@ def predict_to(
                 return model.beside(data, part.first)
             return model.bounded(data, inference, level, part.first)
 
-    rows = 0
-    with written_whole(out) as path, _writer(Path(out), path, reading.scratch) as write:
+    kind, rows = ending(out, PREDICTION_FILES, "option.out-kind"), 0
+    with written_whole(out) as path, _writer(kind, path, reading.scratch) as write:
         for frame in reading.each("predicting", task, scan.parts(scan.head.columns)):
             write(frame)
             rows += frame.height
@@ -102,11 +102,10 @@ def _require_rows(rows: int, scan: Scan) -> None:
 
 
 @contextmanager
-def _writer(out: Path, path: Path, scratch: str | None) -> Iterator[Writer]:
-    """Give what writes one frame after another to a path, as the kind of file that ``out`` is called."""
-    kind = out.suffix.lower()
+def _writer(kind: str, path: Path, scratch: str | None) -> Iterator[Writer]:
+    """Give what writes one frame after another to a path, as a kind of file (``.csv``)."""
     if kind == ".parquet":
-        with _gathered(path, scratch or str(out.absolute().parent)) as write:
+        with _gathered(path, scratch or str(path.parent)) as write:
             yield write
         return
     with open(path, "wb") as file:

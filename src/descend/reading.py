@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from descend.delimited import read_delimited
-from descend.errors import OptionError
+from descend.errors import OptionError, TableError
 from descend.formula import parse
 from descend.frames import from_memory
 from descend.memory import COPIES, allowance
@@ -165,6 +165,23 @@ def held(rows: Table | Scan, memory: str | int | None = None) -> Table | Scan:
     from descend.scans.opening import whole
 
     return whole(rows)
+
+
+def sources_of(source: str) -> list[str]:
+    """Return the files here that a table is read from, also where it is a folder, a pattern or named inside a file."""
+    if not os.path.isfile(source):
+        from descend.scans.files import find
+        from descend.scans.opening import is_many
+        from descend.scans.remote import is_address
+
+        if is_address(source):
+            return []
+        if is_many(source):
+            try:
+                return [file.path for file in find(source)]
+            except TableError:  # it is told when the table is read
+                return []
+    return source.split("::")
 
 
 def _needed(scan: Scan, formula: str | Formula | None) -> int:

@@ -1,6 +1,8 @@
 """The commands, put together."""
 
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from functools import wraps
 from importlib import import_module
 from typing import Any
@@ -9,6 +11,7 @@ import typer
 
 from descend.cli import options as o
 from descend.errors import InterruptedFitError
+from descend.files import is_standard_output
 from descend.messages import say
 
 COMMANDS = {
@@ -23,6 +26,7 @@ COMMANDS = {
     "lab": "learning",
     "studio": "studio",
 }
+FILES = ("out", "checkpoint", "save_table", "plot")  # the options that name a file to write
 
 
 def build(lang: str, asked: str) -> Callable[..., Any]:
@@ -55,12 +59,18 @@ def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = Fals
 
 
 def _interruptible(command: Callable[..., int]) -> Callable[..., int]:
-    """Let Ctrl-C out of a command as an error of ours; the parser would end without a word."""
+    """Let Ctrl-C out of a command as an error of ours; the parser would end without a word.
+
+    Where a command's file is standard output, what it tells goes to the error stream.
+    """
 
     @wraps(command)
     def run(*arguments: Any, **options: Any) -> int:
+        files = [path for name in FILES if (path := options.get(name)) is not None]
+        beside = redirect_stdout(sys.stderr) if any(map(is_standard_output, files)) else nullcontext()
         try:
-            return command(*arguments, **options)
+            with beside:
+                return command(*arguments, **options)
         except KeyboardInterrupt as error:
             raise InterruptedFitError("fit.interrupted-early") from error
 

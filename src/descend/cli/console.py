@@ -49,12 +49,17 @@ def tell_json(facts: dict[str, Any]) -> None:
     print(json.dumps(facts, ensure_ascii=False, indent=2, allow_nan=False))
 
 
-_pressed = False
+_asked: type[BaseException] | None = None  # what a signal raised: where a library swallows it, it is raised again
+
+
+class Ended(SystemExit):
+    """The system asks this process to end; on the way out what is half written is removed."""
 
 
 @contextmanager
 def heeding_interrupts() -> Iterator[None]:
-    """Remember Ctrl-C as well as raise it: where a library swallows the exception, the next epoch raises it again."""
+    """Raise KeyboardInterrupt for Ctrl-C; for SIGTERM, and where the terminal closes, end by it once all is tidied."""
+    import os
     import signal
     import threading
 
@@ -62,23 +67,33 @@ def heeding_interrupts() -> Iterator[None]:
         yield  # only the main thread is told of Ctrl-C
         return
 
-    def press(number: int, frame: object) -> None:
-        global _pressed
-        _pressed = True
-        raise KeyboardInterrupt
+    def heed(number: int, frame: object) -> None:
+        global _asked
+        _asked = KeyboardInterrupt if number == signal.SIGINT else Ended
+        raise _asked(number)
 
-    global _pressed
-    _pressed = False
-    before = signal.signal(signal.SIGINT, press)
+    global _asked
+    _asked = None
+    before: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, heed)}
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and nohup ignores it
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            before[number] = signal.signal(number, heed)
+    ended = None
     try:
         yield
+    except Ended as error:
+        ended = error.code
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if isinstance(ended, int):
+        os.kill(os.getpid(), ended)  # so that who waits for this process sees by what it ended
 
 
 def _heed() -> None:
-    if _pressed:
-        raise KeyboardInterrupt
+    if _asked is not None:
+        raise _asked
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from descend.cli import options as o
 from descend.cli.console import progress, reading_progress, speak, tell, tell_json
 from descend.errors import DivergedError, OptionError
-from descend.files import require_folder
+from descend.files import ending, require_writable
 from descend.messages import say
 
 if TYPE_CHECKING:
@@ -78,22 +77,21 @@ def fit(
 ) -> int:
     """Fit a hypothesis and tell how it went."""
     from descend.fitting import fit as run
-    from descend.reading import open_rows
+    from descend.reading import open_rows, sources_of
     from descend.recipe import Recipe
     from descend.workers import workers_of
 
     if keep and out is None:
         raise OptionError("option.keep-without-out")
     if out is not None:
-        if Path(out).suffix != ".safetensors":
-            raise OptionError("option.model-kind", path=out)
-        require_folder(out)
+        ending(out, (".safetensors",), "option.model-kind")
+        require_writable(out, sources_of(file))
     if log_every is not None and log_every < 1:
         raise OptionError("option.count", name="log-every", value=log_every)
     if resume and checkpoint is None:
         raise OptionError("option.no-effect", name="resume", needs="checkpoint")
     if checkpoint is not None:
-        require_folder(checkpoint)
+        require_writable(checkpoint, [*sources_of(file), *([] if out is None else [out])])
     recipe = Recipe(
         hypothesis=o.hypothesis_of(hypothesis, module), weight_decay=weight_decay, clip=clip, device=device,
         mixed_precision=mixed_precision, drop_last=drop_last, batch_history=log_batches,

@@ -9,7 +9,7 @@ import typer
 from descend.cli import options as o
 from descend.cli.console import speak, tell, tell_json
 from descend.errors import OptionError
-from descend.files import plain, written_whole
+from descend.files import plain, require_writable, written_whole
 from descend.messages import Note, say
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ def lab(
             tell(tell_summary(outcomes, speak()))
         return 0 if all_good(outcomes) else 1
     found = find(id)
+    for out, other in ((save_table, plot), (plot, None)):
+        if out is not None:
+            require_writable(out, [] if other is None else [other])
     if save_table is not None:
         table = found.table()
         with written_whole(save_table) as path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,6 +11,7 @@ from descend.cli import options as o
 from descend.cli.console import reading_progress, speak, tell, tell_json
 from descend.cli.fitting import reading_options
 from descend.errors import OptionError
+from descend.files import ending, require_writable
 from descend.messages import say
 
 if TYPE_CHECKING:
@@ -48,16 +48,16 @@ def predict(
 ) -> int:
     """Predict rows."""
     from descend.predicting import PREDICTION_FILES
-    from descend.reading import held, open_rows
+    from descend.reading import held, open_rows, sources_of
     from descend.tables import Table, typed_row
 
     if file is None and not set:
         raise OptionError("option.nothing-to-predict")
     if file is not None and set:
         raise OptionError("option.both-inputs")
-    if out is not None and Path(out).suffix.lower() not in PREDICTION_FILES:
-        known = ", ".join(PREDICTION_FILES)
-        raise OptionError("option.out-kind", path=out, found=Path(out).suffix or "''", known=known)
+    if out is not None:
+        ending(out, PREDICTION_FILES, "option.out-kind")
+        require_writable(out, [model, *sources_of(file or "")])
     loaded = _load(model, module)
     if file is None:
         table: Any = typed_row(o.cells_of(set or []), decimal)
@@ -170,9 +170,8 @@ def plot(
     """Draw a model."""
     from descend.report.plots import PICTURES, lacks_letters
 
-    if Path(out).suffix.lower() not in PICTURES:
-        known = ", ".join(PICTURES)
-        raise OptionError("option.plot-kind", path=out, found=Path(out).suffix or "''", known=known)
+    ending(out, PICTURES, "option.plot-kind")
+    require_writable(out, [model])
     loaded = _load(model, module)
     loaded.plot(out, lang=speak())
     if lacks_letters(loaded, speak()):
@@ -224,8 +223,9 @@ def _told(frame: pl.DataFrame) -> Any:
 
 def _write(frame: pl.DataFrame, out: str) -> None:
     from descend.files import written_whole
+    from descend.predicting import PREDICTION_FILES
 
-    kind = Path(out).suffix.lower()
+    kind = ending(out, PREDICTION_FILES, "option.out-kind")
     with written_whole(out) as path:
         if kind == ".csv":
             frame.write_csv(path)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from descend.errors import OptionError
-from descend.files import written_whole
+from descend.files import ending
 from descend.labs import find, sigmoid
 from descend.labs import train_validation_test as overfitting
 from descend.messages import say
 from descend.report.panels import COLOURS, GREY
-from descend.report.plots import PICTURES, styled
+from descend.report.plots import PICTURES, styled, write
 
 if TYPE_CHECKING:
     import os
@@ -34,16 +33,12 @@ def draw_lesson(id: str, path: str | os.PathLike[str], lang: str = "en") -> None
     title = find(id).title[lang]
     if id not in PAINTERS:
         raise OptionError("option.lab-plot", value=id, known=", ".join(PAINTERS))
-    kind = Path(path).suffix.lower()
-    if kind not in PICTURES:
-        raise OptionError("option.plot-kind", path=str(path), found=kind or "''", known=", ".join(PICTURES))
+    ending(path, PICTURES, "option.plot-kind")
     with styled():
         figure = Figure(figsize=(12, 4.8), layout="constrained")
         figure.suptitle(title, fontsize=14)
         PAINTERS[id](figure, lang)
-        with written_whole(path) as temporary:
-            metadata = {"Date": None} if kind == ".svg" else {}
-            figure.savefig(temporary, format=kind.removeprefix("."), dpi=110, metadata=metadata)
+        write(figure, path)
 
 
 def _sigmoid(figure: Figure, lang: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from descend.files import written_whole
+from descend.files import ending, written_whole
 from descend.messages import say
 from descend.report import gallery, panels
 from descend.report.kept import Kept
@@ -46,11 +46,16 @@ def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "
         else:
             _draw_columns(figure, kept, lang)
         if path is not None:
-            with written_whole(path) as temporary:
-                kind = Path(path).suffix.lower().removeprefix(".")
-                metadata = {"Date": None} if kind == "svg" else {}
-                figure.savefig(temporary, format=kind, dpi=110, metadata=metadata)
+            write(figure, path)
     return figure
+
+
+def write(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a picture (.png, .svg, .pdf), whole or not at all."""
+    kind, drawn = ending(path, PICTURES, "option.plot-kind").removeprefix("."), BytesIO()
+    figure.savefig(drawn, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {})
+    with written_whole(path) as temporary:
+        temporary.write_bytes(drawn.getvalue())
 
 
 def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:

@@ -95,7 +95,7 @@ def _until_ended() -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():  # only there may signals be handled
         before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
         hangup = getattr(signal, "SIGHUP", None)  # Windows has none; nohup ignores it, and so it stays
-        if hangup is not None and signal.getsignal(hangup) is signal.SIG_DFL:
+        if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
             before[hangup] = signal.signal(hangup, pass_on)
     try:
         yield

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from nicegui import ui
@@ -79,11 +81,10 @@ class TakePart(Part):
 
 
 def _drawn(model: Model, kind: str, study: Study) -> bytes:
-    path = study.folder / f"fit.{kind}"
-    model.plot(path, lang=study.lang)
-    data = path.read_bytes()
-    path.unlink()
-    return data
+    with TemporaryDirectory(dir=study.folder) as folder:  # one of its own: a picture may be asked for twice at once
+        path = Path(folder, f"fit.{kind}")
+        model.plot(path, lang=study.lang)
+        return path.read_bytes()
 
 
 _COPY = "(event) => navigator.clipboard.writeText(event.target.closest('.script').querySelector('pre').textContent)"
