@@ -117,7 +117,7 @@ class Problem:
         target = learn_target(hypothesis, family, data)
         loss = make_loss(named, family, delta=recipe.delta)
         loss.check(target.encode(data), target.columns[0])
-        notes = [why, *table.notes, *data.notes]
+        notes = [why, *table.notes, *table.told({**wanted, **outputs}), *data.notes]
         if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
             notes.append(Note("note.sgd-asked", {}))
         if callable(recipe.loss):

@@ -15,9 +15,10 @@ from descend.errors import OptionError, TableError
 from descend.formula import parse
 from descend.frames import from_memory
 from descend.memory import COPIES, allowance
+from descend.numerals import DECIMALS
 from descend.pictures import read_folder
 from descend.sources import open_file, read_binary
-from descend.tables import MISSING, THOUSANDS, Table
+from descend.tables import MISSING, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,17 +53,17 @@ def read(
         or an address (s3://, gs://, https://) of Parquet or text files; or a pandas, polars or pyarrow frame, a
         mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
         Bunch, a structured array, or a two-dimensional array with ``names``.
-    decimal: the decimal mark of text files, "." or ",".
+    decimal: the decimal mark of numbers that are text, "." or ",".
     missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does.
 
     Raises TableError for what cannot be read and OptionError for an option that makes no sense.
     """
-    if decimal not in THOUSANDS:
+    if decimal not in DECIMALS:
         raise OptionError("option.decimal", value=decimal)
     if isinstance(source, Table):
         return source
     if not isinstance(source, (str, os.PathLike)):
-        return Table(from_memory(source, names), "table", tuple(missing))
+        return Table(from_memory(source, names), "table", tuple(missing), decimal)
     if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
         from descend.scans.opening import is_many, open_scan, whole
 
@@ -80,7 +81,7 @@ def read(
             file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal
         )
         return Table(frame, file.name, tuple(missing), decimal, delimited, delimited.notes)
-    return Table(read_binary(file), file.name, tuple(missing), pictures=file.kind == "picture")
+    return Table(read_binary(file), file.name, tuple(missing), decimal, pictures=file.kind == "picture")
 
 
 def open_rows(

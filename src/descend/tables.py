@@ -5,7 +5,7 @@ Columns of text files are parsed only when they are used, and a cell that does n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, cast
 
 import numpy as np
@@ -13,22 +13,32 @@ import polars as pl
 
 from descend.delimited import Delimited
 from descend.errors import TableError
+from descend.messages import Note
+from descend.numerals import (
+    ERRORS,
+    JUDGED,
+    Marks,
+    Notation,
+    like_numbers,
+    marks_of,
+    notation_of,
+    parse_numbers,
+    plain_numbers,
+)
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterable
 
-    from descend.messages import Note
+    from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
     Images = NDArray[np.uint8 | np.floating[Any]]
 
 Kind = Literal["number", "text", "boolean", "image", "other"]
-MISSING = ("", "NA", "N/A", "NaN", "null", "None", "-", ".", "?")
-THOUSANDS = {
-    ".": (r"[,\x{a0}\x{202f} ]", r"^[+-]?\d{1,3}([,\x{a0}\x{202f} ]\d{3})+(\.\d*)?([eE][+-]?\d+)?$"),
-    ",": (r"[.\x{a0}\x{202f} ]", r"^[+-]?\d{1,3}([.\x{a0}\x{202f} ]\d{3})+(,\d*)?([eE][+-]?\d+)?$"),
-}
+MISSING = ("", "NA", "N/A", "#N/A", "NaN", "null", "None", "-", ".", "?")
 TRUTH = ("true", "false")
+FEW = 20  # cells that are looked at before the others are
+MOST_CLASSES = 10  # of a target whose text looks like numbers
 COUNTED = 65_536  # whole numbers between the least and the greatest: few enough to count each
 EXACT = 2**53  # whole numbers up to here are float64's
 
@@ -52,8 +62,8 @@ class Table:
     ``frame`` holds the cells as they came (all text where ``source`` is a delimited file); ``numbers`` and
     ``labels`` give a column as float64 or as category labels, ``images`` as pixels. ``pictures`` says that its images
     were read from PNG or JPEG files, and so may be drawn in any way. Where it is a part of a larger table, ``first`` is
-    the number of its first row there and ``kinds`` what the larger one's columns hold. Where it was joined from parts,
-    ``places`` knows where these stand.
+    the number of its first row there, ``kinds`` what the larger one's columns hold and ``notations`` how these write
+    their numbers. Where it was joined from parts, ``places`` knows where these stand.
     """
 
     frame: pl.DataFrame
@@ -65,8 +75,10 @@ class Table:
     pictures: bool = False
     first: int = 0
     kinds: dict[str, Kind] = field(default_factory=dict)
+    notations: dict[str, Notation] = field(default_factory=dict)
     places: Places | None = None
     _numbers: dict[str, tuple[Floats, NDArray[np.bool_]]] = field(default_factory=dict, repr=False)
+    _marks: dict[str, Marks] = field(default_factory=dict, repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -104,17 +116,21 @@ class Table:
             return "image"
         if series.dtype not in (pl.String, pl.Categorical, pl.Enum):
             return "other"
-        if self.source is None:
+        if series.dtype != pl.String:  # categories that were declared
             return "text"
-        cells = self._text(column).drop_nulls()
-        if cells.len() and cells[0].lower() in TRUTH and cells.str.to_lowercase().is_in(TRUTH).all():
-            return "boolean"
+        text = self._text(column)
+        if self.source is None:
+            if text.str.contains("^0[0-9]").any():  # text that was declared: a code, such as 01234
+                return "text"
+        else:
+            cells = text.drop_nulls()
+            if cells.len() and cells[0].lower() in TRUTH and cells.str.to_lowercase().is_in(TRUTH).all():
+                return "boolean"
         values, bad = self.parsed(column)
+        self._refuse_decimal_comma(column, text, bad)
         wrong = int(bad.sum())
-        if wrong == 0 or wrong < int(np.isfinite(values).sum()):
+        if wrong == 0 or wrong < int(np.isfinite(values).sum()) + int(text.is_in(ERRORS).sum()):
             return "number"
-        if self.decimal == "." and self.source.delimiter != ",":
-            self._refuse_decimal_comma(column, cells, bad)
         return "text"
 
     def numbers(self, column: str) -> Floats:
@@ -154,11 +170,55 @@ class Table:
         if column not in self._numbers:
             series = self.frame[column]
             if series.dtype == pl.String:
-                self._numbers[column] = parse_numbers(self._text(column), self.decimal)
+                text = self._text(column)
+                plain = plain_numbers(text) if self.decimal == "." and column not in self.notations else None
+                if plain is None:
+                    self._numbers[column] = parse_numbers(text, self.notation(column))
+                else:
+                    self._numbers[column] = plain, np.zeros(plain.size, dtype=bool)
             else:
                 values = series.cast(pl.Float64).fill_null(np.nan).to_numpy()  # of float64 without gaps the frame's own
                 self._numbers[column] = values, np.zeros(values.size, dtype=bool)
         return self._numbers[column]
+
+    def notation(self, column: str) -> Notation:
+        """Tell how a column of text writes its numbers; its first rows settle it, in memory as part by part."""
+        if column not in self.notations:
+            text = self._text(column)
+            head = text.head(JUDGED)
+            head = head if head.null_count() < head.len() else text
+            found = notation_of(head, self.decimal)
+            if self.decimal == ".":
+                marks = marks_of(head)
+                if marks.fractions:
+                    found = replace(found, decimal=",", example=marks.example)
+                elif marks.either and not marks.decimals and not marks.thousands and not found.money:
+                    found = replace(found, doubtful=self._doubts_commas(column), example=found.example or marks.example)
+            self.notations[column] = found
+        return self.notations[column]
+
+    def notations_of(self, columns: Iterable[str]) -> dict[str, Notation]:
+        """Return how columns write their numbers, for a part of the table, which is not to judge by itself."""
+        return {column: self.notations.get(column, Notation(self.decimal)) for column in columns}
+
+    def told(self, columns: Iterable[str]) -> list[Note]:
+        """Return what a person is to know of how the numbers of columns were read."""
+        notes = []
+        for column in columns:
+            notation = self.notations.get(column)
+            if notation is None or not notation.example or self.kind(column) != "number":
+                continue
+            read = parse_numbers(pl.Series([notation.example]), notation)[0][0]
+            values = {"column": column, "found": _shown(notation.example), "number": number_label(float(read))}
+            if notation.unit:
+                notes.append(Note("note.unit", {**values, "unit": notation.unit}))
+            if notation.spread:
+                notes.append(Note("note.uncertainty", values))
+            if notation.decimal != self.decimal:
+                notes.append(Note("note.decimal-comma", values))
+            if notation.doubtful:
+                notes.append(Note("note.comma-thousands", values))
+        return notes
 
     def labels(self, column: str, *, packed: bool = False) -> pl.Series:
         """Return a column as text labels, null where missing; 2007 and 2007.0 are one label, so are TRUE and true.
@@ -198,13 +258,72 @@ class Table:
             raise TableError("table.no-image", file=self.file(row), line=self.line(row), column=column)
         return images
 
-    def _refuse_decimal_comma(self, column: str, cells: pl.Series, bad: NDArray[np.bool_]) -> None:
-        """Raise TableError where all cells are numbers once a comma is read as the decimal mark."""
-        if not parse_numbers(cells, ",")[1].any():
-            row = int(np.argmax(bad))
-            found = _shown(self.frame[column][row])
-            values = {"file": self.file(row), "column": column, "found": found, "line": self.line(row)}
-            raise TableError("table.decimal-comma", **values)
+    def require_no_numbers(self, column: str) -> None:
+        """Raise TableError for a column that looks like numbers, each with a unit of its own, and not like classes."""
+        series = self.frame[column]
+        if series.dtype != pl.String:
+            return
+        text = self._text(column)
+        levels = text.drop_nulls().unique()
+        alike = like_numbers(text)
+        few = levels.len() <= MOST_CLASSES and levels.len() * 2 <= text.len()
+        if few or alike.sum() * 2 <= text.len() - text.null_count():
+            return
+        row, first = int(np.argmax(self._apart(text, alike))), int(np.argmax(alike))
+        values = {"first": _shown(series[first]), "row": self.line(first), "line": self.line(row)}
+        raise TableError("table.like-numbers", file=self.file(row), column=column, found=_shown(series[row]), **values)
+
+    def _apart(self, text: pl.Series, alike: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Mark the cells that are not written as the first one that looks like a number is."""
+        first = text.filter(pl.Series(alike)).head(1)
+        return parse_numbers(text, notation_of(first, self.decimal))[1]
+
+    def _doubts_commas(self, column: str) -> bool:
+        """Tell whether nothing in the file says if 1,125 is a thousand or one and an eighth."""
+        return not self._others(column).thousands and (self.source is None or self.source.delimiter != ",")
+
+    def _others(self, column: str) -> Marks:
+        """Return what the commas and points of the other columns' first rows are."""
+        if not self._marks:
+            names = [name for name in self.columns if self.frame[name].dtype == pl.String]
+            self._marks.update((name, marks_of(self._text(name).head(JUDGED))) for name in names)
+        others = [marks for name, marks in self._marks.items() if name != column]
+        decimals = sum(marks.decimals for marks in others if not marks.thousands)
+        return Marks(decimals, sum(marks.thousands for marks in others if not marks.decimals), 0, False, "")
+
+    def _refuse_decimal_comma(self, column: str, text: pl.Series, bad: NDArray[np.bool_]) -> None:
+        """Raise TableError where a column's numbers are written with a decimal comma, and a point was expected.
+
+        A comma that stands alone among numbers is a slip of the pen; several are a way of writing, and so is one where
+        another column has them, or where the column's other commas could be either.
+        """
+        if self.decimal != "." or self.notations.get(column, Notation()).decimal != ".":
+            return
+        if bad.any() or column in self.notations:
+            marks = marks_of(text)
+            settled = marks.decimals > 0 and not marks.thousands
+            several = marks.decimals > 1 or marks.either > 0 or bad.all()
+            if settled and (several or self._others(column).decimals):
+                refused = int(parse_numbers(text, ",")[1].sum()) < int(bad.sum())
+            else:
+                others = self._others(column) if marks.either and not marks.thousands else None
+                refused = others is not None and others.decimals > 0 and not others.thousands
+        else:
+            head = text.head(JUDGED).drop_nulls()
+            points = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
+            if not head.len() or not head.head(FEW).str.contains(points).all() or not head.str.contains(points).all():
+                return
+            others = self._others(column)
+            refused = others.decimals > 0 and not others.thousands
+            marks = marks_of(head)._replace(example=str(head[0]))
+        if refused:
+            row = int(np.argmax((text == marks.example).fill_null(value=False).to_numpy()))
+            values = {"file": self.file(row), "column": column, "found": _shown(marks.example), "line": self.line(row)}
+            raise TableError("table.decimal-comma", **values, options=self._comma_options())
+
+    def _comma_options(self) -> str:
+        """Return the options that read a decimal comma; it is a delimiter no longer, where that is not said again."""
+        return "--decimal , --delimiter ," if self.source and self.source.delimiter == "," else "--decimal ,"
 
     def _refuse_kind(self, column: str) -> NoReturn:
         dtype = str(self.frame[column].dtype)
@@ -221,27 +340,6 @@ class Table:
         wrong = self.parsed(column)[1] if series.dtype == pl.String else series.is_not_null().to_numpy()
         row = int(np.argmax(wrong))
         return {"file": self.file(row), "found": _shown(series[row]), "line": self.line(row)}
-
-
-def parse_numbers(text: pl.Series, decimal: str = ".") -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the numbers written in ``text`` (NaN where null) and a mask of the cells that hold no number."""
-    given = text.is_not_null()
-    if decimal == ".":
-        values = text.cast(pl.Float64, strict=False)
-        if not (given & values.is_null()).any():
-            return values.fill_null(np.nan).to_numpy().astype(np.float64), np.zeros(text.len(), dtype=bool)
-    text = text.str.replace("−", "-", literal=True)
-    separator, pattern = THOUSANDS[decimal]
-    grouped = text.str.contains(pattern)
-    if grouped.any():
-        ungrouped = text.str.replace_all(separator, "")
-        text = pl.select(pl.when(grouped).then(ungrouped).otherwise(text)).to_series()
-    if decimal == ",":
-        unambiguous = ~text.str.contains(".", literal=True)
-        text = pl.select(pl.when(unambiguous).then(text.str.replace(",", ".", literal=True))).to_series()
-    values = text.cast(pl.Float64, strict=False)
-    bad = (given & values.is_null()).to_numpy().astype(bool)
-    return values.fill_null(np.nan).to_numpy().astype(np.float64), bad
 
 
 def is_image(dtype: pl.DataType) -> bool:

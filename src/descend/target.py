@@ -147,6 +147,7 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
         if zeros.any() and ones.any() and (zeros | ones | np.isnan(values)).all():
             return "logistic", Note("family.zero-one", {"column": name})
         return "linear", Note("family.numbers", {"column": name})
+    table.require_no_numbers(name)
     levels = table.labels(name).drop_nulls().unique().sort().to_list()
     if len(levels) > 20 and len(levels) > table.rows // 2:
         raise DesignError("design.target-all-distinct", column=name, levels=len(levels), rows=table.rows)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from descend.numerals import Notation
     from descend.workers import Workers
 
 
@@ -35,6 +36,7 @@ class DaskPart:
     sources: dict[Any, Any]
     columns: tuple[str, ...]
     kinds: dict[str, Kind]
+    notations: dict[str, Notation]
     missing: tuple[str, ...]
     first: int = 0
     rows: int = 0
@@ -73,7 +75,8 @@ class DaskPart:
         frame = self.frame()
         if frame.height != self.rows:
             raise TableError("table.part-changed", file=self.called)
-        return Table(frame, self.called, self.missing, first=self.first, kinds=dict(self.kinds))
+        kinds, notations = dict(self.kinds), dict(self.notations)
+        return Table(frame, self.called, self.missing, first=self.first, kinds=kinds, notations=notations)
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class DaskScan:
         if any(column != own for column, own in zip(columns, frame.columns, strict=True)):
             frame = frame.rename(columns=dict(zip(frame.columns, columns, strict=True)))
         frame = _computed_once(frame, workers)
-        made = list(_partitions(frame, name, columns, {}, missing))
+        made = list(_partitions(frame, name, columns, {}, {}, missing))
         counts = tuple(workers.each(_counted, made))
         if not any(rows for rows, _ in counts):
             raise TableError("table.no-rows", file=name)
@@ -118,7 +121,8 @@ class DaskScan:
         if few.optimize().npartitions != len(self.counts):  # Dask reads several as one where they become small
             few = self.dask
         first = 0
-        made = _partitions(few, self.name, tuple(columns), kinds, self.head.missing)
+        notations = self.head.notations_of(columns)
+        made = _partitions(few, self.name, tuple(columns), kinds, notations, self.head.missing)
         for part, (rows, size) in zip(made, self.counts, strict=True):
             if rows:
                 yield replace(part, first=first, rows=rows, size=size)
@@ -126,12 +130,17 @@ class DaskScan:
 
 
 def _partitions(
-    frame: Any, name: str, columns: tuple[str, ...], kinds: dict[str, Kind], missing: tuple[str, ...]
+    frame: Any,
+    name: str,
+    columns: tuple[str, ...],
+    kinds: dict[str, Kind],
+    notations: dict[str, Notation],
+    missing: tuple[str, ...],
 ) -> Iterator[DaskPart]:
     for index, (key, graph) in enumerate(_graphs(frame)):
         sources = {k: value for k, value in graph.items() if _is_future(value)}
         tasks = {k: value for k, value in graph.items() if k not in sources}
-        yield DaskPart(name, index, key, tasks, sources, columns, kinds, missing)
+        yield DaskPart(name, index, key, tasks, sources, columns, kinds, notations, missing)
 
 
 def _graphs(frame: Any) -> list[tuple[Any, dict[Any, Any]]]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from descend.errors import OptionError, TableError
+from descend.numerals import DECIMALS
 from descend.pictures import SUFFIXES
 from descend.scans.found import Found, natural, partition_of
 from descend.scans.parquet import ParquetScan
 from descend.scans.remote import find_remote, is_address
 from descend.scans.text import GZIP, Reading, TextScan
 from descend.sources import file_kind
-from descend.tables import MISSING, THOUSANDS
+from descend.tables import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +47,7 @@ def open_scan(
     The other options are those of ``descend.read``. Raises TableError where there are no files, or files of different
     kinds or with different columns.
     """
-    if decimal not in THOUSANDS:
+    if decimal not in DECIMALS:
         raise OptionError("option.decimal", value=decimal)
     if not isinstance(source, (str, os.PathLike)):
         return None
@@ -60,7 +61,7 @@ def open_scan(
         kind = _one_kind(files, text)
     name = files[0].name if len(files) == 1 else Path(text).name or text
     if kind == "parquet":
-        return ParquetScan.of(name, files, tuple(missing))
+        return ParquetScan.of(name, files, tuple(missing), decimal)
     if kind == "text":
         return TextScan.of(name, files, Reading(encoding, delimiter, header, decimal, tuple(missing)), scratch)
     return None

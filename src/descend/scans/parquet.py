@@ -17,6 +17,7 @@ from descend.tables import Kind, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from descend.numerals import Notation
     from descend.scans.found import Found
 
     Cells = tuple[tuple[str, float | str | None], ...]
@@ -39,6 +40,7 @@ class ParquetPart:
     size: int
     columns: tuple[str, ...]
     kinds: dict[str, Kind]
+    notations: dict[str, Notation]
     missing: tuple[str, ...]
     cells: Cells = ()
 
@@ -52,7 +54,9 @@ class ParquetPart:
             frame = pl.select(pl.repeat(0, self.rows, dtype=pl.Int8).alias(""))
         if added:
             frame = with_cells(frame, self.cells, self.kinds).select(self.columns)
-        return Table(frame, self.name, self.missing, first=self.start, kinds=dict(self.kinds))
+        return Table(
+            frame, self.name, self.missing, first=self.start, kinds=dict(self.kinds), notations=dict(self.notations)
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class ParquetScan:
     partitions: int | None = None
 
     @classmethod
-    def of(cls, name: str, files: Sequence[Found], missing: tuple[str, ...]) -> ParquetScan:
+    def of(cls, name: str, files: Sequence[Found], missing: tuple[str, ...], decimal: str = ".") -> ParquetScan:
         """Look at the files' footers; raises TableError where one is damaged or has other columns than the first."""
         looked = _footers(files)
         for file, (schema, _) in zip(files, looked, strict=True):
@@ -91,7 +95,7 @@ class ParquetScan:
         path, called, height, _ = known[index]
         frame = read_rows(path, called, None, 0, min(height, HEAD_ROWS)).select(list(looked[0][0]))
         first = Table(with_cells(frame, cells[index], added.kinds), called, missing, kinds=dict(added.kinds))
-        head = Table(first.frame, name, missing, kinds=dict(added.kinds), places=first)
+        head = Table(first.frame, name, missing, decimal, kinds=dict(added.kinds), places=first)
         seen = [(called, *rest) for _, called, *rest in known], cells
         mark = hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
         group = _group(path, called) if height > FEWEST else 0
@@ -108,10 +112,12 @@ class ParquetScan:
         if self.partitions is not None:
             most = -(-self.rows // self.partitions)
         kinds = {column: self.head.kind(column) for column in columns}
-        first = 0
+        notations, first = self.head.notations_of(columns), 0
         for (path, called, height, size), cells in zip(self.files, self.cells, strict=True):
             added = tuple((key, value) for key, value in cells if key in kinds)
-            whole = ParquetPart(path, called, 0, height, first, size, tuple(columns), kinds, self.head.missing, added)
+            whole = ParquetPart(
+                path, called, 0, height, first, size, tuple(columns), kinds, notations, self.head.missing, added
+            )
             for start in range(0, height, most):
                 rows = min(most, height - start)
                 yield replace(whole, start=start, rows=rows, first=first + start, size=size * rows // height)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
+    from descend.numerals import Notation
     from descend.scans.databases import Database
 
 BATCH = 50_000
@@ -32,12 +33,14 @@ class QueryPart:
     frame: pl.DataFrame = field(repr=False)
     name: str
     kinds: dict[str, Kind]
+    notations: dict[str, Notation]
     missing: tuple[str, ...]
     size: int = 0
 
     def table(self) -> Table:
         """Return the rows."""
-        return Table(self.frame, self.name, self.missing, first=self.first, kinds=dict(self.kinds))
+        kinds, notations = dict(self.kinds), dict(self.notations)
+        return Table(self.frame, self.name, self.missing, first=self.first, kinds=kinds, notations=notations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +66,9 @@ class QueryScan:
         """
         kinds = {column: self.head.kind(column) for column in columns}
         cells = {column: self.database.columns[column] for column in columns}
-        first = 0
+        notations, first = self.head.notations_of(columns), 0
         for frame in self.database.frames(cells, min(BATCH, max(PART_CELLS // max(len(cells), 1), 1))):
-            yield QueryPart(first, frame.height, frame, self.name, kinds, self.head.missing)
+            yield QueryPart(first, frame.height, frame, self.name, kinds, notations, self.head.missing)
             first += frame.height
         if first != self.rows:
             raise TableError("table.query-unsteady", file=self.name, found=first, expected=self.rows)

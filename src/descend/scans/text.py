@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from descend.messages import Note
+    from descend.numerals import Notation
     from descend.scans.found import Found
 
 HEAD_ROWS = 10_000
@@ -66,6 +67,7 @@ class TextPart:
     first: int
     columns: tuple[str, ...]
     kinds: dict[str, Kind]
+    notations: dict[str, Notation]
     decimal: str
     missing: tuple[str, ...]
 
@@ -99,7 +101,10 @@ class TextPart:
             reason = f"{frame.height} / {piece.rows}"
             raise TableError("table.unreadable", file=file.name, reason=reason)
         frame = with_cells(frame, file.cells, self.kinds, self.decimal).select(self.columns)
-        return Table(frame, file.name, self.missing, self.decimal, source, first=piece.row, kinds=dict(self.kinds))
+        kinds, notations = dict(self.kinds), dict(self.notations)
+        return Table(
+            frame, file.name, self.missing, self.decimal, source, first=piece.row, kinds=kinds, notations=notations
+        )
 
 
 @dataclass(frozen=True)
@@ -167,11 +172,11 @@ class TextScan:
         """Yield the pieces of the files that have rows, in their order."""
         wanted = {*columns, *(key for key, _ in self.files[0][0].cells)}
         kinds = {column: kind for column in wanted if (kind := self._kind(column)) is not None}
-        head, first = self.head, 0
+        head, notations, first = self.head, self.head.notations_of(wanted), 0
         for file, pieces in self.files:
             for piece in pieces:
                 if piece.rows:
-                    yield TextPart(file, piece, first, tuple(columns), kinds, head.decimal, head.missing)
+                    yield TextPart(file, piece, first, tuple(columns), kinds, notations, head.decimal, head.missing)
                 first += piece.rows
 
     def _kind(self, column: str) -> Kind | None:
@@ -269,6 +274,6 @@ def _head(known: Sequence[tuple[TextFile, tuple[Piece, ...]]], added: dict[str, 
         check=None,
     )
     columns = (*file.names, *(key for key, _ in file.cells))
-    table = TextPart(file, whole, 0, columns, added, reading.decimal, reading.missing).table()
+    table = TextPart(file, whole, 0, columns, added, {}, reading.decimal, reading.missing).table()
     table.frame = table.frame.head(HEAD_ROWS)
     return table

@@ -110,7 +110,13 @@ def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
     head = scan.head
     kinds = {name: head.kind(name) for name in plan.wanted}
     table = Table(
-        frame, scan.name, head.missing, head.decimal, kinds=kinds, places=Drawn(numbers, scan, tuple(plan.wanted))
+        frame,
+        scan.name,
+        head.missing,
+        head.decimal,
+        kinds=kinds,
+        notations=head.notations_of(plan.wanted),
+        places=Drawn(numbers, scan, tuple(plan.wanted)),
     )
     data = gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
     means = {**column_means(plan, survey), **plan.fills}
@@ -129,7 +135,8 @@ def base_of(plan: Plan, survey: Survey, target: Target) -> Floats:
 
 def notes_of(plan: Plan, survey: Survey, scan: Scan) -> list[Note]:
     """Return what a person is to know of the rows: filled and dropped cells, and which were held back and tested."""
-    notes = [
+    notes = scan.head.told(plan.wanted)
+    notes += [
         Note("note.filled", {"count": count, "column": name, "mean": plan.fills[name]})
         for name, count in survey.filled.items()
     ]
