@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -185,7 +186,7 @@ def is_number(cell: str) -> bool:
 
 def _is_unit(after: str) -> bool:
     """Tell whether what follows a number can be its unit: no second number does, and no year."""
-    return not any(digit.isdigit() and before in " .-" for before, digit in zip(after, after[1:], strict=False))
+    return not any(digit.isdigit() and before in " .-" for before, digit in pairwise(after))
 
 
 def _split(cells: pl.Series) -> pl.DataFrame:
@@ -198,13 +199,10 @@ def _split(cells: pl.Series) -> pl.DataFrame:
 def _values(forms: pl.DataFrame, decimal: str) -> pl.Series:
     """Return the numbers of cut cells under a decimal mark, null where there is none."""
     core, power = pl.col("core"), pl.col("power")
-    digits = (
-        pl.when(core.str.contains(f"^(?:{_PLAIN[decimal]})$"))
-        .then(core)
-        .when(core.str.contains(f"^(?:{_GROUPED[decimal]})$"))
-        .then(core.str.replace_all("[. ]" if decimal == "," else "[, ']", ""))
-    )
-    digits = digits.str.replace(",", ".", literal=True) if decimal == "," else digits
+    marks = "[. ]" if decimal == "," else "[, ']"
+    whole = pl.when(core.str.contains(f"^(?:{_PLAIN[decimal]})$")).then(core)
+    grouped = whole.when(core.str.contains(f"^(?:{_GROUPED[decimal]})$")).then(core.str.replace_all(marks, ""))
+    digits = grouped.otherwise(None).str.replace(decimal, ".", literal=True)
     signs = sum((pl.col(part) != "").cast(pl.Int8) for part in ("open", "sign", "inner", "last"))
     sound = (signs <= 1) & ((pl.col("open") != "") == (pl.col("close") != ""))
     below = (pl.col("open") != "") | (pl.col("last") != "") | (pl.col("sign") == "-") | (pl.col("inner") == "-")
