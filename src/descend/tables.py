@@ -5,6 +5,7 @@ Columns of text files are parsed only when they are used, and a cell that does n
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, cast
 
@@ -197,9 +198,16 @@ class Table:
             self.notations[column] = found
         return self.notations[column]
 
-    def notations_of(self, columns: Iterable[str]) -> dict[str, Notation]:
-        """Return how columns write their numbers, for a part of the table, which is not to judge by itself."""
-        return {column: self.notations.get(column, Notation(self.decimal)) for column in columns}
+    def judged(self, columns: Iterable[str]) -> tuple[dict[str, Kind], dict[str, Notation]]:
+        """Return what columns hold and how they write their numbers, for a part, which is not to judge by itself.
+
+        A column that is refused is left out: it harms nobody until it is used.
+        """
+        kinds = {}
+        for column in columns:
+            with suppress(TableError):
+                kinds[column] = self.kind(column)
+        return kinds, {column: self.notations.get(column, Notation(self.decimal)) for column in kinds}
 
     def told(self, columns: Iterable[str]) -> list[Note]:
         """Return what a person is to know of how the numbers of columns were read."""

@@ -116,12 +116,11 @@ class DaskScan:
 
     def parts(self, columns: Sequence[str]) -> Iterator[DaskPart]:
         """Yield the partitions that have rows, in their order; only some columns are read where the source can."""
-        kinds = {column: self.head.kind(column) for column in columns}
+        kinds, notations = self.head.judged(columns)
         few = self.dask[list(columns)]
         if few.optimize().npartitions != len(self.counts):  # Dask reads several as one where they become small
             few = self.dask
         first = 0
-        notations = self.head.notations_of(columns)
         made = _partitions(few, self.name, tuple(columns), kinds, notations, self.head.missing)
         for part, (rows, size) in zip(made, self.counts, strict=True):
             if rows:

@@ -111,10 +111,10 @@ class ParquetScan:
         most = _together(max(PART_CELLS // max(len(columns), 1), FEWEST), self.group)
         if self.partitions is not None:
             most = -(-self.rows // self.partitions)
-        kinds = {column: self.head.kind(column) for column in columns}
-        notations, first = self.head.notations_of(columns), 0
+        kinds, notations = self.head.judged(columns)
+        first = 0
         for (path, called, height, size), cells in zip(self.files, self.cells, strict=True):
-            added = tuple((key, value) for key, value in cells if key in kinds)
+            added = tuple((key, value) for key, value in cells if key in columns)
             whole = ParquetPart(
                 path, called, 0, height, first, size, tuple(columns), kinds, notations, self.head.missing, added
             )

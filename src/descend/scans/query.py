@@ -64,9 +64,9 @@ class QueryScan:
 
         Raises TableError where the connection is lost, and where the query gives more or fewer rows than before.
         """
-        kinds = {column: self.head.kind(column) for column in columns}
+        kinds, notations = self.head.judged(columns)
         cells = {column: self.database.columns[column] for column in columns}
-        notations, first = self.head.notations_of(columns), 0
+        first = 0
         for frame in self.database.frames(cells, min(BATCH, max(PART_CELLS // max(len(cells), 1), 1))):
             yield QueryPart(first, frame.height, frame, self.name, kinds, notations, self.head.missing)
             first += frame.height

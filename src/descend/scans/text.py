@@ -171,20 +171,13 @@ class TextScan:
     def parts(self, columns: Sequence[str]) -> Iterator[TextPart]:
         """Yield the pieces of the files that have rows, in their order."""
         wanted = {*columns, *(key for key, _ in self.files[0][0].cells)}
-        kinds = {column: kind for column in wanted if (kind := self._kind(column)) is not None}
-        head, notations, first = self.head, self.head.notations_of(wanted), 0
+        kinds, notations = self.head.judged(wanted)
+        head, first = self.head, 0
         for file, pieces in self.files:
             for piece in pieces:
                 if piece.rows:
                     yield TextPart(file, piece, first, tuple(columns), kinds, notations, head.decimal, head.missing)
                 first += piece.rows
-
-    def _kind(self, column: str) -> Kind | None:
-        """Return what a column holds, None where that is refused: it harms nobody until the column is used."""
-        try:
-            return self.head.kind(column)
-        except TableError:
-            return None
 
 
 def read_bytes(path: str, name: str, unpacked: Unpacked | None, start: int, size: int) -> bytes:

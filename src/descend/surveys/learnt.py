@@ -108,14 +108,14 @@ def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
     numbers = np.concatenate([rows.numbers for rows in kept]) if kept else np.empty(0, dtype=np.int64)
     frame = pl.concat([rows.frame for rows in kept]) if kept else scan.head.frame.select(list(plan.wanted)).clear()
     head = scan.head
-    kinds = {name: head.kind(name) for name in plan.wanted}
+    kinds, notations = head.judged(plan.wanted)
     table = Table(
         frame,
         scan.name,
         head.missing,
         head.decimal,
         kinds=kinds,
-        notations=head.notations_of(plan.wanted),
+        notations=notations,
         places=Drawn(numbers, scan, tuple(plan.wanted)),
     )
     data = gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
