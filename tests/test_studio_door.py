@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -27,6 +30,7 @@ pytest.importorskip("nicegui", reason="the studio is not installed: pip install 
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from descend.studio.guard import Guard, is_loopback
@@ -504,6 +508,149 @@ def test_a_studio_that_is_ended_with_a_page_open_leaves_no_folder_and_no_process
 def _children(pid):
     listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return listed.stdout.split()
+
+
+@pytest.mark.slow
+def test_a_studio_ends_though_its_worker_does_not_answer(tmp_path, scores, open_tab):
+    with running_studio(tmp_path / "here", scores) as studio:
+        page = open_tab()
+        page.goto(studio.url)
+        page.locator(".equation").filter(has_text="score").wait_for()
+        children = [int(pid) for pid in _children(studio.process.pid)]
+        workers = [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)  # which no request, and no SIGTERM, gets past
+        assert workers
+        ends = [os.pidfd_open(pid) for pid in children]
+        assert studio.end() == 0
+    for end in ends:
+        assert select.select([end], [], [], 60)[0]  # readable once the process is no more
+        os.close(end)
+    assert list(studio.temporary.iterdir()) == []
+
+
+def elsewhere(work):
+    """Return what comes of work in a thread of its own: in this one the browser's driver has its event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
+def test_the_end_waits_for_no_task_that_refuses_to_end(monkeypatch):
+    from descend.studio import server
+
+    refused = []
+
+    async def stubborn():
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                refused.append(True)
+
+    async def serving():
+        asyncio.get_running_loop().stubborn = asyncio.create_task(stubborn())
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(server, "GRACE", 0.01)
+    elsewhere(lambda: server._until_done(serving(), asyncio.new_event_loop))
+    assert refused == [True]
+
+
+# how much there may be at once
+
+
+@pytest.mark.slow
+def test_a_request_without_a_socket_starts_no_process(tmp_path, scores):
+    with running_studio(tmp_path / "here", scores) as studio:
+        for _ in range(20):
+            assert ask(studio.port)[0] == 200
+        assert _children(studio.process.pid) == []
+
+
+@contextmanager
+def bounded_box(http, **bounds):
+    """A server that answers every request, whose connections are held to bounds."""
+    from descend.studio.connections import Bounds, bounded
+
+    async def answer(request):
+        return PlainTextResponse("here")
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(Starlette(routes=[Route("/", answer)]), log_level="critical", http=http)
+    config.load()
+    config.http_protocol_class = bounded(config.http_protocol_class, Bounds("en", **bounds))
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.mark.parametrize("http", ["h11", "auto"])
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: 127", b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nHo"]
+)
+def test_a_request_that_does_not_come_to_an_end_is_given_up(http, begun):
+    with bounded_box(http, head=0.2) as port, socket.create_connection(("127.0.0.1", port), 60) as line:
+        line.sendall(begun.replace(b"\r\n\r\n", b"\r\nHost: x\r\n\r\n"))
+        said = b"".join(iter(lambda: line.recv(4096), b""))
+    assert said.count(b"200 OK") == begun.count(b"\r\n\r\n")
+    assert b"408 Request Timeout" in said
+    assert said.endswith(b"no whole request came within 0.2 seconds")
+
+
+def test_one_connection_too_many_is_refused_and_told_once(capsys):
+    with bounded_box("auto", most=3) as port, ExitStack() as lines:
+        for _ in range(3):
+            lines.enter_context(socket.create_connection(("127.0.0.1", port), 60))
+        for _ in range(4):
+            status, _, said = ask(port)
+            assert (status, said) == (503, "3 connections are open already: load this page again in a moment")
+        lines.close()
+        while ask(port)[0] != 200:
+            threading.Event().wait(0.01)  # until the server has seen that they are closed
+    assert capsys.readouterr().err.count("3 connections are open, and one more was refused") == 1
+
+
+class Leaf:
+    closed = False
+
+    async def close(self):
+        self.closed = True
+
+
+def test_pages_that_nobody_comes_back_to_give_way_to_newer_ones():
+    from descend.studio.tabs import WAITING, Tabs
+
+    tabs, given_up = Tabs(2, "en"), []
+    for number in range(WAITING + 3):
+        tabs.expect(str(number), Leaf(), lambda number=number: given_up.append(number))
+    assert given_up == [0, 1, 2]
+    assert not tabs.enter("0")
+    assert tabs.enter("3")
+
+
+def test_one_tab_too_many_is_refused_and_told_once_until_there_is_room(capsys):
+    from descend.studio.tabs import Tabs
+
+    async def come_and_go():
+        tabs, leaves = Tabs(2, "en"), [Leaf() for _ in range(5)]
+        for number, leaf in enumerate(leaves):
+            tabs.expect(str(number), leaf, lambda: None)
+        assert [tabs.enter(str(number)) for number in range(5)] == [True, True, False, False, False]
+        await tabs.leave("4")
+        await tabs.leave("0")
+        assert not tabs.full
+        assert tabs.enter("2")
+        assert not tabs.enter("3")
+        await tabs.close()
+        return [leaf.closed for leaf in leaves]
+
+    assert elsewhere(lambda: asyncio.run(come_and_go())) == [True] * 5
+    assert capsys.readouterr().err.count("2 tabs are open, and one more was refused") == 2
 
 
 def test_a_port_that_is_asked_for_and_taken_is_an_error(capsys):

@@ -6,5 +6,6 @@ scene, data, plane, ...    what is drawn of a run, as plain numbers
 study, looking, runs       what a person has stated, what is looked at, and what came of it
 leaving, remedies          what they take along, and what a finding's button changes
 page, parts, widgets       the page, thin
-server, guard, uploads     the door
+server, guard, tabs,       the door, and how much may pass it
+connections, uploads
 """

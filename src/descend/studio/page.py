@@ -23,6 +23,7 @@ from descend.studio.parts.take import TakePart
 from descend.studio.parts.words import WordsPart
 from descend.studio.pictures import growing_picture
 from descend.studio.study import Study
+from descend.studio.tabs import Tabs
 from descend.studio.widgets import Rate, Scrub, Stage, button, tag
 from descend.studio.worker import Worker
 
@@ -41,16 +42,23 @@ TABS = ("runs", "predict", "take")
 ALL = frozenset({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
 
 
-def add_page(studio: Studio) -> None:
-    """Add the studio's page to the application: every tab has a study of its own."""
-    tabs: dict[str, Page] = {}
+def add_page(studio: Studio) -> Tabs:
+    """Add the studio's page to the application: every tab has a study of its own. Returns the tabs that there are.
+
+    What costs memory, the worker's process, begins when the browser comes back over its socket: anything may ask for a
+    page and never use it.
+    """
+    tabs = Tabs(studio.tabs, studio.lang)
+
+    def refuse() -> None:
+        tag("p", "welcome", say("studio.too-many-tabs", studio.lang, most=studio.tabs))
 
     @ui.page("/", title="descend")
     async def page(client: Client, run: str = "") -> None:
         ui.add_css(STYLE)
         ui.add_head_html(_HELP)
-        if len(tabs) >= studio.tabs:
-            tag("p", "welcome", say("studio.too-many-tabs", studio.lang, most=studio.tabs))
+        if tabs.full:
+            refuse()
             return
         try:
             made = Page(studio)
@@ -59,16 +67,18 @@ def add_page(studio: Studio) -> None:
             tag("p", "welcome", say("studio.no-room", studio.lang, folder=studio.folder, reason=reason))
             return
 
-        async def close() -> None:
-            tabs.pop(client.id, None)
-            await made.close()
-
-        client.on_delete(close)
-        if studio.file is not None:
-            made.study.worker.start()  # while the browser loads the page
+        client.on_delete(lambda: tabs.leave(client.id))
+        tabs.expect(client.id, made, client.delete)
         made.build()
         await client.connected()
-        tabs[client.id] = made  # one that never connects takes no place
+        if client.is_deleted:
+            return  # nobody came
+        if not tabs.enter(client.id):
+            made.root.clear()
+            with made.root:
+                refuse()
+            await tabs.leave(client.id)
+            return
         made.study.worker.start()
         made.speak()
         found = studio.shared.get(run) if run else None
@@ -76,6 +86,8 @@ def add_page(studio: Studio) -> None:
             await made.open_shared(found)
         elif studio.file is not None:
             await made.begin(studio.file)
+
+    return tabs
 
 
 class Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import secrets
@@ -12,19 +13,20 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from descend.errors import OptionError, TableError
 from descend.messages import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from descend.studio.desk import Studio
     from descend.studio.guard import Guard
 
 PORT, TRIED = 8765, 50
-GRACE = 2  # seconds that requests under way have at the end
+GRACE = 2  # seconds that requests under way, and then tasks, have at the end
+LONGEST = 8.0  # seconds that the end of the server may take in all
 AWAY = 30.0  # seconds after which a page whose connection broke off is given up
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#14324a"/>'
@@ -130,13 +132,14 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
     from starlette.middleware.gzip import GZipMiddleware
     from starlette.routing import Route
 
+    from descend.studio.connections import Bounds, bounded
     from descend.studio.guard import Guard, is_loopback
     from descend.studio.page import add_page
 
     alone, port = is_loopback(host), listener.getsockname()[1]
     route = Route("/upload/{key}", studio.uploads.receive, methods=["POST"])
     application = FastAPI(routes=[route], docs_url=None, redoc_url=None, openapi_url=None)
-    add_page(studio)
+    tabs = add_page(studio)
     ui.run_with(
         application,
         title="descend",
@@ -158,7 +161,32 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
         ws_per_message_deflate=not alone,
         timeout_graceful_shutdown=GRACE,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    config.load()
+    config.http_protocol_class = bounded(config.http_protocol_class, Bounds(studio.lang))
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            """End within seconds: what the libraries wait for without a bound is left to the end of the process."""
+            await asyncio.wait([asyncio.create_task(tabs.close())], timeout=GRACE)
+            await asyncio.wait([asyncio.create_task(super().shutdown(sockets))], timeout=LONGEST)
+
+    _until_done(Server(config).serve(sockets=[listener]), config.get_loop_factory() or asyncio.new_event_loop)
+
+
+def _until_done(serving: Coroutine[Any, Any, None], new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Run to the end; tasks that are left then are cancelled, and waited for no longer than GRACE."""
+    loop = new_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_until_complete(serving)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=GRACE))
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 def _announce(studio: Studio, host: str, port: int, guard: Guard, token: str | None, *, browser: bool) -> None:

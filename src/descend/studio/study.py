@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from descend.studio.looking import USUAL, Looking
 from descend.studio.process import told
 from descend.studio.runs import Run, run_of, settings_told
 from descend.studio.slide import Slide, slides
+from descend.studio.threads import in_thread
 from descend.studio.view import view_of
 
 if TYPE_CHECKING:
@@ -271,7 +273,7 @@ class Study(Looking):
                     self._take_prepared(prepared, recipe)
             if mine != self._serial or self.prepared is None:
                 return
-            slide, scene = await asyncio.to_thread(self._sketch, self.prepared, recipe)
+            slide, scene = await in_thread(partial(self._sketch, self.prepared, recipe))
             if mine == self._serial:
                 self.slide = slide
                 if scene is not None:
@@ -331,7 +333,7 @@ class Study(Looking):
         self.heard({"busy"})
         try:
             fitted = await self.worker.call("fit", formula, settings, str(path), on_progress=moved)
-            model, scene = await asyncio.to_thread(self._read_model, path)
+            model, scene = await in_thread(partial(self._read_model, path))
             run = run_of(model, number, settings, path, fitted.seconds, fitted.error)
         except BaseException:
             path.unlink(missing_ok=True)
@@ -372,7 +374,7 @@ class Study(Looking):
             await self._prepare(mine, self.recipe)
             if mine != self._serial:
                 return
-            model, scene = await asyncio.to_thread(self._read_model, run.path)
+            model, scene = await in_thread(partial(self._read_model, run.path))
         except Exception as error:
             if self._done(mine):
                 self.refuse(told(error))

@@ -8,6 +8,7 @@ import secrets
 import shutil
 import unicodedata
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
 from time import monotonic
@@ -18,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
 from descend.errors import DescendError, TableError
+from descend.studio.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -123,7 +125,7 @@ class Uploads:
         if size is not None and size > self.most:
             raise self._too_large(path)
         while len(tab.kept) >= KEPT:
-            await asyncio.to_thread(shutil.rmtree, tab.kept.pop(0), ignore_errors=True)
+            await in_thread(partial(shutil.rmtree, tab.kept.pop(0), ignore_errors=True))
         try:
             await self._write(tab, path, request)
         except ClientDisconnect as error:
@@ -143,7 +145,7 @@ class Uploads:
                 received += len(block)
                 if received > self.most:
                     raise self._too_large(path)
-                await asyncio.to_thread(_append, path, block)
+                await in_thread(partial(_append, path, block))
                 head = head or asyncio.create_task(tab.receiver.head(path))
                 if monotonic() - told > 0.1:
                     told = monotonic()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from descend.errors import DescendError, InterruptedFitError, TableError
 from descend.studio.process import failed, serve
+from descend.studio.threads import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,8 @@ class Worker:
 
     def start(self) -> None:
         """Start the process ahead of the first call: until it can work takes it about a second."""
+        if self._closed:
+            return
         with suppress(DescendError):  # the call will tell
             self._living()
 
@@ -111,7 +114,7 @@ class Worker:
             if self._closed:
                 raise InterruptedFitError("studio.stopped")
             self._running, self._sent, self._ending = call, None, ""
-        answer = _in_thread(lambda: self._work(call, told))
+        answer = in_thread(lambda: self._work(call, told))
         try:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
@@ -220,29 +223,3 @@ class _Child:
         """End the process; its end is waited for elsewhere, for freeing much memory takes a while."""
         self.process.kill()
         Thread(target=self.process.join, daemon=True).start()
-
-
-def _in_thread(work: Callable[[], Any]) -> asyncio.Future[Any]:
-    """Return the future result of what is done in a thread of its own, which ends with it."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def settle(result: Any, error: BaseException | None) -> None:
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def run() -> None:
-        result, problem = None, None
-        try:
-            result = work()
-        except BaseException as error:
-            problem = error
-        try:
-            loop.call_soon_threadsafe(settle, result, problem)
-        except RuntimeError:
-            return  # the loop has closed, and nobody waits any more
-
-    Thread(target=run, daemon=True).start()
-    return future

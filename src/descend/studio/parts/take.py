@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from descend.errors import DescendError, OptionError
 from descend.studio.leaving import command_line, python_code
 from descend.studio.parts.part import Part
 from descend.studio.process import told
+from descend.studio.threads import in_thread
 from descend.studio.widgets import button, tag
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class TakePart(Part):
         if model is None:
             return
         try:
-            data = await asyncio.to_thread(_drawn, model, kind, self.study)
+            data = await in_thread(lambda: _drawn(model, kind, self.study))
         except (DescendError, OSError) as error:
             self.study.refuse(told(error))
             return
