@@ -11,6 +11,7 @@ import io
 import re
 from codecs import BOM_UTF8
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import dropwhile
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from descend.errors import OptionError, TableError
+from descend.letters import Guess, guess
 from descend.messages import Note
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def read_delimited(
     What is not given is found out. Raises TableError for undecodable, empty, ragged or unclosed input.
     """
     text, found = decode(data, name, encoding)
-    unchanged = found == "utf-8-sig" and b"\r" not in data and not data.startswith(BOM_UTF8)
+    unchanged = found.encoding == "utf-8-sig" and b"\r" not in data and not data.startswith(BOM_UTF8)
     text = text if unchanged else with_line_feeds(text)
     source, names = find_dialect(text, name, found, delimiter=delimiter, header=header, decimal=decimal)
     frame = read_cells(source, names, data if unchanged else None)
@@ -106,11 +108,11 @@ def with_line_feeds(text: str) -> str:
 
 
 def find_dialect(
-    text: str, name: str, encoding: str, *, delimiter: str | None, header: bool | None, decimal: str
+    text: str, name: str, found: Guess, *, delimiter: str | None, header: bool | None, decimal: str
 ) -> tuple[Delimited, list[str]]:
     """Find out how a text is cut, and the names of its columns, from its first lines.
 
-    ``encoding`` is the one it was found in. Raises TableError where it is empty or no text.
+    ``found`` is the encoding it was found in. Raises TableError where it is empty or no text.
     """
     if delimiter is not None:
         delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
@@ -123,8 +125,9 @@ def find_dialect(
     head = text[:TOP].lstrip("\n")[:HEAD]
     quote = "'" if '"' not in head and CLOSED_QUOTE.search(head) else '"'
     source = Delimited(name, text, delimiter or _delimiter(head, quote, decimal), quote, header is not False)
-    if encoding not in ("utf-8", "utf-8-sig"):
-        source.notes.append(Note("note.encoding", {"encoding": encoding}))
+    if found.encoding not in ("utf-8", "utf-8-sig"):
+        code = "note.encoding-doubted" if found.other else "note.encoding"
+        source.notes.append(Note(code, {"encoding": found.encoding, "other": found.other}))
     top = source if len(text) < TOP else replace(source, text=text[:TOP])
     first = next(cells for _, cells in top.records() if cells)
     if header is None and all(not cell.strip() or NUMBER.fullmatch(cell.strip()) for cell in first):
@@ -135,10 +138,13 @@ def find_dialect(
     return source, _names(first, source)
 
 
-def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, str]:
-    """Return the text and the encoding: the one given, else by byte order mark, UTF-8, UTF-16 without a mark, cp949."""
+def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, Guess]:
+    """Return the text and its encoding: the one given, else by byte order mark, UTF-8, UTF-16, or by its letters.
+
+    Raises TableError where none fits, and where a text in UTF-8 has broken letters.
+    """
     if encoding is not None:
-        return decoded(data, name, encoding).removeprefix("\ufeff"), encoding
+        return decoded(data, name, encoding).removeprefix("\ufeff"), Guess(encoding, "")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         candidates = ["utf-16"]
     elif b"\0" in data:  # in UTF-16 the high byte of a letter or a comma is 0, and all of these lie on one side
@@ -146,12 +152,15 @@ def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, str]:
         wide = "utf-16-le" if high > low else "utf-16-be"
         candidates = [wide] if max(high, low) > len(data) / 8 else ["utf-8-sig", wide]
     else:
-        candidates = ["utf-8-sig", "cp949"]
+        candidates = ["utf-8-sig"]
     for candidate in candidates:
-        try:
-            return data.decode(candidate), candidate
-        except UnicodeDecodeError:
-            continue
+        with suppress(UnicodeDecodeError):
+            return data.decode(candidate), Guess(candidate, "")
+    for found in [] if b"\0" in data else guess(data):
+        if found.encoding == "utf-8":
+            return decoded(data, name, "utf-8"), found
+        with suppress(UnicodeDecodeError):
+            return data.decode(found.encoding), found
     raise TableError("table.undecodable", file=name)
 
 

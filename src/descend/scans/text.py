@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from descend.delimited import TOP, Delimited, decode, decoded, find_dialect, read_cells, with_line_feeds
 from descend.errors import TableError
+from descend.letters import LANGUAGES, Guess, guess
 from descend.scans.cuts import PIECE, Piece, cut
 from descend.scans.found import Partitions, require_same, with_cells
 from descend.scans.unpacked import Unpacked, gunzipped
@@ -199,9 +200,12 @@ def read_bytes(path: str, name: str, unpacked: Unpacked | None, start: int, size
 
 
 def _examined(
-    found: Found, reading: Reading, scratch: str | None, most: int
+    found: Found, reading: Reading, scratch: str | None, most: int, guesses: Sequence[Guess] = ()
 ) -> tuple[TextFile, tuple[Piece, ...], list[Note]]:
-    """Find out how a file is cut into cells and into pieces, and what there is to note about it."""
+    """Find out how a file is cut into cells and into pieces, and what there is to note about it.
+
+    ``guesses`` are the encodings that are left, where what is no UTF-8 came after the head.
+    """
     unpacked = found.unpacked
     if unpacked is None and read_bytes(found.path, found.name, None, 0, 2) == GZIP:
         unpacked = Unpacked(gunzipped(found.path, found.name), found.name, scratch)
@@ -209,31 +213,38 @@ def _examined(
     head = read(0, HEAD_BYTES)
     if len(head) == HEAD_BYTES and b"\0" not in head:  # in UTF-16 this byte may be half of a letter
         head = head[: head.rfind(b"\n") + 1] or head
-    text, encoding = decode(head, found.name, reading.encoding)
+    if guesses:
+        text, encoding = decoded(head, found.name, guesses[0].encoding), guesses[0]
+    else:
+        text, encoding = decode(head, found.name, reading.encoding)
+        if encoding.encoding in LANGUAGES:
+            guesses = guess(head)
     file, notes = _dialect(found, reading, with_line_feeds(text), encoding, unpacked)
     start = len(BOM_UTF8) if file.encoding == "utf-8" and head.startswith(BOM_UTF8) else 0
-    guessed = file.encoding == "utf-8" and reading.encoding is None
     pieces: list[Piece] = []
     for piece, data in cut(read, file.name, file.quote, file.delimiter, header=file.header, start=start, most=most):
         if b"\0" in data:
             raise TableError("table.binary", file=found.name)
-        if guessed and not _decodes(data, "utf-8"):  # the head had only letters that all encodings write alike
-            if start or not _decodes(data, "cp949"):
+        if reading.encoding is None and not _decodes(data, file.encoding):  # the head had fewer letters
+            left = guesses[1:] if guesses else [] if start else guess(data)
+            if not left:
                 raise TableError("table.undecodable", file=found.name)
-            return _examined(found._replace(unpacked=unpacked), replace(reading, encoding="cp949"), scratch, most)
+            if left[0].encoding == "utf-8":
+                decoded(data, found.name, "utf-8", piece.line)
+            return _examined(found._replace(unpacked=unpacked), reading, scratch, most, left)
         pieces.append(piece)
     return file, tuple(pieces), notes
 
 
 def _dialect(
-    found: Found, reading: Reading, text: str, encoding: str, unpacked: Unpacked | None
+    found: Found, reading: Reading, text: str, encoding: Guess, unpacked: Unpacked | None
 ) -> tuple[TextFile, list[Note]]:
     """Find out from a file's head how it is cut into cells; raises TableError for an encoding that cannot be cut."""
-    codec = lookup(encoding).name
+    codec = lookup(encoding.encoding).name
     codec = "utf-8" if codec == "utf-8-sig" else codec
     marks = "\r\n\t\"',;|"
     if marks.encode(codec) != marks.encode("ascii") or codec.startswith(("iso2022", "hz", "utf-7")):
-        raise TableError("table.wide-encoding", file=found.name, encoding=encoding)
+        raise TableError("table.wide-encoding", file=found.name, encoding=encoding.encoding)
     source, names = find_dialect(
         text, found.name, encoding, delimiter=reading.delimiter, header=reading.header, decimal=reading.decimal
     )
