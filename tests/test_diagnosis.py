@@ -219,6 +219,16 @@ def heteroscedastic(growth):
     return evidence("y ~ x + z", {**t, "y": 50 + t["x"] + t["noise"] * np.exp(growth * t["x"])})
 
 
+def untrained(epochs):
+    t = clean()
+    return evidence("y ~ x + z", {**t, "y": 1000 + t["y"]}, lr=0.1, epochs=epochs)
+
+
+def untrained_network(share):
+    alone = float(of_network().over.Y.var())
+    return of_network(loss=np.array([9.0, 8.0, share * alone]), final_loss=share * alone, final_gradient_norm=1e-9)
+
+
 CASES = [  # what builds it, the number at which it is told and the one, just short of that, at which it is not
     (unscaled, 101, 99),
     (rate_too_large, 1.001, 0.999),
@@ -226,6 +236,8 @@ CASES = [  # what builds it, the number at which it is told and the one, just sh
     (rate_too_small, 173, 174),
     (not_converged, 10, 11),
     (not_converged_least, 20, 21),
+    (untrained, 34, 35),
+    (untrained_network, 1.001, 0.999),
     (overfit, 0.101, 0.099),
     (underfit, 0.991, 0.989),
     (underfit_image, 0.991, 0.989),

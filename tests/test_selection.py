@@ -143,3 +143,40 @@ def test_the_error_of_a_difference_is_that_of_many_draws():
         differences.append(worse.difference)
         errors.append(worse.difference_error)
     assert np.mean(errors) == pytest.approx(np.std(differences), rel=0.25)
+
+
+def test_hypotheses_that_are_not_trained_far_enough_are_not_judged():
+    data = curved()
+    data["y"] = data["y"] + 1000
+    found = descend.compare(data, ["y ~ x", "y ~ poly(x, 2)"], optimizer="adam")
+    assert found.verdict == "report.prefer-untrained"
+    assert found.values["late"] == "y ~ x; y ~ poly(x, 2)"
+    assert descend.compare(data, ["y ~ x", "y ~ poly(x, 2)"]).verdict == "report.prefer-clear"
+
+
+def test_separable_classes_that_are_told_apart_are_not_called_no_better():
+    random = np.random.default_rng(0)
+    X = random.normal(size=(60, 12))
+    data = {f"x{i}": X[:, i] for i in range(12)}
+    data["y"] = np.where(2 * X[:, 0] + 0.8 * random.normal(size=60) > 0, "yes", "no")
+    found = descend.compare(data, ["y ~ .", "y ~ . - x1"])
+    assert found.best.score > found.baseline
+    assert found.verdict == "report.prefer-apart"
+
+
+@pytest.mark.parametrize("test", ["loo", "5"])
+def test_the_baseline_is_that_of_all_rows_as_a_fit_tells_it(test):
+    data = {name: values[:30] for name, values in curved().items()}
+    found = descend.compare(data, ["y ~ x", "y ~ z"], test=test)
+    assert found.baseline == pytest.approx(np.std(data["y"]))
+    (told,) = descend.fit("y ~ x", data, test=test).verification.scores
+    assert found.baseline == pytest.approx(told["baseline"]["rmse"])
+    assert found.entries[0].score == pytest.approx(told["hypothesis"]["rmse"])
+
+
+def test_rows_held_back_once_are_told_as_such():
+    found = descend.compare(curved(), ["y ~ x", "y ~ poly(x, 2)"], test="0.25")
+    assert (found.folds, found.rows, found.tested) == (1, 200, 50)
+    few = descend.compare({name: values[:30] for name, values in curved().items()}, ["y ~ x", "y ~ z"], test="0.2")
+    assert few.verdict == "report.prefer-few"
+    assert few.values["rows"] == few.tested == 6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import sklearn.metrics as reference
@@ -15,7 +17,8 @@ from descend.metrics import auc, class_scores, confusion, number_scores, per_cla
 from descend.problem import Problem
 from descend.reading import read
 from descend.recipe import Recipe
-from descend.verification import left_out, split_rows
+from descend.verdicts import percent
+from descend.verification import judge, left_out, split_rows
 
 
 @settings(max_examples=200)
@@ -222,6 +225,179 @@ def test_a_hypothesis_that_predicts_as_the_mean_does_is_called_the_same(data):
     found = descend.fit("y ~ x", data).verification
     assert found.verdict == "verdict.same-numbers"
     assert found.tell().startswith("No better and no worse than no hypothesis: on 4 unseen rows")
+
+
+def far_off(rows=60):
+    random = np.random.default_rng(2)
+    a, b = random.normal(size=(2, rows))
+    return {"a": a, "b": b, "y": 1000 + 5 * a + b + random.normal(size=rows), "big": 1e4 * (1 + a)}
+
+
+UNFINISHED = {
+    "Adam at its start rate": ("y ~ a + b", {"optimizer": "adam"}),
+    "one step by hand": ("y ~ a + b", {"optimizer": "sgd", "epochs": 1, "lr": 0.01}),
+    "no step at all": ("y ~ a + b", {"lr": 0.1, "epochs": 0}),
+    "unscaled columns": ("y ~ big + b", {"standardize": False, "lr": 1e-10, "epochs": 100}),
+    "nearly there from far off": ("y ~ a + b", {"lr": 0.1, "epochs": 16}),
+    "in turn": ("y ~ a + b", {"optimizer": "adam", "test": "5"}),
+    "Huber": ("y ~ a + b", {"optimizer": "adam", "loss": "huber"}),
+    "the sum of squares": ("y ~ a + b", {"optimizer": "adam", "loss": "sse"}),
+    "two targets": ("y + b ~ a", {"optimizer": "adam", "epochs": 10}),
+}
+
+
+@pytest.mark.parametrize("case", UNFINISHED)
+def test_an_unfinished_run_is_called_not_trained_yet_and_a_finding_says_what_to_do(case, tmp_path):
+    formula, settings = UNFINISHED[case]
+    if settings.get("epochs") == 0:
+        with pytest.raises(OptionError):
+            descend.fit(formula, far_off(), **settings)
+        return
+    model = descend.fit(formula, far_off(), **settings)
+    assert model.verification.verdict == "verdict.untrained"
+    assert model.verification.tell().startswith("Not trained yet: ")
+    assert any(finding.unfinished for finding in model.findings)
+    assert model.evaluate(far_off()).verdict == "verdict.untrained"
+    again = descend.load(model.save(tmp_path / "model.safetensors"))
+    assert again.evaluate(far_off()).verdict == "verdict.untrained"
+    finished = descend.fit(formula, far_off(), test=settings.get("test", "auto"))
+    assert finished.verification.verdict == "verdict.better-numbers"
+
+
+@pytest.mark.parametrize("family", [("c ~ a + b", 2), ("c ~ a + b", 3)])
+def test_classes_that_are_not_trained_far_enough_are_told_so(family):
+    formula, classes = family
+    table = far_off(90)
+    table["c"] = np.array(["u", "v", "w"])[np.argsort(np.argsort(table["a"])) * classes // 90]
+    flipped = np.arange(0, 90, 9)
+    table["c"][flipped] = np.roll(table["c"][flipped], 1)
+    short = descend.fit(formula, table, optimizer="sgd", lr=1e-7, epochs=3, seed=1)
+    assert short.verification.verdict == "verdict.untrained"
+    assert descend.fit(formula, table, seed=1).verification.verdict != "verdict.untrained"
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(0.0, "0%"), (0.0031, "0.3%"), (1e-7, "1e-05%"), (0.42, "42%"), (0.99, "99%"), (0.996, "99.6%"),
+     (0.99999, "99.999%"), (1.0, "100%")],
+)  # fmt: skip
+def test_a_percentage_is_0_or_100_only_where_it_is(share, told):
+    assert percent(share) == told
+
+
+def test_a_finished_fit_of_noise_is_no_better_and_not_called_untrained():
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        data = {"x": random.normal(size=100), "y": random.normal(size=100), "c": random.choice(["u", "v"], 100)}
+        for formula in ("y ~ x", "c ~ x"):
+            for asked in ({}, {"optimizer": "sgd"}):
+                assert descend.fit(formula, data, seed=seed, **asked).verification.verdict != "verdict.untrained"
+
+
+def test_a_model_as_it_was_earlier_is_not_trained_yet():
+    model = descend.fit("y ~ a + b", far_off(), lr=0.1, epochs=60)
+    assert model.evaluate(far_off()).verdict == "verdict.better-numbers"
+    assert model.at(1).evaluate(far_off()).verdict == "verdict.untrained"
+    assert model.at(60).evaluate(far_off()).verdict == "verdict.better-numbers"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_separable_classes_that_are_told_apart_on_unseen_rows_are_not_called_no_better(seed):
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(60, 12))
+    data = {f"x{i}": X[:, i] for i in range(12)}
+    data["y"] = np.where(2 * X[:, 0] + 0.8 * random.normal(size=60) > 0, "yes", "no")
+    found = descend.fit("y ~ .", data, seed=seed).verification
+    mine, base = found.scores[0]["hypothesis"], found.scores[0]["baseline"]
+    if mine["auc"] > 0.9:
+        assert found.verdict.split("-")[0] in ("verdict.better", "verdict.unsure")
+        assert not found.tell().startswith("No better")
+        assert "probabilities are off" in found.tell() or mine["log_loss"] < base["log_loss"]
+
+
+def test_a_rare_class_may_be_ranked_well_by_probabilities_that_are_off():
+    target = problem_of("c ~ a", {"a": np.arange(4.0), "c": ["u", "v", "u", "v"]}, Recipe()).target
+    truth = (np.arange(40) >= 36).astype(float)[:, None]
+    second = np.linspace(0.5, 0.999, 40)
+    found = judge(
+        target,
+        truth,
+        np.column_stack([1 - second, second]),
+        np.tile([0.9, 0.1], (40, 1)),
+        method="given",
+        fitted_rows=9,
+    )
+    assert found.verdict == "verdict.better-ranks"
+    assert found.values["auc"] == 1
+    assert "its AUC is 1 (0.5 by chance)" in found.tell()
+
+
+@pytest.mark.parametrize("test", ["loo", "4"])
+def test_the_baseline_of_rows_predicted_in_turn_is_that_of_all_rows(test):
+    random = np.random.default_rng(5)
+    data = {"x": random.normal(size=20), "c": np.array(["u", "v"] * 10), "y": random.normal(3, 1, size=20)}
+    (classes,) = descend.fit("c ~ x", data, test=test).verification.scores
+    assert classes["baseline"] == {"accuracy": 0.5, "log_loss": pytest.approx(np.log(2)), "auc": 0.5}
+    (numbers,) = descend.fit("y ~ x", data, test=test).verification.scores
+    assert numbers["baseline"]["r2"] == pytest.approx(0, abs=1e-12)
+    assert numbers["baseline"]["rmse"] == pytest.approx(data["y"].std())
+    alone = descend.fit("y ~ 1", data, test=test).verification
+    assert alone.verdict == "verdict.same-numbers"
+
+
+def test_the_baseline_of_three_rows_left_out_in_turn_is_no_worse_than_their_mean(scores):
+    (score,) = descend.fit("score ~ hours", scores).verification.scores
+    assert score["baseline"]["r2"] == pytest.approx(0, abs=1e-12)
+
+
+def told_of(truth, predicted, base, **changes):
+    truth, predicted, base = (np.asarray(values, dtype=float)[:, None] for values in (truth, predicted, base))
+    target = problem_of("y ~ x", {"x": [1.0, 2, 3], "y": [1.0, 2, 4]}, Recipe()).target
+    return judge(target, truth, predicted, base, method="given", fitted_rows=3, **changes)
+
+
+def test_no_verdict_tells_a_percentage_that_cannot_be_read():
+    truth = np.arange(20.0)
+    base = np.full(20, 9.0)
+    far = told_of(truth, truth + 1e6, base)
+    assert far.verdict == "verdict.no-better-far-numbers"
+    assert "times the mean's" in far.tell()
+    exact = told_of(np.full(20, 9.0), truth, base)
+    assert exact.verdict == "verdict.no-better-exact-numbers"
+    assert "no error at all" in exact.tell()
+    broken = told_of(truth, np.where(truth > 17, np.inf, truth), base)
+    assert broken.verdict == "verdict.no-verdict"
+    assert "2 are not finite" in broken.tell()
+    for found in (far, exact, broken, told_of(1e200 * truth, 1e220 + truth, 1e200 * base)):
+        for lang in ("en", "ko"):
+            assert not re.search(r"inf|nan|\d{5}%", found.tell(lang))
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-9, 0.1, 1e9, 1e200])
+def test_scores_hold_whatever_the_numbers_sizes_and_a_constant_is_one(size):
+    random = np.random.default_rng(0)
+    truth, predicted = random.normal(size=(2, 30))
+    expected, found = number_scores(truth, predicted), number_scores(size * truth, size * predicted)
+    assert found["r2"] == pytest.approx(expected["r2"])
+    assert found["rmse"] == pytest.approx(size * expected["rmse"])
+    constant = np.full(30, size)
+    assert np.isnan(number_scores(constant, np.full(30, 2 * size))["r2"])
+    assert told_of(constant, constant, np.full(30, constant.mean())).verdict == "verdict.same-numbers"
+    assert told_of(size * truth, size * truth, np.zeros(30)).verdict == "verdict.better-numbers"
+
+
+def test_a_fit_of_the_test_that_diverges_gives_no_verdict():
+    x = np.r_[np.linspace(-1, 1, 11), 30.0]  # without the last row the columns allow a far larger rate
+    data = {"x": x, "y": 2 * x + np.cos(7 * x)}
+    found = descend.fit("y ~ x", data, standardize=False, lr=0.012, epochs=3000, test="loo").verification
+    assert found.verdict in ("verdict.better-numbers", "verdict.unsure-numbers", "verdict.untrained")
+    problem, recipe = problem_of("y ~ x", data, Recipe(standardize=False, lr=0.9, test="loo")), None
+    recipe = Recipe(standardize=False, lr=0.9, test="loo", epochs=400)
+    split = problem.split(recipe)
+    calm = problem.train(np.arange(11), recipe)
+    _, predicted, _ = problem.predict_unseen(split, calm, recipe)
+    assert np.isnan(predicted[:11]).all()
+    assert problem.verify(split, calm, recipe).verdict == "verdict.no-verdict"
 
 
 def test_evaluating_does_not_call_the_rows_unseen(noisy):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from descend.certificates import Certificate, certify
-from descend.diagnosis import Evidence, Finding, diagnose
+from descend.diagnosis import Evidence, Finding, diagnose, of_run
 from descend.exact import exactly, worth_it
 from descend.foresight import condition_of
 from descend.inference import MOST, Inference, infer
@@ -45,18 +45,7 @@ class Examination:
 
 def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
     """Look at a fit; of one that diverged or was interrupted only the findings are to be had."""
-    evidence = Evidence(
-        trained.design,
-        problem.target,
-        trained.data,
-        cast("RowsObjective | ModuleObjective", trained.shown or trained.over),
-        trained.weights,
-        trained.history,
-        recipe,
-        trained.quadratic,
-        trained.forecast,
-        trained.network is not None,
-    )
+    evidence = _evidence(problem, trained, recipe)
     if not np.isfinite(trained.history.final_loss) or trained.history.stop in ("diverged", "interrupted"):
         return Examination(None, None, Note("inference.not-optimum", {}), diagnose(evidence))
     if trained.network is not None:
@@ -74,6 +63,30 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
         inference = Note("inference.not-optimum", {})
     findings = diagnose(evidence)
     return Examination(None if exact is None else exact.coefficients, certificate, inference, findings)
+
+
+def unfinished(problem: Problem, trained: Trained, recipe: Recipe) -> bool:
+    """Tell whether a fit ended before it had arrived."""
+    if trained.history.stop != "epochs":
+        return False
+    with np.errstate(all="ignore"):
+        return any(finding.unfinished for finding in of_run(_evidence(problem, trained, recipe)))
+
+
+def _evidence(problem: Problem, trained: Trained, recipe: Recipe) -> Evidence:
+    return Evidence(
+        trained.design,
+        problem.target,
+        trained.data,
+        cast("RowsObjective | ModuleObjective", trained.shown or trained.over),
+        trained.weights,
+        trained.history,
+        recipe,
+        trained.quadratic,
+        trained.forecast,
+        trained.network is not None,
+        trained.over.rows,
+    )
 
 
 def _arrived(trained: Trained, certificate: Certificate) -> bool:

@@ -107,7 +107,8 @@ def _fitted(
     examination = examine(problem, trained, recipe)
     verification = None
     if trained.history.stop not in ("diverged", "interrupted"):
-        verification = problem.verify(split, trained, recipe, on_refit)
+        finished = not any(finding.unfinished for finding in examination.findings)
+        verification = problem.verify(split, trained, recipe, on_refit, finished=finished)
     name, count, columns = stated.table
     tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
     targets = problem.data.only(problem.target.columns).take(split.train)

@@ -18,13 +18,21 @@ LEAST_PROBABILITY = 1e-15
 
 def number_scores(truth: Floats, predicted: Floats) -> dict[str, float]:
     """Return rmse, mae and r2 of one target (rows,); r2 is against the rows' own mean, NaN where they do not vary."""
-    residual = truth - predicted
-    spread = float(np.square(truth - truth.mean()).sum())
-    return {
-        "rmse": float(np.sqrt(np.square(residual).mean())),
-        "mae": float(np.abs(residual).mean()),
-        "r2": 1 - float(np.square(residual).sum()) / spread if spread > 0 else float("nan"),
-    }
+    with np.errstate(over="ignore", invalid="ignore"):
+        rmse, spread = _root_mean_square(truth - predicted), _root_mean_square(truth - truth.mean())
+        return {
+            "rmse": rmse,
+            "mae": float(np.abs(truth - predicted).mean()),
+            "r2": 1 - (rmse / spread) ** 2 if truth.min() < truth.max() else float("nan"),
+        }
+
+
+def _root_mean_square(values: Floats) -> float:
+    """Return it also where the squares overflow or vanish."""
+    largest = float(np.abs(values).max())
+    if not 0 < largest < np.inf:
+        return largest
+    return float(largest * np.sqrt(np.square(values / largest).mean()))
 
 
 def class_scores(codes: NDArray[np.int64], probabilities: Floats) -> dict[str, float]:

@@ -102,6 +102,12 @@ class Model:
         return self.target.family
 
     @property
+    def finished(self) -> bool:
+        """Whether the fit went as far as it was to go: it was not cut short, and no finding says that more was left."""
+        cut_short = self.history.stop in ("interrupted", "diverged")
+        return not cut_short and not any(finding.unfinished for finding in self.findings)
+
+    @property
     def equation(self) -> str:
         """The fitted equation in the units of the table, a line an output; of a network its name and its columns."""
         if self.network is not None:
@@ -182,7 +188,9 @@ class Model:
     def judged(self, truth: Floats, predicted: Floats) -> Verification:
         """Score predictions beside the baseline of the rows that the model was fitted on."""
         base = np.broadcast_to(self.base, (len(truth), self.base.shape[1]))
-        return judge(self.target, truth, predicted, base, method="given", fitted_rows=self.fitted_rows)
+        return judge(
+            self.target, truth, predicted, base, method="given", fitted_rows=self.fitted_rows, finished=self.finished
+        )
 
     def plot(self, path: str | os.PathLike[str] | None = None, *, lang: str = "en") -> Any:
         """Draw the fit; write it to ``path`` (.png, .svg, .pdf) where one is given. Returns the matplotlib figure."""
@@ -219,6 +227,8 @@ class Model:
         if not np.isfinite(weights).all():
             raise ModelError("model.overflowed", epoch=epoch)
         history = replace(self.history, weights=weights, final_loss=loss, final_gradient_norm=math.nan, gap=None)
+        if epoch < self.history.epochs:
+            history = replace(history, stop="interrupted")
         network = None if self.network is None else self.network.at(weights)
         return replace(
             self,

@@ -247,14 +247,20 @@ class Problem:
         )
 
     def verify(
-        self, split: Split, trained: Trained, recipe: Recipe, on_refit: OnEpoch | None = None
+        self,
+        split: Split,
+        trained: Trained,
+        recipe: Recipe,
+        on_refit: OnEpoch | None = None,
+        *,
+        finished: bool = True,
     ) -> Verification | None:
-        """Test on the rows that the split keeps back; None where it keeps none."""
+        """Test on the rows that the split keeps back; None where it keeps none. ``finished`` as in ``verdict_of``."""
         if split.method == "none":
             return None
         truth, predicted, base = self.predict_unseen(split, trained, recipe, on_refit)
         fitted = trained.over.rows if split.method == "holdout" else split.folds[0][0].size
-        return judge(self.target, truth, predicted, base, method=split.method, fitted_rows=fitted)
+        return judge(self.target, truth, predicted, base, method=split.method, fitted_rows=fitted, finished=finished)
 
     def alone(self, fitted: Floats, tested: int) -> Floats:
         """Return what no hypothesis predicts for so many rows, from the truth of the fitted ones."""
@@ -281,7 +287,8 @@ class Problem:
                 if on_refit is not None:
                     on_refit(index, len(split.folds))
                 again = trained if trained and split.method == "holdout" else self.train(fitted, recipe)
-                predictions.append(again.predict(self.target, self.data, test))
+                made = again.predict(self.target, self.data, test)
+                predictions.append(np.full_like(made, np.nan) if again.history.diverged else made)
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
 
 

@@ -9,13 +9,15 @@ import numpy as np
 
 from descend.columns import gather, uses
 from descend.errors import DesignError, FitError, OptionError
+from descend.examination import unfinished
 from descend.formula import parse
 from descend.problem import Problem
 from descend.reading import held, open_rows
 from descend.recipe import Recipe
 from descend.tables import Table
 from descend.target import choose_family, target_uses
-from descend.verification import FEW_ROWS, HOLDOUT_FROM, row_losses, split_rows
+from descend.verdicts import FEW_ROWS, row_losses, verdict_of
+from descend.verification import HOLDOUT_FROM, split_rows, told_base
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 FOLDS = 10
+LATE = "verdict.untrained"
+APART = {"verdict.better-apart", "verdict.better-ranks"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Hypotheses about one target, scored on the same folds; lower scores are better.
+    """Hypotheses about one target, scored on the same ``tested`` rows in the same folds; lower scores are better.
 
     ``metric`` is rmse (in the target's unit; over several targets in units of their spread) or log_loss. ``simplest``
     is the one with the fewest columns within one standard error of the best (Breiman et al. 1984, section 3.4.3).
@@ -53,6 +57,7 @@ class Comparison:
     table_name: str
     rows: int
     folds: int
+    tested: int
     metric: str
     baseline: float
     entries: list[Entry]
@@ -104,7 +109,7 @@ def compare(
     split = split_rows(rows, test, recipe.seed, problems[0].codes)
     if split.method == "none":
         raise OptionError("option.test", value=test)
-    losses, bases, columns = [], [], []
+    losses, bases, columns, verdicts = [], [], [], []
     for index, problem in enumerate(problems):
         if on_fold is not None:
             on_fold(index, len(problems))
@@ -112,25 +117,26 @@ def compare(
         if trained.history.diverged:
             raise FitError("fit.diverged-in-compare", formula=problem.hypothesis.text)
         truth, predicted, base = problem.predict_unseen(split, trained, recipe)
+        told = told_base(problem.target, truth, base, split.method)
+        done = not unfinished(problem, trained, recipe)
+        verdicts.append(verdict_of(problem.target, truth, predicted, told, base, finished=done).code if done else LATE)
         losses.append(row_losses(problem.target, truth, predicted))
-        bases.append(row_losses(problem.target, truth, base))
+        bases.append(row_losses(problem.target, truth, told))
         columns.append(len(trained.design.names))
     unit = float(truth.std()) or 1.0 if truth.shape[1] == 1 and family == "linear" else 1.0
-    return _compared(
-        table.name, rows, len(split.folds), family == "linear", unit, hypotheses, losses, bases[0], columns
-    )
+    about = table.name, rows, len(split.folds)
+    return _compared(about, family == "linear", unit, hypotheses, losses, bases[0], columns, verdicts)
 
 
 def _compared(
-    name: str,
-    rows: int,
-    folds: int,
+    about: tuple[str, int, int],
     squared: bool,
     unit: float,
     hypotheses: Sequence[Any],
     losses: list[Floats],
     base: Floats,
     columns: list[int],
+    verdicts: list[str],
 ) -> Comparison:
     """Turn each hypothesis's row losses into scores, differences and a verdict."""
 
@@ -166,10 +172,16 @@ def _compared(
     near = [entry for entry in entries if entry.score <= chosen.score + chosen.error] or [chosen]
     simplest = min(near, key=lambda entry: (entry.columns, entry.score))
     following = min((entry for entry in entries if entry is not chosen), key=lambda entry: entry.score)
-    values: dict[str, Any] = {"best": chosen.formula, "rows": rows}
-    if chosen.score >= score(base):
-        verdict = "report.prefer-none"
-    elif rows < FEW_ROWS:
+    tested = losses[0].size
+    values: dict[str, Any] = {"best": chosen.formula, "rows": tested}
+    late = [entry.formula for entry, code in zip(entries, verdicts, strict=True) if code == LATE]
+    apart = [entry.formula for entry, code in zip(entries, verdicts, strict=True) if code in APART]
+    if late:
+        verdict, values["late"] = "report.prefer-untrained", "; ".join(late)
+    elif chosen.score >= score(base):
+        verdict = "report.prefer-apart" if apart else "report.prefer-none"
+        values |= {"apart": "; ".join(apart)} if apart else {}
+    elif tested < FEW_ROWS:
         verdict = "report.prefer-few"
     elif simplest is not chosen:
         verdict = "report.prefer-simple"
@@ -187,9 +199,8 @@ def _compared(
             "error": following.difference_error,
         }
     return Comparison(
-        name,
-        rows,
-        folds,
+        *about,
+        tested,
         "rmse" if squared else "log_loss",
         score(base),
         entries,

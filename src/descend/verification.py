@@ -10,7 +10,8 @@ import numpy as np
 from descend.errors import OptionError
 from descend.holdout import Draw
 from descend.messages import say
-from descend.metrics import class_scores, confusion, most_confused, number_scores, per_class, row_log_loss
+from descend.metrics import class_scores, confusion, most_confused, number_scores, per_class
+from descend.verdicts import percent, verdict_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,9 +25,6 @@ Method = Literal["holdout", "loo", "folds", "none", "given"]
 HOLDOUT_FROM = 50
 HOLDOUT_SHARE = 0.2
 DRAWN_FROM = 1_000_000
-FEW_ROWS = 10
-SAME = 1e-9
-TINY = 1e-25
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,8 @@ class Verification:
     def tell(self, lang: str = "en") -> str:
         """Return the verdict in a language."""
         which = say("verdict.given" if self.method == "given" else "verdict.unseen", lang, rows=self.rows)
-        return say(self.verdict, lang, which=which, **self.values)
+        told = {"lower": percent(self.values["lower"])} if "lower" in self.values else {}
+        return say(self.verdict, lang, which=which, **{**self.values, **told})
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it."""
@@ -164,21 +163,30 @@ def baseline(target: Target, fitted: Floats, tested: int) -> Floats:
     return np.broadcast_to(shares, (tested, classes))
 
 
-def row_losses(target: Target, truth: Floats, predicted: Floats) -> Floats:
-    """Return each row's error: squared, in units of each target's spread and averaged over targets; or its log-loss."""
-    if target.family != "linear":
-        return row_log_loss(truth[:, 0].astype(np.int64), predicted)
-    spread = truth.std(axis=0)
-    return np.asarray(np.square((truth - predicted) / np.where(spread > 0, spread, 1.0)).mean(axis=1))
+def told_base(target: Target, truth: Floats, rival: Floats, method: Method) -> Floats:
+    """Return the baseline that is told: ``rival``, or where every row is predicted in its turn that of all rows.
+
+    Its R squared is 0, its accuracy the share of the commonest class. The parts' baselines differ by the very rows that
+    they are held against: of two even classes the commonest of the others is wrong every time.
+    """
+    return baseline(target, truth, len(truth)) if method in ("loo", "folds") else rival
 
 
 def judge(
-    target: Target, truth: Floats, predicted: Floats, base: Floats, *, method: Method, fitted_rows: int
+    target: Target,
+    truth: Floats,
+    predicted: Floats,
+    rival: Floats,
+    *,
+    method: Method,
+    fitted_rows: int,
+    finished: bool = True,
 ) -> Verification:
-    """Score predictions of unseen rows beside the baseline's and say which is better.
+    """Score predictions of unseen rows beside the baseline's and say which is better, as ``verdict_of`` does.
 
-    The verdict compares the two row by row: better when the mean difference is more than twice its standard error.
+    ``rival`` is what no hypothesis predicts, each row's from the rows that its prediction is from.
     """
+    base = told_base(target, truth, rival, method)
     classes: list[dict[str, Any]] = []
     matrix = np.zeros((0, 0), dtype=np.int64)
     scores: list[dict[str, Any]]
@@ -191,7 +199,7 @@ def judge(
             }
             for i, column in enumerate(target.columns)
         ]
-        measure = "rmse"
+        measure = "rmse" if len(scores) == 1 else "r2"  # of several units there is no mean
     else:
         codes = truth[:, 0].astype(np.int64)
         mine, theirs = class_scores(codes, predicted), class_scores(codes, base)
@@ -201,40 +209,13 @@ def judge(
         matrix = confusion(codes, predicted.argmax(axis=1), len(target.levels))
         classes = per_class(target.levels, matrix)
         measure = "accuracy"
-    verdict, values = _verdict(target, truth, predicted, base)
-    if len(scores) == 1:
-        values |= {"score": scores[0]["hypothesis"][measure], "baseline": scores[0]["baseline"][measure]}
-    else:
-        values |= {"score": float(np.mean([s["hypothesis"]["r2"] for s in scores])), "baseline": 0.0}
-    return Verification(
-        method,
-        len(truth),
-        fitted_rows,
-        scores,
-        classes,
-        matrix.tolist(),
-        verdict,
-        values,
-    )
-
-
-def _verdict(target: Target, truth: Floats, predicted: Floats, base: Floats) -> tuple[str, dict[str, Any]]:
-    ours, theirs = row_losses(target, truth, predicted), row_losses(target, truth, base)
-    gains = theirs - ours
-    gain = float(gains.mean())
-    error = float(gains.std(ddof=1) / np.sqrt(gains.size)) if gains.size > 1 else float("inf")
-    total, left = float(theirs.mean()), float(ours.mean())
-    lower = 1 - (np.sqrt(left / total) if target.family == "linear" else left / total) if total > 0 else 0.0
-    kind = "numbers" if target.family == "linear" else "classes"
-    if abs(gain) <= SAME * max(total, left) or max(total, left) < TINY:
-        return f"verdict.same-{kind}", {"lower": 0.0}
-    if not gain > 0:
-        return f"verdict.no-better-{kind}", {"lower": float(-lower)}
-    if gains.size < FEW_ROWS:
-        return f"verdict.few-rows-{kind}", {"lower": float(lower)}
-    if gain <= 2 * error:
-        return f"verdict.unsure-{kind}", {"lower": float(lower)}
-    return f"verdict.better-{kind}", {"lower": float(lower)}
+    verdict = verdict_of(target, truth, predicted, base, rival, finished=finished)
+    told = {
+        name: float(np.mean([score[who][measure] for score in scores]))
+        for name, who in (("score", "hypothesis"), ("baseline", "baseline"))
+    }
+    values = {**verdict.values, **told}
+    return Verification(method, len(truth), fitted_rows, scores, classes, matrix.tolist(), verdict.code, values)
 
 
 def left_out(X: Floats, Y: Floats) -> Floats | None:

@@ -13,12 +13,13 @@ from descend.diagnosis.findings import SEVERITIES, Evidence, Finding
 from descend.diagnosis.residuals import of_residuals
 from descend.diagnosis.sample import Sample
 from descend.diagnosis.targets import of_class_counts, of_target, separated
+from descend.diagnosis.training import of_training
 from descend.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["SEVERITIES", "Evidence", "Finding", "diagnose"]
+__all__ = ["SEVERITIES", "Evidence", "Finding", "diagnose", "of_run"]
 
 NO_OPTIMUM = {"finding.separable", "finding.quasi-separable"}
 LATE = {"finding.not-converged", "finding.not-converged-least"}  # there is nowhere to arrive then
@@ -34,17 +35,23 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     worst thing only. Of a network only the run and the classes are looked at: it has no columns of weights.
     """
     if evidence.networked:
-        found = of_descent(evidence, None) + of_class_counts(evidence)
+        found = of_run(evidence) + of_class_counts(evidence)
         return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
     sample = Sample.of(evidence)
     with np.errstate(all="ignore"), _one_thread(sample):
-        found = of_descent(evidence, sample)
+        found = of_run(evidence, sample)
         if not evidence.history.diverged and np.isfinite(evidence.weights).all():
             found += of_target(evidence, sample) + of_columns(evidence, sample) + of_residuals(evidence, sample)
         if {finding.code for finding in found} & NO_OPTIMUM:
             found = [finding for finding in found if finding.code not in LATE]
         found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
         return found[:1] if sample.rows < SMALL and _exact(evidence, sample) else found
+
+
+def of_run(evidence: Evidence, sample: Sample | None = None) -> list[Finding]:
+    """Return what the run says; that it got nowhere only where nothing says why."""
+    found = of_descent(evidence, sample)
+    return found if any(finding.unfinished for finding in found) else [*of_training(evidence), *found]
 
 
 def _one_thread(sample: Sample) -> AbstractContextManager[object]:

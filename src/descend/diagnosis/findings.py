@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 Severity = Literal["error", "warning", "hint"]
+UNFINISHED = {
+    "finding.untrained",
+    "finding.untrained-network",
+    "finding.not-converged",
+    "finding.not-converged-least",
+    "finding.rate-too-small",
+    "finding.rate-too-large",
+    "finding.rate-bounces",
+}
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
 
 
@@ -37,6 +46,11 @@ class Finding:
     code: str
     severity: Severity
     values: dict[str, Any]
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether it says that the fit ended before it had arrived."""
+        return self.code in UNFINISHED
 
     def tell(self, lang: str = "en") -> str:
         """Return what was found, as a sentence."""
@@ -53,7 +67,8 @@ class Evidence:
 
     ``over`` holds the fitted rows as the solver saw them, ``data`` the same rows as the table has them (its
     ``line`` says where a person finds one), ``weights`` (columns x outputs) the parameters of the fit. ``quadratic``
-    and ``forecast`` are there where they were made; ``networked`` tells whether the hypothesis is a network.
+    and ``forecast`` are there where they were made; ``networked`` tells whether the hypothesis is a network,
+    ``rows`` how many were fitted, of which ``over`` may hold some only.
     """
 
     design: Design
@@ -66,6 +81,7 @@ class Evidence:
     quadratic: GramObjective | None = None
     forecast: Forecast | None = None
     networked: bool = False
+    rows: int = 0
 
     @property
     def objective(self) -> RowsObjective:

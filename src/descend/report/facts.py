@@ -108,6 +108,7 @@ def comparison_facts(comparison: Comparison, lang: str = "en") -> dict[str, Any]
             "table": comparison.table_name,
             "rows": comparison.rows,
             "folds": comparison.folds,
+            "tested_rows": comparison.tested,
             "metric": comparison.metric,
             "baseline": comparison.baseline,
             "hypotheses": [entry.__dict__ for entry in comparison.entries],

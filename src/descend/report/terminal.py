@@ -33,7 +33,14 @@ WIDE_FRAME = 8
 TOGETHER = 6  # classes whose counts stand beside their scores
 COUNTS_WIDTH = 60
 SEVERITIES = {"error": "bold red", "warning": "yellow", "hint": "cyan"}
-VERDICT_STYLES = {"better": "green", "few": "yellow", "unsure": "yellow", "same": "yellow", "no": "red"}
+VERDICT_STYLES = {
+    "better": "green",
+    "few": "yellow",
+    "unsure": "yellow",
+    "same": "yellow",
+    "untrained": "yellow",
+    "no": "red",
+}
 
 
 def tell_opening(name: str, rows: int, columns: int, formula: str, forecast: Forecast, lang: str) -> RenderableType:
@@ -185,12 +192,14 @@ def tell_comparison(comparison: Comparison, lang: str) -> RenderableType:
     """Return the table of a comparison and the sentence that says which to prefer."""
     metric = say(f"report.{comparison.metric}", lang)
     key = "compare-loo-title" if comparison.folds == comparison.rows else "compare-title"
+    key = "compare-holdout-title" if comparison.folds == 1 else key
     title = say(
         f"report.{key}",
         lang,
         name=comparison.table_name,
         rows=comparison.rows,
         folds=comparison.folds,
+        tested=comparison.tested,
         metric=metric,
     )
     heads = [say(f"report.{head}", lang) for head in ("columns-count", "score", "difference")]

@@ -14,7 +14,7 @@ from descend.messages import Note
 from descend.networks.architecture import parse_architecture
 from descend.recipe import Recipe
 from descend.studio import edits
-from descend.studio.changes import OF_A_RUN, Case, Change, faster, longer, slower, sooner, standardise
+from descend.studio.changes import OF_A_RUN, Case, Change, faster, longer, optimum, slower, sooner, standardise
 from descend.terms import Arithmetic, Name
 
 if TYPE_CHECKING:
@@ -254,6 +254,7 @@ def _both(*offers: Offer) -> Offer:
 
 
 FOR_FINDINGS: dict[str, Offer] = {
+    "finding.untrained": optimum,
     "finding.unscaled": standardise,
     "finding.rate-too-large": slower,
     "finding.rate-bounces": slower,
