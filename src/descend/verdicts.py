@@ -68,8 +68,9 @@ def verdict_of(
         apart = _apart(truth[:, 0].astype(np.int64), predicted, base, values)
         if apart is not None:
             return apart
-    how = "no-better" if ratio < FAR else "no-better-far" if np.isfinite(ratio) else "no-better-exact"
-    return Verdict(f"verdict.{how}-{kind}", values)
+    if not np.isfinite(ratio):
+        return Verdict(f"verdict.no-better-exact-{kind}", values)
+    return Verdict(f"verdict.no-better-{kind}" if ratio < FAR else f"verdict.no-better-far-{kind}", values)
 
 
 def row_losses(target: Target, truth: Floats, predicted: Floats) -> Floats:
