@@ -259,10 +259,10 @@ def test_what_a_column_holds_is_fixed_by_the_head(tmp_path):
         assert (error.code, error.line, error.values["found"]) == ("table.bad-cell", 12_002, found)
 
 
-def test_a_number_is_one_label_beside_cells_that_are_none(tmp_path):
+def test_numbers_are_labels_as_they_are_written_beside_cells_that_are_none(tmp_path):
     path = tmp_path / "codes.csv"
     path.write_text("code,n\n007,1\n7,2\n7.0,3\nx,4\n8,5\n9,6\n")
-    expected = ["7", "7", "7", "x", "8", "9"]
+    expected = ["007", "7", "7.0", "x", "8", "9"]
     assert read(path).labels("code").to_list() == expected
     scan = cut_up(path, 8)
     scan.head.kinds["code"] = "number"

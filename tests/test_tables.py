@@ -3,7 +3,8 @@
 import gzip
 import json
 import sqlite3
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -478,14 +479,14 @@ def test_asking_a_text_column_for_numbers_names_its_first_text(save, first):
     assert (error.value.line, error.value.column, error.value.values["found"]) == (3, "a", "x")
 
 
-def test_dates_are_neither_numbers_nor_labels():
-    table = read({"day": [date(2024, 1, 5)]})
-    with pytest.raises(TableError) as error:
-        table.numbers("day")
-    assert (error.value.code, error.value.column) == ("table.no-category", "day")
-    with pytest.raises(TableError) as error:
-        table.labels("day")
-    assert (error.value.code, error.value.column) == ("table.no-category", "day")
+def test_dates_are_no_numbers_and_their_labels_are_as_iso_8601_writes_them():
+    table = read({"day": [date(2024, 1, 5), None], "at": [datetime(2024, 1, 5), datetime(2024, 1, 5, 12, 30, 0, 500)]})
+    for column in ("day", "at"):
+        with pytest.raises(TableError) as error:
+            table.numbers(column)
+        assert (error.value.code, error.value.column) == ("table.no-category", column)
+    assert table.labels("day").to_list() == ["2024-01-05", None]
+    assert table.labels("at").to_list() == ["2024-01-05", "2024-01-05 12:30:00.0005"]
 
 
 def test_an_infinite_number_in_memory_is_named_by_its_row():
@@ -502,14 +503,19 @@ def test_booleans_are_ones_and_zeros_as_numbers(save):
 @pytest.mark.parametrize(
     ("column", "labels"),
     [
-        (["2007", "2007.0", "", "2,007"], ["2007", "2007", None, "2007"]),
-        (["0.5", "-0", "NA"], ["0.5", "0", None]),
-        (["TRUE", "true", "-"], ["true", "true", None]),
+        (["2007", "2007.0", "", "2,007"], ["2007", "2007.0", None, "2,007"]),
+        (["01234", "1234", "1e3", "1000", "0x3E8"], ["01234", "1234", "1e3", "1000", "0x3E8"]),
+        (["9007199254740992", "9007199254740993"], ["9007199254740992", "9007199254740993"]),
+        (["0.5", "-0", "NA"], ["0.5", "-0", None]),
+        (["TRUE", "FALSE", "-"], ["true", "false", None]),
+        (["TRUE", "true", "-"], ["TRUE", "true", None]),
         ([" x ", "X", "na"], ["x", "X", None]),
         (["", "NA"], [None, None]),
+        (["\u00e9", "e\u0301", "\ufeffe\u200b\u0301"], ["\u00e9"] * 3),
+        (["\uac00", "\u1100\u1161"], ["\uac00"] * 2),
     ],
 )
-def test_labels_of_one_value_are_one_label_however_it_is_written(save, column, labels):
+def test_the_label_of_a_cell_of_text_is_what_is_written_there(save, column, labels):
     assert read(save("a;b\n" + "".join(f"{cell};0\n" for cell in column))).labels("a").to_list() == labels
 
 
@@ -518,6 +524,14 @@ def test_labels_of_one_value_are_one_label_however_it_is_written(save, column, l
     [
         ([1, 2, None], ["1", "2", None]),
         ([1.0, np.nan], ["1", None]),
+        ([0.1, 1e300, 2.0**60, -0.0], ["0.1", "1e+300", "1152921504606846976", "0"]),
+        ([9007199254740992, 9007199254740993, None], ["9007199254740992", "9007199254740993", None]),
+        ([9007199254740993, np.nan], ["9007199254740993", None]),
+        ([2**64 - 1, 2**64 - 2], ["18446744073709551615", "18446744073709551614"]),
+        ([2**100, 2**100 + 1], [str(2**100), str(2**100 + 1)]),
+        (np.array([0.1, 3], dtype=np.float32), ["0.1", "3"]),
+        ([Decimal("9007199254740993.00"), Decimal("1.50"), None], ["9007199254740993", "1.5", None]),
+        ([1, 1.0, "x", np.nan], ["1", "1", "x", None]),
         ([True, None], ["true", None]),
         (["x", " "], ["x", None]),
     ],

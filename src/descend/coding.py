@@ -9,11 +9,12 @@ import numpy as np
 
 from descend.errors import DesignError
 from descend.extended import multiply, pair
+from descend.labels import in_order
 from descend.terms import Expression, Poly, grouped
 from descend.transforms import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -229,13 +230,8 @@ def power_name(expression: Expression, power: int) -> str:
 
 
 def level_list(name: str, data: Columns) -> tuple[str, ...]:
-    """Return the levels of a category, numbers in their order, then texts in the alphabet's."""
-    return in_order(data.labels[name].unique().to_list())
-
-
-def in_order(levels: Iterable[str]) -> tuple[str, ...]:
-    """Return levels in their order: numbers first, then texts."""
-    return tuple(sorted(sorted(levels), key=_by_number))
+    """Return the levels of a category in their order."""
+    return in_order(data.labels[name].unique().to_list(), data.table.declared(name))
 
 
 def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.int64]:
@@ -259,13 +255,6 @@ def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.i
             known=", ".join(levels[:20]),
         )
     return np.asarray(codes)
-
-
-def _by_number(text: str) -> tuple[float, str]:
-    try:
-        return float(text), text
-    except ValueError:
-        return float("inf"), text
 
 
 def defined(expression: Expression, text: str, data: Columns) -> Floats:

@@ -21,6 +21,7 @@ import polars as pl
 from descend.errors import OptionError, TableError
 from descend.letters import Guess, guess
 from descend.messages import Note
+from descend.texts import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,9 +201,9 @@ def _names(first: list[str], source: Delimited) -> list[str]:
     if not source.header:
         return [f"x{i + 1}" for i in range(len(first))]
     names: list[str] = []
-    given = {cell.strip() for cell in first}
+    given = {plain(cell).strip() for cell in first}
     for index, cell in enumerate(first):
-        name = cell.strip()
+        name = plain(cell).strip()
         if not name:
             name = _free(f"column{index + 1}", given | set(names))
             source.notes.append(Note("note.empty-header", {"position": index + 1, "name": name}))

@@ -43,6 +43,7 @@ from descend.terms import (
     leaves,
     names_of,
 )
+from descend.texts import UNSEEN, is_unseen, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def parse(text: str) -> Formula:
     return _Parser(text).formula()
 
 
-_TOKEN = re.compile(r"\s+|(?P<number>(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)|(?P<sign>\*\*|[-~+*/^:(),.=−])")
+_TOKEN = re.compile(rf"[\s{UNSEEN}]+|(?P<number>(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)|(?P<sign>\*\*|[-~+*/^:(),.=−])")
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,15 @@ def _tokens(text: str) -> list[_Token]:
             end = text.find("`", at + 1)
             if end < 0:
                 fail("formula.open-backtick", text, at)
-            if not text[at + 1 : end].strip():
+            if not plain(text[at + 1 : end]).strip():
                 fail("formula.empty-name", text, at)
-            tokens.append(_Token("quoted", text[at + 1 : end], at))
+            tokens.append(_Token("quoted", plain(text[at + 1 : end]), at))
             at = end + 1
         elif text[at].isidentifier():
             end = at + 1
             while end < len(text) and _in_name(text, end):
                 end += 1
-            tokens.append(_Token("name", text[at:end], at))
+            tokens.append(_Token("name", plain(text[at:end]), at))
             at = end
         else:
             match = _TOKEN.match(text, at)
@@ -108,7 +109,7 @@ def _in_name(text: str, at: int) -> bool:
     """Tell whether a character goes on a name: as in Python, and a dot inside it as in ``Sepal.Length``."""
     if text[at] == ".":
         return at + 1 < len(text) and ("a" + text[at + 1]).isidentifier()
-    return ("a" + text[at]).isidentifier()
+    return is_unseen(text[at]) or ("a" + text[at]).isidentifier()
 
 
 class _Parser:

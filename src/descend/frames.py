@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 
 from descend.errors import TableError
+from descend.labels import EXACT, cell_label
+from descend.texts import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -16,13 +18,52 @@ if TYPE_CHECKING:
 
 
 def from_memory(source: Any, names: Sequence[str] | None) -> pl.DataFrame:
-    """Return a polars frame for any of the objects that ``read`` takes."""
-    if isinstance(source, pl.DataFrame):
-        return source
+    """Return a polars frame for any of the objects that ``read`` takes; its columns' names are plain."""
+    return named(_made(source, names))
+
+
+def named(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame with plain names; raises TableError where two are the same then."""
+    names = [plain_name(name) for name in frame.columns]
+    _refuse_repeated(names)
+    return frame if names == frame.columns else frame.rename(dict(zip(frame.columns, names, strict=True)))
+
+
+def columns_of(rows: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return records as columns, in the order in which their names first come; what a record lacks is missing."""
+    names = dict.fromkeys(str(name) for row in rows for name in row)
+    records = [{str(name): value for name, value in row.items()} for row in rows]
+    return {name: [record.get(name) for record in records] for name in names}
+
+
+def column_of(name: str, cells: Sequence[Any]) -> pl.Series:
+    """Return cells of any types as a column.
+
+    Where texts are among them all are texts, numbers written as their labels are; whole numbers are rounded to floats
+    only beside fractions.
+    """
+    series = pl.Series(name, cells, strict=False)
+    if series.dtype == pl.String and not all(cell is None or isinstance(cell, str) for cell in cells):
+        texts = [cell if isinstance(cell, str) else cell_label(cell) for cell in cells]
+        return pl.Series(name, texts, dtype=pl.String)
+    if series.dtype == pl.Float64 and any(_is_whole(cell) and abs(cell) > EXACT for cell in cells):
+        whole = [None if cell != cell else cell for cell in cells]
+        if all(cell is None or _is_whole(cell) for cell in whole):
+            return pl.Series(name, whole)
+    return series
+
+
+def _is_whole(cell: Any) -> bool:
+    return isinstance(cell, (int, np.integer))
+
+
+def _made(source: Any, names: Sequence[str] | None) -> pl.DataFrame:
     if isinstance(source, np.ndarray):
         source = _array_columns(source, names)
     elif isinstance(source, dict) and type(source) is not dict and {"data", "target"} <= source.keys():
         source = _bunch_columns(source)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(row, dict) for row in source):
+        return pl.DataFrame([column_of(name, cells) for name, cells in columns_of(source).items()])
     if isinstance(source, dict):
         _refuse_repeated(source)
         columns = {str(name): _column(name, values) for name, values in source.items()}
@@ -30,11 +71,10 @@ def from_memory(source: Any, names: Sequence[str] | None) -> pl.DataFrame:
         if len(set(lengths.values())) > 1:
             raise TableError("table.unequal", lengths=", ".join(f"{name}: {n}" for name, n in lengths.items()))
         return pl.DataFrame(columns)
-    if isinstance(source, (list, tuple)) and source and all(isinstance(row, dict) for row in source):
-        records = [{str(name): value for name, value in row.items()} for row in source]
-        return pl.DataFrame(records, infer_schema_length=None, strict=False)
     if hasattr(source, "collect") and hasattr(source, "lazy"):
         source = source.collect()
+    if isinstance(source, pl.DataFrame):
+        return source
     import narwhals
 
     names_given = getattr(source, "column_names", getattr(source, "columns", None))
@@ -44,11 +84,47 @@ def from_memory(source: Any, names: Sequence[str] | None) -> pl.DataFrame:
         frame = narwhals.from_native(source, eager_only=True)
     except TypeError as error:
         raise TableError("table.unknown-object", type=type(source).__name__) from error
+    return _of_frame(frame)
+
+
+def _of_frame(frame: Any) -> pl.DataFrame:
+    """Return another library's frame, the order of its categories kept."""
+    found = {name: _declared(frame.get_column(name)) for name in frame.columns}
+    declared = {str(name): series for name, series in found.items() if series is not None}
+    others = frame.drop(*(name for name, series in found.items() if series is not None)) if declared else frame
     try:
-        made: pl.DataFrame = frame.to_polars()
-        return made
-    except (ModuleNotFoundError, ValueError, TypeError):  # pandas without pyarrow, or a column of mixed types
-        return pl.DataFrame({str(name): pl.Series(frame[name].to_list(), strict=False) for name in frame.columns})
+        made = others.to_polars()
+    except (ImportError, ValueError, TypeError):  # pandas without pyarrow, or a column of mixed types
+        made = pl.DataFrame([_foreign(frame.get_column(name)) for name in others.columns])
+    columns = {str(name): made[str(name)] for name in others.columns} | declared
+    return pl.DataFrame([columns[str(name)] for name in frame.columns])
+
+
+def _foreign(series: Any) -> pl.Series:
+    """Return another library's column without the help of pyarrow."""
+    values = series.to_numpy() if str(series.dtype).startswith(("Int", "UInt", "Float", "Bool")) else None
+    if values is not None and values.dtype != object:
+        return pl.Series(str(series.name), values)
+    gaps = series.is_null().to_list()
+    return column_of(str(series.name), [None if gap else v for gap, v in zip(gaps, series.to_list(), strict=True)])
+
+
+def _declared(series: Any) -> pl.Series | None:
+    """Return a column of declared categories (pandas' or Arrow's) as one of polars', None for any other."""
+    native = series.to_native()
+    if isinstance(native, pl.Series):
+        return None
+    if hasattr(native, "cat"):
+        categories = native.cat.categories.tolist()
+    elif hasattr(native, "unify_dictionaries") and hasattr(native.type, "index_type"):
+        chunks = native.unify_dictionaries().chunks
+        categories = chunks[0].dictionary.to_pylist() if chunks else []
+    else:
+        return None
+    labels = [cell_label(category) or "" for category in categories]
+    texts = [cell_label(cell) for cell in series.to_list()]
+    known = list(dict.fromkeys(label for label in labels if label))
+    return pl.Series(str(series.name), [text or None for text in texts], dtype=pl.Enum(known))
 
 
 def _refuse_repeated(names: Iterable[object]) -> None:
@@ -74,7 +150,7 @@ def _column(name: object, values: Any) -> pl.Series:
         elif values.dtype == np.longdouble:
             values = values.astype(np.float64)
         return pl.Series(str(name), values)
-    return pl.Series(str(name), list(values), strict=False)
+    return column_of(str(name), list(values))
 
 
 def _array_columns(array: NDArray[Any], names: Sequence[str] | None) -> dict[str, Any]:

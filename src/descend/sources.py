@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from descend.errors import TableError
-from descend.frames import from_memory
+from descend.frames import column_of, from_memory, named
 from descend.images import image_columns, is_idx, label_column, labels_of, parse_idx
 from descend.pictures import is_picture, read_picture
 
@@ -54,7 +54,7 @@ def read_binary(file: File) -> pl.DataFrame:
         raise TableError("table.damaged", file=file.name, kind=file.kind, reason=reason) from error
     if frame.width == 0 or frame.height == 0:
         raise TableError("table.no-rows", file=file.name)
-    return frame
+    return named(frame)
 
 
 def _bytes(path: str) -> bytes:
@@ -127,7 +127,8 @@ def _read_sqlite(file: File) -> pl.DataFrame:
         cursor = connection.execute(f'select * from "{quoted}"')
         names = [column[0] for column in cursor.description]
         rows = cursor.fetchall()
-    return pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None, strict=False)
+    cells = zip(*rows, strict=True) if rows else ([] for _ in names)
+    return pl.DataFrame([column_of(name, list(column)) for name, column in zip(names, cells, strict=True)])
 
 
 def _read_json(file: File) -> pl.DataFrame:
@@ -138,7 +139,7 @@ def _read_json(file: File) -> pl.DataFrame:
     if isinstance(tree, dict):
         return from_memory(tree, None)
     if isinstance(tree, list) and tree and all(isinstance(row, dict) for row in tree):
-        return pl.DataFrame(tree, infer_schema_length=None, strict=False)
+        return from_memory(tree, None)
     raise TableError("table.json-shape", file=file.name)
 
 
@@ -153,7 +154,7 @@ def _read_ndjson(file: File) -> pl.DataFrame:
             if not isinstance(row, dict):
                 raise TableError("table.json-shape", file=file.name)
             rows.append(row)
-    return pl.DataFrame(rows, infer_schema_length=None, strict=False)
+    return from_memory(rows, None) if rows else pl.DataFrame()
 
 
 def _read_idx(file: File) -> pl.DataFrame:

@@ -169,7 +169,7 @@ def state(
         family, why = family_of(plan, survey, scan)
     learnt = target_of(plan, survey, scan, family)
     loss = make_loss(recipe.loss, family, delta=recipe.delta)
-    design = design_of(plan, survey, recipe)
+    design = design_of(plan, survey, scan, recipe)
     data, shown = kept_rows(plan, survey, scan)
     loss.check(learnt.encode(data), learnt.columns[0])
     notes = [why, *scan.head.notes, *notes_of(plan, survey, scan)]

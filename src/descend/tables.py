@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import numpy as np
 import polars as pl
 
 from descend.delimited import Delimited
 from descend.errors import TableError
+from descend.labels import in_order, is_moment, moment_labels, number_label, number_labels
 from descend.messages import Note
 from descend.numerals import (
     ERRORS,
@@ -26,6 +27,7 @@ from descend.numerals import (
     parse_numbers,
     plain_numbers,
 )
+from descend.texts import plain_cells, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,8 +42,6 @@ MISSING = ("", "NA", "N/A", "#N/A", "NaN", "null", "None", "-", ".", "?")
 TRUTH = ("true", "false")
 FEW = 20  # cells that are looked at before the others are
 MOST_CLASSES = 10  # of a target whose text looks like numbers
-COUNTED = 65_536  # whole numbers between the least and the greatest: few enough to count each
-EXACT = 2**53  # whole numbers up to here are float64's
 
 
 class Places(Protocol):
@@ -125,7 +125,7 @@ class Table:
                 return "text"
         else:
             cells = text.drop_nulls()
-            if cells.len() and cells[0].lower() in TRUTH and cells.str.to_lowercase().is_in(TRUTH).all():
+            if cells.len() and cells[0].lower() in TRUTH and _are_booleans(cells):
                 return "boolean"
         values, bad = self.parsed(column)
         self._refuse_decimal_comma(column, text, bad)
@@ -229,27 +229,28 @@ class Table:
         return notes
 
     def labels(self, column: str, *, packed: bool = False) -> pl.Series:
-        """Return a column as text labels, null where missing; 2007 and 2007.0 are one label, so are TRUE and true.
+        """Return a column as text labels, null where missing: texts as they are written, numbers and dates written out.
 
         packed: of numbers, as codes of the texts (polars' Enum), which take a tenth of the time.
         """
-        kind = self.kind(column)
+        series, kind = self.frame[column], self.kind(column)
+        if is_moment(series.dtype):
+            return moment_labels(series)
         if kind in ("image", "other"):
             self._refuse_kind(column)
-        if kind == "number":
-            counted = _counted(self.frame[column]) if packed else None
-            if counted is not None:
-                return _enum(column, *counted)
-            values, bad = self.parsed(column)
-            distinct = np.unique(values[~np.isnan(values)])
-            series = pl.Series(column, values, nan_to_null=True)
-            if packed and not bad.any():
-                return _enum(column, distinct, np.searchsorted(distinct, values), series.is_null())
-            names = [number_label(value) for value in distinct.tolist()]
-            series = series.replace_strict(distinct, names, default=None, return_dtype=pl.String)
-            return series.zip_with(pl.Series(~bad), self._text(column)) if bad.any() else series
+        if series.dtype.is_numeric():
+            return number_labels(series, packed=packed)
         text = self._text(column)
         return text.str.to_lowercase() if kind == "boolean" else text
+
+    def declared(self, column: str) -> tuple[str, ...]:
+        """Return the levels of a column whose type declares them, in that order; none of others."""
+        dtype = self.frame[column].dtype
+        return tuple(map(plain_name, dtype.categories)) if isinstance(dtype, pl.Enum) else ()
+
+    def levels(self, column: str) -> tuple[str, ...]:
+        """Return the levels that a column's cells have, in their order."""
+        return in_order(self.labels(column).drop_nulls().unique().to_list(), self.declared(column))
 
     def images(self, column: str) -> Images:
         """Return a column of images, rows x height x width (x 3 for colour), or of arrays of numbers.
@@ -338,7 +339,7 @@ class Table:
         raise TableError("table.no-category", file=self.name, column=column, dtype=dtype)
 
     def _text(self, column: str) -> pl.Series:
-        text = self.frame[column].cast(pl.String).str.strip_chars()
+        text = plain_cells(self.frame[column].cast(pl.String))
         cases = (case(marker) for marker in self.missing for case in (str, str.lower, str.upper, str.capitalize))
         return text.set(text.is_in(sorted({*cases, ""})), None)
 
@@ -362,13 +363,15 @@ def is_image(dtype: pl.DataType) -> bool:
     return inner in (pl.Float32, pl.Float64)
 
 
-def number_label(value: float) -> str:
-    """Return a number as a category's label: 2007 for 2007.0."""
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+def _are_booleans(cells: pl.Series) -> bool:
+    """Tell whether cells of text are true and false, each of them written in one way."""
+    found = cells.unique().to_list()
+    return {cell.lower() for cell in found} <= set(TRUTH) and len({cell.lower() for cell in found}) == len(found)
 
 
 def typed_row(cells: dict[str, str], decimal: str = ".") -> Table:
     """Return values typed by hand as a table of one row, read by the rules of a text file."""
+    cells = {plain_name(name): value for name, value in cells.items()}
     frame = pl.DataFrame({name: pl.Series(name, [value], dtype=pl.String) for name, value in cells.items()})
     lines = "\n".join("\t".join(line) for line in (cells, cells.values()))
     return Table(frame, "--set", MISSING, decimal, Delimited("--set", lines, "\t", '"', header=True))
@@ -377,26 +380,3 @@ def typed_row(cells: dict[str, str], decimal: str = ".") -> Table:
 def _shown(value: object) -> str:
     text = str(value)
     return text if len(text) <= 40 else text[:39] + "…"
-
-
-def _enum(column: str, distinct: Floats, places: NDArray[Any], missing: pl.Series | None = None) -> pl.Series:
-    """Return numbers, given as places among the distinct ones, as codes of their labels."""
-    codes = pl.Series(column, places, dtype=pl.UInt32)
-    codes = codes if missing is None else codes.set(missing, None)
-    return codes.cat.to(pl.Enum([number_label(value) for value in distinct.tolist()]))
-
-
-def _counted(series: pl.Series) -> tuple[Floats, NDArray[Any]] | None:
-    """Return the distinct ones of whole numbers that lie close together, and each one's place among them, by counting.
-
-    None for other numbers, and where cells are missing.
-    """
-    if not series.dtype.is_integer() or series.null_count() or not series.len():
-        return None
-    low, high = int(cast("int", series.min())), int(cast("int", series.max()))
-    if high - low >= COUNTED or max(-low, high) > EXACT:
-        return None
-    offsets = series.cast(pl.Int64).to_numpy() - low
-    there = np.bincount(offsets) > 0
-    places = np.cumsum(there, dtype=np.uint32) - np.uint32(1)
-    return (np.flatnonzero(there) + low).astype(np.float64), places.take(offsets)

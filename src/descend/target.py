@@ -9,6 +9,7 @@ import numpy as np
 
 from descend.coding import level_codes, level_list
 from descend.errors import DesignError, OptionError
+from descend.labels import are_numbers, as_numbers
 from descend.messages import Note
 from descend.terms import Expression, Hypothesis, Name, names_of
 from descend.transforms import evaluate, undo
@@ -92,7 +93,7 @@ class Target:
         """Return the likeliest class of every row, as the table writes classes: text, numbers or booleans."""
         chosen = probabilities.argmax(axis=1)
         if self.label_kind == "number":
-            levels: NDArray[Any] = np.array([float(level) for level in self.levels])
+            levels: NDArray[Any] = as_numbers(self.levels)
         elif self.label_kind == "boolean":
             levels = np.array([level == "true" for level in self.levels])
         else:
@@ -148,7 +149,9 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
             return "logistic", Note("family.zero-one", {"column": name})
         return "linear", Note("family.numbers", {"column": name})
     table.require_no_numbers(name)
-    levels = table.labels(name).drop_nulls().unique().sort().to_list()
+    if kinds[name] == "other":
+        table.numbers(name)  # tells that it holds none
+    levels = table.levels(name)
     if len(levels) > 20 and len(levels) > table.rows // 2:
         raise DesignError("design.target-all-distinct", column=name, levels=len(levels), rows=table.rows)
     return by_levels(name, levels)
@@ -186,6 +189,7 @@ def of_classes(hypothesis: Hypothesis, family: Family, levels: tuple[str, ...], 
         raise DesignError("design.one-class", column=columns[0], level="".join(levels))
     if family == "logistic" and len(levels) > 2:
         raise DesignError("design.not-two", column=columns[0], count=len(levels), levels=", ".join(levels[:5]))
+    kind = "text" if kind == "number" and not are_numbers(levels) else kind
     return Target(family, hypothesis.targets, columns, levels, kind)
 
 

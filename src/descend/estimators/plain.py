@@ -11,7 +11,7 @@ import numpy as np
 from descend.design import Design
 from descend.errors import DesignError
 from descend.formula import parse
-from descend.tables import number_label
+from descend.labels import cell_label
 from descend.target import Target
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ def plain_target(hypothesis: Hypothesis, classes: NDArray[Any] | None) -> Target
     if classes is None:
         return Target.restore(hypothesis, {"family": "linear", "levels": [], "label_kind": "text", "spreads": []})
     kind = KINDS.get(classes.dtype.kind, "text")
-    if kind == "number":
-        levels = [number_label(float(value)) for value in classes]
-    else:
-        levels = [str(value).lower() if kind == "boolean" else str(value) for value in classes]
+    levels = [cell_label(value) or str(value) for value in classes]
     family = "logistic" if len(levels) == 2 else "softmax"
     return Target.restore(hypothesis, {"family": family, "levels": levels, "label_kind": kind, "spreads": []})
 

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import polars as pl
 
 from descend.errors import TableError
+from descend.labels import number_label
 from descend.numerals import parse_numbers
-from descend.tables import number_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from descend.errors import TableError
+from descend.labels import number_label
 from descend.scans.databases import Cells, checked, checked_names, numbered
 from descend.sql import Dialect, name_sql
-from descend.tables import number_label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

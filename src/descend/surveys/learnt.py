@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from descend.coding import in_order
 from descend.columns import Columns, gather
 from descend.design import INTERCEPT, Design, blocks_of, require_levels
 from descend.errors import DesignError, TableError
+from descend.labels import are_zero_one, in_order
 from descend.messages import Note
 from descend.moments import ROUNDING
 from descend.objectives.sums import Sums
@@ -38,9 +38,9 @@ def require_rows(survey: Survey, scan: Scan) -> None:
         raise TableError("table.all-dropped", file=scan.name, rows=scan.rows)
 
 
-def design_of(plan: Plan, survey: Survey, recipe: Recipe) -> Design:
+def design_of(plan: Plan, survey: Survey, scan: Scan, recipe: Recipe) -> Design:
     """Return the design, learnt from the fitted rows; its levels come from all rows."""
-    levels = {name: in_order(survey.levels[name]) for name, use in plan.uses.items() if use == "category"}
+    levels = {name: _levels(name, survey, scan) for name, use in plan.uses.items() if use == "category"}
     for name, found in levels.items():
         require_levels(name, found, survey.rows)
     blocks = blocks_of(plan.hypothesis, plan.uses, levels, plan.images, plan.poly)
@@ -80,7 +80,7 @@ def target_of(plan: Plan, survey: Survey, scan: Scan, family: Family) -> Target:
     """Return the target: its classes from all rows, the spread of its numbers from the fitted ones."""
     if plan.target is None:
         column = next(iter(plan.target_uses))
-        return of_classes(plan.hypothesis, family, in_order(survey.levels[column]), scan.head.kind(column))
+        return of_classes(plan.hypothesis, family, _levels(column, survey, scan), scan.head.kind(column))
     for expression in plan.expressions:
         undo(expression, np.ones(1))
     labels = [target_label(index) for index in range(len(plan.expressions))]
@@ -92,14 +92,20 @@ def target_of(plan: Plan, survey: Survey, scan: Scan, family: Family) -> Target:
 def family_of(plan: Plan, survey: Survey, scan: Scan) -> tuple[Family, Note]:
     """Return the family that the classes of all rows ask for; raises DesignError where the first rows misled."""
     column = next(iter(plan.target_uses))
-    levels = in_order(survey.levels[column])
+    levels = _levels(column, survey, scan)
     if scan.head.kind(column) == "number":
-        if not set(levels) <= {"0", "1"}:
-            raise DesignError("design.not-zero-one", column=column, found=next(x for x in levels if x not in "01"))
+        if not are_zero_one(levels):
+            found = next(level for level in levels if not are_zero_one([level]))
+            raise DesignError("design.not-zero-one", column=column, found=found)
         return "logistic", Note("family.zero-one", {"column": column})
     if len(levels) > 20 and len(levels) > survey.rows // 2:
         raise DesignError("design.target-all-distinct", column=column, levels=len(levels), rows=survey.rows)
     return by_levels(column, levels)
+
+
+def _levels(column: str, survey: Survey, scan: Scan) -> tuple[str, ...]:
+    """Return the levels of a category that rows of any part have, in their order."""
+    return in_order(survey.levels[column], scan.head.declared(column))
 
 
 def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
