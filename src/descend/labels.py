@@ -73,20 +73,27 @@ def are_zero_one(levels: Iterable[str]) -> bool:
 
 def are_numbers(levels: Sequence[str]) -> bool:
     """Tell whether levels are written as numbers are, so that nothing is lost where they are taken for these."""
-    numbers = [_number(level) for level in levels]
-    exact = all(abs(number) <= EXACT for number in numbers if number is not None)
-    return all(
-        number is not None and str(number) == level and (exact or -(2**63) <= number < WHOLE and type(number) is int)
-        for number, level in zip(numbers, levels, strict=True)
-    )
+    numbers = [number for level in levels if (number := _number(level)) is not None and str(number) == level]
+    return len(numbers) == len(levels) and _type_of(numbers) is not None
 
 
 def as_numbers(levels: Sequence[str]) -> NDArray[Any]:
     """Return the numbers that levels are: floats, or whole numbers where floats would be other ones."""
     numbers = [_number(level) or 0 for level in levels]
-    if all(abs(number) <= EXACT for number in numbers):
-        return np.array(numbers, dtype=np.float64)
-    return np.array(numbers, dtype=np.int64 if max(numbers) < 2**63 else np.uint64)
+    return np.array(numbers, dtype=_type_of(numbers))
+
+
+def _type_of(numbers: Sequence[float]) -> type[np.generic] | None:
+    """Return the type that holds all of the numbers exactly, None where there is none."""
+    if all(isinstance(number, float) or abs(number) <= EXACT for number in numbers):
+        return np.float64
+    whole = all(isinstance(number, int) for number in numbers)
+    fitting = (kind for kind in (np.int64, np.uint64) if _holds(kind, min(numbers)) and _holds(kind, max(numbers)))
+    return next(fitting, None) if whole else None
+
+
+def _holds(kind: type[np.int64 | np.uint64], number: float) -> bool:
+    return bool(np.iinfo(kind).min <= number <= np.iinfo(kind).max)
 
 
 def is_moment(dtype: pl.DataType) -> bool:

@@ -75,9 +75,12 @@ def value_sql(value: str | float | bytes, dialect: Dialect) -> str:
 def column_sql(name: str, dialect: Dialect) -> str:
     """Return a column's number in double precision; SQLite's columns may hold texts too, which are NULL."""
     column = name_sql(name)
-    if dialect == "postgresql":
-        return f"{column}::float8"
-    return f"(case when typeof({column}) in ('integer', 'real') then cast({column} as real) end)"
+    return f"{column}::float8" if dialect == "postgresql" else real_sql(column)
+
+
+def real_sql(cell: str) -> str:
+    """Return an SQLite cell's number in double precision, NULL where it is a text."""
+    return f"(case when typeof({cell}) in ('integer', 'real') then cast({cell} as real) end)"
 
 
 def expression_sql(expression: Expression, dialect: Dialect, columns: Mapping[str, str] | None = None) -> str:

@@ -118,6 +118,8 @@ class Target:
         levels, kind = tuple(map(str, described["levels"])), str(described["label_kind"])
         if family != "linear" and (len(levels) < 2 or (family == "logistic" and len(levels) > 2)):
             raise ValueError(levels)
+        if kind_of(levels, kind) != kind:
+            raise ValueError(kind)
         spreads = tuple(map(float, described["spreads"]))
         return cls(family, hypothesis.targets, _columns_under(hypothesis), levels, kind, spreads)
 
@@ -189,8 +191,12 @@ def of_classes(hypothesis: Hypothesis, family: Family, levels: tuple[str, ...], 
         raise DesignError("design.one-class", column=columns[0], level="".join(levels))
     if family == "logistic" and len(levels) > 2:
         raise DesignError("design.not-two", column=columns[0], count=len(levels), levels=", ".join(levels[:5]))
-    kind = "text" if kind == "number" and not are_numbers(levels) else kind
-    return Target(family, hypothesis.targets, columns, levels, kind)
+    return Target(family, hypothesis.targets, columns, levels, kind_of(levels, kind))
+
+
+def kind_of(levels: Sequence[str], kind: str) -> str:
+    """Return what classes are given back as: what their column holds, but text where numbers would be other ones."""
+    return "text" if kind == "number" and not are_numbers(levels) else kind
 
 
 def _columns_under(hypothesis: Hypothesis) -> tuple[str, ...]:

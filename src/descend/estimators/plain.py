@@ -12,7 +12,7 @@ from descend.design import Design
 from descend.errors import DesignError
 from descend.formula import parse
 from descend.labels import cell_label
-from descend.target import Target
+from descend.target import Target, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,8 +50,8 @@ def plain_target(hypothesis: Hypothesis, classes: NDArray[Any] | None) -> Target
     """Return the target of a hypothesis, of numbers or of classes in the order of their codes."""
     if classes is None:
         return Target.restore(hypothesis, {"family": "linear", "levels": [], "label_kind": "text", "spreads": []})
-    kind = KINDS.get(classes.dtype.kind, "text")
     levels = [cell_label(value) or str(value) for value in classes]
+    kind = kind_of(levels, KINDS.get(classes.dtype.kind, "text"))
     family = "logistic" if len(levels) == 2 else "softmax"
     return Target.restore(hypothesis, {"family": family, "levels": levels, "label_kind": kind, "spreads": []})
 

@@ -10,6 +10,7 @@ from descend.errors import TableError
 from descend.frames import from_memory
 from descend.scans.parquet import HEAD_ROWS
 from descend.tables import Kind, Table
+from descend.texts import plain_name
 from descend.workers import Threads
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class DaskScan:
         of the workers, where these are a cluster's. Raises TableError for one without rows.
         """
         workers = workers or Threads()
-        columns = tuple(map(str, frame.columns))
+        columns = tuple(plain_name(str(column)) for column in frame.columns)
         if any(column != own for column, own in zip(columns, frame.columns, strict=True)):
             frame = frame.rename(columns=dict(zip(frame.columns, columns, strict=True)))
         frame = _computed_once(frame, workers)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from descend.errors import TableError
 from descend.sql import name_sql
+from descend.texts import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ class Cells:
     """What is read of a column: the SQL of a cell, and the type of a frame's column (None: as the cells are)."""
 
     value: str
-    dtype: type[pl.DataType] | None = None
+    dtype: pl.DataType | type[pl.DataType] | None = None
 
 
 class Database(Protocol):
@@ -85,15 +86,16 @@ def checked(query: str, name: str) -> str:
     return bare
 
 
-def checked_names(names: Sequence[str], name: str) -> None:
-    """Refuse columns without a name, and two of the same."""
-    seen: set[str] = set()
-    for number, column in enumerate(names, start=1):
+def checked_names(names: Sequence[str], name: str) -> list[str]:
+    """Return the plain names of columns; raises TableError for one without a name, and two of the same."""
+    seen: dict[str, None] = {}
+    for number, column in enumerate(map(plain_name, names), start=1):
         if not column:
             raise TableError("table.query-no-name", file=name, number=number)
         if column in seen:
             raise TableError("table.repeated-column", column=column)
-        seen.add(column)
+        seen[column] = None
+    return list(seen)
 
 
 def numbered(query: str, names: Sequence[str], every: str) -> tuple[str, str]:

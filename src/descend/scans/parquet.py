@@ -13,6 +13,7 @@ from descend.errors import TableError
 from descend.scans.found import Partitions, require_same, with_cells
 from descend.scans.remote import is_address, options_for, remote_error
 from descend.tables import Kind, Table
+from descend.texts import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,10 +134,10 @@ def _together(most: int, group: int) -> int:
 
 def _group(path: str, name: str) -> int:
     """Return how many rows of a file are encoded together; 0 where that cannot be told."""
-    lazy = _lazy(path).select(pl.first())
-    if is_address(path) or not hasattr(lazy, "collect_batches"):
+    if is_address(path) or not hasattr(pl.LazyFrame, "collect_batches"):
         return 0
     try:
+        lazy = _lazy(path).select(pl.first())
         return next((frame.height for frame in lazy.collect_batches(maintain_order=True)), 0)
     except (Exception, pl.exceptions.PanicException) as error:
         raise _told(error, path, name, "table.not-found") from error
@@ -144,11 +145,9 @@ def _group(path: str, name: str) -> int:
 
 def read_rows(path: str, name: str, columns: Sequence[str] | None, start: int, rows: int) -> pl.DataFrame:
     """Read some rows of a Parquet file."""
-    lazy = _lazy(path)
-    if columns is not None:
-        lazy = lazy.select(columns)
     try:
-        frame = lazy.slice(start, rows).collect()
+        lazy = _lazy(path)
+        frame = (lazy if columns is None else lazy.select(columns)).slice(start, rows).collect()
     except pl.exceptions.ColumnNotFoundError as error:
         found = ", ".join(_lazy(path).collect_schema())
         raise TableError("table.part-columns", file=name, found=found, expected=", ".join(columns or ())) from error
@@ -160,7 +159,12 @@ def read_rows(path: str, name: str, columns: Sequence[str] | None, start: int, r
 
 
 def _lazy(path: str) -> pl.LazyFrame:
-    return pl.scan_parquet(path, glob=False, hive_partitioning=False, storage_options=options_for(path))
+    """Return a file's rows, the names of its columns plain."""
+    lazy = pl.scan_parquet(path, glob=False, hive_partitioning=False, storage_options=options_for(path))
+    names = {name: plain_name(name) for name in lazy.collect_schema()}
+    if any(name != made for name, made in names.items()):
+        return lazy.rename(names)
+    return lazy
 
 
 def _told(error: BaseException, path: str, name: str, missing: str) -> TableError:
@@ -181,8 +185,8 @@ def _footers(files: Sequence[Found]) -> list[tuple[pl.Schema, int]]:
 
 
 def _footer(file: Found) -> tuple[pl.Schema, int]:
-    lazy = _lazy(file.path)
     try:
+        lazy = _lazy(file.path)
         return lazy.collect_schema(), int(lazy.select(pl.len()).collect().item())
     except (Exception, pl.exceptions.PanicException) as error:
         raise _told(error, file.path, file.name, "table.not-found") from error

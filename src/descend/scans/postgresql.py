@@ -26,6 +26,7 @@ SETTINGS = {
     "jit": "off", "standard_conforming_strings": "on", "timezone": "UTC", "idle_in_transaction_session_timeout": "0",
 }  # fmt: skip
 WHOLE, FLOATS, TRUTH = (20, 21, 23, 26), (700, 701, 1700), 16
+NUMERIC, FLOAT_DIGITS, DECIMAL_DIGITS = 1700, 15, 38  # digits that a float holds, and a decimal
 DATE, MOMENTS = 1082, (1114, 1184)
 FIRST, LAST = "0001-01-01", "9999-12-31"  # the days that Python has
 PATIENCE = 30  # seconds that a server has to answer
@@ -62,10 +63,13 @@ class PostgreSQL:
             for setting, value in SETTINGS.items():
                 self._connection.execute(f"set local {setting} = '{value}'".encode())
         types = self._described(self.query)
-        checked_names([name for name, _ in types], self.name)
-        self.columns = {name: _cells(name, oid) for name, oid in types}
-        every = ", ".join(f"q.{name_sql(name)} is null" for name in self.columns)
-        self.row, self.source = numbered(self.query, list(self.columns), f"coalesce({every}) is not null")
+        names = [name for name, _, _ in types]
+        self.columns = {
+            called: _cells(name, oid, size)
+            for called, (name, oid, size) in zip(checked_names(names, self.name), types, strict=True)
+        }
+        every = ", ".join(f"q.{name_sql(name)} is null" for name in names)
+        self.row, self.source = numbered(self.query, names, f"coalesce({every}) is not null")
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a select; where it fails, the transaction goes on from before it."""
@@ -105,8 +109,8 @@ class PostgreSQL:
         """End the transaction and the connection."""
         self._end()
 
-    def _described(self, query: str) -> list[tuple[str, int]]:
-        """Return the names and types of a query's columns; the server looks at it alone and does not run it."""
+    def _described(self, query: str) -> list[tuple[str, int, int]]:
+        """Return the names, types and declared sizes of a query's columns; the server only looks at it."""
         from psycopg.pq import DiagnosticField as Field
         from psycopg.pq import ExecStatus
 
@@ -126,7 +130,7 @@ class PostgreSQL:
             raise self._error(code, message or result.error_message.decode(errors="replace"), before)
         if result.nparams:
             raise TableError("table.query", file=self.name, reason="there is no parameter $1")
-        return [((result.fname(i) or b"").decode(), result.ftype(i)) for i in range(result.nfields)]
+        return [((result.fname(i) or b"").decode(), result.ftype(i), result.fmod(i)) for i in range(result.nfields)]
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -210,9 +214,17 @@ def _shown(known: dict[str, Any]) -> str:
     return f"postgresql://{host}{f':{port}' if host and port else ''}/{quote(str(known.get('dbname', '')))}"
 
 
-def _cells(name: str, oid: int) -> Cells:
+def _exact(size: int) -> pl.Decimal | None:
+    """Return the type that holds all numbers of a declared numeric(digits, scale), None where float64 does."""
+    digits, scale = (size - 4) >> 16, (size - 4) & 0x7FF
+    return pl.Decimal(digits, scale) if FLOAT_DIGITS < digits <= DECIMAL_DIGITS and scale <= digits else None
+
+
+def _cells(name: str, oid: int, size: int) -> Cells:
     """Return how a column of a type is read; what is neither a number, true or false, nor a date is text."""
     column = f"q.{name_sql(name)}"
+    if oid == NUMERIC and size >= 0 and (exact := _exact(size)) is not None:
+        return Cells(f"nullif({column}, 'NaN')", exact)
     if oid in WHOLE:
         return Cells(f"{column}::int8", pl.Int64)
     if oid in FLOATS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 import weakref
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
     "ln": math.log, "log10": math.log10, "exp": math.exp, "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos,
     "tanh": math.tanh, "power": math.pow, "floor": math.floor,
 }  # fmt: skip
+RENAMED = re.compile(r"^column\d+|:\d+$")  # what SQLite may have made of a name
 ARGUMENTS = 100  # of a function: SQLite takes at least so many
 
 
@@ -51,8 +53,9 @@ class SQLite:
         with self._told():
             for name, function in FUNCTIONS.items():
                 _provide(self._connection, name, function)
-        names = self._described()
-        self.columns = {name: Cells(f"q.{name_sql(name)}") for name in names}
+        names, given = self._described()
+        called = checked_names(given, self.name)
+        self.columns = {own: Cells(f"q.{name_sql(name)}") for own, name in zip(called, names, strict=True)}
         self.row, self.source = numbered(self.query, names, _every(names))
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
@@ -88,18 +91,24 @@ class SQLite:
         """End the transaction and the connection."""
         self._end()
 
-    def _described(self) -> list[str]:
-        """Return the names of the query's columns, once it is known to be one statement that changes nothing."""
+    def _described(self) -> tuple[list[str], list[str]]:
+        """Return the names of the query's columns as a query of it has them, and as it gives them itself.
+
+        SQLite calls a second column ``a`` of a query in a query ``a:1``, and one called ``TRUE`` ``column2``. Raises
+        TableError where the query is more than one statement, or changes something.
+        """
         with self._told():
             steps = self._connection.execute(f"explain {self.query}").fetchall()
             if any(step[1] == "Transaction" and step[3] for step in steps):
                 raise TableError("table.query-changes", file=self.name, reason="attempt to write a readonly database")
             found = self._connection.execute(f"select * from (\n{self.query}\n) as q limit 0").description
-        names = [str(column[0]) for column in found]
-        # in a query of a query SQLite calls the second a column a:1
-        repeated = [name for name in names if name.rpartition(":")[0] in names and name.rpartition(":")[2].isdigit()]
-        checked_names([name.rpartition(":")[0] if name in repeated else name for name in names], self.name)
-        return names
+            names = [str(column[0]) for column in found]
+            if not any(RENAMED.search(name) for name in names):
+                return names, names
+            cursor = self._connection.execute(self.query)
+            given = [str(column[0]) for column in cursor.description]
+            cursor.close()
+        return names, given
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -160,10 +169,10 @@ def _every(names: Sequence[str]) -> str:
     return " or ".join(f"coalesce({', '.join([*group, '1'])}) is not null" for group in groups)
 
 
-def _series(name: str, values: Sequence[Any], dtype: type[pl.DataType] | None) -> pl.Series:
+def _series(name: str, values: Sequence[Any], dtype: pl.DataType | type[pl.DataType] | None) -> pl.Series:
     """Return cells as a column: SQLite's may hold whole numbers, fractions, texts and bytes in one.
 
-    Where there is a text among them, or the column is one of texts, all are; numbers are fractions in such a column.
+    Where there is a text among them, or the column is one of texts, all are; whole numbers alone are not rounded.
     """
     found = {type(value) for value in values} - {type(None)}
     if dtype == pl.String or str in found or (bytes in found and len(found) > 1):
@@ -172,7 +181,7 @@ def _series(name: str, values: Sequence[Any], dtype: type[pl.DataType] | None) -
         return pl.Series(name, values, pl.Binary)
     if not found:
         return pl.Series(name, values, dtype or pl.Null)
-    return pl.Series(name, values, pl.Float64 if dtype == pl.Float64 or float in found else pl.Int64, strict=False)
+    return pl.Series(name, values, pl.Float64 if float in found else pl.Int64, strict=False)
 
 
 def _text(value: str | float | bytes) -> str:

@@ -92,7 +92,7 @@ def _kept(survey: Survey) -> tuple[dict[str, Any], Arrays]:
         rows: list[Rows] = getattr(survey, name)
         if rows:
             packed = io.BytesIO()
-            pl.concat([some.frame for some in rows]).write_ipc(packed)
+            pl.concat([some.frame for some in rows], how="vertical_relaxed").write_ipc(packed)
             arrays[f"{name}.rows"] = np.frombuffer(packed.getvalue(), dtype=np.uint8)
             arrays[f"{name}.numbers"] = np.concatenate([some.numbers for some in rows])
     facts = {

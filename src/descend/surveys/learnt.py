@@ -112,7 +112,11 @@ def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
     """Return the rows that were kept as columns, those looked at before those tested, and how many the first are."""
     kept: list[Rows] = [*survey.shown, *survey.tested]
     numbers = np.concatenate([rows.numbers for rows in kept]) if kept else np.empty(0, dtype=np.int64)
-    frame = pl.concat([rows.frame for rows in kept]) if kept else scan.head.frame.select(list(plan.wanted)).clear()
+    frame = (
+        pl.concat([rows.frame for rows in kept], how="vertical_relaxed")
+        if kept
+        else scan.head.frame.select(list(plan.wanted)).clear()
+    )
     head = scan.head
     kinds, notations = head.judged(plan.wanted)
     table = Table(

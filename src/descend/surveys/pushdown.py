@@ -20,7 +20,7 @@ from descend.extended import pair
 from descend.holdout import KEYS
 from descend.scans.databases import Cells
 from descend.scans.query import BATCH
-from descend.sql import column_sql, expression_sql, key_sql, keyed_sql, number_sql, value_sql
+from descend.sql import expression_sql, key_sql, keyed_sql, number_sql, real_sql, value_sql
 from descend.surveys.aggregate import gram
 from descend.surveys.survey import LAYERS, Rows, Survey, target_label
 from descend.tables import Table
@@ -153,7 +153,7 @@ class _Asked:
         """Return the SQL of a column's number."""
         cells = self.database.columns[name]
         if self.dialect == "sqlite":
-            return column_sql(name, "sqlite")
+            return real_sql(cells.value)
         return f"({cells.value})::int::float8" if cells.dtype == pl.Boolean else f"({cells.value})::float8"
 
     def _plain(self, name: str) -> str:
