@@ -246,7 +246,7 @@ class Table:
     def declared(self, column: str) -> tuple[str, ...]:
         """Return the levels of a column whose type declares them, in that order; none of others."""
         dtype = self.frame[column].dtype
-        return tuple(map(plain_name, dtype.categories)) if isinstance(dtype, pl.Enum) else ()
+        return tuple(plain_cells(dtype.categories)) if isinstance(dtype, pl.Enum) else ()
 
     def levels(self, column: str) -> tuple[str, ...]:
         """Return the levels that a column's cells have, in their order."""

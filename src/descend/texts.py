@@ -25,8 +25,8 @@ def is_unseen(letter: str) -> bool:
 
 
 def plain_name(text: str) -> str:
-    """Return the name of a column as it is compared: plain, without spaces around it; one of spaces stays."""
-    return plain(text).strip() or text
+    """Return the name of a column as it is compared: plain; one of nothing that is seen stays."""
+    return plain(text) or text
 
 
 def plain_cells(cells: pl.Series) -> pl.Series:
