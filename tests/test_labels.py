@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import descend
+from descend.cli import main
 from descend.errors import DesignError, TableError
 from descend.formula import parse
 from descend.labels import are_numbers, as_numbers, in_order
@@ -398,3 +399,52 @@ def test_a_declared_decimal_of_a_server_is_a_number_too(postgresql):
     for memory in (None, 1):
         model = descend.fit("y ~ x", postgresql.address, query="select * from t", memory=memory, missing="drop")
         np.testing.assert_allclose(model.raw[:, 0], [-0.625, 2.5], rtol=1e-9)
+
+
+# Texts that mean a missing cell
+
+
+WORDS = ["NA", "None", "null", "-", "x"]
+
+
+@pytest.mark.parametrize("road", FRAMES)
+def test_a_text_in_a_frame_is_a_text_for_a_frame_has_its_own_gaps(road):
+    assert read(FRAMES[road](WORDS)).labels("g").to_list() == WORDS
+    assert read(FRAMES[road](WORDS), missing=["x"]).labels("g").to_list() == [*WORDS[:-1], None]
+
+
+def test_a_text_in_parquet_is_a_text_in_memory_and_part_by_part(tmp_path):
+    path = parquet_of(tmp_path, WORDS)
+    assert read(path).levels("g") == tuple(sorted(WORDS))
+    assert scanned(open_scan(path)) == {*WORDS}
+
+
+@pytest.mark.parametrize("road", ["csv", "csv in parts", "json", "sqlite", "query"])
+def test_in_other_files_and_databases_the_usual_markers_mean_missing(tmp_path, road):
+    assert FILES[road](tmp_path, WORDS) - {None} == {"x"}
+
+
+def test_the_usual_markers_can_be_turned_off(tmp_path):
+    path = csv_of(tmp_path, [*WORDS, ""])
+    for table in (read(path, missing=()), open_scan(path, missing=()).head):
+        assert table.labels("g").to_list() == [*WORDS, None]
+
+
+@pytest.mark.parametrize(
+    ("cells", "markers"),
+    [(["x", "NA", "n/a", "NA", "y"], "; 'NA', 'n/a'"), (["x", "", "y"], ""), (["1", "-", "2"], "; '-'")],
+)
+def test_the_error_of_missing_cells_names_the_markers_found(tmp_path, cells, markers):
+    with pytest.raises(TableError) as error:
+        descend.fit("n ~ g", csv_of(tmp_path, cells))
+    assert (error.value.code, error.value.values["markers"]) == ("table.missing", markers)
+    assert markers in str(error.value)
+
+
+def test_the_command_line_keeps_texts_and_adds_markers(tmp_path, capsys):
+    path = csv_of(tmp_path, ["NA", "FR", "DE", "?"] * 6)
+    assert main(["fit", str(path), "n ~ g"]) == 1
+    assert "--keep-na-text" in capsys.readouterr().err
+    arguments = ["fit", str(path), "n ~ g", "--keep-na-text", "--na", "?", "--missing", "drop", "--json"]
+    assert main(arguments) == 0
+    assert list(json.loads(capsys.readouterr().out)["coefficients"]["n"]) == ["(intercept)", "g[FR]", "g[NA]"]

@@ -595,6 +595,7 @@ def test_missing_cells_are_refused_with_the_first_lines_and_their_count(gaps):
         gather({"x": "number"}, gaps)
     assert (error.value.code, error.value.line, error.value.column) == ("table.missing", 4, "x")
     assert (error.value.values["lines"], error.value.values["count"]) == ("4, 6, 7, …", 4)
+    assert error.value.values["markers"] == "; 'NA', '?', '-'"
 
 
 def test_a_few_missing_cells_are_all_named(gaps):

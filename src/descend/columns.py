@@ -178,12 +178,14 @@ def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str, *, who
     file = table.file(int(np.argmax(gap)))
     first = [table.line(row) for row in np.flatnonzero(gap)[:3].tolist() if table.file(row) == file]
     more = "" if gap.sum() <= len(first) else ", …"
+    markers = "".join(f"{', ' if place else '; '}'{text}'" for place, text in enumerate(table.markers(column, gap)[:5]))
     raise TableError(
         code,
         file=file,
         column=column,
         line=first[0],
         lines=", ".join(map(str, first)) + more,
+        markers=markers,
         count=int(gap.sum()) if whole else f"≥ {gap.sum()}",  # the other parts were not looked at
     )
 

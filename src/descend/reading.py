@@ -18,7 +18,7 @@ from descend.memory import COPIES, allowance
 from descend.numerals import DECIMALS
 from descend.pictures import read_folder
 from descend.sources import open_file, read_binary
-from descend.tables import MISSING, Table
+from descend.tables import Table, markers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def read(
     delimiter: str | None = None,
     header: bool | None = None,
     decimal: str = ".",
-    missing: Sequence[str] = MISSING,
+    missing: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
 ) -> Table:
     """Read a table from a path or from an object in memory.
@@ -54,7 +54,8 @@ def read(
         mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
         Bunch, a structured array, or a two-dimensional array with ``names``.
     decimal: the decimal mark of numbers that are text, "." or ",".
-    missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does.
+    missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does. None: NA,
+        None, - and the like, but nothing in frames, Parquet and Arrow, which mark such cells; (): nothing at all.
 
     Raises TableError for what cannot be read and OptionError for an option that makes no sense.
     """
@@ -63,7 +64,7 @@ def read(
     if isinstance(source, Table):
         return source
     if not isinstance(source, (str, os.PathLike)):
-        return Table(from_memory(source, names), "table", tuple(missing), decimal)
+        return Table(from_memory(source, names), "table", markers_of(missing, "frame"), decimal)
     if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
         from descend.scans.opening import is_many, open_scan, whole
 
@@ -74,14 +75,15 @@ def read(
             if scan is not None:
                 return whole(scan)
             if os.path.isdir(source):
-                return Table(read_folder(str(source)), Path(source).name, tuple(missing), pictures=True)
+                return Table(read_folder(str(source)), Path(source).name, markers_of(missing, "picture"), pictures=True)
     file = open_file(str(source))
+    markers = markers_of(missing, file.kind)
     if file.kind == "text":
         frame, delimited = read_delimited(
             file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal
         )
-        return Table(frame, file.name, tuple(missing), decimal, delimited, delimited.notes)
-    return Table(read_binary(file), file.name, tuple(missing), decimal, pictures=file.kind == "picture")
+        return Table(frame, file.name, markers, decimal, delimited, delimited.notes)
+    return Table(read_binary(file), file.name, markers, decimal, pictures=file.kind == "picture")
 
 
 def open_rows(
@@ -128,7 +130,7 @@ def _opened(
     if type(source).__module__.startswith("dask."):
         from descend.scans.dask import DaskScan
 
-        return DaskScan.of(source, "dataframe", tuple(options.get("missing", MISSING)), workers)
+        return DaskScan.of(source, "dataframe", markers_of(options.get("missing"), "frame"), workers)
     if not isinstance(source, (str, os.PathLike)):
         return read(source, **options)
     name = os.fspath(source)
@@ -137,7 +139,7 @@ def _opened(
             raise OptionError("option.no-query")
         from descend.scans.query import open_query
 
-        rows = open_query(name, query, missing=options.get("missing", MISSING))
+        rows = open_query(name, query, missing=markers_of(options.get("missing"), "query"))
         return rows if rows.rows > FETCHED else _fetched(rows)
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)

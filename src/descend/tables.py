@@ -30,7 +30,7 @@ from descend.numerals import (
 from descend.texts import plain_cells, plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "text", "boolean", "image", "other"]
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "null", "None", "-", ".", "?")
+OWN_GAPS = ("frame", "parquet", "arrow")  # sources whose missing cells are marked as such, so that a text is a text
 TRUTH = ("true", "false")
 FEW = 20  # cells that are looked at before the others are
 MOST_CLASSES = 10  # of a target whose text looks like numbers
@@ -334,6 +335,14 @@ class Table:
         """Return the options that read a decimal comma; it is a delimiter no longer, where that is not said again."""
         return "--decimal , --delimiter ," if self.source and self.source.delimiter == "," else "--decimal ,"
 
+    def markers(self, column: str, gap: NDArray[np.bool_]) -> list[str]:
+        """Return the texts that stand in the missing cells of a column, as they are written."""
+        series = self.frame[column]
+        if series.dtype != pl.String:
+            return []
+        found = plain_cells(series.filter(pl.Series(gap))).unique(maintain_order=True).drop_nulls()
+        return [_shown(text) for text in found if text]
+
     def _refuse_kind(self, column: str) -> NoReturn:
         dtype = str(self.frame[column].dtype)
         raise TableError("table.no-category", file=self.name, column=column, dtype=dtype)
@@ -361,6 +370,13 @@ def is_image(dtype: pl.DataType) -> bool:
     if inner == pl.UInt8:
         return len(dtype.shape) == 2 or dtype.shape[2:] == (3,)
     return inner in (pl.Float32, pl.Float64)
+
+
+def markers_of(missing: Sequence[str] | None, kind: str) -> tuple[str, ...]:
+    """Return the texts that mean a missing cell in a kind of source: those given, else the usual ones or none."""
+    if missing is not None:
+        return tuple(missing)
+    return () if kind in OWN_GAPS else MISSING
 
 
 def _are_booleans(cells: pl.Series) -> bool:

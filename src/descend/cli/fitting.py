@@ -62,6 +62,7 @@ def fit(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    keep_na_text: o.KeepNaText = False,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -100,7 +101,7 @@ def fit(
         step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
     )  # fmt: skip
-    options = reading_options(encoding, delimiter, header, decimal, na)
+    options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
     opened: list[Forecast] = []
 
     def open_with(forecast: Forecast) -> None:
@@ -164,6 +165,7 @@ def compare(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    keep_na_text: o.KeepNaText = False,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -183,7 +185,7 @@ def compare(
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum, epochs=epochs,
         l2=l2, standardize=standardize, seed=seed, missing=missing, test=test,
     )  # fmt: skip
-    options = reading_options(encoding, delimiter, header, decimal, na)
+    options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
     rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
     with progress("verifying", None) as on_fold:
         comparison = run(rows, formulas, recipe=recipe, on_fold=on_fold, memory=memory)
@@ -195,12 +197,17 @@ def compare(
 
 
 def reading_options(
-    encoding: str | None, delimiter: str | None, header: bool | None, decimal: str, na: list[str] | None
+    encoding: str | None,
+    delimiter: str | None,
+    header: bool | None,
+    decimal: str,
+    na: list[str] | None,
+    keep_na_text: bool,
 ) -> dict[str, Any]:
-    """Return the options of ``read``; ``--na`` adds to the usual markers."""
+    """Return the options of ``read``; ``--na`` adds to the usual markers, ``--keep-na-text`` turns these off."""
     from descend.tables import MISSING
 
-    missing = (*MISSING, *(na or []))
+    missing = (*([] if keep_na_text else MISSING), *(na or [])) if na or keep_na_text else None
     return {"encoding": encoding, "delimiter": delimiter, "header": header, "decimal": decimal, "missing": missing}
 
 

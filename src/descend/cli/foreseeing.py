@@ -31,6 +31,7 @@ def forecast(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    keep_na_text: o.KeepNaText = False,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -52,7 +53,7 @@ def forecast(
         nesterov=nesterov, epochs=epochs, batch_size=batch_size, schedule=schedule, l2=l2, standardize=standardize,
         ddof=ddof, init=o.start_of(init), seed=seed, missing=missing,
     )  # fmt: skip
-    options = reading_options(encoding, delimiter, header, decimal, na)
+    options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
     rows = open_rows(file, formula, memory=memory, scratch=scratch, query=query, **options)
     with reading_progress(rows) as on_read:
         made = run(formula, rows, recipe=recipe, scratch=scratch, on_read=on_read)

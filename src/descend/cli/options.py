@@ -61,6 +61,7 @@ Delimiter = Annotated[str | None, _option("delimiter", "--delimiter", panel="tab
 Header = Annotated[bool | None, _option("header", "--header/--no-header", panel="table")]
 Decimal = Annotated[str, _option("decimal", "--decimal", panel="table")]
 Na = Annotated[list[str] | None, _option("na", "--na", panel="table")]
+KeepNaText = Annotated[bool, _option("keep-na-text", "--keep-na-text", panel="table")]
 Memory = Annotated[str | None, _option("memory", "--memory", panel="table")]
 Scratch = Annotated[str | None, _option("scratch", "--scratch", panel="table")]
 Query = Annotated[str | None, _option("query", "--query", panel="table")]

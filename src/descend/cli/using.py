@@ -37,6 +37,7 @@ def predict(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    keep_na_text: o.KeepNaText = False,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -62,7 +63,7 @@ def predict(
     if file is None:
         table: Any = typed_row(o.cells_of(set or []), decimal)
     else:
-        options = reading_options(encoding, delimiter, header, decimal, na)
+        options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
         rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
         rows = rows if out is not None else held(rows, memory)
         if not isinstance(rows, Table):
@@ -96,6 +97,7 @@ def evaluate(
     header: o.Header = None,
     decimal: o.Decimal = ".",
     na: o.Na = None,
+    keep_na_text: o.KeepNaText = False,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -114,7 +116,7 @@ def evaluate(
     from descend.workers import Reading, Threads
 
     loaded = _load(model, module)
-    options = reading_options(encoding, delimiter, header, decimal, na)
+    options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
     rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
     notes: list[Note] = []
     if isinstance(rows, Table):

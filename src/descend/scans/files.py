@@ -16,7 +16,7 @@ from descend.scans.parquet import ParquetScan
 from descend.scans.remote import find_remote, is_address
 from descend.scans.text import GZIP, Reading, TextScan
 from descend.sources import file_kind
-from descend.tables import MISSING
+from descend.tables import markers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,7 +35,7 @@ def open_scan(
     delimiter: str | None = None,
     header: bool | None = None,
     decimal: str = ".",
-    missing: Sequence[str] = MISSING,
+    missing: Sequence[str] | None = None,
     scratch: str | None = None,
 ) -> Scan | None:
     """Open Parquet or text files as a scan; None for anything else, such as pictures, Excel or JSON.
@@ -61,9 +61,11 @@ def open_scan(
         kind = _one_kind(files, text)
     name = files[0].name if len(files) == 1 else Path(text).name or text
     if kind == "parquet":
-        return ParquetScan.of(name, files, tuple(missing), decimal)
+        return ParquetScan.of(name, files, markers_of(missing, kind), decimal)
     if kind == "text":
-        return TextScan.of(name, files, Reading(encoding, delimiter, header, decimal, tuple(missing)), scratch)
+        return TextScan.of(
+            name, files, Reading(encoding, delimiter, header, decimal, markers_of(missing, kind)), scratch
+        )
     return None
 
 
