@@ -447,4 +447,4 @@ def test_the_command_line_keeps_texts_and_adds_markers(tmp_path, capsys):
     assert "--keep-na-text" in capsys.readouterr().err
     arguments = ["fit", str(path), "n ~ g", "--keep-na-text", "--na", "?", "--missing", "drop", "--json"]
     assert main(arguments) == 0
-    assert list(json.loads(capsys.readouterr().out)["coefficients"]["n"]) == ["(intercept)", "g[FR]", "g[NA]"]
+    assert list(json.loads(capsys.readouterr().out)["coefficients"]) == ["(intercept)", "g[FR]", "g[NA]"]
