@@ -9,7 +9,7 @@ import numpy as np
 from descend.coding import ImageCode
 from descend.diagnosis.sample import placed
 from descend.messages import say
-from descend.report.panels import COLOURS, GREY, name_axes
+from descend.report.frames import COLOURS, GREY, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from descend.losses import make_loss
+from descend.errors import FitError
+from descend.losses import SquaredError, make_loss
+from descend.objectives.gram import GramObjective
 from descend.objectives.rows import RowsObjective
 
 if TYPE_CHECKING:
@@ -49,6 +53,15 @@ class Kept:
         l2 = float(model.settings.get("l2", 0.0))
         outputs = model.weights.shape[1]
         self.objective = RowsObjective(self.X[fitted], self.Y[fitted], loss, outputs, l2, model.design.penalised)
+
+    @cached_property
+    def surface(self) -> Objective:
+        """The loss as it is drawn: of squared errors the quadratic that it is, where its digits suffice."""
+        if isinstance(self.objective, RowsObjective) and isinstance(self.objective.loss, SquaredError):
+            with suppress(FitError):  # squares beyond all numbers
+                quadratic = GramObjective.of(self.objective)
+                return quadratic if quadratic.trustworthy else self.objective
+        return self.objective
 
 
 def _over_network(network: Network, X: Floats, Y: Floats, loss: Loss) -> Objective:

@@ -11,7 +11,7 @@ from descend.files import ending
 from descend.labs import find, sigmoid
 from descend.labs import train_validation_test as overfitting
 from descend.messages import say
-from descend.report.panels import COLOURS, GREY
+from descend.report.frames import COLOURS, GREY, name_axes
 from descend.report.plots import PICTURES, styled, write
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ def _sigmoid(figure: Figure, lang: str) -> None:
     left, right = figure.subplots(1, 2, sharey=True)
     _curves(left, [*((W, 0.0) for W in sigmoid.STEEP), (-1.0, 0.0)], "W")
     _curves(right, [(1.0, b) for b in sigmoid.SHIFTS], "b")
-    left.set_title(say("lesson.sigmoid-plot-w", lang))
-    right.set_title(say("lesson.sigmoid-plot-b", lang))
-    left.set_ylabel("H(x) = sigmoid(W x + b)")
+    name_axes(left, say("lesson.sigmoid-plot-w", lang), "x", "H(x) = sigmoid(W x + b)", lang)
+    name_axes(right, say("lesson.sigmoid-plot-b", lang), "x", "", lang)
 
 
 def _curves(axes: Axes, parameters: Sequence[tuple[float, float]], named: str) -> None:
@@ -58,8 +57,6 @@ def _curves(axes: Axes, parameters: Sequence[tuple[float, float]], named: str) -
         curve = [sigmoid.curve(place, W, b) for place in x]
         axes.plot(x, curve, color=colour, linewidth=2, label=f"{named} = {W if named == 'W' else b:g}")
         axes.plot(-b / W, 0.5, "o", color=colour, markersize=7)
-    axes.set_xlabel("x")
-    axes.legend(frameon=False)
 
 
 def _overfitting(figure: Figure, lang: str) -> None:
@@ -71,10 +68,9 @@ def _overfitting(figure: Figure, lang: str) -> None:
     right.plot(history.epoch, history.validation_loss, color=COLOURS[1], label=say("plot.validation", lang))
     best = int(history.validation_loss.argmin())
     right.axvline(best, color=GREY, linestyle=":", linewidth=1)
-    right.set(xscale="symlog", yscale="log", xlabel=say("plot.epoch", lang), ylabel=say("plot.loss", lang))
+    right.set(xscale="symlog", yscale="log")
     right.set_xlim(0, history.epochs)
-    right.set_title(say("plot.loss-by-epoch", lang))
-    right.legend(frameon=False)
+    name_axes(right, say("plot.loss-by-epoch", lang), say("plot.epoch", lang), say("plot.loss", lang), lang)
 
 
 def _fits(axes: Axes, lang: str) -> None:
@@ -87,9 +83,8 @@ def _fits(axes: Axes, lang: str) -> None:
     for colour, way in zip((COLOURS[3], COLOURS[2]), (overfitting.OVERFITTED, overfitting.FEWER), strict=True):
         axes.plot(fine, overfitting.curve(way, fine), color=colour, label=say(f"lesson.overfitting-{way.name}", lang))
     axes.plot(fine, np.sin(fine), color=GREY, linestyle=":", label="sin x")
-    axes.set(ylim=(-2.5, 2.5), xlabel="x", ylabel="y")
-    axes.set_title(say("plot.data", lang))
-    axes.legend(frameon=False, fontsize=9)
+    axes.set_ylim(-2.5, 2.5)
+    name_axes(axes, say("plot.data", lang), "x", "y", lang)
 
 
 PAINTERS: dict[str, Callable[[Figure, str], None]] = {"sigmoid": _sigmoid, "train-validation-test": _overfitting}

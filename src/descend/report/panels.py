@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.columns import Columns
 from descend.messages import say
 from descend.metrics import confusion
+from descend.report.frames import COLOURS, GREY, name_axes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -21,13 +22,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-# Okabe and Ito's colours (2008), told apart by readers with any colour vision
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F00", "#000000")
-GREY = "#777777"
 FINE = 200
-CONTOURS = 61
 AVERAGED = 100
-SOUGHT = 500
+FEW = 10  # values of a column: its points are spread a little, so that they do not hide one another
+SPLIT = 4  # values of a column for each of which there is a curve
+DASHES = ("-", "--", ":", "-.")
 
 
 def data_and_fit(axes: Axes, kept: Kept, lang: str) -> None:
@@ -36,19 +35,20 @@ def data_and_fit(axes: Axes, kept: Kept, lang: str) -> None:
     numbers = _by_strength(kept)
     if not numbers:
         _levels_only(axes, kept)
-    elif target.family != "linear" and len(numbers) > 1:
-        _regions(axes, kept, numbers[:2], lang)
-    elif target.family != "linear":
-        _probabilities(axes, kept, numbers[0], lang)
-    else:
+        return
+    many = [name for name in numbers if np.unique(kept.columns.numbers[name]).size > 2]
+    if target.family == "linear":
         _curve(axes, kept, numbers[0], lang)
+    elif len(many) > 1:
+        _regions(axes, kept, many[:2], lang)
+    else:
+        _probabilities(axes, kept, (many or numbers)[0], lang)
 
 
 def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
     """Draw a linear hypothesis: a line for each level where there is one category, else one line."""
     model, target = kept.model, kept.model.target
     x = kept.columns.numbers[column]
-    grid = np.linspace(x.min(), x.max(), FINE)
     categories = list(kept.columns.labels)
     split = next((name for name in categories if len(model.design.levels[name]) <= 6), None)
     if len(target.columns) > 1:
@@ -63,9 +63,8 @@ def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
         if not mine.any():
             continue
         _scatter(axes, x[mine], kept.truth[mine, output], kept.tested[mine], colour, kept.size)
+        grid = np.linspace(x[mine].min(), x[mine].max(), FINE)  # a line says nothing where its group has no rows
         axes.plot(grid, _averaged(kept, column, grid, mine)[:, output], color=colour, lw=2, label=label)
-    if len(groups) > 1:
-        axes.legend(loc=_corner(kept), frameon=False, fontsize=9)
     others = len(kept.columns.numbers) - len(target.columns) > 1 or len(categories) > (split is not None)
     told = target.columns[0] if len(target.columns) == 1 else ", ".join(target.columns)
     name_axes(
@@ -73,31 +72,57 @@ def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
         say("plot.effect", lang, target=told, column=column) if others else say("plot.data", lang),
         column,
         told,
+        lang,
     )
 
 
 def _probabilities(axes: Axes, kept: Kept, column: str, lang: str) -> None:
-    """Draw each class's probability along the one number, the rows at the top and the bottom."""
+    """Draw each class's probability along one number, the rows beside it; a curve for each value of another column."""
     target = kept.model.target
     x = kept.columns.numbers[column]
     grid = np.linspace(x.min(), x.max(), FINE)
-    probabilities = _along(kept, {column: grid})
     shown = range(1, 2) if target.family == "logistic" else range(len(target.levels))
-    for index in shown:
-        colour = COLOURS[index % len(COLOURS)]
-        label = say("plot.probability", lang, column=target.columns[0], level=target.levels[index])
-        axes.plot(grid, probabilities[:, index], color=colour, lw=2, label=label)
-    codes = kept.truth[:, 0].astype(int)
-    for index in range(len(target.levels)):
+    for dash, (told, held) in zip(DASHES, _splits(kept, column), strict=False):
+        probabilities = _along(kept, {column: grid}, held)
+        for index in shown:
+            colour = GREY if told else COLOURS[index % len(COLOURS)]
+            label = say("plot.probability", lang, column=target.columns[0], level=target.levels[index])
+            axes.plot(grid, probabilities[:, index], color=colour, lw=2, ls=dash, label=told or label)
+    codes, spread = kept.truth[:, 0].astype(int), np.random.default_rng(0).uniform(-1, 1, x.size)
+    for index, level in enumerate(target.levels):
         mine = codes == index
-        height = (
-            (codes[mine] == 1).astype(float)
-            if target.family == "logistic"
-            else np.full(mine.sum(), -0.04 * (index + 1))
-        )
-        _scatter(axes, x[mine], height, kept.tested[mine], COLOURS[index % len(COLOURS)], kept.size)
-    axes.legend(loc=_corner(kept), frameon=False, fontsize=9)
-    name_axes(axes, say("plot.data", lang), column, "")
+        middle, room = (float(index), 0.045) if target.family == "logistic" else (-0.05 * (index + 1), 0.018)
+        height = middle + room * spread[mine]
+        named = f"{target.columns[0]} = {level}"
+        _scatter(axes, _spread_out(x)[mine], height, kept.tested[mine], COLOURS[index % len(COLOURS)], kept.size, named)
+    values = np.unique(x)
+    if values.size <= FEW:
+        axes.set_xticks(values)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    chance = say("plot.probability", lang, column=target.columns[0], level=target.levels[1]) if len(shown) == 1 else ""
+    name_axes(axes, say("plot.data", lang), column, chance, lang)
+
+
+def _splits(kept: Kept, column: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return what another column of few values is held at, a curve each, and how that is told; else nothing is held."""
+    if kept.model.target.family != "logistic":  # which has a curve for each class already
+        return [("", {})]
+    for name in _by_strength(kept):
+        values = np.unique(kept.columns.numbers[name])
+        if name != column and values.size <= 2:
+            return [(f"{name} = {value:g}", {name: value}) for value in values]
+    for name, levels in kept.model.design.levels.items():
+        if len(levels) <= SPLIT:
+            return [(f"{name} = {level}", {name: level}) for level in levels]
+    return [("", {})]
+
+
+def _spread_out(x: Floats) -> Floats:
+    """Return the values of a column, those of a column of few values a little beside where they are."""
+    values = np.unique(x)
+    if not 1 < values.size <= FEW:
+        return x
+    return np.asarray(x + 0.18 * np.diff(values).min() * np.random.default_rng(1).uniform(-1, 1, x.size))
 
 
 def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
@@ -107,6 +132,7 @@ def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
     first, second = (kept.columns.numbers[column] for column in columns)
     a, b = np.meshgrid(_wider(first), _wider(second))
     chosen = _along(kept, {columns[0]: a.ravel(), columns[1]: b.ravel()}).argmax(axis=1).reshape(a.shape)
+    x, y = _spread_out(first), _spread_out(second)
     levels = kept.model.target.levels
     colours = [COLOURS[index % len(COLOURS)] for index in range(len(levels))]
     axes.pcolormesh(
@@ -121,10 +147,8 @@ def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
     )
     for index, level in enumerate(levels):
         mine = kept.truth[:, 0] == index
-        _scatter(axes, first[mine], second[mine], kept.tested[mine], colours[index], kept.size, label=level)
-    if len(levels) <= 10:
-        axes.legend(loc=_corner(kept), frameon=False, fontsize=9)
-    name_axes(axes, say("plot.regions", lang), *columns)
+        _scatter(axes, x[mine], y[mine], kept.tested[mine], colours[index], kept.size, label=level)
+    name_axes(axes, say("plot.regions", lang), columns[0], columns[1], lang)
 
 
 def _levels_only(axes: Axes, kept: Kept) -> None:
@@ -153,76 +177,22 @@ def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
     finite = np.isfinite(history.loss)
     epoch, loss = history.epoch[finite], history.loss[finite]
     few = epoch.size < 30
-    axes.plot(epoch, loss, color=COLOURS[0], lw=2, marker="o" if few else None, label=say("plot.fitted-rows", lang))
+    stops = bool(history.validation_loss.size)
+    label = say("plot.fitted-rows", lang) if stops else ""
+    axes.plot(epoch, loss, color=COLOURS[0], lw=2, marker="o" if few else None, label=label)
     shown = loss
-    if history.validation_loss.size:
+    if stops:
         held = history.validation_loss[finite]
         axes.plot(epoch, held, color=COLOURS[1], lw=2, label=say("plot.validation", lang))
-        axes.legend(loc="upper right", frameon=False, fontsize=9)
         shown = np.concatenate([loss, held])
     positive = shown[shown > 0]
     if positive.size and positive.max() > 10 * positive.min():
         axes.set_yscale("log")
-        axes.set_ylim(bottom=max(positive.min(), positive.max() * 1e-16) / 2)
+        axes.set_ylim(bottom=max(positive.min(), positive[0] * 1e-16) / 2)  # what is less is rounding
     key = "iteration" if history.optimizer == "auto" and np.isnan(history.lr) else "epoch"
     if few:
         axes.locator_params(axis="x", integer=True)
-    name_axes(axes, say(f"plot.loss-by-{key}", lang), say(f"plot.{key}", lang), say("plot.loss", lang))
-
-
-def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
-    """Draw the loss over the two parameters that moved most, the others at their end, and the path between.
-
-    Of a network, whose parameters say nothing one by one, over the two directions along which it moved most.
-    """
-    history = kept.model.history
-    path = history.snapshots[np.isfinite(history.snapshots).all(axis=1)]
-    end = kept.model.weights.ravel()
-    path = np.concatenate([path, end[None, :]]) if history.stop == "optimum" else path
-    if not kept.rows or end.size < 2 or not len(path):
-        names = [] if kept.model.network is not None else _parameter_names(kept, lang)
-        if kept.rows and end.size == 1:
-            _single(axes, kept, path[:, 0], lang)
-        name_axes(axes, say("plot.path", lang), names[0] if names else "", say("plot.loss", lang))
-        return
-    origin, directions, names = _plane(kept, path, end, lang)
-    walked, last = (path - origin) @ directions.T, (end - origin) @ directions.T
-    fine = CONTOURS if kept.model.network is None else CONTOURS // 3
-    a, b = (_wider(np.append(walked[:, k], last[k]), fine) for k in (0, 1))
-    values = np.array([[kept.objective.value(origin + x * directions[0] + y * directions[1]) for x in a] for y in b])
-    values = np.where(np.isfinite(values), values, np.nanmax(np.where(np.isfinite(values), values, np.nan)))
-    excess = np.log10(np.maximum(values - values.min(), values.max() * 1e-6 + 1e-300))
-    axes.contourf(a, b, excess, levels=18, cmap="Blues_r", alpha=0.8)
-    axes.plot(walked[:, 0], walked[:, 1], color=COLOURS[1], lw=1.8, marker=".", ms=5)
-    axes.plot(*walked[0], "o", color="black", ms=7, label=say("plot.start", lang))
-    axes.plot(*last, "*", color="black", ms=13, label=say("plot.end", lang))
-    axes.legend(frameon=True, framealpha=0.7, fontsize=9)
-    name_axes(axes, say("plot.path", lang), *names)
-
-
-def _plane(kept: Kept, path: Floats, end: Floats, lang: str) -> tuple[Floats, Floats, list[str]]:
-    """Return a point, two directions (2 x parameters) and their names: the plane in which the path is drawn.
-
-    Of a network these are the principal directions of the path, seen from its end (Li et al. 2018, section 7).
-    """
-    if kept.model.network is not None:
-        _, _, turned = np.linalg.svd(np.concatenate([path - end, np.zeros((2, end.size))]), full_matrices=False)
-        return end, turned[:2], [say("plot.direction", lang, number=number) for number in (1, 2)]
-    chosen = np.argsort(-np.ptp(path, axis=0), kind="stable")[:2]
-    origin, directions, names = end.copy(), np.zeros((2, end.size)), _parameter_names(kept, lang)
-    origin[chosen] = 0.0
-    directions[[0, 1], chosen] = 1.0
-    return origin, directions, [names[index] for index in chosen]
-
-
-def _single(axes: Axes, kept: Kept, path: NDArray[np.floating[Any]], lang: str) -> None:
-    """Draw the loss over the one parameter there is."""
-    end = float(kept.model.weights.ravel()[0])
-    grid = _wider(np.append(path, end), FINE)
-    axes.plot(grid, [kept.objective.value(np.array([w])) for w in grid], color=COLOURS[0])
-    axes.plot(path, [kept.objective.value(np.array([w])) for w in path], ".-", color=COLOURS[1])
-    axes.plot(end, kept.objective.value(np.array([end])), "*", color="black", ms=13, label=say("plot.end", lang))
-    axes.legend(frameon=False, fontsize=9)
+    name_axes(axes, say(f"plot.loss-by-{key}", lang), say(f"plot.{key}", lang), say("plot.loss", lang), lang)
 
 
 def predicted_and_actual(axes: Axes, kept: Kept, lang: str) -> None:
@@ -237,7 +207,7 @@ def predicted_and_actual(axes: Axes, kept: Kept, lang: str) -> None:
     ends = [both.min(), both.max()]
     axes.plot(ends, ends, color=GREY, lw=1, ls="--", zorder=0)
     _which(axes, kept, lang)
-    name_axes(axes, say("plot.predicted-actual", lang), say("plot.predicted", lang), say("plot.actual", lang))
+    name_axes(axes, say("plot.predicted-actual", lang), say("plot.predicted", lang), say("plot.actual", lang), lang)
 
 
 def residuals(axes: Axes, kept: Kept, lang: str) -> None:
@@ -269,7 +239,9 @@ def confusion_counts(axes: Axes, kept: Kept, lang: str) -> None:
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if count > counts.max() / 2 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour)
-    name_axes(axes, say("plot.confusion", lang, which=which), say("plot.predicted", lang), say("plot.actual", lang))
+    name_axes(
+        axes, say("plot.confusion", lang, which=which), say("plot.predicted", lang), say("plot.actual", lang), lang
+    )
 
 
 def _scatter(
@@ -280,18 +252,11 @@ def _scatter(
     axes.scatter(x[tested], y[tested], s=size, facecolors="none", edgecolors=colour, alpha=0.9)
 
 
-def _corner(kept: Kept) -> Literal["best", "upper left"]:
-    """Return where a legend goes: where no rows lie, or where that takes too long to find, in a corner."""
-    return "best" if kept.rows <= SOUGHT else "upper left"
-
-
 def _which(axes: Axes, kept: Kept, lang: str) -> None:
     """Say which points are fitted and which unseen, where there are both."""
     if kept.tested.any():
         axes.scatter([], [], s=30, color=GREY, label=say("plot.fitted-rows", lang))
         axes.scatter([], [], s=30, facecolors="none", edgecolors=GREY, label=say("plot.unseen-rows", lang))
-    if kept.tested.any() or len(kept.model.target.columns) > 1:
-        axes.legend(loc=_corner(kept), frameon=False, fontsize=9)
 
 
 def _by_strength(kept: Kept) -> list[str]:
@@ -329,27 +294,21 @@ def _averaged(kept: Kept, column: str, grid: Floats, mine: NDArray[np.bool_]) ->
     return np.asarray(predicted.reshape(rows.size, grid.size, -1).mean(axis=0))
 
 
-def _along(kept: Kept, numbers: dict[str, Floats]) -> Floats:
-    """Return predictions along some numbers, other numbers at their means and categories at their commonest level."""
+def _along(kept: Kept, numbers: dict[str, Floats], fixed: Mapping[str, Any] | None = None) -> Floats:
+    """Return predictions along some numbers, with others held as they are ``fixed``.
+
+    What is not fixed is held at its mean, and a category at its commonest level.
+    """
     import polars as pl
 
-    count = next(iter(numbers.values())).size
-    held = {name: np.full(count, values.mean()) for name, values in kept.columns.numbers.items()}
+    count, fixed = next(iter(numbers.values())).size, fixed or {}
+    held = {name: np.full(count, fixed.get(name, values.mean())) for name, values in kept.columns.numbers.items()}
     texts = {
-        name: pl.Series(name, [str(values.mode().sort()[0])] * count) for name, values in kept.columns.labels.items()
+        name: pl.Series(name, [str(fixed.get(name, values.mode().sort()[0]))] * count)
+        for name, values in kept.columns.labels.items()
     }
     data = Columns({**held, **numbers}, texts, np.arange(count), kept.columns.table, {})
     return kept.model.target.predict(kept.model.predictor(kept.model.design.matrix(data)))
-
-
-def _parameter_names(kept: Kept, lang: str) -> list[str]:
-    outputs = kept.model.target.outputs
-    names = kept.model.design.names
-    if kept.model.settings.get("standardize", True):
-        names = [say("plot.standardized", lang, name=name) for name in names]
-    if len(outputs) == 1:
-        return names
-    return [f"{output}: {name}" for name in names for output in outputs]
 
 
 def _wider(values: NDArray[np.floating[Any]], count: int = FINE) -> Floats:
@@ -357,10 +316,3 @@ def _wider(values: NDArray[np.floating[Any]], count: int = FINE) -> Floats:
     low, high = float(values.min()), float(values.max())
     room = (high - low) * 0.2 or max(abs(low), 1.0) * 0.5
     return np.linspace(low - room, high + room, count)
-
-
-def name_axes(axes: Axes, title: str, x: str, y: str) -> None:
-    """Write a panel's title and the names of its axes, as they are."""
-    axes.set_title(title, fontsize=11, loc="left", parse_math=False)
-    axes.set_xlabel(x, parse_math=False)
-    axes.set_ylabel(y, parse_math=False)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from descend.files import ending, written_whole
 from descend.messages import say
 from descend.report import gallery, panels
+from descend.report.frames import GREY
 from descend.report.kept import Kept
+from descend.report.path_panel import path_on_contours
 
 if TYPE_CHECKING:
     import os
@@ -67,7 +69,7 @@ def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
     else:
         _empty(data, say("plot.no-sample", lang))
     panels.loss_by_epoch(loss, model.history, lang)
-    panels.path_on_contours(way, kept, lang)
+    path_on_contours(way, kept, lang)
     if model.family == "linear":
         compared, left, words = (figure.add_subplot(grid[1, column]) for column in range(3))
         if kept.rows:
@@ -92,7 +94,7 @@ def _draw_images(figure: Figure, kept: Kept, lang: str) -> None:
     if model.network is None:
         gallery.weight_images(learnt, kept, lang)
     else:
-        panels.path_on_contours(learnt, kept, lang)
+        path_on_contours(learnt, kept, lang)
     counted = figure.add_subplot(grid[1, 0])
     if not kept.rows:
         _empty(counted, say("plot.no-sample", lang))
@@ -158,4 +160,4 @@ def _short(text: str) -> str:
 
 def _empty(axes: Axes, text: str) -> None:
     axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", color=panels.GREY)
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY)

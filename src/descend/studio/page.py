@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STYLE = Path(__file__).parent / "widgets" / "studio.css"
 STAGE_LABELS = (
     "stage", "data", "gone", "loss", "path", "way", "way-predicted", "way-regions", "axis-0", "axis-1", "fitted",
-    "unseen", "epoch", "loss-axis", "loss-log",
+    "unseen", "epoch", "loss-axis", "loss-log", "more",
 )  # fmt: skip
 RATE_LABELS = ("rate", "number", "best", "slow", "stable", "sure", "unsure", "diverges")
 SCRUB_LABELS = ("scrub", "back", "play", "pause", "on", "epoch", "loss-axis", "unseen")

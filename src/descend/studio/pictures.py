@@ -14,8 +14,8 @@ from descend.studio.numbers import points, significant
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.report.plane import Plane
     from descend.studio.data import DataPicture
-    from descend.studio.plane import Plane
     from descend.studio.view import Curve, View
 
     Floats = NDArray[np.floating[Any]]

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from descend.report.plane import parameter_names
 from descend.studio.data import data_picture, ways
 from descend.studio.pictures import equation_at, loss_picture, moment, path_picture
-from descend.studio.plane import contours, parameter_names, plane_of
+from descend.studio.plane import contours, plane_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from descend.report.plane import Plane
     from descend.studio.data import DataPicture
-    from descend.studio.plane import Plane
     from descend.studio.view import Curve, View
 
 OFFERED = 200  # parameters that can be chosen for the plane
@@ -38,7 +41,7 @@ class Scene:
         known = ways(view)
         way = way if way in known else known[0]
         plane = plane_of(view, chosen, lang)
-        return cls(view, way, data_picture(view, way, lang), plane, _surface(view, plane))
+        return cls(view, way, data_picture(view, way, lang), plane, _surface(view, plane, lang))
 
     def moved(self, view: View) -> Scene:
         """Return the scene of another run over the same rows and the same loss, from the same start."""
@@ -47,7 +50,7 @@ class Scene:
     def bent(self, view: View, chosen: Sequence[int] | None, lang: str) -> Scene:
         """Return the scene of another run over the same rows, with the loss drawn anew."""
         plane = plane_of(view, chosen, lang)
-        return replace(self, view=view, plane=plane, surface=_surface(view, plane))
+        return replace(self, view=view, plane=plane, surface=_surface(view, plane, lang))
 
     def shown(self, way: str, lang: str) -> Scene:
         """Return the scene with its data shown another way, the first one where it has no such."""
@@ -58,7 +61,11 @@ class Scene:
     def spoken(self, chosen: Sequence[int] | None, lang: str) -> Scene:
         """Return the scene in another language."""
         plane = plane_of(self.view, chosen, lang)
-        return replace(self.shown(self.way, lang), plane=plane, surface={**self.surface, "names": plane.names})
+        return replace(
+            self.shown(self.way, lang),
+            plane=plane,
+            surface={**self.surface, **_offered(self.view, plane, lang), "names": plane.names},
+        )
 
     def still(self) -> dict[str, Any]:
         """Return what the picture of the data keeps."""
@@ -81,6 +88,16 @@ class Scene:
         return "\n".join(equation_at(self.view, epoch, lang))
 
 
-def _surface(view: View, plane: Plane) -> dict[str, Any]:
-    names = [] if view.networked else parameter_names(view)
-    return {**contours(view, plane), "all": names[:OFFERED], "chosen": list(plane.chosen)}
+def _surface(view: View, plane: Plane, lang: str) -> dict[str, Any]:
+    return {**contours(view, plane), **_offered(view, plane, lang)}
+
+
+def _offered(view: View, plane: Plane, lang: str) -> dict[str, Any]:
+    """Return the parameters that a plane can be of: those that move most where there are many, and how many more."""
+    if view.networked:
+        return {"all": [], "chosen": [], "more": 0}
+    names = parameter_names(view.design, view.target, lang)
+    away = np.abs(np.nan_to_num(view.goal - view.path[0], posinf=0.0, neginf=0.0))
+    kept = sorted({*plane.chosen, *np.argsort(-away, kind="stable")[: OFFERED - len(plane.chosen)].tolist()})
+    offered = [{"at": at, "name": names[at]} for at in kept]
+    return {"all": offered, "chosen": list(plane.chosen), "more": len(names) - len(offered)}

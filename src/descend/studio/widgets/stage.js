@@ -29,7 +29,8 @@ export default {
           <template v-if="name === 'path' && all.length > 2">
             <select v-for="axis in [0, 1]" :key="axis" :value="chosen[axis]" :aria-label="labels['axis-' + axis]"
                     @change="choose(axis, Number($event.target.value))">
-              <option v-for="(one, index) in all" :key="index" :value="index">{{ one }}</option>
+              <option v-for="one in all" :key="one.at" :value="one.at">{{ one.name }}</option>
+              <option v-if="more" disabled value="">{{ labels.more.replace("#", more) }}</option>
             </select>
           </template>
         </figcaption>
@@ -37,7 +38,7 @@ export default {
       </figure>
     </section>`,
   data() {
-    return { dim: false, ways: [], way: "", all: [], chosen: [], told: { data: "", loss: "", path: "" }, keys: { data: [], loss: [], path: [] } };
+    return { dim: false, ways: [], way: "", all: [], more: 0, chosen: [], told: { data: "", loss: "", path: "" }, keys: { data: [], loss: [], path: [] } };
   },
   mounted() {
     this.charts = {};
@@ -234,6 +235,7 @@ export default {
     setPlane(plane) {
       this.plane = plane;
       this.all = plane.all ?? [];
+      this.more = plane.more ?? 0;
       this.chosen = plane.chosen ?? [];
       const { colours } = this;
       const series = [];
