@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from patsy import dmatrix
 
 from descend.diagnosis import Evidence, diagnose
 from descend.formula import parse
@@ -588,3 +589,48 @@ def test_of_a_target_that_is_the_same_everywhere_the_rounding_is_no_finding(valu
     random = np.random.default_rng(0)
     table = {"a": random.normal(size=rows), "b": random.exponential(size=rows), "y": np.full(rows, value)}
     assert found("y ~ a + b", table) == ["dead-target"]
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("rare", ["z", "0"], ids=["the last level", "the reference"])
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ g + x + z",
+        "y ~ g*h + x",
+        "y ~ x + g*z + h",
+        "h ~ g + x + z",
+        "y ~ poly(x, 3) + g*h + z",
+        "y ~ 0 + g + h + x",
+    ],
+)
+def test_a_level_without_fitted_rows_ties_no_sound_columns_together(formula, rare, scaled):
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        g, h = random.choice(list("abc"), 90), random.choice(["p", "q"], 90)
+        t = {"g": g, "h": h, "y": random.normal(size=90), "z": random.normal(size=90)}
+        t["x"] = 10.0 ** random.integers(-3, 4) * (1 + random.normal(size=90))
+        g[random.integers(0, 90, 5)] = rare
+        fitted = np.flatnonzero(g != rare)
+        written = formula.partition("~")[2].replace("poly(x, 3)", "scale(x) + I(scale(x) ** 2)")
+        reference = np.asarray(dmatrix(written, {name: values[fitted] for name, values in t.items()}))
+        assert np.linalg.matrix_rank(reference / np.abs(reference).max(axis=0)) == reference.shape[1]
+        told = found(formula, t, rows=fitted, standardize=scaled)
+        assert "empty-level" in told
+        assert not {"collinear", "near-collinear"} & set(told)
+
+
+@pytest.mark.parametrize("rare", ["z", "0"], ids=["the last level", "the reference"])
+def test_columns_that_are_tied_are_told_beside_a_level_without_fitted_rows(rare):
+    t = clean()
+    g = np.array(["a", "b", rare])[np.arange(60) % 3]
+    t |= {"g": g, "s": t["x"] + t["z"], "b": (g == "b").astype(float)}
+    fitted = np.flatnonzero(g != rare)
+    assert only("collinear", "y ~ g + x + z + s", t, rows=fitted).values["columns"] == "x, z, s"
+    assert "b" in only("collinear", "y ~ g + x + b", t, rows=fitted).values["columns"].split(", ")
+
+
+def test_a_product_says_nothing_of_a_level_that_is_told_by_itself():
+    t = clean()
+    t |= {"g": np.array(["a", "b", "z"])[np.arange(60) % 3], "h": np.array(["p", "q"])[np.arange(60) % 2]}
+    assert only("empty-level", "y ~ g*h + x", t, rows=np.flatnonzero(t["g"] != "z")).values["levels"] == "g[z]"

@@ -25,40 +25,41 @@ ROWS_A_PARAMETER = 10  # the usual rule of thumb (Harrell 2015, section 4.4, ask
 TEXTBOOK = 10  # rows: under it the verdict says already how little they prove
 INFLATED = 1e3  # variance inflation: two columns correlated 0.9995; 10, the textbook's, is what any product term has
 TIED = 1e-5  # of the largest share in a flat direction: less is rounding
+ROUNDING = 1e-6  # of a flat direction's length
 TOLD = 3  # groups of columns that determine one another
 
 
 def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
     """Return what the design matrix alone says."""
     design, l2 = evidence.design, evidence.recipe.l2
-    columns, pictured = len(design.names), bool(design.pixels.any())
+    empty, dead, bare = _empty_levels(design)
+    constant = (design.spreads == 0) & design.penalised & ~design.pixels & ~dead
+    if not design.hypothesis.intercept:
+        constant &= design.sizes == 0  # another one does what the intercept would
+    columns, pictured = int((~dead & ~constant).sum()), bool(design.pixels.any())
     if pictured:
         found = []  # pixels are many, alike, and blank at the edges: that is as it should be
     elif columns > sample.rows and not l2:
         found = [Finding("finding.more-columns", "error", {"columns": columns, "rows": sample.rows})]
     else:
         found = _few_rows(sample.rows, columns)
-    empty, dead = _empty_levels(design)
     found += empty
-    constant = (design.spreads == 0) & design.penalised & ~design.pixels & ~dead
-    if not design.hypothesis.intercept:
-        constant &= design.sizes == 0  # another one does what the intercept would
     if constant.any():
         names = [name for name, same in zip(design.names, constant, strict=True) if same]
         first = next(block.term for block, place in placed(design) if constant[place].any())
         found.append(Finding("finding.constant", "hint", {"columns": listed(names), "first": written(first)}))
     if columns > sample.rows or l2 or pictured:
         return found
-    groups = _tied(_flat(evidence, sample), design, constant | dead)
-    spare = np.zeros(columns, dtype=bool)
+    gone = constant | dead | _in_its_stead(design, bare)
+    groups = _tied(_flat(evidence, sample, gone))
+    spare = np.zeros(len(design.names), dtype=bool)
     for group in groups:
         spare[group[-1]] = True
-    groups = [group for group in groups if not _explained(group, empty, design)]
     for group in groups[:TOLD]:
         tied = [design.names[index] for index in group]
         values = {"columns": listed(tied), "last": tied[-1], "groups": len(groups)}
         found.append(Finding("finding.collinear", "warning", values))
-    return found + _near_collinear(design, sample, ~(constant | dead | spare) & design.penalised)
+    return found + _near_collinear(design, sample, ~(gone | spare) & design.penalised)
 
 
 def _few_rows(rows: int, columns: int) -> list[Finding]:
@@ -68,64 +69,84 @@ def _few_rows(rows: int, columns: int) -> list[Finding]:
     return [Finding("finding.few-rows", "warning" if rows < 2 else "hint", values)]
 
 
-def _empty_levels(design: Design) -> tuple[list[Finding], NDArray[np.bool_]]:
-    """Tell of levels that no fitted row has, and mark their columns.
+def _empty_levels(design: Design) -> tuple[list[Finding], NDArray[np.bool_], set[str]]:
+    """Tell of levels that no fitted row has, mark their columns, and name the categories whose reference is one.
 
-    An indicator's mean square is its level's share of the rows, so the reference's is what the others leave.
+    An indicator's mean square is its level's share of the rows, so the reference's is what the others leave. Of a
+    product nothing is told that a level without rows says already.
     """
     found, dead = [], np.zeros(len(design.names), dtype=bool)
+    told, bare = set[str](), set[str]()
     for block, place in placed(design):
         codes = [code for code in block.codes if isinstance(code, LevelCode)]
         if not codes:
             continue
         zero = design.sizes[place] == 0
         dead[place] = zero
-        missing = [name for name, none in zip(block.names, zero, strict=True) if none]
+        missing = [
+            name for name, none in zip(block.names, zero, strict=True) if none and not told & set(name.split(":"))
+        ]
         (code, *others) = codes
         alone = not others and len(block.codes) == 1
         left = 1 - np.square(design.sizes[place]).sum()
         if alone and not code.full and design.sizes.any() and abs(left) < 1e-12:
             missing.insert(0, f"{code.name}[{code.levels[0]}]")
+            bare.add(code.name)
         if missing:
+            told |= set(missing)
             values = {"column": code.name, "levels": listed(missing)}
             found.append(Finding("finding.empty-level", "warning", values))
-    return found, dead
+    return found, dead, bare
 
 
-def _explained(group: list[int], empty: list[Finding], design: Design) -> bool:
-    """Tell whether columns are tied only because the level that the others are held against has no rows."""
-    names = {finding.values["column"] for finding in empty}
+def _in_its_stead(design: Design, bare: set[str]) -> NDArray[np.bool_]:
+    """Mark the columns of the first level with rows of the categories (``bare``) whose reference has none.
+
+    Were that level the reference, nothing would be missing: without its columns no other is tied by the lack.
+    """
+    chosen = np.zeros(len(design.names), dtype=bool)
     for block, place in placed(design):
-        (code, *others) = block.codes
-        if not others and isinstance(code, LevelCode) and code.name in names:
-            own = set(range(place.start, place.stop)) | ({0} if design.hypothesis.intercept else set())
-            if set(group) <= own:
-                return True
-    return False
+        each, own = 1, np.arange(len(block.names))
+        for code in block.codes:
+            count = len(code.names)
+            if isinstance(code, LevelCode) and not code.full and code.name in bare:
+                level = own // each % count
+                live = level[design.sizes[place] > 0]
+                chosen[place] |= level == live.min(initial=count)
+            each *= count
+    return chosen
 
 
-def _flat(evidence: Evidence, sample: Sample) -> Floats:
-    """Return the directions that change no prediction, columns x directions, in shares of the columns' sizes."""
-    sizes = evidence.design.scaled_sizes[:, None]
-    if evidence.quadratic is not None:
-        return np.asarray(evidence.quadratic.flat * sizes)
-    flat = sample.flat
-    if flat.size and not sample.whole:
+def _flat(evidence: Evidence, sample: Sample, gone: NDArray[np.bool_]) -> Floats:
+    """Return the directions that change no prediction, columns x directions, in shares of the columns' sizes.
+
+    Only those without the columns that are ``gone`` first, as these are 0 in every row: each is such a direction by
+    itself, and of the others beside it nothing would be left but rounding.
+    """
+    sizes = np.where(gone, 1.0, evidence.design.scaled_sizes)[:, None]
+    flat = sample.flat if evidence.quadratic is None else evidence.quadratic.flat
+    if evidence.quadratic is None and flat.size and not sample.whole:
         # what is flat on all rows is flat on some of them: only these directions are left to look at
         flat = flat / np.linalg.norm(flat * sizes, axis=0)
         moved = evidence.objective.X @ flat.astype(evidence.objective.X.dtype)
         _, spread, V = np.linalg.svd(moved.astype(np.float64).T @ moved.astype(np.float64))
         limit = np.finfo(evidence.objective.X.dtype).eps * len(moved)
         flat = flat @ V[np.sqrt(spread) <= limit].T
-    return np.asarray(flat * sizes)
+    flat = flat * sizes
+    if not gone.any() or not flat.size:
+        return np.asarray(flat)
+    even, _ = np.linalg.qr(flat)
+    _, shares, V = np.linalg.svd(even[gone])
+    kept = even @ V[int((shares > ROUNDING).sum()) :].T
+    kept[gone] = 0.0
+    return np.asarray(kept)
 
 
-def _tied(flat: Floats, design: Design, without: NDArray[np.bool_]) -> list[list[int]]:
+def _tied(flat: Floats) -> list[list[int]]:
     """Return groups of columns of which the last is determined by the others, from the row echelon form."""
     A = flat.T.copy()
-    A[:, without] = 0.0
     groups, row = [], 0
-    for column in reversed(range(len(design.names))):
+    for column in reversed(range(len(flat))):
         if row == len(A):
             break
         pivot = row + int(np.argmax(np.abs(A[row:, column])))
