@@ -107,8 +107,12 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
         tensors |= {f"network.{name}": tensor for name, tensor in kept_tensors(model.network).items()}
     if model.exact is not None:
         tensors["exact"] = model.exact
+    if model.rest is not None:
+        tensors["exact.rest"] = model.rest
     if isinstance(model.inference, Inference):
         tensors |= {f"inference.{name}": getattr(model.inference, name) for name in INFERENCE_TENSORS}
+        if model.inference.rest is not None:
+            tensors["inference.rest"] = model.inference.rest
     if model.descent is not None and len(model.weights) <= DESCENTS_UP_TO:
         quadratic, optimizer = model.descent.objective, model.descent.optimizer
         header["descent"] = {
@@ -177,6 +181,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors, module: Any, file: s
         notes=[_note(note) for note in header["notes"]],
         sample=_sample(design, target, tensors) if header["sampled"] else None,
         exact=_shaped(tensors["exact"], weights.shape) if "exact" in tensors else None,
+        rest=_shaped(tensors["exact.rest"], tensors["exact"].shape) if "exact.rest" in tensors else None,
         certificate=_certificate(header["certificate"]),
         inference=_inference(header["inference"], tensors, weights.shape, linear=target.family == "linear"),
         findings=[_finding(found) for found in header["findings"]],
@@ -198,12 +203,13 @@ def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], 
     each = outputs if linear else max(outputs - 1, 1)
     wide = columns if linear else columns * each
     shapes = (wide, wide), (each,), (columns, each)
-    covariance, variances, errors = (
+    root, variances, errors = (
         _shaped(tensors[f"inference.{name}"], shape) for name, shape in zip(INFERENCE_TENSORS, shapes, strict=True)
     )
     if (variances < 0).any() or (errors < 0).any():
         raise ValueError("negative variance")
-    return Inference(covariance, variances, errors, freedom)
+    rest = _shaped(tensors["inference.rest"], root.shape) if linear and "inference.rest" in tensors else None
+    return Inference(root, variances, errors, freedom, rest)
 
 
 def _note(found: dict[str, Any]) -> Note:

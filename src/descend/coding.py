@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.errors import DesignError
-from descend.extended import multiply, pair
+from descend.extended import pair
 from descend.labels import in_order
 from descend.terms import Expression, Poly, grouped
-from descend.transforms import evaluate
+from descend.transforms import evaluate, evaluate_exactly, powers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +39,11 @@ class NumberCode:
     def columns(self, data: Columns) -> Floats:
         """Return the value for every row, rows x 1; raises DesignError where it is not defined."""
         return defined(self.expression, self.text, data)[:, None]
+
+    def exact_columns(self, data: Columns) -> Pair:
+        """Return the same with twice the digits."""
+        high, low = exactly_defined(self.expression, self.text, data)
+        return high[:, None], low[:, None]
 
 
 @dataclass(frozen=True)
@@ -146,10 +151,7 @@ class PolyCode:
         """Return the columns with twice the digits where they are plain powers, else as they are."""
         if self.norms:
             return pair(self.columns(data))
-        x = pair(defined(self.expression, self.text, data))
-        made = [x]
-        for _ in range(1, self.degree):
-            made.append(multiply(made[-1], x))
+        made = powers(exactly_defined(self.expression, self.text, data), self.degree)
         return np.stack([high for high, _ in made], axis=1), np.stack([low for _, low in made], axis=1)
 
     def powers(self, weights: Floats) -> Floats:
@@ -264,3 +266,12 @@ def defined(expression: Expression, text: str, data: Columns) -> Floats:
         row = int(np.argmin(np.isfinite(values)))
         raise DesignError("design.undefined", term=text, file=data.file(row), line=data.line(row))
     return values
+
+
+def exactly_defined(expression: Expression, text: str, data: Columns) -> Pair:
+    """Return the same with twice the digits."""
+    high = defined(expression, text, data)
+    made = evaluate_exactly(expression, data.numbers)
+    if not np.isfinite(made[1]).all():  # near the largest number the arithmetic of pairs overflows
+        return pair(high)
+    return np.broadcast_to(made[0], high.shape), np.broadcast_to(made[1], high.shape)

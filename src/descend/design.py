@@ -60,7 +60,8 @@ class Block:
     def exact_columns(self, data: Columns) -> Pair:
         """Return the same with twice the digits."""
         pairs = [
-            code.exact_columns(data) if isinstance(code, PolyCode) else pair(code.columns(data)) for code in self.codes
+            code.exact_columns(data) if isinstance(code, NumberCode | PolyCode) else pair(code.columns(data))
+            for code in self.codes
         ]
         made = pairs[0]
         for right in pairs[1:]:

@@ -1,7 +1,8 @@
-"""Least squares to float64's last digits: the residuals, and the powers of a column, with twice as many.
+"""Least squares to float64's last digits, from rows, powers and products with twice as many.
 
-A QR factorisation of the standardised columns gives a first answer and the corrections; the residual that they correct
-is that of the columns as they are in the table (Bjorck 1967; Golub and Wilkinson 1966).
+The triangle of a QR factorisation with float64's digits makes the columns nearly orthonormal, however alike they are
+(Rump 1990: the inverse of an ill-conditioned factor is still a good preconditioner); what is left is orthonormalised
+by Cholesky's factor with twice the digits (Yamamoto et al. 2015, CholeskyQR).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.extended import add, crossed, multiply, pair, product, reciprocal, rounded, subtract, total
+from descend.extended import add, crossed, multiply, pair, product, rounded, subtract, total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,19 +26,22 @@ if TYPE_CHECKING:
 FREE = 50_000
 AFFORDABLE = 5_000_000
 HARD = 1e5
-ROUNDS = 60
-SETTLED = 1e-19
+BLOCK = 20_000  # numbers of which the arithmetic with pairs makes all that it needs in the processor's cache
+UNIT = 2.0**-104
+LEAST = 1e-9  # of an orthonormal column that may be rounding
 
 
 @dataclass(frozen=True)
 class Exact:
-    """The least-squares answer in the units of the table: ``coefficients`` (columns x targets), ``inverse`` of X'X
-    (columns x columns) and the sum of squared ``residuals`` of each target.
+    """The least-squares answer in the units of the table, with twice float64's digits.
+
+    ``coefficients`` (columns x targets) and a ``root`` of the inverse of X'X: columns x columns, X root is orthonormal.
+    ``squares`` are the sums of the squared residuals of each target.
     """
 
-    coefficients: Floats
-    inverse: Floats
-    residuals: Floats
+    coefficients: Pair
+    root: Pair
+    squares: Floats
 
 
 def worth_it(elements: int, condition: float) -> bool:
@@ -45,51 +49,62 @@ def worth_it(elements: int, condition: float) -> bool:
     return elements <= (AFFORDABLE if condition > HARD else FREE)
 
 
-def exactly(design: Design, data: Columns, standardized: Floats, Y: Floats, weights: Floats) -> Exact | None:
-    """Return the least-squares answer near ``weights``, which belong to the ``standardized`` design matrix of ``data``.
-
-    None where the columns are too alike for the corrections to shrink.
-    """
+def exactly(design: Design, data: Columns, Y: Floats) -> Exact | None:
+    """Return the least-squares answer of rows; None where even twice the digits cannot tell the columns apart."""
     with np.errstate(all="ignore"):
         X, target = design.exact_matrix(data), pair(Y)
-        to_raw = design.to_raw(np.eye(len(weights)))
-        triangle = np.linalg.qr(standardized, mode="r")
-        if len(triangle) < len(weights) or not np.abs(np.diag(triangle)).min() > 0:
+        root = _orthonormal(X)
+        if root is None:
             return None
-        root = np.linalg.solve(triangle, np.eye(len(weights)))
-        beta, last = pair(np.asarray(design.to_raw(weights), dtype=np.float64)), np.inf
-        for _ in range(ROUNDS):
-            residual = subtract(target, product(X, beta))
-            gradient = rounded(product(pair(to_raw.T), crossed(X, residual)))
-            step = to_raw @ (root @ (root.T @ gradient))
-            size = float(np.max(np.abs(step) / np.maximum(np.abs(beta[0]), np.finfo(np.float64).tiny)))
-            if not np.isfinite(size) or (size > 0.5 * last and size > 1e-12):
-                return None
-            if size > 0.5 * last:
-                break
-            beta, last = add(beta, pair(step)), size
-            if size < SETTLED:
-                break
-        residual = subtract(target, product(X, beta))
+        basis = in_blocks(X, root)
+        along = crossed(basis, target)
+        residual = subtract(target, product(basis, along))
         squares = rounded(total(multiply(residual, residual)))
-        inverse = _inverse(X)
-    return None if inverse is None else Exact(rounded(beta), inverse, squares)
-
-
-def _inverse(X: Pair) -> Floats | None:
-    """Return the inverse of X'X by Gauss and Jordan's sweeps with twice the digits; None where a pivot vanishes."""
-    scale = 2.0 ** np.round(np.log2(np.sqrt(np.square(X[0]).sum(axis=0))))
-    gram = crossed(X, X)
-    high: Floats = gram[0] / np.outer(scale, scale)
-    low: Floats = gram[1] / np.outer(scale, scale)
-    for k in range(scale.size):
-        if not high[k, k] > 0:
+        coefficients = product(root, along)
+        if not (np.isfinite(coefficients[0]).all() and np.isfinite(squares).all()):
             return None
-        pivot = reciprocal((high[k, k], low[k, k]))
-        row = multiply((high[[k]], low[[k]]), pivot)
-        column = high[:, [k]].copy(), low[:, [k]].copy()
-        high, low = subtract((high, low), multiply(column, row))
-        (high[k], low[k]), down = (row[0][0], row[1][0]), multiply(column, pivot)
-        high[:, k], low[:, k] = -down[0][:, 0], -down[1][:, 0]
-        high[k, k], low[k, k] = pivot
-    return np.asarray((high + low) / np.outer(scale, scale))
+        return Exact(coefficients, root, squares)
+
+
+def in_blocks(X: Pair, Y: Pair) -> Pair:
+    """Return the matrix product of many rows and few columns, block by block."""
+    size = max(BLOCK // Y[0].shape[1], 1)
+    made = [product((X[0][i : i + size], X[1][i : i + size]), Y) for i in range(0, max(len(X[0]), 1), size)]
+    return np.concatenate([high for high, _ in made]), np.concatenate([low for _, low in made])
+
+
+def _orthonormal(X: Pair) -> Pair | None:
+    """Return what X is multiplied by to make its columns orthonormal."""
+    lengths = np.sqrt(np.square(X[0] / np.abs(X[0]).max(axis=0)).sum(axis=0)) * np.abs(X[0]).max(axis=0)
+    if len(X[0]) < len(lengths) or not (lengths > 0).all():
+        return None
+    scale = 2.0 ** -np.round(np.log2(lengths))
+    scaled = X[0] * scale, X[1] * scale
+    triangle = np.linalg.qr(scaled[0], mode="r")
+    if not np.abs(np.diag(triangle)).min(initial=1.0) > 0:
+        return None
+    root = pair(np.linalg.solve(triangle, np.eye(len(scale))))
+    basis = in_blocks(scaled, root)
+    rest = _inverse_root(crossed(basis, basis))
+    if rest is None:
+        return None
+    root = product(root, rest)
+    lost = np.abs(scaled[0]) @ np.abs(root[0])
+    if not UNIT * np.sqrt(np.square(lost).sum(axis=0)).max() < LEAST:
+        return None
+    return root[0] * scale[:, None], root[1] * scale[:, None]
+
+
+def _inverse_root(gram: Pair) -> Pair | None:
+    """Return W with W' gram W = I: Cholesky's of float64, then steps of Newton's method with twice the digits."""
+    try:
+        root = pair(np.linalg.inv(np.linalg.cholesky(gram[0])).T)
+    except np.linalg.LinAlgError:
+        return None
+    half, one = pair(np.array(0.5)), pair(np.eye(len(gram[0])))
+    for _ in range(3):
+        missing = subtract(one, crossed(root, product(gram, root)))
+        if not np.abs(missing[0]).max(initial=0.0) < 0.1:
+            return None
+        root = add(root, product(root, multiply(missing, half)))
+    return root

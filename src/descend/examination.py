@@ -9,8 +9,7 @@ import numpy as np
 
 from descend.certificates import Certificate, certify
 from descend.diagnosis import Evidence, Finding, diagnose, of_run
-from descend.exact import exactly, worth_it
-from descend.foresight import condition_of
+from descend.exact import HARD, exactly, worth_it
 from descend.inference import MOST, Inference, infer
 from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from descend.messages import Note
@@ -33,11 +32,13 @@ NEAR = 1e-6
 
 @dataclass(frozen=True)
 class Examination:
-    """``exact`` are the coefficients in the units of the table to the last digit, where they could be had;
-    ``inference`` what the rows leave uncertain, or why that cannot be said.
+    """``exact`` are the coefficients in the units of the table to the last digit, where they could be had, and ``rest``
+    what float64 leaves of them, where predictions need it; ``inference`` what the rows leave uncertain, or why that
+    cannot be said.
     """
 
     exact: Floats | None
+    rest: Floats | None
     certificate: Certificate | None
     inference: Inference | Note
     findings: list[Finding]
@@ -47,10 +48,10 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
     """Look at a fit; of one that diverged or was interrupted only the findings are to be had."""
     evidence = _evidence(problem, trained, recipe)
     if not np.isfinite(trained.history.final_loss) or trained.history.stop in ("diverged", "interrupted"):
-        return Examination(None, None, Note("inference.not-optimum", {}), diagnose(evidence))
+        return Examination(None, None, None, Note("inference.not-optimum", {}), diagnose(evidence))
     if trained.network is not None:
         certificate = Certificate("none", None, trained.history.final_gradient_norm)
-        return Examination(None, certificate, Note("inference.network", {}), diagnose(evidence))
+        return Examination(None, None, certificate, Note("inference.network", {}), diagnose(evidence))
     hessian = _hessian(trained)
     history = trained.history
     weights = trained.weights.ravel()
@@ -58,11 +59,16 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
     if trained.history.stop == "solved":
         certificate = Certificate("exact", 0.0, certificate.slope)
     exact = _exact(trained, trained.data)
-    inference = infer(trained.objective, trained.design, trained.weights, trained.quadratic, exact, hessian)
+    quadratic = trained.quadratic
+    inference = infer(trained.objective, trained.design, trained.data, trained.weights, quadratic, exact, hessian)
     if isinstance(inference, Inference) and not _arrived(trained, certificate):
         inference = Note("inference.not-optimum", {})
     findings = diagnose(evidence)
-    return Examination(None if exact is None else exact.coefficients, certificate, inference, findings)
+    if exact is None:
+        return Examination(None, None, certificate, inference, findings)
+    coefficients, rest = exact.coefficients
+    needed = quadratic is not None and quadratic.column_condition > HARD
+    return Examination(coefficients, rest if needed else None, certificate, inference, findings)
 
 
 def unfinished(problem: Problem, trained: Trained, recipe: Recipe) -> bool:
@@ -117,6 +123,6 @@ def _exact(trained: Trained, data: Columns) -> Exact | None:
         return None
     if trained.history.stop not in ("optimum", "solved") or not isinstance(objective.loss, SquaredError):
         return None
-    if not worth_it(objective.cells, float(np.sqrt(condition_of(quadratic.curvatures)))):
+    if not worth_it(objective.cells, quadratic.column_condition):
         return None
-    return exactly(trained.design, data, objective.X, objective.Y, trained.weights)
+    return exactly(trained.design, data, objective.Y)

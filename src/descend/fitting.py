@@ -130,6 +130,7 @@ def _fitted(
         notes=notes,
         sample=keep_sample(problem.data, split.train, tested, recipe.seed),
         exact=examination.exact,
+        rest=examination.rest,
         certificate=examination.certificate,
         inference=examination.inference,
         findings=examination.findings,

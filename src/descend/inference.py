@@ -3,6 +3,9 @@
 Squared error: classical least squares, t with rows - columns degrees of freedom. Cross-entropy: the inverse of the
 information at the maximum of the likelihood, z (Wald); with several classes of the coefficients less those of the
 first class, which alone the rows determine.
+
+A covariance C is kept as a root of it: x'Cx, the squared length of x' root, is a sum of squares, in which no digits
+cancel. The root is the inverse of a triangle of the rows, whose condition number is only the root of C's.
 """
 
 from __future__ import annotations
@@ -13,14 +16,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.errors import OptionError
+from descend.exact import HARD, in_blocks
+from descend.extended import rounded
 from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError, softmax
 from descend.messages import Note
+from descend.objectives.rows import RowsObjective
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.columns import Columns
     from descend.design import Design
     from descend.exact import Exact
+    from descend.extended import Pair
     from descend.objectives import OverRows
     from descend.objectives.gram import GramObjective
 
@@ -28,23 +36,30 @@ if TYPE_CHECKING:
 
 MOST = 500
 SINGULAR = 1e-13
-TENSORS = ("covariance", "variances", "errors")
+EVEN = 1e-7  # curvatures that differ by less give a root to nine digits
+DIGITS = 1e-7  # of a standard error that may be rounding
+FLAT = 1e12  # a condition number at which rounding alone may be what tells the columns apart
+LOOKED_AT = 1000  # rows
+EPSILON = float(np.finfo(np.float64).eps)
+TENSORS = ("root", "variances", "errors")
 
 
 @dataclass(frozen=True)
 class Inference:
     """What the rows leave uncertain.
 
-    ``covariance`` is that of the standardised columns' parameters: columns x columns, to be multiplied by each
-    target's residual variance in ``variances``; or, for classes, of all parameters but the first class's (column by
-    column) with a variance of 1. ``errors`` (columns x outputs, of classes without the first) are standard errors in
-    the units of the table; ``freedom`` the degrees of freedom of t, None for z.
+    ``root`` times its transpose is the covariance of the standardised columns' parameters, columns x columns, to be
+    multiplied by each target's residual variance in ``variances``; or, for classes, of all parameters but the first
+    class's (column by column) with a variance of 1. Where ``rest`` is there, root + rest is a root with twice the
+    digits for the columns as they are in the table. ``errors`` (columns x outputs, of classes without the first) are
+    standard errors in the units of the table; ``freedom`` the degrees of freedom of t, None for z.
     """
 
-    covariance: Floats
+    root: Floats
     variances: Floats
     errors: Floats
     freedom: int | None
+    rest: Floats | None = None
 
     def quantile(self, level: float) -> float:
         """Return how many standard errors reach to each side of an interval that holds with probability ``level``."""
@@ -66,42 +81,44 @@ class Inference:
         away = -np.abs(self.statistics(coefficients))
         return np.asarray(2 * (ndtr(away) if self.freedom is None else stdtr(self.freedom, away)))
 
-    def spread(self, X: Floats) -> Floats:
-        """Return the standard error of the linear predictor of rows of the standardised design, rows x outputs."""
-        outputs = self.errors.shape[1]
+    def scores(self, X: Floats) -> Floats:
+        """Return rows of the standardised design times the root; of classes rows x outputs x parameters."""
         if self.freedom is not None:
-            leverage = np.einsum("ij,jk,ik->i", X, self.covariance, X)
-            return np.asarray(np.sqrt(np.maximum(leverage, 0)[:, None] * self.variances))
-        blocks = self.covariance.reshape(X.shape[1], outputs, X.shape[1], outputs)
-        variance = np.einsum("ij,jakc,ik->iac", X, blocks, X)
-        return np.asarray(np.sqrt(np.maximum(np.einsum("iaa->ia", variance), 0)))
+            return X @ self.root
+        return np.einsum("ij,jaq->iaq", X, self.root.reshape(X.shape[1], self.errors.shape[1], -1))
 
-    def mean_interval(self, X: Floats, weights: Floats, level: float) -> tuple[Floats, Floats]:
-        """Return between what the linear predictor lies, rows x outputs each."""
-        middle, reach = X @ weights, self.quantile(level) * self.spread(X)
-        return middle - reach, middle + reach
+    def exact_scores(self, X: Pair) -> Floats:
+        """Return the same of the columns as they are in the table, where ``rest`` is there."""
+        assert self.rest is not None
+        return rounded(in_blocks(X, (self.root, self.rest)))
 
-    def row_interval(self, X: Floats, weights: Floats, level: float) -> tuple[Floats, Floats]:
+    def spread(self, scores: Floats) -> Floats:
+        """Return the standard error of the linear predictor of rows by their scores, rows x outputs."""
+        lengths = np.sqrt(np.square(scores).sum(axis=-1))
+        return np.outer(lengths, np.sqrt(self.variances)) if self.freedom is not None else lengths
+
+    def mean_interval(self, Z: Floats, scores: Floats, level: float) -> tuple[Floats, Floats]:
+        """Return between what the linear predictor lies, rows x outputs each; ``Z`` is what the fit says of it."""
+        reach = self.quantile(level) * self.spread(scores)
+        return Z - reach, Z + reach
+
+    def row_interval(self, Z: Floats, scores: Floats, level: float) -> tuple[Floats, Floats]:
         """Return between what a new row's target lies: the mean's uncertainty and the rows' own spread."""
-        reach = self.quantile(level) * np.sqrt(np.square(self.spread(X)) + self.variances)
-        return X @ weights - reach, X @ weights + reach
+        reach = self.quantile(level) * np.sqrt(np.square(self.spread(scores)) + self.variances)
+        return Z - reach, Z + reach
 
-    def class_interval(self, X: Floats, weights: Floats, level: float) -> tuple[Floats, Floats]:
+    def class_interval(self, Z: Floats, scores: Floats, level: float) -> tuple[Floats, Floats]:
         """Return between what each class's probability lies, rows x classes, by the delta method on its log-odds."""
-        outputs = self.errors.shape[1]
-        blocks = self.covariance.reshape(X.shape[1], outputs, X.shape[1], outputs)
-        contrasts = np.einsum("ij,jakc,ik->iac", X, blocks, X)
-        Z = X @ weights
         P = softmax(np.concatenate([np.zeros_like(Z), Z], axis=1) if Z.shape[1] == 1 else Z)
         low, high = np.empty_like(P), np.empty_like(P)
         quantile = self.quantile(level)
         for index in range(P.shape[1]):
-            # d log(p / (1 - p)) / dz_c = ([c is index] - p_c) / (1 - p)
-            rest = np.maximum(1 - P[:, index], np.finfo(np.float64).tiny)
+            # d log(p / (1 - p)) / dz_c = ([c is index] - p_c) / (1 - p), with 1 - p the sum of the others
+            rest = np.maximum(np.delete(P, index, axis=1).sum(axis=1), np.finfo(np.float64).tiny)
             slope = -P[:, 1:] / rest[:, None]
             if index:
-                slope[:, index - 1] += 1 / rest
-            reach = quantile * np.sqrt(np.maximum(np.einsum("ia,iac,ic->i", slope, contrasts, slope), 0))
+                slope[:, index - 1] = 1.0
+            reach = quantile * np.sqrt(np.square(np.einsum("ia,iaq->iq", slope, scores)).sum(axis=1))
             with np.errstate(divide="ignore", over="ignore"):
                 odds = np.log(P[:, index]) - np.log(rest)
                 low[:, index], high[:, index] = 1 / (1 + np.exp(reach - odds)), 1 / (1 + np.exp(-reach - odds))
@@ -111,6 +128,7 @@ class Inference:
 def infer(
     objective: OverRows,
     design: Design,
+    data: Columns,
     weights: Floats,
     quadratic: GramObjective | None,
     exact: Exact | None,
@@ -118,7 +136,8 @@ def infer(
 ) -> Inference | Note:
     """Return the inference of a fit at its optimum, or why there is none.
 
-    quadratic: squared error's curvatures; exact: its sharpened answer; hessian: cross-entropy's at the optimum.
+    data: the fitted rows, or some of them; quadratic: squared error's curvatures; exact: its answer with twice the
+    digits; hessian: cross-entropy's at the optimum.
     """
     loss = objective.loss
     if objective.l2:
@@ -131,7 +150,9 @@ def infer(
             return Note("inference.no-freedom", {"rows": objective.rows, "columns": weights.shape[0]})
         if quadratic.flat.size or weights.shape[0] > MOST:
             return Note("inference.collinear" if quadratic.flat.size else "inference.many", {"most": MOST})
-        return _least_squares(objective, design, quadratic, exact, freedom)
+        if exact is not None and quadratic.column_condition > HARD:
+            return _of_pairs(exact, freedom)
+        return _least_squares(objective, design, data, weights, quadratic, exact, freedom)
     if not isinstance(loss, (BinaryCrossEntropy, CrossEntropy)):
         return Note("inference.loss", {"loss": loss.name})
     if hessian is None:
@@ -139,39 +160,89 @@ def infer(
     return _likelihood(objective, design, weights, hessian)
 
 
+def _of_pairs(exact: Exact, freedom: int) -> Inference:
+    variances = exact.squares / freedom
+    lengths = np.sqrt(np.square(rounded(exact.root)).sum(axis=1))
+    return Inference(exact.root[0], variances, np.outer(lengths, np.sqrt(variances)), freedom, exact.root[1])
+
+
 def _least_squares(
-    objective: OverRows, design: Design, quadratic: GramObjective, exact: Exact | None, freedom: int
-) -> Inference:
-    share = 2 * objective.share
-    if quadratic.trustworthy:
-        covariance = (quadratic.directions * (share / quadratic.curvatures)) @ quadratic.directions.T
+    objective: OverRows,
+    design: Design,
+    data: Columns,
+    weights: Floats,
+    quadratic: GramObjective,
+    exact: Exact | None,
+    freedom: int,
+) -> Inference | Note:
+    share, curvatures = 2 * objective.share, quadratic.curvatures
+    if curvatures.size and curvatures[0] > EVEN * curvatures[-1]:
+        root, condition = quadratic.directions * np.sqrt(share / curvatures), 1 / np.sqrt(EVEN)
     else:
-        root = np.linalg.inv(objective.triangle(np.ones(len(quadratic.curvatures))))
-        covariance = root @ root.T
+        sizes = np.sqrt((np.square(quadratic.directions) * curvatures).sum(axis=1) / share)
+        root, condition = _inverted(objective.triangle(sizes), sizes)
     if exact is not None:
-        squares, raw = exact.residuals, np.diag(exact.inverse)
+        squares, lengths = exact.squares, _lengths(rounded(exact.root))
     else:
         if objective.targets == 1:
             squares = np.array([quadratic.least / objective.share])
         else:
             squares = objective.residual_squares(quadratic.minimum.ravel())
-        to_raw = design.to_raw(np.eye(len(covariance)))
-        raw = np.einsum("ij,jk,ik->i", to_raw, covariance, to_raw)
+        lengths = _lengths(design.to_raw(root))
     variances = squares / freedom
-    return Inference(covariance, variances, np.sqrt(np.outer(raw, variances)), freedom)
+    if exact is None:
+        narrow = np.sqrt(variances * len(weights) / objective.rows)  # the mean's error, of a row like the others
+        rounding = _rounding(design, data)
+        steep = np.abs(weights) * (design.scaled_sizes * rounding * design.penalised)[:, None]
+        told = np.sqrt((curvatures[:, None] * np.square(quadratic.directions.T @ weights)).sum(axis=0) / share)
+        usual = 10 * np.sqrt(len(weights) / objective.rows) * told  # no less than what a sum of so many is rounded by
+        lost = (EPSILON * steep.sum(axis=0) > 10 * DIGITS * narrow) & (steep.sum(axis=0) > usual)
+        if lost.any() or not EPSILON * condition * rounding.max(initial=1.0) < DIGITS:
+            return Note("inference.digits", {})
+    return Inference(root, variances, np.outer(lengths, np.sqrt(variances)), freedom)
 
 
 def _likelihood(objective: OverRows, design: Design, weights: Floats, hessian: Floats) -> Inference | Note:
     columns, outputs = weights.shape
+    each = max(outputs - 1, 1)
     information = hessian / objective.share
     if outputs > 1:
-        rest = np.arange(columns * outputs).reshape(columns, outputs)[:, 1:].ravel()
-        information = information[np.ix_(rest, rest)]
-    values, vectors = np.linalg.eigh(information)
-    if not values[0] > SINGULAR * values[-1]:
+        others = np.arange(columns * outputs).reshape(columns, outputs)[:, 1:].ravel()
+        information = information[np.ix_(others, others)]
+    sizes = np.sqrt(np.maximum(np.diag(information), 0))
+    if not (sizes > 0).all():
         return Note("inference.flat", {})
-    covariance = (vectors / values) @ vectors.T
-    each = max(outputs - 1, 1)
-    to_raw = np.kron(design.to_raw(np.eye(columns)), np.eye(each))
-    errors = np.sqrt(np.einsum("ij,jk,ik->i", to_raw, covariance, to_raw)).reshape(columns, each)
-    return Inference(covariance, np.ones(each), errors, None)
+    values, vectors = np.linalg.eigh(information / np.outer(sizes, sizes))
+    if values[0] > EVEN * values[-1]:
+        root, condition = (vectors / np.sqrt(values)) / sizes[:, None], 1 / np.sqrt(EVEN)
+    elif isinstance(objective, RowsObjective):
+        root, condition = _inverted(objective.information_triangle(weights.ravel(), sizes), sizes)
+    else:
+        return Note("inference.digits" if values[0] > SINGULAR * values[-1] else "inference.flat", {})
+    if not EPSILON * condition < DIGITS:
+        return Note("inference.digits" if condition < FLAT else "inference.flat", {})
+    lengths = _lengths(design.to_raw(root.reshape(columns, -1)).reshape(columns, each, -1))
+    return Inference(root, np.ones(each), lengths, None)
+
+
+def _lengths(root: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.square(root).sum(axis=-1)))
+
+
+def _inverted(triangle: Floats, sizes: Floats) -> tuple[Floats, float]:
+    """Return the inverse of a triangle of columns over their sizes, and the condition number of these."""
+    singular = np.linalg.svd(triangle, compute_uv=False)
+    if len(triangle) < len(sizes) or not singular[-1] > 0:
+        return np.zeros((len(sizes), len(sizes))), np.inf
+    return np.linalg.solve(triangle, np.eye(len(sizes))) / sizes[:, None], float(singular[0] / singular[-1])
+
+
+def _rounding(design: Design, data: Columns) -> Floats:
+    """Return by how many last places of its own spread each standardised column is rounded.
+
+    A number of the table less its mean is rounded once; of a power or a product its own rounding is left.
+    """
+    low = design.exact_matrix(data.part(slice(0, LOOKED_AT)))[1]
+    spreads = design.scaled_sizes * design.scales
+    far = np.divide(design.sizes, spreads, out=np.ones_like(spreads), where=spreads > 0)
+    return np.where((low != 0).any(axis=0), far, 1.0)

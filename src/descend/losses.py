@@ -255,6 +255,10 @@ class BinaryCrossEntropy(Elementwise):
         """Return p (1 - p)."""
         return sigmoid(Z) * sigmoid(-Z)
 
+    def curvature_root(self, Z: Floats) -> Floats:
+        """Return the root of p (1 - p), rows x 1 x 1."""
+        return np.sqrt(self.curvature(Z, Z))[:, :, None]
+
 
 @dataclass(frozen=True)
 class CrossEntropy(Elementwise):
@@ -299,6 +303,14 @@ class CrossEntropy(Elementwise):
             yield a, a, P[:, a] * (1 - P[:, a])
             for b in range(a + 1, Z.shape[1]):
                 yield a, b, -P[:, a] * P[:, b]
+
+    def curvature_root(self, Z: Floats) -> Floats:
+        """Return B, rows x classes x classes but the first, with B'B the Hessian of the logits of all but the first.
+
+        diag(p) - p p' is the covariance of a class drawn by p: the sum over classes of p_k (e_k - p)(e_k - p)'.
+        """
+        P = softmax(Z)
+        return np.asarray(np.sqrt(P)[:, :, None] * (np.eye(P.shape[1]) - P[:, None, :])[..., 1:])
 
 
 def sigmoid(Z: Floats) -> Floats:

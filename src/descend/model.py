@@ -18,6 +18,8 @@ from descend.design import INTERCEPT, Design
 from descend.drawings import as_fitted, ground
 from descend.equation import equation_lines, network_line
 from descend.errors import DesignError, ModelError
+from descend.exact import in_blocks
+from descend.extended import rounded
 from descend.messages import Note, language
 from descend.reading import read
 from descend.solvers.fast_forward import whole_epoch
@@ -63,7 +65,8 @@ class Model:
     ``certificate`` says how far from the optimum the fit can be, ``inference`` what the rows leave uncertain (or the
     note why that cannot be said), ``findings`` what the diagnosis found, ``forecast`` what was known before the first
     step (not kept in a file). ``exact`` are coefficients to more digits than ``weights`` give them, where they could
-    be had, and ``descent`` the run in closed form, where it has one. Where the hypothesis is a ``network``, ``weights``
+    be had, and ``rest`` what float64 leaves of them, where the columns are so alike that predictions need it.
+    ``descent`` is the run in closed form, where it has one. Where the hypothesis is a ``network``, ``weights``
     is its flat state (numbers x 1), and there are no coefficients.
     """
 
@@ -90,6 +93,7 @@ class Model:
     descent: Descent | None = None
     forecast: Forecast | None = None
     network: Network | None = None
+    rest: Floats | None = field(default=None, repr=False)
 
     @property
     def formula(self) -> str:
@@ -236,6 +240,7 @@ class Model:
             history=history,
             verification=None,
             exact=None,
+            rest=None,
             certificate=None,
             inference=NOT_AT_THE_OPTIMUM,
             findings=[],
@@ -261,21 +266,25 @@ class Model:
 
     def bounded(self, data: Columns, inference: Inference, level: float, first: int = 0) -> pl.DataFrame:
         """Return rows that were gathered with their predictions and the bounds of these beside them."""
-        X = self.design.matrix(data)
         frame = self.beside(data, first)
+        Z = self.linear(data)
+        if inference.rest is None:
+            scores = inference.scores(self.design.matrix(data))
+        else:
+            scores = inference.exact_scores(self.design.exact_matrix(data))
         bounds: dict[str, tuple[Floats, Floats]] = {}
         if self.family == "linear":
-            means = inference.mean_interval(X, self.weights, level)
-            rows = inference.row_interval(X, self.weights, level)
+            means = inference.mean_interval(Z, scores, level)
+            rows = inference.row_interval(Z, scores, level)
             for kind, (low, high) in (("", rows), ("_mean", means)):
                 ends = np.sort(np.stack([self.target.predict(low), self.target.predict(high)]), axis=0)
-                middle = self.target.predict(X @ self.weights)
+                middle = self.target.predict(Z)
                 torn = ~((ends[0] <= middle) & (middle <= ends[1]))  # across a pole of the target's transform
                 ends[0][torn], ends[1][torn] = -np.inf, np.inf
                 for index, column in enumerate(self.target.columns):
                     bounds[f"{column}{kind}"] = ends[0][:, index], ends[1][:, index]
         else:
-            low, high = inference.class_interval(X, self.weights, level)
+            low, high = inference.class_interval(Z, scores, level)
             bounds = {f"P({name})": (low[:, i], high[:, i]) for i, name in enumerate(self.target.levels)}
         added = {
             f"{name}_{end}": values
@@ -287,6 +296,12 @@ class Model:
     def predictor(self, X: Floats) -> Floats:
         """Return the linear predictor, rows x outputs, of a design matrix (rows x columns)."""
         return X @ self.weights if self.network is None else self.network.predictor(X)
+
+    def linear(self, data: Columns) -> Floats:
+        """Return the linear predictor of rows that were gathered, with twice float64's digits where it needs them."""
+        if self.exact is None or self.rest is None:
+            return self.predictor(self.design.matrix(data))
+        return rounded(in_blocks(self.design.exact_matrix(data), (self.exact, self.rest)))
 
     def kept_rows(self) -> Columns:
         """Return the rows that the model keeps for pictures, ready for its design and its target."""
@@ -324,7 +339,7 @@ class Model:
 
     def predicted(self, data: Columns) -> Floats:
         """Return what ``Target.predict`` gives for rows that were gathered: rows x targets, or x classes."""
-        return self.target.predict(self.predictor(self.design.matrix(data)))
+        return self.target.predict(self.linear(data))
 
     def _repr_html_(self) -> str:
         from descend.report.html import render

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, NDArray[Any]]
 
-FORMAT = 3
+FORMAT = 4
 
 
 def write(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors) -> Path:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.errors import DesignError
+from descend.extended import add, multiply, pair, reciprocal, subtract
 from descend.terms import Apply, Expression, Name, Number, Operation, names_of
 
 if TYPE_CHECKING:
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.extended import Pair
+
     Floats = NDArray[np.floating[Any]]
 
 EDGE = 2.0**-53
+WHOLE = 100  # the highest power that is made by multiplying
 FORWARD: dict[str, Callable[[Floats], Floats]] = {
     "log": np.log,
     "log1p": np.log1p,
@@ -64,6 +68,38 @@ def evaluate(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
                         return np.divide(a, b)
                     case _:
                         return np.power(a, b)
+
+
+def evaluate_exactly(expression: Expression, columns: Mapping[str, Floats]) -> Pair:
+    """Return the same with twice float64's digits: sums, products and whole powers; a function has float64's."""
+    with np.errstate(all="ignore"):
+        match expression:
+            case Operation(operator, left, right) if operator != "**":
+                b = evaluate_exactly(right, columns)
+                if left is None:
+                    return -b[0], -b[1]
+                a = evaluate_exactly(left, columns)
+                match operator:
+                    case "+":
+                        return add(a, b)
+                    case "-":
+                        return subtract(a, b)
+                    case "*":
+                        return multiply(a, b)
+                    case _:
+                        return multiply(a, reciprocal(b))
+            case Operation(_, left, Number(power)) if left is not None and power.is_integer() and 1 <= power <= WHOLE:
+                return powers(evaluate_exactly(left, columns), int(power))[-1]
+            case _:
+                return pair(evaluate(expression, columns))
+
+
+def powers(x: Pair, most: int) -> list[Pair]:
+    """Return x, x^2 ... x^most with twice float64's digits."""
+    made = [x]
+    for _ in range(1, most):
+        made.append(multiply(made[-1], x))
+    return made
 
 
 def undo(expression: Expression, values: Floats) -> Floats:

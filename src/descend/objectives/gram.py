@@ -113,6 +113,15 @@ class GramObjective:
         return bool(counting.size == 0 or counting[0] > TRUSTED * counting[-1])
 
 
+    @property
+    def column_condition(self) -> float:
+        """The condition number of the columns, the root of the Hessian's; infinite where that is past telling."""
+        counting = self.curvatures[self.flat.shape[1] :]
+        if not self.trustworthy:
+            return float("inf")
+        return float(np.sqrt(counting[-1] / counting[0])) if counting.size else 1.0
+
+
 @dataclass(frozen=True)
 class _System:
     """The normal equations with every column scaled to one (van der Sluis 1969), by eigenvalues.

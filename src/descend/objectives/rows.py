@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.losses import AbsoluteError
+from descend.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy
 from descend.threads import block_rows, in_order, summed
 
 if TYPE_CHECKING:
@@ -218,6 +218,26 @@ class RowsObjective:
 
         width = self.X.shape[1]
         return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, self._block_rows(width)))), "r"))
+
+    def information_triangle(self, w: Floats, lengths: Floats) -> Floats:
+        """Return R with R'R the Hessian of the sum of a cross-entropy at ``w``, of parameters over their ``lengths``.
+
+        Of several classes it is that of all parameters but the first class's. R is of the rows by the roots of their
+        curvatures, so its condition number is the root of the Hessian's.
+        """
+        W, loss = w.reshape(self.shape), self.loss
+        assert isinstance(loss, BinaryCrossEntropy | CrossEntropy)
+
+        def task(rows: slice) -> Floats:
+            X, _, weights = self._block(rows)
+            roots = loss.curvature_root(X @ W)
+            if weights is not None:
+                roots = roots * np.sqrt(weights)[:, :, None]
+            laid = (X[:, None, :, None] * roots[:, :, None, :]).reshape(len(X) * roots.shape[1], -1)
+            return np.asarray(np.linalg.qr(laid / lengths, mode="r"))
+
+        size = max(self._block_rows(lengths.size) // self.outputs, 1)
+        return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, size))), "r"))
 
     def longest_row(self, inverse_root: Floats | None = None) -> float:
         """Return the greatest length of a row of X, or of X times ``inverse_root``."""
