@@ -393,7 +393,7 @@ def test_an_earlier_epoch_of_a_run_has_no_inference():
 def test_a_model_read_again_has_the_same_inference_to_the_bit(formula, noisy, tmp_path):
     model = descend.fit(formula, noisy)
     again = descend.load(model.save(tmp_path / "m.safetensors"))
-    for name in ("covariance", "variances", "errors"):
+    for name in ("root", "variances", "errors"):
         np.testing.assert_array_equal(getattr(again.inference, name), getattr(model.inference, name))
     assert again.inference.freedom == model.inference.freedom
     assert again.intervals(noisy).equals(model.intervals(noisy))
@@ -415,14 +415,14 @@ def cut(name):
 
 
 FORGERIES = {
-    "covariance cut": cut("covariance"),
+    "root cut": cut("root"),
     "variances cut": cut("variances"),
     "errors cut": cut("errors"),
     "errors turned": lambda h, t: t.update({"inference.errors": np.ascontiguousarray(t["inference.errors"].T)}),
-    "covariance of one number": lambda h, t: t.update({"inference.covariance": np.ones((1, 1))}),
+    "root of one number": lambda h, t: t.update({"inference.root": np.ones((1, 1))}),
     "errors not numbers": lambda h, t: t.update({"inference.errors": t["inference.errors"] * np.nan}),
     "errors in float32": lambda h, t: t.update({"inference.errors": t["inference.errors"].astype(np.float32)}),
-    "no covariance": lambda h, t: t.pop("inference.covariance"),
+    "no root": lambda h, t: t.pop("inference.root"),
     "no freedom and no note": lambda h, t: h.update(inference={}),
     "freedom in words": lambda h, t: h["inference"].update(freedom="many"),
     "a note without a code": lambda h, t: h.update(inference={"note": {"values": {}}}),

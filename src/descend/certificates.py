@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from descend.information import information_root
 from descend.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
@@ -52,12 +53,9 @@ def certify(
         return Certificate("exact", max(gap, 0.0), slope)
     if hessian is None or not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)):
         return Certificate("none", None, slope)
-    values, vectors = np.linalg.eigh(hessian)
-    solid = values > FLAT * values[-1]
-    flat = 0 if objective.outputs == 1 else _shifts(objective)
-    if (~solid).sum() > flat:  # a direction without curvature: no minimum, or more than one
+    root = _penalised_root(objective, hessian) if objective.l2 else _root(objective, weights, hessian)
+    if root is None:  # a direction without curvature: no minimum, or more than one
         return Certificate("none", None, slope)
-    root = vectors[:, solid] / np.sqrt(values[solid])
     decrement = float(np.linalg.norm(root.T @ gradient))
     longest = _longest(objective, root)
     reach = _reach(decrement, longest)
@@ -66,9 +64,27 @@ def certify(
     return Certificate("bound", float(np.exp(longest * reach) * decrement**2 / 2), slope)
 
 
-def _shifts(objective: OverRows) -> int:
-    """Return how many directions change no probability and no penalty: a column's weights of all classes alike."""
-    return int((objective.penalised == 0).sum()) if objective.l2 else objective.shape[0]
+def _root(objective: OverRows, weights: Floats, hessian: Floats) -> Floats | None:
+    """Return a root of the inverse Hessian, parameters x directions, None where rounding hides one direction.
+
+    What shifts a column's weights of all classes alike changes nothing: of several classes the first stands still.
+    """
+    columns, outputs = objective.shape
+    found = information_root(objective, weights, hessian)
+    if not found.carried:
+        return None
+    root: Floats = found.root / np.sqrt(objective.share)
+    if outputs == 1:
+        return root
+    return np.asarray(np.insert(root.reshape(columns, outputs - 1, -1), 0, 0.0, axis=1).reshape(columns * outputs, -1))
+
+
+def _penalised_root(objective: OverRows, hessian: Floats) -> Floats | None:
+    """Return the same where a penalty bends the loss along all directions but the shifts of what it leaves alone."""
+    values, vectors = np.linalg.eigh(hessian)
+    solid = values > FLAT * values[-1]
+    shifts = 0 if objective.outputs == 1 else int((objective.penalised == 0).sum())
+    return np.asarray(vectors[:, solid] / np.sqrt(values[solid])) if (~solid).sum() <= shifts else None
 
 
 def _longest(objective: OverRows, root: Floats) -> float:

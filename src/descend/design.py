@@ -49,6 +49,14 @@ class Block:
             names = [f"{left}:{right}" for right in code.names for left in names]
         return names
 
+    @property
+    def computed(self) -> bool:
+        """Whether its columns are more than one of the table's numbers, or 0."""
+        numbers = [code for code in self.codes if isinstance(code, NumberCode | PolyCode)]
+        return len(numbers) > 1 or any(
+            not (isinstance(c, NumberCode) and isinstance(c.expression, Name)) for c in numbers
+        )
+
     def columns(self, data: Columns) -> Floats:
         """Return rows x columns of the term; raises DesignError where it is not defined."""
         made = self.codes[0].columns(data)
@@ -191,6 +199,12 @@ class Design:
     def pixels(self) -> NDArray[np.bool_]:
         """Which columns are the pixels of images."""
         marks = [np.full(len(block.names), isinstance(block.codes[0], ImageCode)) for block in self.blocks]
+        return np.concatenate([np.zeros(int(self.hypothesis.intercept), dtype=bool), *marks])
+
+    @property
+    def computed(self) -> NDArray[np.bool_]:
+        """Which columns are powers, products or functions of the table's numbers, and so rounded as they are made."""
+        marks = [np.full(len(block.names), block.computed) for block in self.blocks]
         return np.concatenate([np.zeros(int(self.hypothesis.intercept), dtype=bool), *marks])
 
     @property

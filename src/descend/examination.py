@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 WORK = 2e11
-NEAR = 1e-6
+NEAR = 3e-13
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
         certificate = Certificate("exact", 0.0, certificate.slope)
     exact = _exact(trained, trained.data)
     quadratic = trained.quadratic
-    inference = infer(trained.objective, trained.design, trained.data, trained.weights, quadratic, exact, hessian)
+    inference = infer(trained.objective, trained.design, trained.weights, quadratic, exact, hessian)
     if isinstance(inference, Inference) and not _arrived(trained, certificate):
         inference = Note("inference.not-optimum", {})
     findings = diagnose(evidence)
@@ -96,7 +96,7 @@ def _evidence(problem: Problem, trained: Trained, recipe: Recipe) -> Evidence:
 
 
 def _arrived(trained: Trained, certificate: Certificate) -> bool:
-    """Tell whether the fit is so near to the optimum that it does not show: a thousandth of a standard error.
+    """Tell whether the fit is so near to the optimum that it does not show: less than a millionth of a standard error.
 
     For squared error the gap over each row's share of the loss is the squared distance in standard errors.
     """

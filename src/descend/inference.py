@@ -3,9 +3,6 @@
 Squared error: classical least squares, t with rows - columns degrees of freedom. Cross-entropy: the inverse of the
 information at the maximum of the likelihood, z (Wald); with several classes of the coefficients less those of the
 first class, which alone the rows determine.
-
-A covariance C is kept as a root of it: x'Cx, the squared length of x' root, is a sum of squares, in which no digits
-cancel. The root is the inverse of a triangle of the rows, whose condition number is only the root of C's.
 """
 
 from __future__ import annotations
@@ -18,14 +15,13 @@ import numpy as np
 from descend.errors import OptionError
 from descend.exact import HARD, in_blocks
 from descend.extended import rounded
+from descend.information import DIGITS, EPSILON, EVEN, Root, information_root, inverted
 from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError, softmax
 from descend.messages import Note
-from descend.objectives.rows import RowsObjective
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.columns import Columns
     from descend.design import Design
     from descend.exact import Exact
     from descend.extended import Pair
@@ -35,12 +31,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 MOST = 500
-SINGULAR = 1e-13
-EVEN = 1e-7  # curvatures that differ by less give a root to nine digits
-DIGITS = 1e-7  # of a standard error that may be rounding
-FLAT = 1e12  # a condition number at which rounding alone may be what tells the columns apart
-LOOKED_AT = 1000  # rows
-EPSILON = float(np.finfo(np.float64).eps)
 TENSORS = ("root", "variances", "errors")
 
 
@@ -85,7 +75,8 @@ class Inference:
         """Return rows of the standardised design times the root; of classes rows x outputs x parameters."""
         if self.freedom is not None:
             return X @ self.root
-        return np.einsum("ij,jaq->iaq", X, self.root.reshape(X.shape[1], self.errors.shape[1], -1))
+        roots = self.root.reshape(X.shape[1], self.errors.shape[1], -1)
+        return np.asarray(np.einsum("ij,jaq->iaq", X, roots))
 
     def exact_scores(self, X: Pair) -> Floats:
         """Return the same of the columns as they are in the table, where ``rest`` is there."""
@@ -128,7 +119,6 @@ class Inference:
 def infer(
     objective: OverRows,
     design: Design,
-    data: Columns,
     weights: Floats,
     quadratic: GramObjective | None,
     exact: Exact | None,
@@ -136,7 +126,7 @@ def infer(
 ) -> Inference | Note:
     """Return the inference of a fit at its optimum, or why there is none.
 
-    data: the fitted rows, or some of them; quadratic: squared error's curvatures; exact: its answer with twice the
+    quadratic: squared error's curvatures; exact: its answer with twice the
     digits; hessian: cross-entropy's at the optimum.
     """
     loss = objective.loss
@@ -152,7 +142,7 @@ def infer(
             return Note("inference.collinear" if quadratic.flat.size else "inference.many", {"most": MOST})
         if exact is not None and quadratic.column_condition > HARD:
             return _of_pairs(exact, freedom)
-        return _least_squares(objective, design, data, weights, quadratic, exact, freedom)
+        return _least_squares(objective, design, weights, quadratic, exact, freedom)
     if not isinstance(loss, (BinaryCrossEntropy, CrossEntropy)):
         return Note("inference.loss", {"loss": loss.name})
     if hessian is None:
@@ -169,7 +159,6 @@ def _of_pairs(exact: Exact, freedom: int) -> Inference:
 def _least_squares(
     objective: OverRows,
     design: Design,
-    data: Columns,
     weights: Floats,
     quadratic: GramObjective,
     exact: Exact | None,
@@ -177,10 +166,10 @@ def _least_squares(
 ) -> Inference | Note:
     share, curvatures = 2 * objective.share, quadratic.curvatures
     if curvatures.size and curvatures[0] > EVEN * curvatures[-1]:
-        root, condition = quadratic.directions * np.sqrt(share / curvatures), 1 / np.sqrt(EVEN)
+        found = Root(quadratic.directions * np.sqrt(share / curvatures), quadratic.column_condition)
     else:
-        sizes = np.sqrt((np.square(quadratic.directions) * curvatures).sum(axis=1) / share)
-        root, condition = _inverted(objective.triangle(sizes), sizes)
+        sizes = np.where(design.scaled_sizes > 0, design.scaled_sizes, 1.0) * np.sqrt(objective.rows)
+        found = inverted(objective.triangle(sizes), sizes)
     if exact is not None:
         squares, lengths = exact.squares, _lengths(rounded(exact.root))
     else:
@@ -188,61 +177,46 @@ def _least_squares(
             squares = np.array([quadratic.least / objective.share])
         else:
             squares = objective.residual_squares(quadratic.minimum.ravel())
-        lengths = _lengths(design.to_raw(root))
+        lengths = _lengths(design.to_raw(found.root))
     variances = squares / freedom
     if exact is None:
         narrow = np.sqrt(variances * len(weights) / objective.rows)  # the mean's error, of a row like the others
-        rounding = _rounding(design, data)
+        rounding = _rounding(design)
         steep = np.abs(weights) * (design.scaled_sizes * rounding * design.penalised)[:, None]
         told = np.sqrt((curvatures[:, None] * np.square(quadratic.directions.T @ weights)).sum(axis=0) / share)
         usual = 10 * np.sqrt(len(weights) / objective.rows) * told  # no less than what a sum of so many is rounded by
-        lost = (EPSILON * steep.sum(axis=0) > 10 * DIGITS * narrow) & (steep.sum(axis=0) > usual)
-        if lost.any() or not EPSILON * condition * rounding.max(initial=1.0) < DIGITS:
+        lost = (EPSILON * steep.sum(axis=0) > DIGITS * narrow) & (steep.sum(axis=0) > usual)
+        if lost.any() or not EPSILON * found.condition * rounding.max(initial=1.0) < DIGITS:
             return Note("inference.digits", {})
-    return Inference(root, variances, np.outer(lengths, np.sqrt(variances)), freedom)
+    return Inference(found.root, variances, np.outer(lengths, np.sqrt(variances)), freedom)
 
 
 def _likelihood(objective: OverRows, design: Design, weights: Floats, hessian: Floats) -> Inference | Note:
     columns, outputs = weights.shape
     each = max(outputs - 1, 1)
-    information = hessian / objective.share
-    if outputs > 1:
-        others = np.arange(columns * outputs).reshape(columns, outputs)[:, 1:].ravel()
-        information = information[np.ix_(others, others)]
-    sizes = np.sqrt(np.maximum(np.diag(information), 0))
-    if not (sizes > 0).all():
-        return Note("inference.flat", {})
-    values, vectors = np.linalg.eigh(information / np.outer(sizes, sizes))
-    if values[0] > EVEN * values[-1]:
-        root, condition = (vectors / np.sqrt(values)) / sizes[:, None], 1 / np.sqrt(EVEN)
-    elif isinstance(objective, RowsObjective):
-        root, condition = _inverted(objective.information_triangle(weights.ravel(), sizes), sizes)
-    else:
-        return Note("inference.digits" if values[0] > SINGULAR * values[-1] else "inference.flat", {})
-    if not EPSILON * condition < DIGITS:
-        return Note("inference.digits" if condition < FLAT else "inference.flat", {})
-    lengths = _lengths(design.to_raw(root.reshape(columns, -1)).reshape(columns, each, -1))
-    return Inference(root, np.ones(each), lengths, None)
+    found = information_root(objective, weights.ravel(), hessian)
+    if not found.carried:
+        return Note("inference.flat" if found.flat else "inference.digits", {})
+    lengths = _lengths(design.to_raw(found.root.reshape(columns, -1)).reshape(columns, each, -1))
+    steep = EPSILON * np.abs(_contrasts(weights) * (design.scaled_sizes * design.penalised)[:, None]).sum(axis=0)
+    if (steep > DIGITS * np.sqrt(columns / objective.rows)).any():
+        return Note("inference.digits", {})
+    return Inference(found.root, np.ones(each), lengths, None)
+
+
+def _contrasts(weights: Floats) -> Floats:
+    return weights[:, 1:] - weights[:, :1] if weights.shape[1] > 1 else weights
 
 
 def _lengths(root: Floats) -> Floats:
     return np.asarray(np.sqrt(np.square(root).sum(axis=-1)))
 
 
-def _inverted(triangle: Floats, sizes: Floats) -> tuple[Floats, float]:
-    """Return the inverse of a triangle of columns over their sizes, and the condition number of these."""
-    singular = np.linalg.svd(triangle, compute_uv=False)
-    if len(triangle) < len(sizes) or not singular[-1] > 0:
-        return np.zeros((len(sizes), len(sizes))), np.inf
-    return np.linalg.solve(triangle, np.eye(len(sizes))) / sizes[:, None], float(singular[0] / singular[-1])
-
-
-def _rounding(design: Design, data: Columns) -> Floats:
+def _rounding(design: Design) -> Floats:
     """Return by how many last places of its own spread each standardised column is rounded.
 
     A number of the table less its mean is rounded once; of a power or a product its own rounding is left.
     """
-    low = design.exact_matrix(data.part(slice(0, LOOKED_AT)))[1]
     spreads = design.scaled_sizes * design.scales
     far = np.divide(design.sizes, spreads, out=np.ones_like(spreads), where=spreads > 0)
-    return np.where((low != 0).any(axis=0), far, 1.0)
+    return np.where(design.computed, far, 1.0)

@@ -112,7 +112,6 @@ class GramObjective:
         counting = self.curvatures[self.flat.shape[1] :]
         return bool(counting.size == 0 or counting[0] > TRUSTED * counting[-1])
 
-
     @property
     def column_condition(self) -> float:
         """The condition number of the columns, the root of the Hessian's; infinite where that is past telling."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-CANCELLED = 1e-6  # of the target's own squares: of residuals so small the sums' rounding leaves too few digits
+CANCELLED = 1e-6  # of the terms of which they are the sum: of residuals so small rounding leaves too few digits
 
 
 @dataclass(frozen=True)
@@ -42,4 +42,6 @@ class Sums:
             moved[0] -= self.centres
         with np.errstate(over="ignore", invalid="ignore"):
             left = self.squares + (moved * (self.gram @ moved - 2 * self.cross)).sum(axis=0)
-        return left if (left > CANCELLED * self.squares).all() else None
+            size = np.abs(moved)
+            terms = self.squares + (size * (np.abs(self.gram) @ size + 2 * np.abs(self.cross))).sum(axis=0)
+        return left if (left > CANCELLED * terms).all() else None

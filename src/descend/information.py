@@ -1,0 +1,76 @@
+"""The root of a covariance: the inverse of a triangle of the rows, whose condition number is the root of C's.
+
+x'Cx is then the squared length of x' root, a sum of squares, in which no digits cancel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.objectives.rows import RowsObjective
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.objectives import OverRows
+
+    Floats = NDArray[np.floating[Any]]
+
+EVEN = 1e-7  # curvatures that differ by less give a root to nine digits
+DIGITS = 1e-7  # of a length that may be rounding
+FLAT = 1e12  # a condition number at which rounding alone may be what tells the columns apart
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Root:
+    """``root`` (parameters x parameters) times its transpose is a covariance, of columns that, scaled to a length of 1,
+    have the ``condition`` number.
+    """
+
+    root: Floats
+    condition: float
+
+    @property
+    def carried(self) -> bool:
+        """Whether float64 carries its digits."""
+        return EPSILON * self.condition < DIGITS
+
+    @property
+    def flat(self) -> bool:
+        """Whether it is that of a direction in which nothing is determined."""
+        return not self.condition < FLAT
+
+
+def inverted(triangle: Floats, lengths: Floats) -> Root:
+    """Return the inverse of a triangle of columns over their lengths."""
+    singular = np.linalg.svd(triangle, compute_uv=False)
+    if len(triangle) < len(lengths) or not singular[-1] > 0:
+        return Root(np.zeros((len(lengths), len(lengths))), np.inf)
+    inverse = np.linalg.solve(triangle, np.eye(len(lengths)))
+    return Root(inverse / lengths[:, None], float(singular[0] / singular[-1]))
+
+
+def information_root(objective: OverRows, weights: Floats, hessian: Floats) -> Root:
+    """Return the root of the inverse of the information of a cross-entropy's ``hessian`` at ``weights`` (flat).
+
+    It is of all parameters; with several classes of all but the first's, which alone the rows determine. The Hessian's
+    own digits do where it is even; else they come from the rows, where these are in memory.
+    """
+    (columns, outputs), information = objective.shape, hessian / objective.share
+    if outputs > 1:
+        others = np.arange(columns * outputs).reshape(columns, outputs)[:, 1:].ravel()
+        information = information[np.ix_(others, others)]
+    lengths = np.sqrt(np.maximum(np.diag(information), 0))
+    if not (lengths > 0).all():
+        return Root(np.zeros_like(information), np.inf)
+    values, vectors = np.linalg.eigh(information / np.outer(lengths, lengths))
+    if values[0] > EVEN * values[-1]:
+        return Root((vectors / np.sqrt(values)) / lengths[:, None], float(np.sqrt(values[-1] / values[0])))
+    if isinstance(objective, RowsObjective):
+        return inverted(objective.information_triangle(weights, lengths), lengths)
+    rounding = EPSILON * len(values) * values[-1]
+    return Root(np.zeros_like(information), 1 / EVEN**2 if values[0] > rounding else np.inf)
