@@ -120,6 +120,19 @@ def test_matrix_products_keep_a_hundred_bits(seed, rows, columns, outputs):
             assert abs(dot[row][k] - sum(terms)) <= 16 * ULP * sum(map(abs, terms))
 
 
+@pytest.mark.parametrize("size", [1e-20, 1.0, 1e20])
+def test_products_in_bulk_keep_a_hundred_bits_of_the_largest_terms(size, monkeypatch):
+    random = np.random.default_rng(0)
+    high = size * random.normal(size=(5000, 9))
+    X = high, high * random.uniform(-1, 1, high.shape) * 2.0**-54
+    T = (X[0][:9] / size).T, (X[1][:9] / size).T
+    by_one = crossed(X, X), product(X, T)
+    monkeypatch.setattr("descend.extended.BULK", 0)
+    for mine, theirs in zip((crossed(X, X), product(X, T)), by_one, strict=True):
+        apart = np.abs(rounded(subtract(mine, theirs)))
+        assert apart.max() <= 32 * 2.0**-100 * np.abs(rounded(theirs)).max()
+
+
 # ---------------------------------------------------------------- least squares by fractions
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.extended import add, crossed, multiply, pair, product, rounded, subtract, total
+from descend.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 FREE = 50_000
 AFFORDABLE = 5_000_000
 HARD = 1e5
-BLOCK = 20_000  # numbers of which the arithmetic with pairs makes all that it needs in the processor's cache
+BLOCK = 200_000  # numbers whose products fit in the processor's cache
 UNIT = 2.0**-104
 LEAST = 1e-9  # of an orthonormal column that may be rounding
 
@@ -51,7 +52,7 @@ def worth_it(elements: int, condition: float) -> bool:
 
 def exactly(design: Design, data: Columns, Y: Floats) -> Exact | None:
     """Return the least-squares answer of rows; None where even twice the digits cannot tell the columns apart."""
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), one_blas_thread():  # many short products, for which threads would wait
         X, target = design.exact_matrix(data), pair(Y)
         root = _orthonormal(X)
         if root is None:
@@ -68,7 +69,7 @@ def exactly(design: Design, data: Columns, Y: Floats) -> Exact | None:
 
 def in_blocks(X: Pair, Y: Pair) -> Pair:
     """Return the matrix product of many rows and few columns, block by block."""
-    size = max(BLOCK // Y[0].shape[1], 1)
+    size = max(BLOCK // max(Y[0].shape), 1)
     made = [product((X[0][i : i + size], X[1][i : i + size]), Y) for i in range(0, max(len(X[0]), 1), size)]
     return np.concatenate([high for high, _ in made]), np.concatenate([low for _, low in made])
 
@@ -89,8 +90,7 @@ def _orthonormal(X: Pair) -> Pair | None:
     if rest is None:
         return None
     root = product(root, rest)
-    lost = np.abs(scaled[0]) @ np.abs(root[0])
-    if not UNIT * np.sqrt(np.square(lost).sum(axis=0)).max() < LEAST:
+    if not UNIT * len(scale) * np.abs(root[0]).max() < LEAST:
         return None
     return root[0] * scale[:, None], root[1] * scale[:, None]
 
