@@ -44,6 +44,7 @@ MOMENTS = ("means", "scales", "sizes", "spreads")
 HISTORY_TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "batch_loss", "snapshot_epoch", "snapshots")
 HISTORY_FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
 QUADRATIC_TENSORS = ("curvatures", "directions", "minimum", "flat")
+REST = "rest"
 DESCENTS_UP_TO = 500
 
 
@@ -110,9 +111,8 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
     if model.rest is not None:
         tensors["exact.rest"] = model.rest
     if isinstance(model.inference, Inference):
-        tensors |= {f"inference.{name}": getattr(model.inference, name) for name in INFERENCE_TENSORS}
-        if model.inference.rest is not None:
-            tensors["inference.rest"] = model.inference.rest
+        found = {name: getattr(model.inference, name) for name in (*INFERENCE_TENSORS, REST)}
+        tensors |= {f"inference.{name}": tensor for name, tensor in found.items() if tensor is not None}
     if model.descent is not None and len(model.weights) <= DESCENTS_UP_TO:
         quadratic, optimizer = model.descent.objective, model.descent.optimizer
         header["descent"] = {
@@ -208,8 +208,8 @@ def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], 
     )
     if (variances < 0).any() or (errors < 0).any():
         raise ValueError("negative variance")
-    rest = _shaped(tensors["inference.rest"], root.shape) if linear and "inference.rest" in tensors else None
-    return Inference(root, variances, errors, freedom, rest)
+    rest = tensors.get(f"inference.{REST}")
+    return Inference(root, variances, errors, freedom, None if rest is None else _shaped(rest, root.shape))
 
 
 def _note(found: dict[str, Any]) -> Note:
