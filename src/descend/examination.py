@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 WORK = 2e11
-NEAR = 3e-13
+NEAR, NEAR_ENOUGH = 3e-13, 1e-6
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,17 @@ def _evidence(problem: Problem, trained: Trained, recipe: Recipe) -> Evidence:
 
 
 def _arrived(trained: Trained, certificate: Certificate) -> bool:
-    """Tell whether the fit is so near to the optimum that it does not show: less than a millionth of a standard error.
+    """Tell whether the fit is so near to the optimum that it does not show.
 
+    What went to the optimum is less than a millionth of a standard error from it, a run of so many epochs a thousandth.
     For squared error the gap over each row's share of the loss is the squared distance in standard errors.
     """
-    if trained.quadratic is not None and trained.history.stop in ("optimum", "solved"):
+    at_optimum = trained.history.stop in ("optimum", "solved")
+    if trained.quadratic is not None and at_optimum:
         return True
     loss = abs(trained.history.final_loss)
-    return certificate.gap is not None and certificate.gap <= NEAR * loss / trained.objective.rows
+    near = NEAR if at_optimum else NEAR_ENOUGH
+    return certificate.gap is not None and certificate.gap <= near * loss / trained.objective.rows
 
 
 def _hessian(trained: Trained) -> Floats | None:
