@@ -2,8 +2,11 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import xlsxwriter
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
@@ -106,6 +109,7 @@ TEXTS = st.lists(
 
 
 @pytest.mark.parametrize("road", FILES)
+@settings(max_examples=30)
 @given(cells=TEXTS)
 def test_there_are_as_many_levels_as_distinct_texts_in_every_file(tmp_path_factory, road, cells):
     expected = {plain(cell).strip() for cell in cells}
@@ -116,6 +120,7 @@ def test_there_are_as_many_levels_as_distinct_texts_in_every_file(tmp_path_facto
 
 
 @pytest.mark.parametrize("road", FRAMES)
+@settings(max_examples=30)
 @given(cells=TEXTS)
 def test_there_are_as_many_levels_as_distinct_texts_in_every_frame(road, cells):
     assert set(read(FRAMES[road](cells)).levels("g")) == {plain(cell).strip() for cell in cells}
@@ -134,6 +139,7 @@ WHOLE = st.lists(
 
 
 @pytest.mark.parametrize("road", [*FILES, *FRAMES])
+@settings(max_examples=20)
 @given(cells=WHOLE)
 def test_there_are_as_many_levels_as_distinct_whole_numbers_on_every_road(tmp_path_factory, road, cells):
     expected = {str(cell) for cell in cells}
@@ -250,7 +256,7 @@ def test_a_missing_category_is_a_missing_cell():
 
 def test_classes_are_given_back_as_they_are_written(tmp_path):
     path = tmp_path / "zip.csv"
-    path.write_text("zip,x\n" + "".join(f"{'01234' if row % 2 else '1234'},{row % 2}.{row}\n" for row in range(30)))
+    path.write_text("zip,x\n" + "".join(f"{'01234' if row % 2 else '1234'},{row % 2 - row % 3}\n" for row in range(30)))
     model = descend.fit("zip ~ x", path, family="logistic")
     assert model.target.levels == ("01234", "1234")
     assert set(model.predict(path).tolist()) == {"01234", "1234"}
@@ -448,3 +454,30 @@ def test_the_command_line_keeps_texts_and_adds_markers(tmp_path, capsys):
     arguments = ["fit", str(path), "n ~ g", "--keep-na-text", "--na", "?", "--missing", "drop", "--json"]
     assert main(arguments) == 0
     assert list(json.loads(capsys.readouterr().out)["coefficients"]) == ["(intercept)", "g[FR]", "g[NA]"]
+
+
+# Without pyarrow
+
+
+WITHOUT_PYARROW = """
+import importlib.util, runpy, sys
+
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name.startswith("pyarrow") else find(name, *rest)
+
+class Absent:
+    def find_spec(self, name, *rest):
+        if name.startswith("pyarrow"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+@pytest.mark.slow
+def test_frames_of_pandas_are_read_where_pyarrow_is_not_installed():
+    script = Path(__file__).parent / "smoke" / "without_pyarrow.py"
+    program = [sys.executable, "-c", WITHOUT_PYARROW, str(script)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "pandas without pyarrow: all is well\n"), done.stderr

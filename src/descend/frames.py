@@ -102,11 +102,13 @@ def _of_frame(frame: Any) -> pl.DataFrame:
 
 def _foreign(series: Any) -> pl.Series:
     """Return another library's column without the help of pyarrow."""
-    values = series.to_numpy() if str(series.dtype).startswith(("Int", "UInt", "Float", "Bool")) else None
-    if values is not None and values.dtype != object:
-        return pl.Series(str(series.name), values)
+    name, kind = str(series.name), str(series.dtype)
     gaps = series.is_null().to_list()
-    return column_of(str(series.name), [None if gap else v for gap, v in zip(gaps, series.to_list(), strict=True)])
+    if kind.startswith("Float") or (kind.startswith(("Int", "UInt", "Bool")) and not any(gaps)):
+        values = series.to_numpy()
+        if values.dtype != object:
+            return pl.Series(name, values, nan_to_null=True)
+    return column_of(name, [None if gap else cell for gap, cell in zip(gaps, series.to_list(), strict=True)])
 
 
 def _declared(series: Any) -> pl.Series | None:
