@@ -151,7 +151,8 @@ def _column(name: object, values: Any) -> pl.Series:
             values = values.astype("timedelta64[us]")
         elif values.dtype == np.longdouble:
             values = values.astype(np.float64)
-        return pl.Series(str(name), values)
+        column = pl.Series(str(name), np.ma.getdata(values).astype(values.dtype.newbyteorder("="), copy=False))
+        return column.set(pl.Series(values.mask), None) if np.ma.is_masked(values) else column
     return column_of(str(name), list(values))
 
 

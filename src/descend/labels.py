@@ -125,7 +125,7 @@ def number_labels(series: pl.Series, *, packed: bool = False) -> pl.Series:
         codes = series.replace_strict(found, range(found.len()), default=None, return_dtype=pl.UInt32)
     else:
         codes = pl.Series(series.name, np.searchsorted(found.to_numpy(), series.to_numpy()), dtype=pl.UInt32)
-    return codes.cat.to(pl.Enum(names))
+    return _chosen(names.to_list(), codes)
 
 
 def _names(distinct: pl.Series) -> list[str]:
@@ -139,7 +139,12 @@ def _names(distinct: pl.Series) -> list[str]:
 
 def _enum(column: str, distinct: Iterable[int], places: NDArray[Any]) -> pl.Series:
     """Return whole numbers, given as places among the distinct ones, as codes of their labels."""
-    return pl.Series(column, places, dtype=pl.UInt32).cat.to(pl.Enum([str(value) for value in distinct]))
+    return _chosen([str(value) for value in distinct], pl.Series(column, places, dtype=pl.UInt32))
+
+
+def _chosen(names: list[str], places: pl.Series) -> pl.Series:
+    """Return the names at some places among them, packed; a missing place is a missing name."""
+    return pl.Series(places.name, names, dtype=pl.Enum(names)).gather(places)
 
 
 def _counted(series: pl.Series) -> tuple[list[int], NDArray[Any]] | None:

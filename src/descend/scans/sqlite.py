@@ -6,7 +6,7 @@ import math
 import re
 import sqlite3
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,8 @@ class SQLite:
                 made = zip(cells.items(), zip(*rows, strict=True), strict=True)
                 yield pl.DataFrame([_series(name, values, cell.dtype) for (name, cell), values in made])
         finally:
-            cursor.close()
+            with suppress(sqlite3.ProgrammingError):  # whoever stopped reading may have closed the connection since
+                cursor.close()
 
     def series(self, column: str, values: Sequence[Any]) -> pl.Series:
         """Return cells of a column as a frame has them."""
