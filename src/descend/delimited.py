@@ -10,17 +10,19 @@ import csv
 import io
 import re
 from codecs import BOM_UTF8
-from collections import deque
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import dropwhile
+from itertools import dropwhile, islice
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from descend.errors import OptionError, TableError
+from descend.layout import LOOKED_AT, MOST, Layout, aligned, is_aligned, refuse_double_header, refuse_ragged
 from descend.letters import Guess, guess
 from descend.messages import Note
+from descend.terms import ROW_NUMBERS
 from descend.texts import plain
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 DELIMITERS = (",", "\t", ";", "|")
 HEAD = 65_536
+WHOLE = Layout()
+NAMELESS = ("", "Unnamed: 0")  # what pandas calls a column of row numbers that it reads again
 TOP = 4_194_304
 NUMBER = re.compile(r"[+\-−]?(\d[\d,.   ]*|[.,]\d+)([eE][+-]?\d+)?")
 CLOSED_QUOTE = re.compile(r"(^|[,;|\t])'[^']*'(?=[,;|\t]|$)", re.MULTILINE)
@@ -37,7 +41,8 @@ CLOSED_QUOTE = re.compile(r"(^|[,;|\t])'[^']*'(?=[,;|\t]|$)", re.MULTILINE)
 class Delimited:
     """The text of a file, how to cut it, and what was noticed on the way.
 
-    Where it is a part of a file, ``line`` is the number of its first line there.
+    Where it is a part of a file, ``line`` is the number of its first line there. ``trailing`` says that a delimiter
+    follows the last cell of every row, and ``aligned`` that its columns were aligned by spaces, which are tabs here.
     """
 
     name: str
@@ -47,6 +52,8 @@ class Delimited:
     header: bool
     notes: list[Note] = field(default_factory=list)
     line: int = 1
+    trailing: bool = False
+    aligned: bool = False
 
     def records(self, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each record starts (as an editor counts) and its cells; a blank line has none.
@@ -88,6 +95,7 @@ def read_delimited(
     delimiter: str | None = None,
     header: bool | None = None,
     decimal: str = ".",
+    layout: Layout = WHOLE,
 ) -> tuple[pl.DataFrame, Delimited]:
     """Read delimited text into a frame whose columns are all text (null where the cell is empty).
 
@@ -95,9 +103,9 @@ def read_delimited(
     """
     text, found = decode(data, name, encoding)
     unchanged = found.encoding == "utf-8-sig" and b"\r" not in data and not data.startswith(BOM_UTF8)
-    text = text if unchanged else with_line_feeds(text)
+    text = layout.blanked(text if unchanged else with_line_feeds(text))
     source, names = find_dialect(text, name, found, delimiter=delimiter, header=header, decimal=decimal)
-    frame = read_cells(source, names, data if unchanged else None)
+    frame = read_cells(source, names, data if unchanged and source.text is text and layout == WHOLE else None)
     if frame.height == 0:
         raise TableError("table.no-rows", file=name)
     return frame, source
@@ -116,7 +124,7 @@ def find_dialect(
     ``found`` is the encoding it was found in. Raises TableError where it is empty or no text.
     """
     if delimiter is not None:
-        delimiter = {"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter)
+        delimiter = {"tab": "\t", "\\t": "\t", "space": " "}.get(delimiter, delimiter)
         if len(delimiter) != 1 or not delimiter.isascii() or delimiter in "\r\n\0\"'":
             raise OptionError("option.delimiter", value=delimiter)
     if not text or text.isspace():
@@ -125,18 +133,29 @@ def find_dialect(
         raise TableError("table.binary", file=name)
     head = text[:TOP].lstrip("\n")[:HEAD]
     quote = "'" if '"' not in head and CLOSED_QUOTE.search(head) else '"'
-    source = Delimited(name, text, delimiter or _delimiter(head, quote, decimal), quote, header is not False)
+    chosen = delimiter or _delimiter(head, quote, decimal)
+    source = Delimited(name, text, chosen, quote, header is not False)
+    if chosen == " ":
+        source = replace(source, text=aligned(text, quote), delimiter="\t", aligned=True)
+        if delimiter is None:
+            source.notes.append(Note("note.aligned", {}))
     if found.encoding not in ("utf-8", "utf-8-sig"):
         code = "note.encoding-doubted" if found.other else "note.encoding"
         source.notes.append(Note(code, {"encoding": found.encoding, "other": found.other}))
-    top = source if len(text) < TOP else replace(source, text=text[:TOP])
-    first = next(cells for _, cells in top.records() if cells)
+    top = source if len(text) < TOP else replace(source, text=source.text[:TOP])
+    records = list(islice((record for record in top.records() if record[1]), LOOKED_AT))
+    first = records[0][1]
     if header is None and all(not cell.strip() or NUMBER.fullmatch(cell.strip()) for cell in first):
         source.header = False
         source.notes.append(
             Note("note.no-header", {"names": ", ".join(f"x{i + 1}" for i in range(min(len(first), 3)))})
         )
-    return source, _names(first, source)
+    if source.header:
+        refuse_double_header(name, records, _is_number)
+    if _trails(records, source):
+        source.trailing = True
+        first = first if any(len(cells) > len(first) for _, cells in records) else first[:-1]
+    return source, _numbered(_names(first, source), first, records[1:], source)
 
 
 def decode(data: bytes, name: str, encoding: str | None) -> tuple[str, Guess]:
@@ -191,9 +210,43 @@ def _delimiter(head: str, quote: str, decimal: str) -> str:
             return 0, 0
         return sum(width == widths[0] for width in widths), widths[0]
 
+    def common(delimiter: str) -> int:
+        widths = Counter(len(cells) for cells in csv.reader(lines, delimiter=delimiter, quotechar=quote))
+        width, count = widths.most_common(1)[0] if widths else (0, 0)
+        return count if width > 1 and count > 1 and count >= MOST * len(lines) else 0
+
     candidates = [d for d in DELIMITERS if d != decimal]
     best = max(candidates, key=score)
-    return best if score(best)[0] else candidates[0]
+    if score(best)[0]:
+        return best
+    if is_aligned(lines, _is_number):
+        return " "
+    return max(candidates, key=common)  # what stands above the table has fewer cells
+
+
+def _is_number(cell: str) -> bool:
+    return NUMBER.fullmatch(cell) is not None
+
+
+def _trails(records: list[tuple[int, list[str]]], source: Delimited) -> bool:
+    """Tell whether a delimiter follows the last cell of every row, so that another cell seems to be there."""
+    width, rows = len(records[0][1]), [cells for _, cells in records[int(source.header) :]]
+    wider = width + int(source.header and any(len(cells) > width for cells in rows))
+    last = [cells[-1].strip() for cells in rows]
+    heading = records[0][1][-1].strip() if source.header and wider == width else ""
+    return wider > 2 and bool(rows) and not any(last) and not heading and all(len(cells) == wider for cells in rows)
+
+
+def _numbered(names: list[str], first: list[str], rows: list[tuple[int, list[str]]], source: Delimited) -> list[str]:
+    """Return the names with that of the first column changed where it has none and only numbers the rows."""
+    if not source.header or len(names) < 2 or first[0].strip() not in NAMELESS or ROW_NUMBERS in names:
+        return names
+    numbers = [cells[0].strip() for _, cells in rows]
+    if not numbers or len(set(numbers)) < len(numbers) or not all(number.isdecimal() for number in numbers):
+        return names
+    kept = [note for note in source.notes if note.code != "note.empty-header" or note.values["position"] != 1]
+    source.notes[:] = [*kept, Note("note.row-numbers", {"name": ROW_NUMBERS})]
+    return [ROW_NUMBERS, *names[1:]]
 
 
 def _names(first: list[str], source: Delimited) -> list[str]:
@@ -233,31 +286,60 @@ def read_cells(source: Delimited, names: list[str], data: bytes | None, *, regul
         text, data = text.strip("\n") + "\n", None  # without an end of line polars lets the last row be too long
     if text.startswith("\ufeff"):
         text, data = f"\ufeff{text}", None  # polars takes the first one for a mark, and here it belongs to a cell
+    read = [*names, "\0"] if source.trailing else names
+    if source.trailing and source.header:
+        text, data = _widened(source, text, len(read)), None
     try:
         frame = pl.read_csv(
             text.encode() if data is None else data,
             has_header=False,
-            new_columns=names,
-            schema_overrides=[pl.String] * len(names),
+            new_columns=read,
+            schema_overrides=[pl.String] * len(read),
             separator=source.delimiter,
             quote_char=source.quote,
             infer_schema=False,
         )
     except pl.exceptions.PolarsError as error:
-        _check_widths(source, len(names))
+        _check_widths(source, len(read))
         deque(source.records(strict=True), maxlen=0)
         raise TableError("table.unreadable", file=source.name, reason=str(error).splitlines()[0]) from error
     if not regular and source.quotes_suspect():
         deque(source.records(strict=True), maxlen=0)
-    if frame.width != len(names):
-        _check_widths(source, len(names))
+    if frame.width != len(read):
+        _check_widths(source, len(read))
     if frame[:, -1].null_count() and not _is_even(frame, source, text):
-        blank = _check_widths(source, len(names))
+        blank = _check_widths(source, len(read))
         if blank:
             keep = pl.Series([True] * frame.height)
             keep[[index for index in blank if index < frame.height]] = False
             frame = frame.filter(keep)
-    return frame.slice(1) if source.header else frame
+    frame = frame.slice(1) if source.header else frame
+    return _without_last(frame, source) if source.trailing else frame
+
+
+def _widened(source: Delimited, text: str, width: int) -> str:
+    """Return a text with a delimiter behind its header where it has none: a table is as wide as its first record."""
+    filled = ((line, cells) for line, cells in source.records() if cells)
+    (_, cells), following = next(filled), next(filled, None)
+    if len(cells) == width or following is None:
+        return text
+    lines = text.split("\n")
+    blank = len(source.text) - len(source.text.lstrip("\n"))  # which the text no longer has
+    last = following[0] - source.line - blank - 1
+    while not lines[last]:
+        last -= 1
+    lines[last] += source.delimiter
+    return "\n".join(lines)
+
+
+def _without_last(frame: pl.DataFrame, source: Delimited) -> pl.DataFrame:
+    """Return cells without the last ones, which only seem to be there; raises TableError where one is."""
+    last = frame[:, -1].str.strip_chars()
+    there = (last.is_not_null() & (last != "")).fill_null(value=False)
+    if there.any():
+        line = source.line_of(int(there.arg_max() or 0)) or source.line
+        raise TableError("table.ragged", file=source.name, line=line, found=frame.width, expected=frame.width - 1)
+    return frame[:, :-1]
 
 
 def _is_even(frame: pl.DataFrame, source: Delimited, text: str) -> bool:
@@ -272,8 +354,9 @@ def _check_widths(source: Delimited, width: int) -> list[int]:
     for index, (line, cells) in enumerate(records):
         if not cells:
             blank.append(index)
-        elif len(cells) != width:
+        elif len(cells) != width and not (source.trailing and source.header and len(cells) == width - 1 and not index):
             if any("\n" in cell for cell in cells):
                 raise TableError("table.open-quote", file=source.name, line=line)
-            raise TableError("table.ragged", file=source.name, line=line, found=len(cells), expected=width)
+            filled = [record for record in source.records() if record[1]]
+            refuse_ragged(source.name, filled, line, len(cells), width - source.trailing, _is_number)
     return blank

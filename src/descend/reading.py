@@ -14,6 +14,7 @@ from descend.delimited import read_delimited
 from descend.errors import OptionError, TableError
 from descend.formula import parse
 from descend.frames import from_memory
+from descend.layout import Layout
 from descend.memory import COPIES, allowance
 from descend.numerals import DECIMALS
 from descend.pictures import read_folder
@@ -43,6 +44,10 @@ def read(
     decimal: str = ".",
     missing: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
+    skip_rows: int = 0,
+    header_row: int | None = None,
+    comment: str | None = None,
+    skip_footer: int = 0,
 ) -> Table:
     """Read a table from a path or from an object in memory.
 
@@ -54,6 +59,8 @@ def read(
         mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
         Bunch, a structured array, or a two-dimensional array with ``names``.
     decimal: the decimal mark of numbers that are text, "." or ",".
+    skip_rows, header_row, comment, skip_footer: which lines of a text file, or rows of a sheet, are its table; see
+        ``layout.Layout``.
     missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does. None: NA,
         None, - and the like, but nothing in frames, Parquet and Arrow, which mark such cells; (): nothing at all.
 
@@ -61,6 +68,7 @@ def read(
     """
     if decimal not in DECIMALS:
         raise OptionError("option.decimal", value=decimal)
+    layout = Layout(skip_rows, header_row, comment, skip_footer)
     if isinstance(source, Table):
         return source
     if not isinstance(source, (str, os.PathLike)):
@@ -70,7 +78,16 @@ def read(
 
         if is_many(str(source)):
             scan = open_scan(
-                source, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, missing=missing
+                source,
+                encoding=encoding,
+                delimiter=delimiter,
+                header=header,
+                decimal=decimal,
+                missing=missing,
+                skip_rows=skip_rows,
+                header_row=header_row,
+                comment=comment,
+                skip_footer=skip_footer,
             )
             if scan is not None:
                 return whole(scan)
@@ -80,10 +97,10 @@ def read(
     markers = markers_of(missing, file.kind)
     if file.kind == "text":
         frame, delimited = read_delimited(
-            file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal
+            file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, layout=layout
         )
         return Table(frame, file.name, markers, decimal, delimited, delimited.notes)
-    return Table(read_binary(file), file.name, markers, decimal, pictures=file.kind == "picture")
+    return Table(read_binary(file, layout), file.name, markers, decimal, pictures=file.kind == "picture")
 
 
 def open_rows(

@@ -7,14 +7,20 @@ import io
 import json
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from descend.delimited import NUMBER, WHOLE
 from descend.errors import TableError
 from descend.frames import column_of, from_memory, named
 from descend.images import image_columns, is_idx, label_column, labels_of, parse_idx
+from descend.layout import TOP_LINES, Layout, refuse_double_header
 from descend.pictures import is_picture, read_picture
+from descend.terms import ROW_NUMBERS
+
+UNNAMED = "__UNNAMED__"  # what calamine calls a column without a name
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,13 @@ def open_file(source: str) -> File:
     return File(path, inner, data, file_kind(data, Path(path).name))
 
 
-def read_binary(file: File) -> pl.DataFrame:
-    """Read a file that is not delimited text; raises TableError where it is damaged or empty."""
+def read_binary(file: File, layout: Layout = WHOLE) -> pl.DataFrame:
+    """Read a file that is not delimited text; raises TableError where it is damaged or empty.
+
+    layout: which rows of a sheet are its table.
+    """
     try:
-        frame = _READERS[file.kind](file)
+        frame = _read_excel(file, layout) if file.kind == "excel" else _READERS[file.kind](file)
     except TableError:
         raise
     except ModuleNotFoundError as error:
@@ -107,9 +116,29 @@ def _read_arrow(file: File) -> pl.DataFrame:
     )
 
 
-def _read_excel(file: File) -> pl.DataFrame:
-    frame = pl.read_excel(io.BytesIO(file.data), sheet_name=file.inner or None, engine="calamine")
-    return frame.rename({column: column.strip() for column in frame.columns})
+def _read_excel(file: File, layout: Layout) -> pl.DataFrame:
+    """Read a sheet; raises TableError where its names seem to stand lower than the header is looked for."""
+    read = partial(pl.read_excel, sheet_name=file.inner or None, engine="calamine")
+    options = {"header_row": layout.above, "skip_rows": layout.below}
+    frame = read(io.BytesIO(file.data), read_options=options)
+    frame = frame.head(max(frame.height - layout.skip_footer, 0))
+    if layout == WHOLE and any(name.startswith(UNNAMED) for name in frame.columns):
+        sheet = read(io.BytesIO(file.data), has_header=False, drop_empty_rows=False, infer_schema_length=0)
+        rows = [[str(cell if cell is not None else "") for cell in row] for row in sheet.head(4 * TOP_LINES).rows()]
+        records = [(line, cells) for line, cells in enumerate(rows, start=1) if any(map(str.strip, cells))]
+        refuse_double_header(file.name, records, lambda cell: NUMBER.fullmatch(cell) is not None)
+    return frame.rename({column: _named(column, frame) for column in frame.columns})
+
+
+def _named(column: str, frame: pl.DataFrame) -> str:
+    """Return a column's name; one without a name has its place, and that of row numbers a name of its own."""
+    if not column.startswith(UNNAMED):
+        return column.strip()
+    place, cells = int(column.removeprefix(UNNAMED)), frame[column]
+    if not place and cells.dtype.is_numeric() and cells.null_count() == 0 and cells.n_unique() == cells.len():
+        return ROW_NUMBERS
+    name = f"column{place + 1}"
+    return name if name not in frame.columns else f"{name}_2"
 
 
 def _read_sqlite(file: File) -> pl.DataFrame:
@@ -177,6 +206,5 @@ _READERS = {
     "arrow": _read_arrow,
     "json": _read_json,
     "ndjson": _read_ndjson,
-    "excel": _read_excel,
     "sqlite": _read_sqlite,
 }

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 FUNCTIONS = ("log", "log1p", "log10", "exp", "sqrt", "abs", "sin", "cos", "tanh")
+ROW_NUMBERS = "(row)"  # the name of a column that had none and only numbers the rows
 MAX_TERMS = 2_000
 MAX_WORK = 200_000
 
@@ -165,12 +166,13 @@ class Formula:
         return self.text
 
     def resolve(self, columns: Sequence[str]) -> Hypothesis:
-        """Return the hypothesis over those columns, ``.`` written out.
+        """Return the hypothesis over those columns, ``.`` written out; numbers of rows are no part of it.
 
         Raises FormulaError for a name that is not among them, and for a right-hand side with nothing in it.
         """
         outputs = [name.name for target in self.targets for name in names_of(target)]
-        others: list[Factor] = [Arithmetic(Name(column)) for column in columns if column not in outputs]
+        left_out = (*outputs, ROW_NUMBERS)
+        others: list[Factor] = [Arithmetic(Name(column)) for column in columns if column not in left_out]
         expanded, intercept = _Expansion(others, self.text).expand(self.right)
         terms = tuple(sorted(expanded.values(), key=len))  # main effects first, as written
         hypothesis = Hypothesis(self.text, self.targets, terms, intercept is not False)

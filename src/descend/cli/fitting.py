@@ -63,6 +63,10 @@ def fit(
     decimal: o.Decimal = ".",
     na: o.Na = None,
     keep_na_text: o.KeepNaText = False,
+    skip_rows: o.SkipRows = 0,
+    header_row: o.HeaderRow = None,
+    comment: o.Comment = None,
+    skip_footer: o.SkipFooter = 0,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -101,7 +105,10 @@ def fit(
         step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
     )  # fmt: skip
-    options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
+    options = {
+        **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
+        **layout_options(skip_rows, header_row, comment, skip_footer),
+    }
     opened: list[Forecast] = []
 
     def open_with(forecast: Forecast) -> None:
@@ -166,6 +173,10 @@ def compare(
     decimal: o.Decimal = ".",
     na: o.Na = None,
     keep_na_text: o.KeepNaText = False,
+    skip_rows: o.SkipRows = 0,
+    header_row: o.HeaderRow = None,
+    comment: o.Comment = None,
+    skip_footer: o.SkipFooter = 0,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -185,7 +196,10 @@ def compare(
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum, epochs=epochs,
         l2=l2, standardize=standardize, seed=seed, missing=missing, test=test,
     )  # fmt: skip
-    options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
+    options = {
+        **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
+        **layout_options(skip_rows, header_row, comment, skip_footer),
+    }
     rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
     with progress("verifying", None) as on_fold:
         comparison = run(rows, formulas, recipe=recipe, on_fold=on_fold, memory=memory)
@@ -209,6 +223,11 @@ def reading_options(
 
     missing = (*([] if keep_na_text else MISSING), *(na or [])) if na or keep_na_text else None
     return {"encoding": encoding, "delimiter": delimiter, "header": header, "decimal": decimal, "missing": missing}
+
+
+def layout_options(skip_rows: int, header_row: int | None, comment: str | None, skip_footer: int) -> dict[str, Any]:
+    """Return the options of ``read`` that say which lines are the table."""
+    return {"skip_rows": skip_rows, "header_row": header_row, "comment": comment, "skip_footer": skip_footer}
 
 
 def _open(rows: Table | Scan, formula: str, forecast: Forecast, *, json: bool) -> None:

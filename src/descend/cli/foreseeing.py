@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from descend.cli import options as o
 from descend.cli.console import reading_progress, speak, tell, tell_json
-from descend.cli.fitting import reading_options
+from descend.cli.fitting import layout_options, reading_options
 
 
 def forecast(
@@ -32,6 +32,10 @@ def forecast(
     decimal: o.Decimal = ".",
     na: o.Na = None,
     keep_na_text: o.KeepNaText = False,
+    skip_rows: o.SkipRows = 0,
+    header_row: o.HeaderRow = None,
+    comment: o.Comment = None,
+    skip_footer: o.SkipFooter = 0,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -53,7 +57,10 @@ def forecast(
         nesterov=nesterov, epochs=epochs, batch_size=batch_size, schedule=schedule, l2=l2, standardize=standardize,
         ddof=ddof, init=o.start_of(init), seed=seed, missing=missing,
     )  # fmt: skip
-    options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
+    options = {
+        **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
+        **layout_options(skip_rows, header_row, comment, skip_footer),
+    }
     rows = open_rows(file, formula, memory=memory, scratch=scratch, query=query, **options)
     with reading_progress(rows) as on_read:
         made = run(formula, rows, recipe=recipe, scratch=scratch, on_read=on_read)

@@ -9,7 +9,7 @@ import typer
 
 from descend.cli import options as o
 from descend.cli.console import reading_progress, speak, tell, tell_json
-from descend.cli.fitting import reading_options
+from descend.cli.fitting import layout_options, reading_options
 from descend.errors import OptionError
 from descend.files import ending, require_writable
 from descend.messages import say
@@ -38,6 +38,10 @@ def predict(
     decimal: o.Decimal = ".",
     na: o.Na = None,
     keep_na_text: o.KeepNaText = False,
+    skip_rows: o.SkipRows = 0,
+    header_row: o.HeaderRow = None,
+    comment: o.Comment = None,
+    skip_footer: o.SkipFooter = 0,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -63,7 +67,10 @@ def predict(
     if file is None:
         table: Any = typed_row(o.cells_of(set or []), decimal)
     else:
-        options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
+        options = {
+            **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
+            **layout_options(skip_rows, header_row, comment, skip_footer),
+        }
         rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
         rows = rows if out is not None else held(rows, memory)
         if not isinstance(rows, Table):
@@ -98,6 +105,10 @@ def evaluate(
     decimal: o.Decimal = ".",
     na: o.Na = None,
     keep_na_text: o.KeepNaText = False,
+    skip_rows: o.SkipRows = 0,
+    header_row: o.HeaderRow = None,
+    comment: o.Comment = None,
+    skip_footer: o.SkipFooter = 0,
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
@@ -116,7 +127,10 @@ def evaluate(
     from descend.workers import Reading, Threads
 
     loaded = _load(model, module)
-    options = reading_options(encoding, delimiter, header, decimal, na, keep_na_text)
+    options = {
+        **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
+        **layout_options(skip_rows, header_row, comment, skip_footer),
+    }
     rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
     notes: list[Note] = []
     if isinstance(rows, Table):

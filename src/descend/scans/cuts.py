@@ -35,15 +35,25 @@ class Piece:
 
 
 def cut(
-    read: Callable[[int, int], bytes], name: str, quote: str, delimiter: str, *, header: bool, start: int, most: int
+    read: Callable[[int, int], bytes],
+    name: str,
+    quote: str,
+    delimiter: str,
+    *,
+    header: bool,
+    start: int,
+    most: int,
+    line: int = 1,
 ) -> Iterator[tuple[Piece, bytes]]:
     """Read a file once, from the byte ``start``, and yield its pieces, of about ``most`` bytes, with their bytes.
+
+    ``line`` is the number of the line that begins there.
 
     read: gives bytes by their place and number, fewer only where the file ends.
 
     Raises TableError where a quote stays open.
     """
-    rest, line, row = b"", 1, 0
+    rest, row = b"", 0
     while True:
         fresh = read(start + len(rest), max(most, len(rest)))
         data = rest + fresh

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from descend.errors import OptionError, TableError
+from descend.layout import Layout
 from descend.numerals import DECIMALS
 from descend.pictures import SUFFIXES
 from descend.scans.found import Found, natural, partition_of
@@ -36,6 +37,10 @@ def open_scan(
     header: bool | None = None,
     decimal: str = ".",
     missing: Sequence[str] | None = None,
+    skip_rows: int = 0,
+    header_row: int | None = None,
+    comment: str | None = None,
+    skip_footer: int = 0,
     scratch: str | None = None,
 ) -> Scan | None:
     """Open Parquet or text files as a scan; None for anything else, such as pictures, Excel or JSON.
@@ -49,6 +54,7 @@ def open_scan(
     """
     if decimal not in DECIMALS:
         raise OptionError("option.decimal", value=decimal)
+    layout = Layout(skip_rows, header_row, comment, skip_footer)
     if not isinstance(source, (str, os.PathLike)):
         return None
     text = os.fspath(source)
@@ -63,9 +69,8 @@ def open_scan(
     if kind == "parquet":
         return ParquetScan.of(name, files, markers_of(missing, kind), decimal)
     if kind == "text":
-        return TextScan.of(
-            name, files, Reading(encoding, delimiter, header, decimal, markers_of(missing, kind)), scratch
-        )
+        reading = Reading(encoding, delimiter, header, decimal, markers_of(missing, kind), layout)
+        return TextScan.of(name, files, reading, scratch)
     return None
 
 

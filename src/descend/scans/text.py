@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from descend.delimited import TOP, Delimited, decode, decoded, find_dialect, read_cells, with_line_feeds
+from descend.delimited import TOP, WHOLE, Delimited, decode, decoded, find_dialect, read_cells, with_line_feeds
 from descend.errors import TableError
+from descend.layout import Layout, aligned, footer_start, line_start
 from descend.letters import LANGUAGES, Guess, guess
 from descend.scans.cuts import PIECE, Piece, cut
 from descend.scans.found import Partitions, require_same, with_cells
@@ -22,7 +23,7 @@ from descend.scans.unpacked import Unpacked, gunzipped
 from descend.tables import MISSING, Kind, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from descend.messages import Note
     from descend.numerals import Notation
@@ -42,11 +43,15 @@ class Reading:
     header: bool | None = None
     decimal: str = "."
     missing: tuple[str, ...] = MISSING
+    layout: Layout = WHOLE
 
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file and how it is cut; ``cells`` are the values that its folders' names add to every row."""
+    """A file and how it is cut; ``cells`` are the values that its folders' names add to every row.
+
+    ``trailing`` and ``aligned`` are those of ``Delimited``.
+    """
 
     path: str
     name: str
@@ -57,6 +62,8 @@ class TextFile:
     names: tuple[str, ...]
     cells: tuple[tuple[str, float | str | None], ...] = ()
     unpacked: Unpacked | None = field(default=None, repr=False)
+    trailing: bool = False
+    aligned: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,12 @@ class TextPart:
         text = decoded(data, file.name, file.encoding, piece.line)
         plain = file.encoding == "utf-8" and b"\r" not in data
         text = text if plain else with_line_feeds(text)
-        source = Delimited(file.name, text, file.delimiter, file.quote, piece.header, line=piece.line)
-        frame = read_cells(source, list(file.names), data if plain else None, regular=piece.regular)
+        text = aligned(text, file.quote) if file.aligned else text
+        source = Delimited(
+            file.name, text, file.delimiter, file.quote, piece.header, line=piece.line, trailing=file.trailing
+        )
+        bare = data if plain and not file.aligned else None
+        frame = read_cells(source, list(file.names), bare, regular=piece.regular)
         if frame.height != piece.rows:
             reason = f"{frame.height} / {piece.rows}"
             raise TableError("table.unreadable", file=file.name, reason=reason)
@@ -210,6 +221,10 @@ def _examined(
     if unpacked is None and read_bytes(found.path, found.name, None, 0, 2) == GZIP:
         unpacked = Unpacked(gunzipped(found.path, found.name), found.name, scratch)
     read = partial(read_bytes, found.path, found.name, unpacked)
+    layout = reading.layout
+    if layout.comment is not None:
+        unpacked = Unpacked(layout.uncommented(_blocks(read)), found.name, scratch)
+        read = partial(read_bytes, found.path, found.name, unpacked)
     head = read(0, HEAD_BYTES)
     if len(head) == HEAD_BYTES and b"\0" not in head:  # in UTF-16 this byte may be half of a letter
         head = head[: head.rfind(b"\n") + 1] or head
@@ -219,14 +234,24 @@ def _examined(
         text, encoding = decode(head, found.name, reading.encoding)
         if encoding.encoding in LANGUAGES:
             guesses = guess(head)
-    file, notes = _dialect(found, reading, with_line_feeds(text), encoding, unpacked)
+    file, notes = _dialect(found, reading, layout.blanked(with_line_feeds(text), whole=False), encoding, unpacked)
     start = len(BOM_UTF8) if file.encoding == "utf-8" and head.startswith(BOM_UTF8) else 0
+    marked = start > 0
+    lines = layout.above + (1 + layout.below if layout.below and file.header else 0)
+    if layout.skip_footer:
+        size = unpacked.size if unpacked is not None else found.size
+        read = partial(_bounded, read, footer_start(read, size, layout.skip_footer))
+    start = line_start(read, start, lines)
+    headed = file.header and not layout.below
     pieces: list[Piece] = []
-    for piece, data in cut(read, file.name, file.quote, file.delimiter, header=file.header, start=start, most=most):
+    delimiter = " " if file.aligned else file.delimiter
+    for piece, data in cut(
+        read, file.name, file.quote, delimiter, header=headed, start=start, most=most, line=lines + 1
+    ):
         if b"\0" in data:
             raise TableError("table.binary", file=found.name)
         if reading.encoding is None and not _decodes(data, file.encoding):  # the head had fewer letters
-            left = guesses[1:] if guesses else [] if start else guess(data)
+            left = guesses[1:] if guesses else [] if marked else guess(data)
             if not left:
                 raise TableError("table.undecodable", file=found.name)
             if left[0].encoding == "utf-8":
@@ -249,9 +274,32 @@ def _dialect(
         text, found.name, encoding, delimiter=reading.delimiter, header=reading.header, decimal=reading.decimal
     )
     file = TextFile(
-        found.path, found.name, codec, source.delimiter, source.quote, source.header, tuple(names), (), unpacked
+        found.path,
+        found.name,
+        codec,
+        source.delimiter,
+        source.quote,
+        source.header,
+        tuple(names),
+        (),
+        unpacked,
+        source.trailing,
+        source.aligned,
     )
     return file, source.notes
+
+
+def _blocks(read: Callable[[int, int], bytes]) -> Iterator[bytes]:
+    """Yield the bytes of a file."""
+    start = 0
+    while block := read(start, PIECE):
+        yield block
+        start += len(block)
+
+
+def _bounded(read: Callable[[int, int], bytes], end: int, start: int, size: int) -> bytes:
+    """Return some bytes of a file, none from ``end`` on."""
+    return read(start, max(min(size, end - start), 0))
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from descend.diagnosis.formulas import quoted
 from descend.errors import FormulaError, TableError
 from descend.formula import parse
-from descend.terms import Name
+from descend.terms import ROW_NUMBERS, Name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def propose(about: Table | Profile) -> str:
     there is none of numbers.
     """
     columns = (about if isinstance(about, Profile) else profile(about)).columns
-    columns = [column for column in columns if _can_be_named(column.name)]
+    columns = [column for column in columns if _can_be_named(column.name) and column.name != ROW_NUMBERS]
     images = [column for column in columns if column.kind == "image"]
     numbers = [column for column in columns if column.varies]
     classes = [column for column in columns if column.groups]
