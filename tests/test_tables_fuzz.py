@@ -177,6 +177,8 @@ def test_what_is_read_is_what_pythons_strict_reader_reads(folder, text):
     except csv.Error as error:
         raise AssertionError(f"read {table.frame.rows()} from quotes that do not close: {error}") from error
     got = [["" if cell is None else cell.replace("\r\n", "\n") for cell in row] for row in table.frame.rows()]
+    if table.source.trailing:  # a delimiter behind every row is no cell
+        expected = [row[:2] for row in expected]
     assert [table.columns, *got] == expected
 
 

@@ -234,7 +234,9 @@ def _trails(records: list[tuple[int, list[str]]], source: Delimited) -> bool:
     wider = width + int(source.header and any(len(cells) > width for cells in rows))
     last = [cells[-1].strip() for cells in rows]
     heading = records[0][1][-1].strip() if source.header and wider == width else ""
-    return wider > 2 and bool(rows) and not any(last) and not heading and all(len(cells) == wider for cells in rows)
+    even = all(len(cells) == wider and any(map(str.strip, cells)) for cells in rows)
+    enough = len(rows) > int(wider > width)  # a single row that is too long is wrong
+    return wider > 2 and enough and bool(rows) and even and not any(last) and not heading
 
 
 def _numbered(names: list[str], first: list[str], rows: list[tuple[int, list[str]]], source: Delimited) -> list[str]:
