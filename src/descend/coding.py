@@ -10,6 +10,7 @@ import numpy as np
 from descend.errors import DesignError
 from descend.extended import pair
 from descend.labels import in_order
+from descend.moments import ROUNDING
 from descend.terms import Expression, Poly, grouped
 from descend.transforms import evaluate, evaluate_exactly, powers
 
@@ -75,10 +76,10 @@ class PolyCode:
         if factor.raw:
             return cls(factor.expression, factor.degree, str(factor))
         x = defined(factor.expression, str(factor), data)
-        distinct = np.unique(x).size
+        low, high = float(x.min()), float(x.max())
+        distinct = 1 if _same(low, high) else np.unique(x).size
         if distinct <= factor.degree:
             raise DesignError("design.poly-degree", term=str(factor), distinct=distinct, most=max(distinct - 1, 0))
-        low, high = float(x.min()), float(x.max())
         centre, half_range = (low + high) / 2, (high - low) / 2
         u = (x - centre) / half_range
         before, now = np.zeros_like(u), np.ones_like(u)
@@ -98,7 +99,7 @@ class PolyCode:
         """
         if factor.raw:
             return cls(factor.expression, factor.degree, str(factor))
-        if not high > low:
+        if _same(low, high):
             raise DesignError("design.poly-degree", term=str(factor), distinct=1, most=0)
         norms = [1.0]
         for k in range(1, factor.degree + 1):
@@ -224,6 +225,11 @@ class ImageCode:
 
 
 Code = NumberCode | PolyCode | LevelCode | ImageCode
+
+
+def _same(low: float, high: float) -> bool:
+    """Tell whether there is no range between two ends, but for rounding."""
+    return not (high - low) / 2 > ROUNDING * max(abs(low), abs(high))
 
 
 def power_name(expression: Expression, power: int) -> str:

@@ -143,10 +143,7 @@ def gather(
     images = {name: table.images(name) for name, use in wanted.items() if use == "image"}
     gaps = {name: np.isnan(values) for name, values in numbers.items()}
     gaps |= {name: series.is_null().to_numpy() for name, series in labels.items()}
-    known = {
-        name: float((values[~gaps[name]] if gaps[name].any() else values).mean()) if not gaps[name].all() else np.nan
-        for name, values in numbers.items()
-    }
+    known = {name: _mean(values[~gaps[name]] if gaps[name].any() else values) for name, values in numbers.items()}
     fillable = set(means or {}) - set(required) if missing == "mean" else set()
     for name, gap in gaps.items():
         if whole and table.rows and gap.all() and name not in fillable:
@@ -172,6 +169,11 @@ def gather(
         labels = {name: series.filter(keep) for name, series in labels.items()}
         images = {name: pixels[keep] for name, pixels in images.items()}
     return Columns(numbers, labels, np.flatnonzero(keep), table, known, notes, images)
+
+
+def _mean(values: Floats) -> float:
+    """Return the mean, which rounding takes no farther than the numbers lie; NaN where there are none."""
+    return float(np.clip(values.mean(), values.min(), values.max())) if values.size else np.nan
 
 
 def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str, *, whole: bool) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from descend.coding import Code, ImageCode, LevelCode, NumberCode, PolyCode, level_list
 from descend.errors import DesignError
 from descend.extended import multiply, pair
-from descend.moments import moments, reading_rows
+from descend.moments import moments, reading_rows, same, scaling
 from descend.terms import Arithmetic, Category, Factor, Hypothesis, Name, Poly, Term
 from descend.threads import in_order
 
@@ -104,12 +105,14 @@ class Design:
         rows: NDArray[np.int64] | None = None,
         standardize: bool = True,
         ddof: int = 0,
+        settle: bool = False,
     ) -> Design:
         """Fit the design.
 
         Levels come from all rows of ``data``; polynomials, means and scales only from ``rows`` (default: all).
         standardize: scale columns to mean 0 and standard deviation 1 (``ddof`` 0: population, 1: sample); without an
             intercept columns are only scaled, by their root mean square. Pixels stay as they are: from 0 to 1.
+        settle: without ``standardize``, too, leave no effect to columns that are the same in every row.
         """
         count = len(data) if rows is None else rows.size
         levels = {name: level_list(name, data) for name, use in uses.items() if use == "category"}
@@ -128,7 +131,7 @@ class Design:
         if count == 0:
             return plain
         found = moments(lambda part: plain._columns(data.part(part, rows)), count, plain.means.size)
-        return plain.scaled(count, *found, standardize=standardize, ddof=ddof)
+        return plain.scaled(count, *found, standardize=standardize, ddof=ddof, settle=settle)
 
     @classmethod
     def unscaled(
@@ -144,18 +147,15 @@ class Design:
         return plain
 
     def scaled(
-        self, count: int, means: Floats, sizes: Floats, spreads: Floats, *, standardize: bool, ddof: int
+        self, count: int, means: Floats, sizes: Floats, spreads: Floats, *, standardize: bool, ddof: int, settle: bool
     ) -> Design:
         """Return the design with its columns scaled by what was found of ``count`` rows."""
-        scales = np.ones_like(means)
-        if not standardize:
-            means = np.zeros_like(means)
-        elif not self.hypothesis.intercept:
-            means, scales = np.zeros_like(means), np.where(sizes > 0, sizes, 1.0)
-        else:
-            scales = np.where(spreads > 0, spreads * np.sqrt(count / max(count - ddof, 1)), 1.0)
-            means[0], scales[0] = 0.0, 1.0
-        means, scales = np.where(self.pixels, 0.0, means), np.where(self.pixels, 1.0, scales)
+        intercept = self.hypothesis.intercept
+        means, scales = scaling(
+            means, sizes, spreads, count, intercept=intercept, standardize=standardize, settle=settle, ddof=ddof
+        )
+        kept = self.pixels | ~self.penalised
+        means, scales = np.where(kept, 0.0, means), np.where(kept, 1.0, scales)
         return replace(self, means=means, scales=scales, sizes=sizes, spreads=spreads)
 
     def describe(self) -> dict[str, Any]:
@@ -228,6 +228,22 @@ class Design:
         """Which parameters L2 shrinks: all but the intercept."""
         return np.array([name != INTERCEPT for name in self.names])
 
+    @cached_property
+    def constant(self) -> NDArray[np.bool_]:
+        """Which columns are the same in every fitted row, but for rounding, and so without effect.
+
+        Where there is no intercept only those of zeros, for another one does what the intercept would.
+        """
+        alike = same(self.spreads, self.sizes) if self.hypothesis.intercept else self.sizes == 0
+        return np.asarray(alike & self.penalised & ~self.pixels, dtype=np.bool_)
+
+    @cached_property
+    def idle(self) -> NDArray[np.bool_]:
+        """Which columns are constant and their mean is taken off: in the design matrix they, and then what they are
+        multiplied by, are 0, whatever rounding left of them.
+        """
+        return np.asarray(self.constant & (self.means != 0), dtype=np.bool_)
+
     @property
     def scaled_sizes(self) -> Floats:
         """The columns' sizes as the optimizer sees them: of a centred column, its spread."""
@@ -247,6 +263,7 @@ class Design:
                 own = slice(first, first + columns.shape[1])
                 made = np.subtract(columns, self.means[own], out=X[part, own])
                 made /= self.scales[own]
+                made[:, self.idle[own]] = 0.0
                 first = own.stop
 
         for _ in in_order(fill, count, reading_rows(width)):
@@ -268,7 +285,7 @@ class Design:
 
     def to_raw(self, weights: Floats) -> Floats:
         """Return parameters (columns x outputs) of the standardised columns as those of the columns themselves."""
-        raw = weights / self.scales[:, None]
+        raw = np.where(self.idle[:, None], 0.0, weights / self.scales[:, None])
         if self.hypothesis.intercept:
             raw[0] -= self.means @ raw
         return raw

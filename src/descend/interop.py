@@ -154,14 +154,14 @@ def _scalings(scaler: Any, final: Any) -> tuple[Scaling, Scaling]:
     """Return the scaling that the last step made within itself, and that together with the scaler's before it."""
     width = np.shape(final.coef_)[-1]
     nothing, one = np.zeros(width), np.ones(width)
-    own = Scaling(nothing, one, intercept=True)
+    own = Scaling.given(nothing, one, intercept=True)
     if isinstance(final, (DescentRegressor, DescentClassifier)):
         own = final._scaling
     means = nothing if scaler is None or not scaler.with_mean else scaler.mean_
     scales = one if scaler is None or not scaler.with_std else scaler.scale_
     intercept = bool(final.fit_intercept or means.any())
-    own = Scaling(own.means, own.scales, intercept)
-    return own, Scaling(means + scales * own.means, scales * own.scales, intercept)
+    own = Scaling.given(own.means, own.scales, intercept=intercept)
+    return own, Scaling.given(means + scales * own.means, scales * own.scales, intercept=intercept)
 
 
 def _intercepts(final: Any) -> Floats:

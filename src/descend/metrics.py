@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.moments import deviations
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,7 @@ def number_scores(truth: Floats, predicted: Floats) -> dict[str, float]:
         return {
             "rmse": rmse,
             "mae": float(np.abs(truth - predicted).mean()),
-            "r2": 1 - (rmse / spread) ** 2 if truth.min() < truth.max() else float("nan"),
+            "r2": 1 - (rmse / spread) ** 2 if deviations(truth[:, None]).any() else float("nan"),
         }
 
 

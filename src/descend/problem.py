@@ -219,10 +219,11 @@ class Problem:
         return rows[inner.train], rows[inner.folds[0][1]]
 
     def learn_design(self, rows: Rows, recipe: Recipe) -> Design:
-        """Learn the design from some of the rows."""
+        """Learn the design from some of the rows; who goes there step by step may want all columns as they are."""
         return Design.learn(
-            self.hypothesis, self.uses, self.data, rows=rows, standardize=recipe.standardize, ddof=recipe.ddof
-        )
+            self.hypothesis, self.uses, self.data, rows=rows, standardize=recipe.standardize, ddof=recipe.ddof,
+            settle=recipe.method == "auto",
+        )  # fmt: skip
 
     def over(self, design: Design, rows: Rows, recipe: Recipe) -> RowsObjective:
         """Return the loss over some of the rows; raises FitError where a number does not fit the recipe's dtype."""
@@ -308,6 +309,8 @@ def run(
 ) -> Trained:
     """Fit an equation whose design and objective are there; ``data`` and ``shown`` as in ``Trained``."""
     start = recipe.start(design.names, objective.outputs)
+    if recipe.method == "auto":
+        start.reshape(objective.shape)[design.constant] = 0.0  # any number would do: none has an effect
     quadratic = quadratic_of(objective, recipe)
     forecast = None
     if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):

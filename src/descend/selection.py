@@ -11,6 +11,7 @@ from descend.columns import gather, uses
 from descend.errors import DesignError, FitError, OptionError
 from descend.examination import unfinished
 from descend.formula import parse
+from descend.moments import deviations
 from descend.problem import Problem
 from descend.reading import held, open_rows
 from descend.recipe import Recipe
@@ -123,7 +124,7 @@ def compare(
         losses.append(row_losses(problem.target, truth, predicted))
         bases.append(row_losses(problem.target, truth, told))
         columns.append(len(trained.design.names))
-    unit = float(truth.std()) or 1.0 if truth.shape[1] == 1 and family == "linear" else 1.0
+    unit = float(deviations(truth)[0]) or 1.0 if truth.shape[1] == 1 and family == "linear" else 1.0
     about = table.name, rows, len(split.folds)
     return _compared(about, family == "linear", unit, hypotheses, losses, bases[0], columns, verdicts)
 

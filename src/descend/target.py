@@ -11,6 +11,7 @@ from descend.coding import level_codes, level_list
 from descend.errors import DesignError, OptionError
 from descend.labels import are_numbers, as_numbers
 from descend.messages import Note
+from descend.moments import deviations
 from descend.terms import Expression, Hypothesis, Name, names_of
 from descend.transforms import evaluate, undo
 
@@ -178,8 +179,7 @@ def learn_target(hypothesis: Hypothesis, family: Family, data: Columns) -> Targe
         for expression in hypothesis.targets:
             undo(expression, np.ones(1))
         target = Target(family, hypothesis.targets, columns, ())
-        with np.errstate(over="ignore"):
-            return replace(target, spreads=tuple(target.encode(data).std(axis=0).tolist()))
+        return replace(target, spreads=tuple(deviations(target.encode(data)).tolist()))
     levels = level_list(columns[0], data)
     return of_classes(hypothesis, family, levels, data.table.kind(columns[0]))
 

@@ -83,7 +83,7 @@ def row_losses(target: Target, truth: Floats, predicted: Floats) -> Floats:
         spread = (truth / size).std(axis=0)
         missed = (truth - predicted) / size
     missed[np.abs(missed) <= ROUNDING] = 0.0
-    varies = truth.min(axis=0) < truth.max(axis=0)
+    varies = deviations(truth) > 0
     with np.errstate(over="ignore"):
         return np.asarray(np.square(missed / np.where(varies, spread, 1.0)).mean(axis=1))
 

@@ -33,9 +33,7 @@ def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
     """Return what the design matrix alone says."""
     design, l2 = evidence.design, evidence.recipe.l2
     empty, dead, bare = _empty_levels(design)
-    constant = (design.spreads == 0) & design.penalised & ~design.pixels & ~dead
-    if not design.hypothesis.intercept:
-        constant &= design.sizes == 0  # another one does what the intercept would
+    constant = design.constant & ~dead
     columns, pictured = int((~dead & ~constant).sum()), bool(design.pixels.any())
     if pictured:
         found = []  # pixels are many, alike, and blank at the edges: that is as it should be
@@ -44,10 +42,7 @@ def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
     else:
         found = _few_rows(sample.rows, columns)
     found += empty
-    if constant.any():
-        names = [name for name, same in zip(design.names, constant, strict=True) if same]
-        first = next(block.term for block, place in placed(design) if constant[place].any())
-        found.append(Finding("finding.constant", "hint", {"columns": listed(names), "first": written(first)}))
+    found += _constant(design, constant)
     if columns > sample.rows or l2 or pictured:
         return found
     gone = constant | dead | _in_its_stead(design, bare)
@@ -60,6 +55,20 @@ def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
         values = {"columns": listed(tied), "last": tied[-1], "groups": len(groups)}
         found.append(Finding("finding.collinear", "warning", values))
     return found + _near_collinear(design, sample, ~(gone | spare) & design.penalised)
+
+
+def _constant(design: Design, constant: NDArray[np.bool_]) -> list[Finding]:
+    """Tell of columns that are the same in every row, and of those whose numbers differ by their rounding alone."""
+    found = []
+    for nearly in (False, True):
+        chosen = constant & ((design.spreads > 0) == nearly)
+        if chosen.any():
+            names = [name for name, mark in zip(design.names, chosen, strict=True) if mark]
+            first = next(block.term for block, place in placed(design) if chosen[place].any())
+            values = {"columns": listed(names), "first": written(first)}
+            code = "finding.nearly-constant" if nearly else "finding.constant"
+            found.append(Finding(code, "warning" if nearly else "hint", values))
+    return found
 
 
 def _few_rows(rows: int, columns: int) -> list[Finding]:

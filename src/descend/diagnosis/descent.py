@@ -55,7 +55,7 @@ def _unscaled(evidence: Evidence, sample: Sample) -> list[Finding]:
     spread = np.linalg.svd(np.linalg.qr(sample.X, mode="r"), compute_uv=False)
     counting = spread[spread > np.finfo(np.float64).eps * sample.X.shape[0] * spread[0]]
     raw = float((counting[0] / counting[-1]) ** 2) if counting.size else 1.0
-    columns = np.flatnonzero(design.penalised & (design.spreads > 0))
+    columns = np.flatnonzero(design.penalised & ~design.constant & (design.spreads > 0))
     if not raw > UNEVEN or not columns.size:
         return []
     even, _ = sample.even(columns, centred=design.hypothesis.intercept)

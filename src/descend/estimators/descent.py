@@ -52,7 +52,9 @@ class Descent(Estimator):
         if weights is not None and not weights.all():  # a row that counts for nothing is not there
             X, Y, weights = X[weights > 0], Y[weights > 0], weights[weights > 0]
         before = self._parameters() if self.warm_start and self._has(outputs, X.shape[1]) else None
-        self._scaling = Scaling.learn(X, weights, intercept=self.fit_intercept, standardize=self.standardize)
+        self._scaling = Scaling.learn(
+            X, weights, intercept=self.fit_intercept, standardize=self.standardize, settle=recipe.method == "auto"
+        )
         fitted: Any = slice(None)
         held = None
         if self.early_stopping:
@@ -80,7 +82,9 @@ class Descent(Estimator):
         """Take one epoch's steps on a chunk, from where the last chunk ended and with what the optimizer remembers."""
         recipe = self._run(loss, optimizer="sgd" if self.optimizer == "auto" else self.optimizer)
         if not hasattr(self, "coef_"):
-            self._scaling = Scaling.learn(X, weights, intercept=self.fit_intercept, standardize=self.standardize)
+            self._scaling = Scaling.learn(
+                X, weights, intercept=self.fit_intercept, standardize=self.standardize, more=True
+            )
             self._keep(np.zeros((self._scaling.width, outputs)))
             self.loss_curve_, self.n_iter_, self._steps = np.empty(0), 0, None
         elif not self._has(outputs, X.shape[1]):

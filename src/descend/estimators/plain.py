@@ -12,6 +12,7 @@ from descend.design import Design
 from descend.errors import DesignError
 from descend.formula import parse
 from descend.labels import cell_label
+from descend.moments import ROUNDING
 from descend.target import Target, kind_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling)
     """Return the design of columns as they are, scaled.
 
     Raises FormulaError for a name that a formula cannot hold, DesignError for one that occurs twice. Of columns that
-    are not scaled neither size nor spread is known; they are told as 1.
+    are not scaled neither size nor spread is known; they are told as 1. None is told as constant: its coefficient may
+    be another than 0.
     """
     for name, count in Counter(names).items():
         if count > 1:
@@ -38,7 +40,8 @@ def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling)
     terms = " + ".join(["0"] * (not scaling.intercept) + [_quoted(name) for name in names])
     formula = f"{' + '.join(map(_quoted, targets))} ~ {terms}"
     hypothesis = parse(formula).resolve([*names, *targets])
-    moments = [scaling.means, scaling.scales, np.hypot(scaling.means, scaling.scales), scaling.scales]
+    sizes = np.minimum(np.hypot(scaling.means, scaling.scales), scaling.scales / (2 * ROUNDING))
+    moments = [scaling.means, scaling.scales, sizes, scaling.scales]
     if scaling.intercept:
         constant = (0.0, 1.0, 1.0, 0.0)
         moments = [np.append(first, values) for first, values in zip(constant, moments, strict=True)]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.moments import moments, same, scaling
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -15,25 +17,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Each column's mean and scale, and whether there is an intercept, which is then the first column inside."""
+    """Each column's mean and scale, and whether there is an intercept, which is then the first column inside.
+
+    ``constant`` marks the columns that are the same in every row, but for rounding, and their mean is taken off: inside
+    they are 0, and their coefficients too.
+    """
 
     means: Floats
     scales: Floats
     intercept: bool
+    constant: NDArray[np.bool_]
 
     @classmethod
-    def learn(cls, X: Floats, weights: Floats | None, *, intercept: bool, standardize: bool) -> Scaling:
-        """Take weighted means and deviations (without an intercept 0 and root mean squares), or just 0 and 1."""
-        means, scales = np.zeros(X.shape[1]), np.ones(X.shape[1])
-        if standardize:
-            if intercept:
-                means = np.average(X, axis=0, weights=weights).astype(np.float64)
-            offsets = X - means
-            longest = np.abs(offsets).max(axis=0)
-            offsets /= np.where(longest > 0, longest, 1.0)  # so that no square overflows
-            spreads = longest * np.sqrt(np.average(np.square(offsets), axis=0, weights=weights))
-            scales = np.where(spreads > 1e-14 * np.abs(X).max(axis=0), spreads, 1.0)  # else nothing but rounding
-        return cls(means, scales, intercept)
+    def learn(
+        cls,
+        X: Floats,
+        weights: Floats | None,
+        *,
+        intercept: bool,
+        standardize: bool,
+        settle: bool = False,
+        more: bool = False,
+    ) -> Scaling:
+        """Take weighted means and deviations (without an intercept root mean squares), or just 0 and 1.
+
+        settle: without ``standardize``, too, leave no effect to columns that are the same in every row.
+        more: other rows will follow, so none of these columns is constant yet.
+        """
+        if weights is not None and weights.any():  # a row that counts for nothing tells nothing
+            X, weights = X[weights > 0], weights[weights > 0]
+        means, sizes, spreads = moments(lambda part: [X[part].astype(np.float64)], *X.shape, weights=weights)
+        means, scales = scaling(
+            means, sizes, spreads, len(X), intercept=intercept, standardize=standardize, settle=settle
+        )
+        return cls(means, scales, intercept, same(spreads, sizes) & (means != 0) & (not more))
+
+    @classmethod
+    def given(cls, means: Floats, scales: Floats, *, intercept: bool) -> Scaling:
+        """Return that of columns of which only this is known."""
+        return cls(means, scales, intercept, np.zeros(means.size, dtype=bool))
 
     @property
     def width(self) -> int:
@@ -52,6 +74,7 @@ class Scaling:
         inner = columns[:, int(self.intercept) :]
         np.subtract(X, self.means, out=inner)
         inner /= self.scales
+        inner[:, self.constant] = 0.0
         if self.intercept:
             columns[:, 0] = 1.0
         return columns
@@ -63,7 +86,7 @@ class Scaling:
 
     def outward(self, weights: Floats) -> tuple[Floats, Floats]:
         """Return coefficients (outputs x columns) and intercepts (outputs,) of the columns outside."""
-        coefficients = weights[int(self.intercept) :].T / self.scales
+        coefficients = np.where(self.constant, 0.0, weights[int(self.intercept) :].T / self.scales)
         if not self.intercept:
             return coefficients, np.zeros(len(coefficients))
         return coefficients, weights[0] - coefficients @ self.means

@@ -10,6 +10,7 @@ import numpy as np
 
 from descend.errors import OptionError
 from descend.losses import SquaredError
+from descend.moments import deviations
 from descend.networks.build import build
 from descend.networks.network import require_torch
 
@@ -46,8 +47,7 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
     torch = require_torch()
     moments = None
     if target.family == "linear" and recipe.standardize and (callable(recipe.loss) or _standardised(recipe)):
-        with np.errstate(over="ignore"):  # what does not fit is refused at the first loss
-            spread = Y.std(axis=0)
+        spread = deviations(Y)
         moments = Y.mean(axis=0) * design.hypothesis.intercept, np.where(spread > 0, spread, 1.0)
     network = build(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)
     network.body.to(device_of(recipe.device), getattr(torch, recipe.arithmetic))

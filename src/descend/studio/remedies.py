@@ -131,8 +131,7 @@ def _leave_constants(case: Case) -> list[Change]:
     design, terms = case.fit, []
     for block, place in placed(design):
         numbers = all(isinstance(code, NumberCode) for code in block.codes)  # levels without rows are another matter
-        same = design.spreads if design.hypothesis.intercept else design.sizes  # without one a constant is one
-        if numbers and not same[place].any():
+        if numbers and design.constant[place].all():
             terms.append(block.term)
     return _leave_out(case, terms, listed([written(term) for term in terms]))
 
@@ -271,6 +270,7 @@ FOR_FINDINGS: dict[str, Offer] = {
     "finding.few-rows": _shrink_at_all,
     "finding.empty-level": _both(_set("remedy.all-rows", test="none"), _leave_column),
     "finding.constant": _leave_constants,
+    "finding.nearly-constant": _leave_constants,
     "finding.collinear": _both(_leave_design_column("last"), _shrink),
     "finding.near-collinear": _both(_leave_design_column("first"), _shrink),
     "finding.raw-powers": _orthogonal,

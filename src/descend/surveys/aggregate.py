@@ -19,15 +19,20 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-SUMS = 1500  # of one query: PostgreSQL gives 1664 columns, SQLite 2000
+SUMS = 1600  # of one query: PostgreSQL gives 1664 columns, SQLite 2000
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many rows a sum is over, in how many of them a column had no value, and the sums that were asked beside."""
+    """How many rows a sum is over, and in how many of them a column had no value.
+
+    ``low`` and ``high`` are each column's least and greatest number, ``totals`` the sums that were asked beside.
+    """
 
     rows: int
     gaps: int
+    low: Floats
+    high: Floats
     totals: tuple[float, ...] = ()
 
 
@@ -40,7 +45,7 @@ def gram(
     where: the SQL of the condition under which a row counts.
     others: the SQL of numbers that are only summed.
 
-    Every 1,500 sums are one query, which is one reading of the rows by the database: one for 53 columns, five for 120.
+    Every 1,600 sums are one query, which is one reading of the rows by the database: one for 54 columns, five for 120.
     Where a column has no value in some row (``gaps``) the sums are of no use, for they are over different rows.
     """
     width = len(columns)
@@ -50,16 +55,17 @@ def gram(
     inner = f"(select {', '.join(listed)} from {database.source} where {where} {whole}) as q"
     gap = " or ".join(f"c{i} is null" for i in range(width))
     pairs = list(combinations_with_replacement(range(width), 2))
-    sums, counts = np.zeros((width, width)), Counts(0, 0)
-    for start in range(0, len(pairs), SUMS):
-        some = pairs[start : start + SUMS]
-        asked = [f"sum(c{i} * c{j})" if i else f"sum(c{j})" for i, j in some]
-        asked += [f"sum(t{i})" for i in range(len(others))] if not start else []
+    asked = [f"sum(c{i} * c{j})" if i else f"sum(c{j})" for i, j in pairs]
+    asked += [f"{end}(c{i})" for end in ("min", "max") for i in range(width)]
+    asked += [f"sum(t{i})" for i in range(len(others))]
+    rows, gaps, values = 0, 0, list[float]()
+    for start in range(0, len(asked), SUMS):
         counted = f"count(*), sum(case when {gap} then 1 else 0 end)"
-        rows, gaps, *found = database.ask(f"select {counted}, {', '.join(asked)} from {inner}")[0]
+        rows, gaps, *found = database.ask(f"select {counted}, {', '.join(asked[start : start + SUMS])} from {inner}")[0]
         nothing = np.nan if rows else 0.0
-        values = [nothing if value is None else float(value) for value in found]
-        for (i, j), value in zip(some, values, strict=False):
-            sums[i, j] = sums[j, i] = value
-        counts = Counts(int(rows), int(gaps or 0), counts.totals or tuple(values[len(some) :]))
-    return sums, counts
+        values += [nothing if value is None else float(value) for value in found]
+    sums, low, high = np.zeros((width, width)), values[len(pairs) :], values[len(pairs) + width :]
+    for (i, j), value in zip(pairs, values, strict=False):
+        sums[i, j] = sums[j, i] = value
+    ends = np.array(low[:width]), np.array(high[:width])
+    return sums, Counts(int(rows), int(gaps or 0), *ends, tuple(high[width:]))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
+ARRAYS = ("low", "high", "layers")
 EVERY = 30.0  # seconds between two writings: the rows that are kept may be many
 
 
@@ -87,7 +88,8 @@ def survey(plan: Plan, scan: Scan, reading: Reading, file: SurveyFile | None = N
 
 
 def _kept(survey: Survey) -> tuple[dict[str, Any], Arrays]:
-    arrays = {"high": survey.products[0], "low": survey.products[1], "layers": survey.layers}
+    arrays = {"products": survey.products[0], "products.low": survey.products[1]}
+    arrays |= {name: getattr(survey, name) for name in ARRAYS}
     for name in ("tested", "shown"):
         rows: list[Rows] = getattr(survey, name)
         if rows:
@@ -108,4 +110,5 @@ def _restored(facts: dict[str, Any], arrays: Arrays) -> Survey:
             frame = pl.read_ipc(io.BytesIO(arrays[f"{name}.rows"].tobytes()))
             kept.append(Rows(arrays[f"{name}.numbers"], frame))
     known: dict[str, Any] = {**facts, **rows, "names": tuple(facts["names"])}
-    return Survey(products=(arrays["high"], arrays["low"]), layers=arrays["layers"], **known)
+    known |= {name: arrays[name] for name in ARRAYS}
+    return Survey(products=(arrays["products"], arrays["products.low"]), **known)

@@ -13,7 +13,7 @@ from descend.design import INTERCEPT, Design, blocks_of, require_levels
 from descend.errors import DesignError, TableError
 from descend.labels import are_zero_one, in_order
 from descend.messages import Note
-from descend.moments import ROUNDING
+from descend.moments import bounded
 from descend.objectives.sums import Sums
 from descend.scans.joining import Drawn
 from descend.surveys.survey import Plan, Survey, target_label
@@ -47,12 +47,16 @@ def design_of(plan: Plan, survey: Survey, scan: Scan, recipe: Recipe) -> Design:
     plain = Design.unscaled(plan.hypothesis, plan.uses, levels, blocks)
     products, ones, shifts = _shifted(plan, survey, plain.names)
     moved = ones / survey.fitted
-    means = shifts + moved
+    low, high = survey.ends(plain.names)
+    means = np.clip(shifts + moved, shifts + low, shifts + high)
     with np.errstate(over="ignore", invalid="ignore"):
         variances = np.maximum(np.diag(products) / survey.fitted - np.square(moved), 0.0)
-        sizes = np.sqrt(variances + np.square(means))
-    spreads = np.where(np.sqrt(variances) <= ROUNDING * sizes, 0.0, np.sqrt(variances))
-    return plain.scaled(survey.fitted, means, sizes, spreads, standardize=recipe.standardize, ddof=recipe.ddof)
+        spreads = bounded(np.sqrt(variances), low, high, survey.fitted)
+        sizes = np.hypot(spreads, means)
+    return plain.scaled(
+        survey.fitted, means, sizes, spreads, standardize=recipe.standardize, ddof=recipe.ddof,
+        settle=recipe.method == "auto",
+    )  # fmt: skip
 
 
 def sums_of(plan: Plan, survey: Survey, design: Design) -> Sums:
@@ -65,11 +69,14 @@ def sums_of(plan: Plan, survey: Survey, design: Design) -> Sums:
     off = shifts - np.concatenate([design.means, centres])
     scales = np.concatenate([design.scales, np.ones(len(targets))])
     moved = products + np.outer(off, ones) + np.outer(ones, off) + rows * np.outer(off, off)
-    moved /= np.outer(scales, scales)
+    moved = moved / scales[:, None] / scales
+    totals = (ones + rows * off) / scales
+    idle = np.flatnonzero(design.idle)
+    moved[idle], moved[:, idle], totals[idle] = 0.0, 0.0, 0.0
     return Sums(
         rows,
         moved[:width, :width],
-        ((ones + rows * off) / scales)[:width],
+        totals[:width],
         moved[:width, width:],
         np.diag(moved)[width:].copy(),
         centres,
@@ -86,7 +93,8 @@ def target_of(plan: Plan, survey: Survey, scan: Scan, family: Family) -> Target:
     labels = [target_label(index) for index in range(len(plan.expressions))]
     products, ones, _ = _shifted(plan, survey, labels)
     variances = np.diag(products) / survey.fitted - np.square(ones / survey.fitted)
-    return replace(plan.target, spreads=tuple(np.sqrt(np.maximum(variances, 0.0)).tolist()))
+    spreads = bounded(np.sqrt(np.maximum(variances, 0.0)), *survey.ends(labels), survey.fitted)
+    return replace(plan.target, spreads=tuple(spreads.tolist()))
 
 
 def family_of(plan: Plan, survey: Survey, scan: Scan) -> tuple[Family, Note]:

@@ -26,20 +26,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Early:
-    """Of every number column the sum and the count of its cells, of expressions the least and the greatest value."""
+class Known:
+    """What is known of some numbers: their sum, how many they are, the least and the greatest."""
 
-    sums: dict[str, tuple[float, int]]
-    ranges: dict[str, tuple[float, float]]
+    total: float
+    count: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Floats) -> Known:
+        """Look at numbers, of which there may be none."""
+        return cls(
+            float(values.sum()), values.size, float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+        )
+
+    def __add__(self, other: Known) -> Known:
+        """Put two together."""
+        ends = min(self.low, other.low), max(self.high, other.high)
+        return Known(self.total + other.total, self.count + other.count, *ends)
+
+    @property
+    def mean(self) -> float:
+        """Their mean, which rounding takes no farther than they lie."""
+        return min(max(self.total / self.count, self.low), self.high)
+
+
+@dataclass(frozen=True)
+class Early:
+    """What is known of every number column's cells, and of expressions over the fitted rows."""
+
+    cells: dict[str, Known]
+    expressions: dict[str, Known]
 
     def __add__(self, other: Early) -> Early:
         """Put two together."""
-        sums = {name: (total + other.sums[name][0], n + other.sums[name][1]) for name, (total, n) in self.sums.items()}
-        ranges = {
-            text: (min(low, other.ranges[text][0]), max(high, other.ranges[text][1]))
-            for text, (low, high) in self.ranges.items()
-        }
-        return Early(sums, ranges)
+        cells = {name: known + other.cells[name] for name, known in self.cells.items()}
+        return Early(cells, {text: known + other.expressions[text] for text, known in self.expressions.items()})
 
 
 def prepared(plan: Plan, scan: Scan, reading: Reading) -> Plan:
@@ -55,11 +78,12 @@ def prepared(plan: Plan, scan: Scan, reading: Reading) -> Plan:
         early = reading.sum(
             "preparing", partial(early_part, plan, tuple(orthogonal.values())), scan.parts(list(plan.wanted))
         )
-        for name, (_, count) in early.sums.items():
-            if not count:
+        for name, known in early.cells.items():
+            if not known.count:
                 raise TableError("table.all-missing", file=scan.name, column=name)
-        fills = {name: total / count for name, (total, count) in early.sums.items()}
-        legendre = {text: PolyCode.legendre(poly, *early.ranges[text]) for text, poly in orthogonal.items()}
+        fills = {name: known.mean for name, known in early.cells.items()}
+        ranges = {text: (known.low, known.high) for text, known in early.expressions.items()}
+        legendre = {text: PolyCode.legendre(poly, *ranges[text]) for text, poly in orthogonal.items()}
         plan = replace(plan, fills=fills, polys={**plan.polys, **legendre})
     if orthogonal:
         plan = replace(plan, polys={**plan.polys, **_on_rows(plan, orthogonal, scan, reading)})
@@ -70,16 +94,13 @@ def early_part(plan: Plan, polys: tuple[Poly, ...], part: Part) -> Early:
     """Read a part for the means of its columns and the range of the polynomials' variables over its fitted rows."""
     table = part.table()
     numbers = {name: table.numbers(name) for name, use in plan.wanted.items() if use == "number"}
-    gaps = {name: np.isnan(values) for name, values in numbers.items()}
-    sums = {name: (float(values[~gaps[name]].sum()), int((~gaps[name]).sum())) for name, values in numbers.items()}
+    cells = {name: Known.of(values[~np.isnan(values)]) for name, values in numbers.items()}
     fitted = plan.draw.keys(part.first, part.rows) >= plan.draw.held
-    ranges = {}
+    expressions = {}
     for poly in polys:
         values = np.broadcast_to(evaluate(poly.expression, numbers), fitted.shape)[fitted]
-        values = values[np.isfinite(values)]
-        ends = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
-        ranges[str(poly)] = ends
-    return Early(sums, ranges)
+        expressions[str(poly)] = Known.of(values[np.isfinite(values)])
+    return Early(cells, expressions)
 
 
 def _on_rows(plan: Plan, polys: dict[str, Poly], scan: Scan, reading: Reading) -> dict[str, PolyCode]:
@@ -102,7 +123,7 @@ def _shifts(plan: Plan, scan: Scan) -> dict[str, float]:
     X = np.empty((len(labels), len(data)))
     lay(X, plan, blocks, data, np.zeros(len(labels)))
     with np.errstate(over="ignore", invalid="ignore"):
-        means = X.mean(axis=1)
+        means = np.clip(X.mean(axis=1), X.min(axis=1), X.max(axis=1))  # of a constant column its number itself
     by_level = [any(isinstance(code, LevelCode) for code in block.codes) for block in blocks for _ in block.names]
     means[[True, *by_level, *(False for _ in plan.expressions)]] = 0.0
     return {label: float(mean) for label, mean in zip(labels, means, strict=True) if np.isfinite(mean)}

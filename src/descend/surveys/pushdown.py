@@ -126,7 +126,7 @@ class _Asked:
             return None
         tested, shown = self._kept(keep)
         return Survey(
-            tuple(name for name, _, _ in columns), pair(products), rows, counts.rows,
+            tuple(name for name, _, _ in columns), pair(products), counts.low, counts.high, rows, counts.rows,
             dict(zip(others, counts.totals, strict=True)),
             self._counted(columns, blocks, products[0], fitted), filled, self.scan.rows - rows, tested, shown,
             self._layers(fitted),

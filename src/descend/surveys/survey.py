@@ -107,14 +107,16 @@ class Survey:
     """What the rows of one or more parts say.
 
     ``products`` are the sums over the ``fitted`` rows of each pair of ``names``: the constant, all columns of all terms
-    and the targets, each less its shift; ``totals`` those of number columns that are not among them. ``levels`` has
-    each category's levels, with how many fitted rows have them; ``filled`` and ``dropped`` count missing cells and the
-    rows left out for them. ``tested`` and ``shown`` are rows kept for the test and for a diagnosis; ``layers`` counts
-    the fitted rows by their keys' last bits.
+    and the targets, each less its shift, ``low`` and ``high`` the least and the greatest of each; ``totals`` the sums
+    of number columns that are not among them. ``levels`` has each category's levels, with how many fitted rows have
+    them; ``filled`` and ``dropped`` count missing cells and the rows left out for them. ``tested`` and ``shown`` are
+    rows kept for the test and for a diagnosis; ``layers`` counts the fitted rows by their keys' last bits.
     """
 
     names: tuple[str, ...]
     products: Pair
+    low: Floats
+    high: Floats
     rows: int
     fitted: int
     totals: dict[str, float]
@@ -127,11 +129,9 @@ class Survey:
 
     def __add__(self, other: Survey) -> Survey:
         """Put two together; the other's rows come after this one's."""
-        products = self.products, other.products
-        names = self.names
         if self.names != other.names:
             names = tuple(dict.fromkeys((*self.names, *other.names)))
-            products = _spread(self, names), _spread(other, names)
+            return _spread(self, names) + _spread(other, names)
         levels = {name: dict(counts) for name, counts in self.levels.items()}
         for name, counts in other.levels.items():
             mine = levels.setdefault(name, {})
@@ -141,8 +141,10 @@ class Survey:
             name: self.filled.get(name, 0) + other.filled.get(name, 0) for name in {**self.filled, **other.filled}
         }
         return Survey(
-            names,
-            add(*products),
+            self.names,
+            add(self.products, other.products),
+            np.minimum(self.low, other.low),
+            np.maximum(self.high, other.high),
             self.rows + other.rows,
             self.fitted + other.fitted,
             {name: total + other.totals[name] for name, total in self.totals.items()},
@@ -158,6 +160,11 @@ class Survey:
         """Return the products of some of the names in some order."""
         places = [self.names.index(name) for name in names]
         return (self.products[0] + self.products[1])[np.ix_(places, places)]
+
+    def ends(self, names: list[str]) -> tuple[Floats, Floats]:
+        """Return the least and the greatest number of some of the names, each less its shift."""
+        places = [self.names.index(name) for name in names]
+        return self.low[places], self.high[places]
 
 
 def target_label(index: int) -> str:
@@ -227,12 +234,16 @@ def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | N
     size = block_rows(len(names))
     room = np.empty((len(names), min(size, max(len(data), 1))))
     products, sound = pair(np.zeros((len(names), len(names)))), True
+    low, high = _no_ends(len(names))
     for start in range(0, len(data), size):
         rows = slice(start, min(start + size, len(data)))
         X = room[:, : rows.stop - rows.start]
         lay(X, plan, blocks, data.part(rows), shifts)
         aside = np.flatnonzero(held[rows])
         sound = sound and bool(np.isfinite(X[:, aside]).all())  # of the others the sums tell
+        if aside.size < X.shape[1]:
+            X[:, aside] = X[:, [np.argmin(held[rows])]]  # a fitted row's, so that the ends are those of such rows
+            low, high = np.minimum(low, X.min(axis=1)), np.maximum(high, X.max(axis=1))
         X[:, aside] = 0.0
         products = add(products, pair(X @ X.T))
     if not sound or not np.isfinite(products[0]).all():
@@ -245,7 +256,7 @@ def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | N
     others = [name for name in data.numbers if name not in plan.labels]
     totals = {name: float(data.numbers[name].sum(where=~held)) for name in others}
     return Survey(
-        tuple(names), products, len(data), fitted, totals, levels, filled, dropped, tested, shown, layers
+        tuple(names), products, low, high, len(data), fitted, totals, levels, filled, dropped, tested, shown, layers
     )  # fmt: skip
 
 
@@ -300,10 +311,17 @@ def _full(code: Code) -> Code:
     return replace(code, full=True) if isinstance(code, LevelCode) else code
 
 
-def _spread(survey: Survey, names: tuple[str, ...]) -> Pair:
-    """Return a survey's products among more names, of which the new ones were 0 in every row."""
-    places = np.ix_(*[[names.index(name) for name in survey.names]] * 2)
+def _spread(survey: Survey, names: tuple[str, ...]) -> Survey:
+    """Return a survey with more names, of which the new ones were 0 in every row."""
+    places = [names.index(name) for name in survey.names]
     made = np.zeros((len(names), len(names))), np.zeros((len(names), len(names)))
     for whole, known in zip(made, survey.products, strict=True):
-        whole[places] = known
-    return made
+        whole[np.ix_(places, places)] = known
+    ends = np.zeros((2, len(names))) if survey.fitted else _no_ends(len(names))
+    ends[:, places] = survey.low, survey.high
+    return replace(survey, names=names, products=made, low=ends[0], high=ends[1])
+
+
+def _no_ends(width: int) -> Floats:
+    """Return the least and the greatest numbers of no rows, 2 x width."""
+    return np.repeat([[np.inf], [-np.inf]], width, axis=1)
