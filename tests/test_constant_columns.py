@@ -82,6 +82,12 @@ def test_a_constant_column_has_no_effect_among_many_rows_and_by_itself(rows, fam
     assert_without_effect(f"{target} ~ x + z", table(rows), names, TOLERANCE.get(family, 1e-12), **settings)
 
 
+@pytest.mark.parametrize("target", ["y", "won"])
+def test_a_table_of_which_a_diagnosis_sees_a_part_has_its_constant_columns_told(target):
+    settings = {"loss": "huber"} if target == "y" else {}
+    assert_without_effect(f"{target} ~ x + z", table(30_000), ["k1"], **settings)
+
+
 def written(tmp_path, source, parts=5):
     rows = len(source["y"])
     path = tmp_path / "rows.parquet"

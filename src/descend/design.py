@@ -247,7 +247,8 @@ class Design:
     @property
     def scaled_sizes(self) -> Floats:
         """The columns' sizes as the optimizer sees them: of a centred column, its spread."""
-        return np.asarray(np.where(self.means != 0, self.spreads, self.sizes) / self.scales)
+        sizes = np.where(self.means != 0, self.spreads, self.sizes) / self.scales
+        return np.asarray(np.where(self.idle, 0.0, sizes))
 
     def matrix(self, data: Columns, rows: NDArray[np.int64] | None = None, *, out: Floats | None = None) -> Floats:
         """Return the design matrix of some rows (default: all), rows x columns, standardised as it was learnt.

@@ -136,7 +136,8 @@ def _flat(evidence: Evidence, sample: Sample, gone: NDArray[np.bool_]) -> Floats
     flat = sample.flat if evidence.quadratic is None else evidence.quadratic.flat
     if evidence.quadratic is None and flat.size and not sample.whole:
         # what is flat on all rows is flat on some of them: only these directions are left to look at
-        flat = flat / np.linalg.norm(flat * sizes, axis=0)
+        lengths = np.linalg.norm(flat * sizes, axis=0)  # 0 of directions in columns of zeros alone
+        flat = flat[:, lengths > 0] / lengths[lengths > 0]
         moved = evidence.objective.X @ flat.astype(evidence.objective.X.dtype)
         _, spread, V = np.linalg.svd(moved.astype(np.float64).T @ moved.astype(np.float64))
         limit = np.finfo(evidence.objective.X.dtype).eps * len(moved)
