@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.metrics import auc, row_log_loss
+from descend.moments import deviations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
