@@ -353,3 +353,14 @@ def test_a_huber_fit_arrives_from_where_no_row_is_near(delta):
     pull = np.clip(residuals, -delta, delta)  # the loss's derivative: at the minimum no column is pulled
     for column in (np.ones_like(a), (a - 100) / 3, b / 2):
         assert abs((pull * column).mean()) < 1e-9 * delta
+
+
+@pytest.mark.parametrize("network", [{}, {"hypothesis": "mlp(3)", "dtype": "float64"}])
+def test_a_sum_of_squares_over_held_out_rows_is_told_for_as_many_rows_as_were_fitted(noisy, network):
+    summed, mean = (
+        descend.fit("y ~ a + b", noisy, loss=loss, optimizer="sgd", lr=lr, epochs=5, patience=5, **network).history
+        for loss, lr in (("sse", 1e-6), ("mse", 1e-6 * 77))
+    )
+    rows = summed.loss[0] / mean.loss[0]
+    assert rows == pytest.approx(77)  # of 120 rows 24 are tested, and a fifth of the others is held out
+    np.testing.assert_allclose(summed.validation_loss, rows * mean.validation_loss, rtol=1e-6)

@@ -28,13 +28,13 @@ from descend.studio.data import COMPARED, REGIONS, data_picture, ways
 from descend.studio.numbers import rounded
 from descend.studio.pictures import _span, growing_picture
 from descend.studio.plane import plane_of, surface
-from descend.studio.runs import MOST, Runs, run_of
+from descend.studio.runs import MOST, Run, Runs, run_of
 from descend.studio.scene import Scene
 from descend.studio.slide import Slide, slides
 from descend.studio.statement import retargeted, roles, toggled
-from descend.studio.view import view_of
+from descend.studio.view import Curve, view_of
 from descend.studio.zones import zones_foretold, zones_of
-from descend.verification import split_rows
+from descend.verification import Verification, split_rows
 
 SGD = {"optimizer": "sgd", "lr": 0.1, "epochs": 40}
 HUGE = np.finfo(np.float64).max
@@ -165,15 +165,16 @@ def test_a_slide_is_the_run_that_fit_makes(slid, noisy, case):
 
 
 @pytest.mark.parametrize("case", ["plain", "sum", "two targets", "log", "odd"])
-def test_the_unseen_loss_is_that_of_the_rows_held_out(slid, noisy, case):
+def test_the_unseen_loss_is_that_of_the_rows_held_out_and_a_sum_for_as_many_as_were_fitted(slid, noisy, case):
     formula, more = TABLES[case]
     recipe = Recipe(**SGD | more)
     view = slid(noisy, formula, **SGD | more)
     problem = Problem.of(formula, noisy, recipe)
     split = split_rows(120, recipe.test, recipe.seed)
-    objective = replace(problem.objective(split.folds[0][1], recipe, learn_from=split.train)[1], l2=0.0)
+    objective = replace(problem.objective(split.folds[0][1], recipe, learn_from=split.train)[1], l2=recipe.l2)
+    times = 96 / 24 if case == "sum" else 1
     for epoch in (0, 7, view.last):
-        assert view.losses(epoch)[1] == pytest.approx(objective.value(view.weights(epoch).ravel()), rel=1e-9)
+        assert view.losses(epoch)[1] == pytest.approx(times * objective.value(view.weights(epoch).ravel()), rel=1e-9)
     assert view.curve.unseen[-1] == pytest.approx(view.losses(view.last)[1], rel=1e-9)
 
 
@@ -754,3 +755,40 @@ def test_the_oldest_run_goes_when_there_are_too_many(ran):
     for number in range(1, MOST + 3):
         runs.add(replace(one, number=number, formula=f"y ~ {number}"))
     assert (len(runs.rows), runs.rows[0].number) == (MOST, 3)
+
+
+def test_the_best_run_is_the_best_by_the_score_that_is_shown(tmp_path):
+    def scored(number, score, loss, metric="accuracy", **changes):
+        run = Run(number, "", "", {}, tmp_path / "none", ("y",), "optimum", 1, 0.1, 0.1, "", Curve(*3 * (np.empty(0),)))
+        tested = Verification("holdout", 20, 80, [], [], [], "verdict.better-classes", {})
+        return replace(run, metric=metric, score=score, loss=loss, verification=tested, **changes)
+
+    runs = Runs()
+    runs.rows = [scored(1, 0.9, 0.5), scored(2, 0.8, 0.3)]
+    assert runs.best() == 1  # not the one of the least log-loss, which is not shown
+    runs.rows.append(scored(3, 0.9, 0.4))
+    assert runs.best() == 3
+    runs.rows = [scored(1, 0.4, 0.1, "r2"), scored(2, 0.6, 0.9, "r2")]
+    assert runs.best() == 2
+    runs.rows = [scored(1, 0.4, 0.1, "rmse"), scored(2, 0.6, 0.05, "rmse")]
+    assert runs.best() == 1
+    runs.rows = [scored(1, 0.9, 0.5), scored(2, 0.8, 0.3, settings={"seed": 3}), scored(3, 0.7, 0.3)]
+    assert runs.best() == 1
+    runs.rows = [scored(1, 0.9, 0.5, settings={"test": "loo"}), scored(2, 0.8, 0.3)]
+    assert runs.best() is None  # scores of other rows
+
+
+@pytest.mark.parametrize("settings", [{"l2": 0.1}, {"loss": "sse"}, {"loss": "sse", "l2": 2.0}, {}])
+def test_the_losses_of_fitted_and_unseen_rows_are_comparable(noisy, stated, settings):
+    """With the same penalty, and a sum for as many rows; by hand at the end of the run."""
+    given = {"optimizer": "sgd", "epochs": 40, **settings}
+    model = fitted(noisy, "y ~ a + b", **given)
+    kept, l2 = model.kept_rows(), settings.get("l2", 0.0)
+    X, y, tested = model.design.matrix(kept), model.target.encode(kept)[:, 0], model.sample.tested
+    squares = np.square(X @ model.weights[:, 0] - y)
+    penalty = l2 * np.square(model.weights[1:]).sum()
+    rows = (~tested).sum() if settings.get("loss") == "sse" else 1
+    expected = [rows * squares[which].mean() + penalty for which in (~tested, tested)]
+    assert view_of(model).losses(40) == pytest.approx(expected)
+    slide = Slide(stated(noisy, "y ~ a + b", **{"lr": "auto", **given})).view(Recipe(**{"lr": "auto", **given}))
+    assert slide.losses(40) == pytest.approx(expected)

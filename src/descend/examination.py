@@ -73,7 +73,7 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
 
 def unfinished(problem: Problem, trained: Trained, recipe: Recipe) -> bool:
     """Tell whether a fit ended before it had arrived."""
-    if trained.history.stop != "epochs":
+    if trained.history.stop in ("optimum", "solved", "converged", "early"):
         return False
     with np.errstate(all="ignore"):
         return any(finding.unfinished for finding in of_run(_evidence(problem, trained, recipe)))

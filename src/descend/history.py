@@ -23,7 +23,8 @@ class History:
     """The record of a run.
 
     ``epoch[i]`` updates had been made when ``loss[i]`` (with its penalty), ``gradient_norm[i]`` and, where rows were
-    held out to stop early, ``validation_loss[i]`` were taken; epoch 0 is the start. ``batch_loss`` are the losses of
+    held out to stop early, ``validation_loss[i]`` were taken (a sum is told for as many rows as were fitted, so
+    that the two can be compared); epoch 0 is the start. ``batch_loss`` are the losses of
     the batches in their order, where they were asked for. ``snapshots`` holds parameters (flat) at the epochs of
     ``snapshot_epoch``. ``weights`` are the final ones, ``stop`` says why the run ended and
     ``elapsed`` how long it took in seconds.

@@ -163,7 +163,7 @@ class Problem:
                 checkpoint=checkpoint,
             )  # fmt: skip
         design, objective = self.objective(rows, recipe, learn_from=design_rows)
-        validation = None if held is None else self.over(design, held, recipe)
+        validation = None if held is None else self.over(design, held, recipe).beside(objective)
         return run(
             design, objective, self._rows(rows), recipe, validation, on_epoch, halt=halt, on_batch=on_batch,
             on_forecast=on_forecast, checkpoint=checkpoint,

@@ -24,15 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 Severity = Literal["error", "warning", "hint"]
-UNFINISHED = {
-    "finding.untrained",
-    "finding.untrained-network",
-    "finding.not-converged",
-    "finding.not-converged-least",
-    "finding.rate-too-small",
-    "finding.rate-too-large",
-    "finding.rate-bounces",
-}
+UNFINISHED = ("untrained", "not-", "rate-")  # how the codes of what is left to train begin
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
 
 
@@ -50,7 +42,7 @@ class Finding:
     @property
     def unfinished(self) -> bool:
         """Whether it says that the fit ended before it had arrived."""
-        return self.code in UNFINISHED
+        return self.code.removeprefix("finding.").startswith(UNFINISHED)
 
     def tell(self, lang: str = "en") -> str:
         """Return what was found, as a sentence."""

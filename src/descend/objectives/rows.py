@@ -95,6 +95,12 @@ class RowsObjective:
             return self
         return replace(self, weights=weights[:, None].astype(self.X.dtype))
 
+    def beside(self, other: RowsObjective) -> RowsObjective:
+        """Return the same with a loss that can be held against that of ``other`` rows: a sum counts for as many."""
+        if self.loss.mean or self.rows == other.rows:
+            return self
+        return self.weighted(np.full(len(self.X), other.rows / self.rows))
+
     def answer(self, loss: Loss, every: int, seed: int, name: str, *arguments: Any) -> Any:
         """Return what the method ``name`` gives, under a loss and of a sample: for those who ask from elsewhere."""
         own = self if loss == self.loss else replace(self, loss=loss)

@@ -110,7 +110,7 @@ def _splits(kept: Kept, column: str) -> list[tuple[str, dict[str, Any]]]:
     for name in _by_strength(kept):
         values = np.unique(kept.columns.numbers[name])
         if name != column and values.size <= 2:
-            return [(f"{name} = {value:g}", {name: value}) for value in values]
+            return [(f"{name} = {value:.15g}", {name: value}) for value in values]
     for name, levels in kept.model.design.levels.items():
         if len(levels) <= SPLIT:
             return [(f"{name} = {level}", {name: level}) for level in levels]

@@ -65,6 +65,8 @@ def backprop(
     least = 2 if any(isinstance(layer, NORMS) for layer in network.body.modules()) else 1
     step = _Stepper(objective, optimizer, clip, mixed)
     stop: Stop = "epochs"
+    # a sum over the held-out rows is told as one over as many rows as were fitted
+    share = 1.0 if validation is None or objective.mean else objective.rows / validation.rows
     with _own_randomness(), _threads(objective, batch_size):
         try:
             for epoch in range(first, epochs + 1):
@@ -73,7 +75,7 @@ def backprop(
                 loss = objective.here()
                 if epoch == 0 and not np.isfinite(loss):
                     raise FitError("fit.not-finite", dtype=network.dtype)
-                held_out = None if validation is None else validation.here()
+                held_out = None if validation is None else validation.here() * share
                 record.note(epoch, network.state(), loss, np.nan, held_out)
                 if epoch == epochs:
                     break

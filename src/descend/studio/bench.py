@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -237,7 +237,11 @@ class Bench:
             return {"forecast": forecast}
 
         def squeezed(chosen: Rows | None) -> RowsObjective | None:
-            return None if chosen is None else squeeze(problem.over(design, chosen, recipe))
+            if chosen is None:
+                return None
+            made = squeeze(problem.over(design, chosen, recipe))
+            times = 1.0 if made.loss.mean else np.sqrt(rows.size / chosen.size)  # a sum is told for as many rows
+            return replace(made, X=times * made.X, Y=times * made.Y)
 
         return {
             "forecast": forecast,

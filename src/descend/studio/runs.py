@@ -28,7 +28,8 @@ class Run:
     """A fit: what was stated, the model's file, and what came of it.
 
     ``score`` is what the test on unseen rows gave by ``metric`` ("rmse", "accuracy", "r2" of several targets; None
-    where there was none), and ``loss`` what runs of one target are ranked by: the lower the better.
+    where there was none), by which runs of one target that were tested on the same rows are ranked; ``loss``, the lower
+    the better, tells equal ones apart.
     """
 
     number: int
@@ -50,6 +51,20 @@ class Run:
     findings: list[Finding] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     error: DescendError | None = None
+
+    @property
+    def tested(self) -> tuple[Any, ...]:
+        """What two runs must have in common for their scores to be of the same rows, and in the same unit."""
+        test = self.verification
+        rows = () if test is None else (test.method, test.rows, self.settings.get("test"), self.settings.get("seed"))
+        return self.targets, self.metric, *rows
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """The score as it is shown, the lower the better, and the loss; empty where either is no number."""
+        if self.score is None or self.loss is None or not np.isfinite([self.score, self.loss]).all():
+            return ()
+        return self.score if self.metric == "rmse" else -self.score, self.loss
 
 
 class Runs:
@@ -108,9 +123,9 @@ class Runs:
 
     def best(self) -> int | None:
         """Return the number of the best run on unseen rows of those tested as the last tested one; None for none."""
-        tested = [(run.targets, run.metric, run.loss, run.number) for run in self.rows if run.loss is not None]
-        rivals = [(loss, number) for *kind, loss, number in tested if kind == [*tested[-1][:2]] and np.isfinite(loss)]
-        return min(rivals)[1] if len(rivals) > 1 else None
+        tested = [run for run in self.rows if run.verification is not None]
+        rivals = [(*run.rank, run.number) for run in tested if run.tested == tested[-1].tested and run.rank]
+        return int(min(rivals)[-1]) if len(rivals) > 1 else None
 
     def clear(self) -> None:
         """Forget every run."""
@@ -173,7 +188,7 @@ def _setting_told(name: str, value: Any, lang: str) -> str:
 
 
 def _scored(verification: Verification) -> tuple[str, float, float]:
-    """Return the metric that is shown, its value, and what is ranked by: a test's log-loss, or its relative error."""
+    """Return the metric that is shown, its value, and what tells equals apart: the log-loss, or the relative error."""
     scores = verification.scores
     if verification.classes:
         mine = scores[0]["hypothesis"]

@@ -60,11 +60,11 @@ class Slide:
         self._rates: dict[tuple[Any, ...], list[Rates]] = {}
 
     def quadratic(self, l2: float) -> tuple[GramObjective, GramObjective | None]:
-        """Return the loss of the fitted rows with a penalty, and that of the unseen rows without."""
+        """Return the loss of the fitted rows with a penalty, and that of the unseen rows with the same."""
         if l2 not in self._quadratics:
             if len(self._quadratics) > KEPT:
                 self._quadratics.clear()
-            unseen = None if self.unseen is None else GramObjective.of(replace(self.unseen, l2=0.0))
+            unseen = None if self.unseen is None else GramObjective.of(replace(self.unseen, l2=l2))
             quadratic = GramObjective.of(replace(self.fitted, l2=l2))
             if self.fitted.loss.mean:  # over all the rows that were squeezed: their sum is the first to overflow
                 quadratic = replace(quadratic, elements=self.prepared.fitted_rows * self.fitted.outputs)

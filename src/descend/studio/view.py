@@ -188,16 +188,22 @@ def rows_of(prepared: Prepared) -> Rows:
 
 
 def _unseen_loss(model: Model, rows: Rows, kept: Kept) -> Callable[[Floats], float] | None:
-    """Return the loss of the unseen rows that are kept, by parameters; None where there are none and of a network."""
+    """Return the loss of the unseen rows that are kept, by parameters; None where there are none and of a network.
+
+    It is to be held against that of the fitted rows: with its penalty, and a sum for as many rows.
+    """
     if not rows.tested.any() or model.network is not None:
         return None
     loss = make_loss(model.loss, model.family, delta=model.delta)
     X, Y = rows.X[rows.tested], kept.Y[rows.tested]
-    share = 1 / Y.size if loss.mean else 1.0
+    share = 1 / Y.size if loss.mean else model.fitted_rows / len(Y)
+    l2 = float(model.settings.get("l2", 0.0))
 
     def unseen(w: Floats) -> float:
+        W = w.reshape(model.weights.shape)
         with np.errstate(all="ignore"):
-            return float(loss.total_and_slope(X @ w.reshape(model.weights.shape), Y)[0] * share)
+            penalty = l2 * float(np.square(W[model.design.penalised]).sum())
+            return float(loss.total_and_slope(X @ W, Y)[0] * share) + penalty
 
     return unseen
 

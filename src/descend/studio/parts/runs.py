@@ -86,7 +86,7 @@ class RunsPart(Part):
         return f"{say(f'report.{run.metric}', self.study.lang)} {run.score:.4g}"
 
     def _ranked(self, run: Run, best: bool) -> str:
-        """Return what a run is ranked by, where that is not what is shown: of classes the log-loss."""
+        """Return what a run is ranked by beside what is shown: of classes the log-loss, where accuracy is equal."""
         told = [self.say("best")] if best else []
         if run.metric == "accuracy" and run.loss is not None:
             told.append(f"{say('report.log_loss', self.study.lang)} {run.loss:.4g}")

@@ -6,11 +6,14 @@ import { Layer, bitmap, bytes, rgb, theme } from "descend-drawing";
 const NAMES = ["data", "loss", "path"];
 const DASHES = [[], [7, 4], [2, 3]];
 
-function short(value) {
+function short(value, digits = 6) {
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return Number(value.toPrecision(3)).toExponential().replace("e+", "e");
-  return String(Number(value.toPrecision(6)));
+  if (size !== 0 && (size >= 1e6 || size < 1e-3)) return Number(value.toPrecision(digits - 3)).toExponential().replace("e+", "e");
+  return String(Number(value.toPrecision(digits)));
 }
+
+// An axis's labels are short by themselves: cut shorter, two of a narrow axis far from 0 would read alike.
+const tick = (value) => short(value, 13);
 
 export default {
   props: { labels: Object },
@@ -132,7 +135,7 @@ export default {
         nameTextStyle: { color: muted, fontFamily: font, fontSize: this.size(12) },
         axisLine: { onZero: false, lineStyle: { color: muted } },
         axisTick: { show: false },
-        axisLabel: { color: muted, fontFamily: font, fontSize: this.size(11), hideOverlap: true, formatter: short, showMinLabel: false, showMaxLabel: false },
+        axisLabel: { color: muted, fontFamily: font, fontSize: this.size(11), hideOverlap: true, formatter: tick, showMinLabel: false, showMaxLabel: false },
         splitLine: { lineStyle: { color: line } },
         ...more,
       };
@@ -225,7 +228,7 @@ export default {
       const powers = Array.from({ length: 5 }, (_, at) => from + at);
       const at = powers.flatMap((power) => [1, 2, 5].map((step) => Number(`${step}e${power}`))).filter((value) => value > low && value < high);
       const { muted, font } = this.colours;
-      return { splitLine: { show: false }, axisTick: { show: true, customValues: at }, axisLabel: { color: muted, fontFamily: font, fontSize: this.size(11), formatter: short, hideOverlap: true, customValues: at } };
+      return { splitLine: { show: false }, axisTick: { show: true, customValues: at }, axisLabel: { color: muted, fontFamily: font, fontSize: this.size(11), formatter: tick, hideOverlap: true, customValues: at } };
     },
     readable() {
       if (!this.lossLines) return;
