@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import descend
 from descend.cli import main
-from descend.errors import DesignError, TableError
+from descend.errors import DesignError, FormulaError, TableError
 from descend.formula import parse
 from descend.labels import are_numbers, as_numbers, in_order
 from descend.reading import read
@@ -454,6 +454,82 @@ def test_the_command_line_keeps_texts_and_adds_markers(tmp_path, capsys):
     arguments = ["fit", str(path), "n ~ g", "--keep-na-text", "--na", "?", "--missing", "drop", "--json"]
     assert main(arguments) == 0
     assert list(json.loads(capsys.readouterr().out)["coefficients"]) == ["(intercept)", "g[FR]", "g[NA]"]
+
+
+# Headers
+
+
+YEARS = "2019,2020\n" + "".join(f"{row},{2 * row + 1}\n" for row in range(60))
+
+
+@pytest.mark.parametrize("memory", [None, 1])
+def test_a_header_of_numbers_that_the_formula_names_is_a_header(tmp_path, memory):
+    path = tmp_path / "years.csv"
+    path.write_text(YEARS)
+    formula = "`2020` ~ `2019`"
+    model = descend.fit(formula, path, memory=memory)
+    assert (model.table_rows, model.target.columns) == (60, ("2020",))
+    np.testing.assert_allclose(model.raw[:, 0], [1, 2], atol=1e-9)
+    np.testing.assert_allclose(model.predict(path), read(path, header=True).numbers("2020"))
+    assert model.evaluate(path).rows == 60
+    assert descend.compare(path, [formula, "`2020` ~ 1"]).best.formula == formula
+    assert descend.forecast(formula, path).outlook is not None
+    assert read(path).columns == ["x1", "x2"]
+
+
+def test_the_command_line_predicts_below_a_header_of_numbers(tmp_path, capsys):
+    path, model = tmp_path / "years.csv", str(tmp_path / "model.safetensors")
+    path.write_text(YEARS)
+    assert main(["fit", str(path), "`2020` ~ `2019`", "--out", model]) == 0
+    capsys.readouterr()
+    assert main(["predict", model, str(path), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["predictions"]) == 60
+    assert main(["compare", str(path), "`2020` ~ `2019`", "`2020` ~ 1"]) == 0
+
+
+@pytest.mark.parametrize("memory", [None, 1])
+def test_a_name_that_stands_over_two_columns_is_refused_where_the_formula_uses_it(tmp_path, memory):
+    path = tmp_path / "twice.csv"
+    path.write_text("a,a,y\n" + "".join(f"{row},{row * row % 7},{3 * row}\n" for row in range(60)))
+    for formula in ("y ~ a", "y ~ log(a + 1)", "a ~ y", "y ~ C(a)", "y ~ a_2 + a"):
+        with pytest.raises(FormulaError) as error:
+            descend.fit(formula, path, memory=memory)
+        assert (error.value.code, error.value.values["found"]) == ("formula.repeated-column", "a")
+        assert formula[error.value.values["position"]] == "a"
+    assert descend.fit("y ~ a_2", path, memory=memory).design.names == ["(intercept)", "a_2"]
+    assert descend.fit("y ~ .", path, memory=memory).design.names == ["(intercept)", "a", "a_2"]
+    with pytest.raises(TableError) as refused:
+        descend.fit("y ~ a", {"a": range(9), "y": range(9)}).predict(path)
+    assert (refused.value.code, refused.value.values["column"]) == ("table.repeated-header", "a")
+
+
+def test_a_name_that_stands_twice_is_refused_in_a_workbook_and_in_json(tmp_path):
+    book = tmp_path / "twice.xlsx"
+    with xlsxwriter.Workbook(book) as written:
+        sheet = written.add_worksheet()
+        for column, cell in enumerate(["a", "a", "y"]):
+            sheet.write(0, column, cell)
+            sheet.write(1, column, column)
+    for path, text in (
+        (book, None),
+        (tmp_path / "t.json", '[{"a": 1, "a": 2}]'),
+        (tmp_path / "t.ndjson", '{"a":1,"a":2}'),
+    ):
+        if text is not None:
+            path.write_text(text)
+        with pytest.raises(TableError) as error:
+            read(path)
+        assert (error.value.code, error.value.values["column"]) == ("table.repeated-column", "a")
+
+
+def test_columns_of_a_workbook_that_end_in_numbers_are_no_repeated_ones(tmp_path):
+    book = tmp_path / "book.xlsx"
+    with xlsxwriter.Workbook(book) as written:
+        sheet = written.add_worksheet()
+        for column, cell in enumerate(["a", "a_1", "b_2"]):
+            sheet.write(0, column, cell)
+            sheet.write(1, column, column)
+    assert read(book).columns == ["a", "a_1", "b_2"]
 
 
 # Without pyarrow

@@ -205,11 +205,13 @@ def require(columns: Mapping[str, Use], table: Table, finder: Callable[[str], li
                 near="".join(near[:1]),
                 known=", ".join(table.columns[:12]),
             )
+        if name in table.repeated:
+            raise TableError("table.repeated-header", file=table.name, column=name)
         kind = table.kind(name)
         if (use == "image") != (kind == "image"):
             raise DesignError(
                 "design.not-image" if use == "image" else "design.neither-kind", column=name, file=table.name
             )
-        if kind == "other" or (use == "number" and kind == "text"):
+        if (kind == "other" and not table.is_moment(name)) or (use == "number" and kind == "text"):
             code = "design.not-of-numbers" if kind == "text" else "design.neither-kind"
             raise DesignError(code, column=name, file=table.name)

@@ -21,7 +21,7 @@ from descend.errors import DesignError, ModelError
 from descend.exact import in_blocks
 from descend.extended import rounded
 from descend.messages import Note, language
-from descend.reading import read
+from descend.reading import header_of, read
 from descend.solvers.fast_forward import whole_epoch
 from descend.tables import Table
 from descend.target import Family, Target, target_uses
@@ -315,7 +315,7 @@ class Model:
         They are told in the table's notes: turned round where dark and light are the other way than in the fitted
         images, and where they are of another size prepared as the digits of MNIST were.
         """
-        table, shape = read(source), self.design.image_shape
+        table, shape = read(source, header=header_of(None, self.formula)), self.design.image_shape
         name = next(iter(self.design.uses), "")
         if not table.pictures or shape is None or len(shape) != 2 or name not in table.columns:
             return table

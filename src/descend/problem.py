@@ -103,7 +103,7 @@ class Problem:
         """Read a table and state a hypothesis on it."""
         table = read(table)
         parsed = parse(formula) if not isinstance(formula, Formula) else formula
-        return cls.state(parsed.resolve(table.columns), table, recipe)
+        return cls.state(parsed.resolve(table.columns, table.repeated), table, recipe)
 
     @classmethod
     def state(cls, hypothesis: Hypothesis, table: Any, recipe: Recipe, data: Columns | None = None) -> Problem:

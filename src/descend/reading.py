@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from descend.delimited import read_delimited
+from descend.delimited import NUMBER, read_delimited
 from descend.errors import OptionError, TableError
 from descend.formula import parse
 from descend.frames import from_memory
@@ -121,6 +121,8 @@ def open_rows(
     a Parquet table; options: those of ``read``.
     Raises as ``read`` does; OptionError (``option.cluster-table``) for what workers elsewhere cannot read.
     """
+    if formula is not None:
+        options["header"] = header_of(options.get("header"), formula)
     found = _opened(source, formula, allowance(memory), scratch, query, workers, options)
     if workers is not None and not getattr(found, "scattered", False):
         raise OptionError("option.cluster-table", name=found.name)
@@ -176,6 +178,13 @@ def _fetched(rows: QueryScan) -> Table:
 
     with rows:
         return whole(rows)
+
+
+def header_of(header: bool | None, *formulas: str | Formula) -> bool | None:
+    """Return whether the first line of a text is its header: as asked, and where a formula names a number in it."""
+    parsed = [parse(formula) if isinstance(formula, str) else formula for formula in formulas]
+    named = any(NUMBER.fullmatch(name.name) for formula in parsed for name in formula.names)
+    return True if header is None and named else header
 
 
 def held(rows: Table | Scan, memory: str | int | None = None) -> Table | Scan:

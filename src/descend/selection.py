@@ -13,7 +13,7 @@ from descend.examination import unfinished
 from descend.formula import parse
 from descend.moments import deviations
 from descend.problem import Problem
-from descend.reading import held, open_rows
+from descend.reading import header_of, held, open_rows
 from descend.recipe import Recipe
 from descend.tables import Table
 from descend.target import choose_family, target_uses
@@ -88,10 +88,10 @@ def compare(
     recipe = recipe or Recipe(**settings)
     if len(formulas) < 2:
         raise OptionError("option.one-hypothesis")
-    table = held(open_rows(source, memory=memory), memory)
+    table = held(open_rows(source, memory=memory, header=header_of(None, *formulas)), memory)
     if not isinstance(table, Table):
         raise OptionError("option.scan-compare", name=table.name, rows=table.rows)
-    hypotheses = [parse(formula).resolve(table.columns) for formula in formulas]
+    hypotheses = [parse(formula).resolve(table.columns, table.repeated) for formula in formulas]
     outputs = [{name.name for name in hypothesis.outputs} for hypothesis in hypotheses]
     for hypothesis, output in zip(hypotheses, outputs, strict=True):
         if output != outputs[0]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -20,7 +23,11 @@ from descend.layout import TOP_LINES, Layout, refuse_double_header
 from descend.pictures import is_picture, read_picture
 from descend.terms import ROW_NUMBERS
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 UNNAMED = "__UNNAMED__"  # what calamine calls a column without a name
+ENDED = re.compile(r"_[0-9]+$")  # what the reader of workbooks puts behind a name that stands twice
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,9 @@ def _read_excel(file: File, layout: Layout) -> pl.DataFrame:
     read = partial(pl.read_excel, sheet_name=file.inner or None, engine="calamine")
     options = {"header_row": layout.above, "skip_rows": layout.below}
     frame = read(io.BytesIO(file.data), read_options=options)
+    if any(ENDED.sub("", name) in frame.columns for name in frame.columns if ENDED.search(name)):
+        options = {"skip_rows": layout.above, "n_rows": 1}
+        _refuse_repeated(read(io.BytesIO(file.data), has_header=False, read_options=options).row(0))
     frame = frame.head(max(frame.height - layout.skip_footer, 0))
     if layout == WHOLE and any(name.startswith(UNNAMED) for name in frame.columns):
         sheet = read(io.BytesIO(file.data), has_header=False, drop_empty_rows=False, infer_schema_length=0)
@@ -128,6 +138,13 @@ def _read_excel(file: File, layout: Layout) -> pl.DataFrame:
         records = [(line, cells) for line, cells in enumerate(rows, start=1) if any(map(str.strip, cells))]
         refuse_double_header(file.name, records, lambda cell: NUMBER.fullmatch(cell) is not None)
     return frame.rename({column: _named(column, frame) for column in frame.columns})
+
+
+def _refuse_repeated(header: Sequence[object]) -> None:
+    seen = Counter(str(cell).strip() for cell in header if cell is not None)
+    for name, times in seen.items():
+        if name and times > 1:
+            raise TableError("table.repeated-column", column=name)
 
 
 def _named(column: str, frame: pl.DataFrame) -> str:
@@ -160,9 +177,18 @@ def _read_sqlite(file: File) -> pl.DataFrame:
     return pl.DataFrame([column_of(name, list(column)) for name, column in zip(names, cells, strict=True)])
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; raises TableError where two of its values have one name."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise TableError("table.repeated-column", column=next(name for name in found if names.count(name) > 1))
+    return found
+
+
 def _read_json(file: File) -> pl.DataFrame:
     try:
-        tree = json.loads(file.data)
+        tree = json.loads(file.data, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
         raise TableError("table.bad-json", file=file.name, line=error.lineno, reason=error.msg) from error
     if isinstance(tree, dict):
@@ -177,7 +203,7 @@ def _read_ndjson(file: File) -> pl.DataFrame:
     for number, line in enumerate(file.data.splitlines(), start=1):
         if line.strip():
             try:
-                row = json.loads(line)
+                row = json.loads(line, object_pairs_hook=_once)
             except json.JSONDecodeError as error:
                 raise TableError("table.bad-json", file=file.name, line=number, reason=error.msg) from error
             if not isinstance(row, dict):

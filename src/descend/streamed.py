@@ -145,7 +145,7 @@ def state(
     """
     _require_possible(recipe, reading)
     parsed = parse(formula) if not isinstance(formula, Formula) else formula
-    hypothesis = parsed.resolve(scan.head.columns)
+    hypothesis = parsed.resolve(scan.head.columns, scan.head.repeated)
     wanted = uses(hypothesis, scan.head)
     family, why = choose_family(hypothesis, scan.head, recipe.family, recipe.loss)
     outputs = target_uses(hypothesis, family)

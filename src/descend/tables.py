@@ -88,6 +88,11 @@ class Table:
         return self.frame.columns
 
     @property
+    def repeated(self) -> set[str]:
+        """The names that stand over two columns of a text file, of which the second is called otherwise here."""
+        return {str(note.values["name"]) for note in self.notes if note.code == "note.repeated-header"}
+
+    @property
     def rows(self) -> int:
         """The number of rows."""
         return self.frame.height
@@ -252,6 +257,10 @@ class Table:
     def levels(self, column: str) -> tuple[str, ...]:
         """Return the levels that a column's cells have, in their order."""
         return in_order(self.labels(column).drop_nulls().unique().to_list(), self.declared(column))
+
+    def is_moment(self, column: str) -> bool:
+        """Tell whether a column holds dates or times, which may be categories."""
+        return is_moment(self.frame[column].dtype)
 
     def images(self, column: str) -> Images:
         """Return a column of images, rows x height x width (x 3 for colour), or of arrays of numbers.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from descend.errors import FormulaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 FUNCTIONS = ("log", "log1p", "log10", "exp", "sqrt", "abs", "sin", "cos", "tanh")
 ROW_NUMBERS = "(row)"  # the name of a column that had none and only numbers the rows
@@ -165,10 +165,19 @@ class Formula:
     def __str__(self) -> str:
         return self.text
 
-    def resolve(self, columns: Sequence[str]) -> Hypothesis:
+    @property
+    def names(self) -> list[Name]:
+        """The columns that are named, in the order in which they stand."""
+        return [
+            *(name for target in self.targets for name in names_of(target)),
+            *(name for leaf in leaves(self.right) for name in _names_in(leaf)),
+        ]
+
+    def resolve(self, columns: Sequence[str], repeated: Collection[str] = ()) -> Hypothesis:
         """Return the hypothesis over those columns, ``.`` written out; numbers of rows are no part of it.
 
-        Raises FormulaError for a name that is not among them, and for a right-hand side with nothing in it.
+        repeated: the names that stand over two columns. Raises FormulaError where one of these is named, for a name
+        that is not among the columns, and for a right-hand side with nothing in it.
         """
         outputs = [name.name for target in self.targets for name in names_of(target)]
         left_out = (*outputs, ROW_NUMBERS)
@@ -176,7 +185,9 @@ class Formula:
         expanded, intercept = _Expansion(others, self.text).expand(self.right)
         terms = tuple(sorted(expanded.values(), key=len))  # main effects first, as written
         hypothesis = Hypothesis(self.text, self.targets, terms, intercept is not False)
-        for name in [*hypothesis.outputs, *(name for leaf in leaves(self.right) for name in _names_in(leaf))]:
+        for name in self.names:
+            if name.name in repeated:
+                fail("formula.repeated-column", self.text, name.position, found=name.name)
             if name.name not in columns:
                 near = get_close_matches(name.name, columns, n=1, cutoff=0.6)
                 code = "formula.unknown-column-near" if near else "formula.unknown-column"

@@ -186,7 +186,7 @@ def compare(
     help: o.Help = False,
 ) -> int:
     """Compare hypotheses."""
-    from descend.reading import open_rows
+    from descend.reading import header_of, open_rows
     from descend.recipe import Recipe
     from descend.report.facts import comparison_facts
     from descend.report.terminal import tell_comparison
@@ -197,7 +197,7 @@ def compare(
         l2=l2, standardize=standardize, seed=seed, missing=missing, test=test,
     )  # fmt: skip
     options = {
-        **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
+        **reading_options(encoding, delimiter, header_of(header, *formulas), decimal, na, keep_na_text),
         **layout_options(skip_rows, header_row, comment, skip_footer),
     }
     rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)

@@ -53,7 +53,7 @@ def predict(
 ) -> int:
     """Predict rows."""
     from descend.predicting import PREDICTION_FILES
-    from descend.reading import held, open_rows, sources_of
+    from descend.reading import header_of, held, open_rows, sources_of
     from descend.tables import Table, typed_row
 
     if file is None and not set:
@@ -68,7 +68,7 @@ def predict(
         table: Any = typed_row(o.cells_of(set or []), decimal)
     else:
         options = {
-            **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
+            **reading_options(encoding, delimiter, header_of(header, loaded.formula), decimal, na, keep_na_text),
             **layout_options(skip_rows, header_row, comment, skip_footer),
         }
         rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
@@ -120,7 +120,7 @@ def evaluate(
 ) -> int:
     """Test a model on a table."""
     from descend.predicting import evaluate as test
-    from descend.reading import open_rows
+    from descend.reading import header_of, open_rows
     from descend.report.facts import verification_facts
     from descend.report.terminal import tell_verdict, tell_verification
     from descend.tables import Table
@@ -128,7 +128,7 @@ def evaluate(
 
     loaded = _load(model, module)
     options = {
-        **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
+        **reading_options(encoding, delimiter, header_of(header, loaded.formula), decimal, na, keep_na_text),
         **layout_options(skip_rows, header_row, comment, skip_footer),
     }
     rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
