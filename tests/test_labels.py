@@ -503,23 +503,25 @@ def test_a_name_that_stands_over_two_columns_is_refused_where_the_formula_uses_i
     assert (refused.value.code, refused.value.values["column"]) == ("table.repeated-header", "a")
 
 
-def test_a_name_that_stands_twice_is_refused_in_a_workbook_and_in_json(tmp_path):
+def test_a_name_that_stands_twice_in_a_workbook_is_refused_where_the_formula_uses_it(tmp_path):
     book = tmp_path / "twice.xlsx"
     with xlsxwriter.Workbook(book) as written:
         sheet = written.add_worksheet()
-        for column, cell in enumerate(["a", "a", "y"]):
-            sheet.write(0, column, cell)
-            sheet.write(1, column, column)
-    for path, text in (
-        (book, None),
-        (tmp_path / "t.json", '[{"a": 1, "a": 2}]'),
-        (tmp_path / "t.ndjson", '{"a":1,"a":2}'),
-    ):
-        if text is not None:
-            path.write_text(text)
-        with pytest.raises(TableError) as error:
-            read(path)
-        assert (error.value.code, error.value.values["column"]) == ("table.repeated-column", "a")
+        for column, name in enumerate(["a", "a", "a_1", "y"]):
+            sheet.write_column(0, column, [name, *(row * (column + 1) for row in range(9))])
+    table = read(book)
+    assert (table.repeated, [note.values["name"] for note in table.notes]) == ({"a"}, ["a"])
+    with pytest.raises(FormulaError) as error:
+        descend.fit("y ~ a", book)
+    assert error.value.code == "formula.repeated-column"
+
+
+@pytest.mark.parametrize(("name", "text"), [("t.json", '[{"a": 1, "a": 2}]'), ("t.ndjson", '{"a": 1, "a": 2}')])
+def test_a_name_that_stands_twice_in_a_json_object_is_refused(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(TableError) as error:
+        read(tmp_path / name)
+    assert (error.value.code, error.value.values["column"]) == ("table.repeated-column", "a")
 
 
 def test_columns_of_a_workbook_that_end_in_numbers_are_no_repeated_ones(tmp_path):
@@ -529,7 +531,7 @@ def test_columns_of_a_workbook_that_end_in_numbers_are_no_repeated_ones(tmp_path
         for column, cell in enumerate(["a", "a_1", "b_2"]):
             sheet.write(0, column, cell)
             sheet.write(1, column, column)
-    assert read(book).columns == ["a", "a_1", "b_2"]
+    assert (read(book).columns, read(book).repeated) == (["a", "a_1", "b_2"], set())
 
 
 # Without pyarrow

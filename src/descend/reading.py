@@ -100,7 +100,8 @@ def read(
             file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, layout=layout
         )
         return Table(frame, file.name, markers, decimal, delimited, delimited.notes)
-    return Table(read_binary(file, layout), file.name, markers, decimal, pictures=file.kind == "picture")
+    frame = read_binary(file, layout)
+    return Table(frame, file.name, markers, decimal, notes=file.notes, pictures=file.kind == "picture")
 
 
 def open_rows(

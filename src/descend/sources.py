@@ -7,8 +7,7 @@ import io
 import json
 import re
 import zlib
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,13 @@ from descend.errors import TableError
 from descend.frames import column_of, from_memory, named
 from descend.images import image_columns, is_idx, label_column, labels_of, parse_idx
 from descend.layout import TOP_LINES, Layout, refuse_double_header
+from descend.messages import Note
 from descend.pictures import is_picture, read_picture
 from descend.terms import ROW_NUMBERS
+from descend.texts import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 UNNAMED = "__UNNAMED__"  # what calamine calls a column without a name
 ENDED = re.compile(r"_[0-9]+$")  # what the reader of workbooks puts behind a name that stands twice
@@ -32,12 +33,16 @@ ENDED = re.compile(r"_[0-9]+$")  # what the reader of workbooks puts behind a na
 
 @dataclass(frozen=True)
 class File:
-    """A file's bytes (unpacked, where it was gzipped), its kind, and what was named inside it after ``::``."""
+    """A file's bytes (unpacked, where it was gzipped), its kind, and what was named inside it after ``::``.
+
+    ``notes`` are what a person is to know of how it was read.
+    """
 
     path: str
     inner: str
     data: bytes
     kind: str
+    notes: list[Note] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -130,7 +135,8 @@ def _read_excel(file: File, layout: Layout) -> pl.DataFrame:
     frame = read(io.BytesIO(file.data), read_options=options)
     if any(ENDED.sub("", name) in frame.columns for name in frame.columns if ENDED.search(name)):
         options = {"skip_rows": layout.above, "n_rows": 1}
-        _refuse_repeated(read(io.BytesIO(file.data), has_header=False, read_options=options).row(0))
+        top = read(io.BytesIO(file.data), has_header=False, read_options=options)
+        file.notes.extend(_repeated(top.row(0), frame.columns))
     frame = frame.head(max(frame.height - layout.skip_footer, 0))
     if layout == WHOLE and any(name.startswith(UNNAMED) for name in frame.columns):
         sheet = read(io.BytesIO(file.data), has_header=False, drop_empty_rows=False, infer_schema_length=0)
@@ -140,11 +146,13 @@ def _read_excel(file: File, layout: Layout) -> pl.DataFrame:
     return frame.rename({column: _named(column, frame) for column in frame.columns})
 
 
-def _refuse_repeated(header: Sequence[object]) -> None:
-    seen = Counter(str(cell).strip() for cell in header if cell is not None)
-    for name, times in seen.items():
-        if name and times > 1:
-            raise TableError("table.repeated-column", column=name)
+def _repeated(header: Sequence[object], names: Sequence[str]) -> Iterator[Note]:
+    """Yield what is to be told of names that stand twice in a sheet's header, and what calamine calls the second."""
+    seen: set[str] = set()
+    for cell, name in zip(map(str, header), names, strict=False):
+        if cell in seen and cell != name:
+            yield Note("note.repeated-header", {"name": plain(cell).strip(), "fresh": plain(name).strip()})
+        seen.add(cell)
 
 
 def _named(column: str, frame: pl.DataFrame) -> str:
