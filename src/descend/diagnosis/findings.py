@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from descend.messages import say
+from descend.messages import has, say
 from descend.objectives.rows import RowsObjective
 
 if TYPE_CHECKING:
@@ -49,8 +49,10 @@ class Finding:
         return say(self.code, lang, **self.values)
 
     def remedy(self, lang: str = "en") -> str:
-        """Return what to do about it."""
-        return say(f"{self.code}.remedy", lang, **self.values)
+        """Return what to do about it: of several remedies the one that the values name."""
+        named = str(self.values.get("remedy", ""))
+        own = named.startswith(f"{self.code}.") and has(f"{named}.remedy")
+        return say(f"{named if own else self.code}.remedy", lang, **self.values)
 
 
 @dataclass(frozen=True)

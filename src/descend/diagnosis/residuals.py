@@ -13,6 +13,7 @@ import numpy as np
 from descend.diagnosis.bends import find_bend, squared, told
 from descend.diagnosis.findings import Finding
 from descend.diagnosis.formulas import quoted
+from descend.diagnosis.scales import OUTLYING, far_on_their_scale
 from descend.losses import SquaredError
 from descend.terms import Name
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 ROWS = 20  # fewer say nothing of one among them
 TESTED_ROWS = 30  # the tests of curvature and spread rest on more
 FREEDOM = 10  # rows that the columns must leave over
-OUTLYING = 0.01  # chance of an outlier where there is none, over all rows and targets (Bonferroni)
 UNEVEN = 1e-3  # chance of an uneven spread where there is none, over all targets
 MATERIAL = 0.01  # share of the squared errors that the columns must explain: with many rows anything is significant
 EXACT = 1e-12  # of the target's variance: what is left is rounding
@@ -94,18 +94,20 @@ def of_residuals(evidence: Evidence, sample: Sample) -> list[Finding]:
             column = squared(evidence, evidence.objective.X[:, bend.column].astype(np.float64))
             curved = _Errors.of(sample.wider(column[sample.chosen]), output, name)
             outlying = [] if curved is None else _outliers(evidence, sample, curved, column)[0]
-        found += outlying + pulling
-        found += _uneven(evidence, sample, left, apart) if bend is None else [told(evidence, bend, name)]
+        uneven = _uneven(evidence, sample, left, apart) if bend is None else []
+        if outlying and any("written" in finding.values for finding in uneven):
+            outlying = _outliers(evidence, sample, left, log=True)[0]
+        found += outlying + pulling + uneven + ([] if bend is None else [told(evidence, bend, name)])
     return found
 
 
 def _outliers(
-    evidence: Evidence, sample: Sample, left: _Errors, column: Floats | None = None
+    evidence: Evidence, sample: Sample, left: _Errors, column: Floats | None = None, *, log: bool = False
 ) -> tuple[list[Finding], Rows]:
     """Tell of rows by their externally studentised errors; and return which they are, of the fitted rows.
 
     On a large table all rows' errors are taken, and the leverage of the largest from the sample with the row added.
-    ``column`` is one more, of all rows.
+    ``column`` is one more, of all rows; with ``log`` they must be as far in the target's logarithm.
     """
     from scipy.special import stdtr
 
@@ -133,6 +135,7 @@ def _outliers(
     sizes = np.abs(errors) * np.sqrt((freedom - 1) / rest)
     chance = 2 * stdtr(freedom - 1, -sizes) * sample.rows * len(evidence.target.outputs)
     outlying = np.flatnonzero(chance < OUTLYING)
+    outlying = outlying[far_on_their_scale(evidence, plain, left.output, rows[outlying], log=log)]
     if not outlying.size:
         return [], rows[outlying]
     worst = rows[outlying[np.argsort(-sizes[outlying], kind="stable")]]
@@ -185,8 +188,32 @@ def _influential(evidence: Evidence, sample: Sample, left: _Errors, outliers: Ro
 def _uneven(evidence: Evidence, sample: Sample, left: _Errors, apart: NDArray[np.bool_]) -> list[Finding]:
     """Tell of errors that are larger for some rows than for others, by the studentised Breusch-Pagan test.
 
-    (Koenker 1981.) Rows ``apart``, told of by themselves, count as any other row.
+    (Koenker 1981.) Rows ``apart``, told of by themselves, count as any other row. The target's logarithm is the remedy
+    only where errors grow with it and are more even there.
     """
+    found = _evenness(sample, left.errors, apart)
+    if found is None:
+        return []
+    explained, share, chance = found
+    targets = len(evidence.target.outputs)
+    if share <= MATERIAL or chance * targets >= UNEVEN:
+        return []
+    values = {"target": left.name, "chance": chance * targets, "share": share}
+    expression = evidence.target.expressions[left.output]
+    truth = evidence.data.numbers[evidence.target.columns[left.output]]
+    alone = isinstance(expression, Name) and "~" not in expression.name and targets == 1
+    if alone and float(explained @ left.fitted) > 0 and truth.min() > 0:
+        logs = np.log(truth[sample.chosen])
+        other = _evenness(sample, logs - sample.basis @ (sample.basis.T @ logs), apart)
+        if other is None or other[1] < share:
+            text = evidence.design.hypothesis.text
+            values["written"] = f'"log({quoted(str(expression))}) {text[text.find("~") :]}"'
+            values["remedy"] = "finding.heteroscedastic.log"
+    return [Finding("finding.heteroscedastic", "warning", values)]
+
+
+def _evenness(sample: Sample, errors: Floats, apart: NDArray[np.bool_]) -> tuple[Floats, float, float] | None:
+    """Return what the columns explain of the errors' squares, its share and its chance; None where nothing is left."""
     from scipy.special import chdtrc
 
     basis = sample.basis
@@ -194,24 +221,15 @@ def _uneven(evidence: Evidence, sample: Sample, left: _Errors, apart: NDArray[np
     rest = ones - basis @ (basis.T @ ones)
     if rest @ rest > EXACT * ones.size:
         basis = np.column_stack([basis, rest / np.sqrt(rest @ rest)])
-    sizes = np.square(left.errors / np.sqrt(left.squares))
+    squares = float(errors @ errors)
+    if not squares > 0:
+        return None
+    sizes = np.square(errors) / squares
     sizes[apart] = sizes[~apart].mean()
     sizes -= sizes.mean()
     explained, directions = basis @ (basis.T @ sizes), basis.shape[1] - 1
     spread = float(sizes @ sizes)
-    if directions < 1 or spread * sizes.size <= EXACT or float(explained @ explained) <= MATERIAL * spread:
-        return []
+    if directions < 1 or spread * sizes.size <= EXACT:
+        return None
     share = float(explained @ explained) / spread
-    chance = float(chdtrc(directions, share * sizes.size)) * len(evidence.target.outputs)
-    if chance >= UNEVEN:
-        return []
-    expression = evidence.target.expressions[left.output]
-    truth = evidence.data.numbers[evidence.target.columns[left.output]]
-    grows = float(explained @ left.fitted) > 0
-    text = evidence.design.hypothesis.text
-    written = "--loss huber"
-    alone = isinstance(expression, Name) and "~" not in expression.name and len(evidence.target.outputs) == 1
-    if alone and grows and truth.min() > 0:
-        written = f'"log({quoted(str(expression))}) {text[text.find("~") :]}"'
-    values = {"target": left.name, "chance": chance, "share": share, "written": written}
-    return [Finding("finding.heteroscedastic", "warning", values)]
+    return explained, share, float(chdtrc(directions, share * sizes.size))

@@ -167,11 +167,10 @@ def _orthogonal(case: Case) -> list[Change]:
 
 
 def _even_out(case: Case) -> list[Change]:
-    """Predict the target's logarithm where the finding says so, else weigh large errors less."""
-    text = case.values["written"]
-    if not text.startswith('"'):
-        return HUBER(case)
-    formula = text[1:-1]
+    """Predict the target's logarithm where the errors are more even there."""
+    if "written" not in case.values:
+        return []
+    formula = case.values["written"][1:-1]
     (target,) = parse(formula).targets
     return [Change(Note("remedy.predict", {"target": str(target)}), formula, {})]
 
