@@ -197,6 +197,17 @@ def _written(path, frame):
         connection.commit()
 
 
+@pytest.mark.parametrize("memory", [None, 1])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize(("first", "told"), [(BIG + 1, str(BIG + 1)), (BIG, None), (-BIG - 1, str(-BIG - 1))])
+def test_whole_numbers_that_float64_may_not_hold_are_told_where_they_are_numbers(tmp_path, kind, memory, first, told):
+    path = tmp_path / f"t.{kind}"
+    frame = pl.DataFrame({"id": [first, *range(1, 60)], "y": [float(row % 7) for row in range(60)]})
+    frame.write_csv(path) if kind == "csv" else frame.write_parquet(path)
+    found = [note for note in descend.fit("y ~ id", path, memory=memory).notes if note.code == "note.rounded"]
+    assert [note.values["found"] for note in found] == ([told] if told else [])
+
+
 # Declared categories
 
 

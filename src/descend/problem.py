@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from descend.columns import Columns, gather, uses
+from descend.columns import Columns, gather, rounded, uses
 from descend.design import Design
 from descend.errors import OptionError
 from descend.forecasting import foretell
@@ -117,7 +117,13 @@ class Problem:
         target = learn_target(hypothesis, family, data)
         loss = make_loss(named, family, delta=recipe.delta)
         loss.check(target.encode(data), target.columns[0])
-        notes = [why, *table.notes, *table.told({**wanted, **outputs}), *data.notes]
+        notes = [
+            why,
+            *table.notes,
+            *table.told({**wanted, **outputs}),
+            *rounded({**wanted, **outputs}, table),
+            *data.notes,
+        ]
         if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
             notes.append(Note("note.sgd-asked", {}))
         if callable(recipe.loss):

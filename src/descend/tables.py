@@ -14,7 +14,7 @@ import polars as pl
 
 from descend.delimited import Delimited
 from descend.errors import TableError
-from descend.labels import in_order, is_moment, moment_labels, number_label, number_labels
+from descend.labels import EXACT, in_order, is_moment, moment_labels, number_label, number_labels
 from descend.messages import Note
 from descend.numerals import (
     ERRORS,
@@ -233,6 +233,20 @@ class Table:
             if notation.doubtful:
                 notes.append(Note("note.comma-thousands", values))
         return notes
+
+    def first_beyond(self, column: str) -> str | None:
+        """Return the first whole number of a column that is beyond 2^53, as it is written; None where there is none."""
+        series = self.frame[column]
+        if series.dtype == pl.String:
+            with np.errstate(invalid="ignore"):
+                large = np.abs(self.parsed(column)[0]) >= EXACT
+            series = self._text(column).filter(pl.Series(large)) if large.any() else series.clear()
+            found = series.filter(series.str.contains(r"^[+-]?[0-9]+$"))
+        elif series.dtype.is_integer():
+            found = series.filter((series > EXACT) | (series < -EXACT))
+        else:
+            return None
+        return next((str(cell) for cell in found if abs(int(cell)) > EXACT), None)
 
     def labels(self, column: str, *, packed: bool = False) -> pl.Series:
         """Return a column as text labels, null where missing: texts as they are written, numbers and dates written out.

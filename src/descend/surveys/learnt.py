@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from descend.columns import Columns, gather
+from descend.columns import Columns, gather, rounded
 from descend.design import INTERCEPT, Design, blocks_of, require_levels
 from descend.errors import DesignError, TableError
 from descend.labels import are_zero_one, in_order
@@ -153,7 +153,7 @@ def base_of(plan: Plan, survey: Survey, target: Target) -> Floats:
 
 def notes_of(plan: Plan, survey: Survey, scan: Scan) -> list[Note]:
     """Return what a person is to know of the rows: filled and dropped cells, and which were held back and tested."""
-    notes = scan.head.told(plan.wanted)
+    notes = [*scan.head.told(plan.wanted), *rounded(plan.wanted, scan.head)]
     notes += [
         Note("note.filled", {"count": count, "column": name, "mean": plan.fills[name]})
         for name, count in survey.filled.items()
