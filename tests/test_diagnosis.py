@@ -234,6 +234,18 @@ def untrained_network(share):
     return of_network(loss=np.array([9.0, 8.0, share * alone]), final_loss=share * alone, final_gradient_norm=1e-9)
 
 
+def missing_code(times):
+    table = clean()
+    apart = np.linspace(0, 1, 60)
+    apart[[3, 9]] = 1 + times
+    return evidence("y ~ x + apart", table | {"apart": apart})
+
+
+def near_same_levels(same):
+    other = "Yes" if same else "so"
+    return evidence("y ~ x + g", clean() | {"g": ["yes", "no", other] * 20})
+
+
 CASES = [  # what builds it, the number at which it is told and the one, just short of that, at which it is not
     (unscaled, 101, 99),
     (rate_too_large, 1.001, 0.999),
@@ -267,6 +279,8 @@ CASES = [  # what builds it, the number at which it is told and the one, just sh
     (high_leverage, 14.1, 13.9),
     (curvature, 0.46, 0.45),
     (heteroscedastic, 0.235, 0.233),
+    (missing_code, 5.01, 4.99),
+    (near_same_levels, 1, 0),
 ]
 NAMES = {leakage_category: "leakage-classes"}
 

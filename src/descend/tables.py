@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol
 
 import numpy as np
@@ -186,7 +187,16 @@ class Table:
             else:
                 values = series.cast(pl.Float64).fill_null(np.nan).to_numpy()  # of float64 without gaps the frame's own
                 self._numbers[column] = values, np.zeros(values.size, dtype=bool)
+            if self.codes:
+                values, bad = self._numbers[column]
+                self._numbers[column] = np.where(np.isin(values, self.codes), np.nan, values), bad
         return self._numbers[column]
+
+    @cached_property
+    def codes(self) -> tuple[float, ...]:
+        """The numbers among the markers of missing cells, which they are however they are written."""
+        found = parse_numbers(pl.Series(self.missing, dtype=pl.String))[0]
+        return tuple(found[np.isfinite(found)].tolist())
 
     def notation(self, column: str) -> Notation:
         """Tell how a column of text writes its numbers; its first rows settle it, in memory as part by part."""
@@ -259,6 +269,8 @@ class Table:
         if kind in ("image", "other"):
             self._refuse_kind(column)
         if series.dtype.is_numeric():
+            if self.codes:
+                series = series.set(series.cast(pl.Float64).is_in(self.codes), None)
             return number_labels(series, packed=packed)
         text = self._text(column)
         return text.str.to_lowercase() if kind == "boolean" else text

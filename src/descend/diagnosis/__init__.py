@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.diagnosis.cells import of_cells
 from descend.diagnosis.columns import of_columns
 from descend.diagnosis.descent import of_descent
 from descend.diagnosis.findings import SEVERITIES, Evidence, Finding
@@ -41,9 +42,12 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     with np.errstate(all="ignore"), _one_thread(sample):
         found = of_run(evidence, sample)
         if not evidence.history.diverged and np.isfinite(evidence.weights).all():
+            found += of_cells(evidence, sample)
             found += of_target(evidence, sample) + of_columns(evidence, sample) + of_residuals(evidence, sample)
         if {finding.code for finding in found} & NO_OPTIMUM:
             found = [finding for finding in found if finding.code not in LATE]
+        if "finding.missing-code" in {finding.code for finding in found}:  # what they bend is no bend
+            found = [finding for finding in found if finding.code != "finding.curvature"]
         found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
         return found[:1] if sample.rows < SMALL and _exact(evidence, sample) else found
 

@@ -130,7 +130,7 @@ def _numbers(table: Table, name: str) -> ColumnProfile:
 def _values(table: Table, name: str) -> tuple[Floats, NDArray[np.bool_] | None]:
     """Return a column's numbers and which cells hold something else; what costs nothing to cast is not kept."""
     series = table.frame[name]
-    if series.dtype.is_numeric():
+    if series.dtype.is_numeric() and not table.codes:
         return series.cast(float).fill_null(np.nan).to_numpy(), None
     return table.parsed(name)
 

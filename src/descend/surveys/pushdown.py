@@ -65,7 +65,8 @@ def _possible(scan: QueryScan, plan: Plan) -> bool:
     cells = scan.database.columns
     texts = [name for name, use in plan.wanted.items() if use == "number" and cells[name].dtype == pl.String]
     images = "image" in plan.wanted.values()
-    return plan.target is not None and not texts and not images and not any(poly.norms for poly in polys)
+    coded = bool(scan.head.codes)  # which only those who read the rows know
+    return plan.target is not None and not coded and not texts and not images and not any(poly.norms for poly in polys)
 
 
 def _keyed(scan: QueryScan, seed: int) -> tuple[Database, str]:

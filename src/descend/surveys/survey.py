@@ -203,7 +203,7 @@ def plain(plan: Plan, table: Table) -> Columns | None:
             return None
         if use == "number":
             series = table.frame[name]
-            plain = series.dtype.is_numeric()
+            plain = series.dtype.is_numeric() and not table.codes
             numbers[name] = series.cast(pl.Float64).to_numpy() if plain else table.numbers(name)
         elif use == "category":
             labels[name] = table.labels(name, packed=True)
