@@ -109,6 +109,8 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
     "collinear": ("y ~ x + z + s", clean(s=lambda t: t["x"] + t["z"]), {}, "leave-out l2"),
     "near-collinear": ("y ~ x*g + s", clean(g=thirds, s=lambda t: t["x"] + 0.01 * t["other"]), {}, "leave-out l2"),
     "raw-powers": ("y ~ poly(w, 3, raw=True)", clean(w=lambda t: np.linspace(100, 101, 60)), {}, "orthogonal"),
+    "near-same-levels": ("y ~ x + g", clean(g=lambda t: ["yes", "no", "Yes"] * 20), {}, ""),
+    "missing-code": ("y ~ x + z", clean(z=lambda t: np.where(np.arange(60) % 20 == 7, 9999, t["z"])), {}, ""),
     "outliers": ("y ~ x + z", clean(y=lambda t: t["y"] + 9 * (np.arange(60) == 7)), ONE, "huber"),
     "curvature": ("y ~ x + z", clean(y=lambda t: t["y"] + t["x"] ** 2), ONE, "bend"),
     "heteroscedastic": ("y ~ x + z", clean(500, y=lambda t: (4 + t["x"]) * np.exp(0.4 * t["noise"])), ONE, "predict"),
