@@ -18,11 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import descend
+from descend import labs
 from descend.cli.fitting import fit as fit_command
 from descend.cli.options import start_of
-from descend.errors import OptionError
+from descend.errors import DivergedError, OptionError
+from descend.labs.runner import recipe_of
 from descend.recipe import Recipe
-from descend.studio.leaving import PYTHON_ONLY, WIDTH, command_line, flags, python_code
+from descend.studio.leaving import PYTHON_ONLY, WIDTH, command_line, example_csv, flags, python_code
+from descend.studio.reading import OPTIONS, keywords, offered
 
 SCORES, PENGUINS = "examples/scores.csv", "examples/penguins.csv"
 MASS = "body_mass_g ~ species + poly(flipper_length_mm, 2)"
@@ -204,3 +207,58 @@ def test_a_start_may_name_columns_with_commas():
         with pytest.raises(OptionError) as error:
             start_of(text)
         assert (error.value.code, error.value.values["value"]) == ("option.init", told)
+
+
+# what is left with the table
+
+
+@pytest.mark.parametrize("lab", labs.examples(), ids=lambda lab: lab.id)
+def test_the_table_of_a_worked_example_is_the_file_that_its_command_fits_the_same_on(tmp_path, lab):
+    path = tmp_path / f"{lab.id}.csv"
+    path.write_bytes(example_csv(lab.id))
+    given = {**recipe_of(lab).given(), "test": "none"}
+    if given.get("epochs", 0) > 300:
+        given["epochs"] = 300
+    models = []
+    for table in (lab.table(), str(path)):
+        try:
+            models.append(descend.fit(lab.hypothesis, table, **given))
+        except DivergedError as error:
+            models.append(error.model)
+    assert models[0].equation == models[1].equation
+    np.testing.assert_array_equal(models[0].weights, models[1].weights)
+
+
+READ = {
+    "decimal": ("a;b\n1,5;2\n2,5;4,25\n3,5;5\n4,5;7\n", {"decimal": ","}),
+    "encoding": ("a,b,\ud55c\n1,2,x\n2,4,y\n3,5,x\n4,7,y\n", {"encoding": "cp949"}),
+    "missing": ("a,b\n1,2\n2,4\n-9,5\n4,7\n7,8\n", {"na": ["-9", "?"]}),
+    "header": ("a,b\n1,2\n2,4\n3,5\n4,7\n", {"header": True}),
+    "delimiter": ("a|b\n1|2\n2|4\n3|5\n4|7\n", {"delimiter": "|"}),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_how_a_file_is_read_goes_along_in_the_command_and_in_the_script(capsys, tmp_path, name):
+    text, reading = READ[name]
+    file = tmp_path / "table.csv"
+    file.write_text(text, encoding=reading.get("encoding", "utf-8"))
+    settings = {"missing": "drop", "epochs": 5, "lr": 0.1, "optimizer": "sgd"}
+    wanted = descend.fit("b ~ a", descend.read(file, **keywords(reading)), **settings)
+    for number, line in enumerate((command_line, python_code)):
+        out = tmp_path / f"model{number}.safetensors"
+        said = line(str(file), "b ~ a", settings, str(out), reading=reading)
+        if line is command_line:
+            assert called(capsys, *as_the_shell_has_it(said)[1:])[0] == 0
+        else:
+            compile(said, "script", "exec")
+            subprocess.run([sys.executable, "-c", said], check=True, capture_output=True)
+        np.testing.assert_array_equal(descend.load(out).weights, wanted.weights)
+
+
+def test_every_way_to_read_that_the_page_offers_is_an_option_of_the_command():
+    known = inspect.signature(fit_command).parameters
+    assert set(offered()) <= set(known)
+    assert set(inspect.signature(descend.read).parameters) - {"source", "names"} <= {
+        option.keyword or option.name for option in OPTIONS
+    }

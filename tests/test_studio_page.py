@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ def test_from_a_dropped_table_to_a_model_that_the_command_line_predicts_the_same
     boxes.nth(1).check()
     names = [page.locator(".runs .open").nth(at).inner_text().split(" · ")[0].strip() for at in (0, 1)]
     for name in names:
-        expect(page.locator(".picture.loss .key")).to_contain_text(name)
+        expect(page.locator(".picture.loss .key")).to_contain_text(name, timeout=WAIT)
 
     # in Korean
     page.get_by_label("Language").select_option("ko")
@@ -431,3 +432,87 @@ def test_the_first_rows_of_a_file_named_on_the_command_line_are_shown_before_the
         told = " | ".join(tab.evaluate("window.told"))
         tab.close()
     assert told.index("the first") < told.index("120,000 rows")
+
+
+# how a file is read, and what is too much to list
+
+
+def sent(page, path: Path) -> None:
+    """Choose a file."""
+    page.set_input_files("input[type=file]", str(path))
+
+
+def test_decimal_commas_are_told_and_read_by_a_click_and_the_command_says_so(studio_server, page, tmp_path, capsys):
+    path = tmp_path / "comma.csv"
+    path.write_text("a;b\n" + "".join(f"{k},5;{2 * k},25\n" for k in range(1, 20)), encoding="utf-8")
+    opened(page, studio_server.url)
+    sent(page, path)
+    expect(page.get_by_role("alert")).to_contain_text("decimal comma", timeout=WAIT)
+    page.get_by_role("button", name="Read with decimal commas").click()
+    expect(page.locator(".equation")).to_contain_text("b = ", timeout=WAIT)
+    settled(page)
+    page.get_by_role("tab", name="Take along").click()
+    command = page.locator(".script pre").first.inner_text()
+    assert "--decimal ," in command
+    page.locator(".reading summary").click()
+    expect(page.get_by_label("Decimal mark")).to_have_value(",")
+    page.get_by_label("Decimal mark").select_option("")
+    expect(page.get_by_role("alert")).to_contain_text("decimal comma", timeout=WAIT)
+
+
+def test_an_encoding_that_is_not_known_is_chosen_on_the_page(studio_server, page, tmp_path):
+    path = tmp_path / "korean.csv"
+    path.write_bytes("이름,점수,시간\n가,3,1\n나,5,2\n다,8,3\n똠,9,4\n".encode("cp949") + b"x\x81\xff,1,2\n")
+    opened(page, studio_server.url)
+    sent(page, path)
+    page.locator(".reading summary").click(timeout=WAIT)
+    page.get_by_label("Encoding").select_option("latin-1")
+    expect(page.locator(".titled").first).to_contain_text("korean.csv: 5 rows", timeout=WAIT)
+
+
+def test_more_columns_than_are_listed_are_told_and_found(studio_server, page, tmp_path):
+    path = tmp_path / "wide.csv"
+    names = [f"c{index}" for index in range(299)] + ["target"]
+    rows = [",".join(str((row * 7 + index * index) % 13) for index in range(300)) for row in range(30)]
+    path.write_text("\n".join([",".join(names), *rows]), encoding="utf-8")
+    opened(page, studio_server.url)
+    sent(page, path)
+    columns = page.locator(".columns")
+    expect(columns).to_contain_text("and 100 more: search to find them", timeout=WAIT)
+    expect(columns.get_by_role("button", name="target", exact=True)).to_be_visible(timeout=WAIT)
+    page.get_by_label("Search columns").fill("c298")
+    expect(columns.get_by_role("button", name="c298", exact=True)).to_be_visible(timeout=WAIT)
+    expect(columns.locator(".column")).to_have_count(1, timeout=WAIT)
+    page.get_by_label("Search columns").fill("nowhere")
+    expect(columns).to_contain_text("no column has", timeout=WAIT)
+
+
+def test_the_table_of_an_example_goes_along_and_its_command_runs_on_it(
+    studio_server, page, tmp_path, capsys, monkeypatch
+):
+    opened(page, studio_server.url)
+    example(page, "study-hours")
+    settled(page)
+    page.get_by_role("tab", name="Take along").click()
+    with page.expect_download(timeout=WAIT) as coming:
+        page.get_by_role("button", name="Table (study-hours.csv)").click()
+    monkeypatch.chdir(tmp_path)
+    coming.value.save_as(tmp_path / "study-hours.csv")
+    command = page.locator(".script pre").first.inner_text().replace("\\\n", " ")
+    assert called(capsys, *shlex.split(command)[1:])[0] == 0
+    equation = load(tmp_path / "model.safetensors").equation
+    expect(page.locator(".equation")).to_have_text(equation)
+
+
+def test_a_leg_of_a_path_keeps_its_direction_where_it_is_cut_off(studio_server, page):
+    opened(page, studio_server.url)
+    cut = "([from, to, box]) => import('descend-drawing').then((module) => module.within(from, to, box))"
+    box = [-10, 10, -10, 10]
+    for far in (1e2, 1e9, 1e150):
+        for way in ((1, 2), (-3, 1), (0, 1), (1, 0)):
+            start, end = [-far * step for step in way], [far * step for step in way]
+            (x, y), (to_x, to_y) = page.evaluate(cut, [start, end, box])
+            assert max(map(abs, (x, y, to_x, to_y))) <= 10 * (1 + 1e-9)
+            assert abs((to_x - x) * way[1] - (to_y - y) * way[0]) < 1e-6
+    assert page.evaluate(cut, [[20, -100], [21, 100], box]) is None
+    assert page.evaluate(cut, [[-3, 4], [5, 6], box]) == [[-3, 4], [5, 6]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 
+import mpmath
 import numpy as np
 import orjson
 import polars as pl
@@ -26,7 +27,7 @@ from descend.recipe import Recipe
 from descend.studio.bench import Bench
 from descend.studio.data import COMPARED, REGIONS, data_picture, ways
 from descend.studio.numbers import rounded
-from descend.studio.pictures import _span, growing_picture
+from descend.studio.pictures import _span, growing_picture, path_picture
 from descend.studio.plane import plane_of, surface
 from descend.studio.runs import MOST, Run, Runs, run_of
 from descend.studio.scene import Scene
@@ -483,6 +484,66 @@ def test_a_run_that_starts_at_its_goal_has_a_plane_that_can_be_drawn(stated, noi
     plane = plane_of(view, None, "en")
     assert all(high - low > 1e-3 for low, high in plane.window)
     orjson.dumps(strict(everything(view)))
+
+
+def stepped(X, y, lr, epochs):
+    """Plain gradient descent on the mean squared error, epoch by epoch, in numbers of 60 digits."""
+    X, y = mpmath.matrix(X.tolist()), mpmath.matrix(y.tolist())
+    w = mpmath.zeros(X.cols, 1)
+    made = [w]
+    for _ in range(epochs):
+        w = w - (2 * mpmath.mpf(lr) / X.rows) * (X.T * (X * w - y))
+        made.append(w)
+    return made
+
+
+@pytest.mark.parametrize("rate", [1.02, 1.2, 1.91, 40.0])
+@pytest.mark.parametrize("scaled", [True, False], ids=["standardised", "raw"])
+def test_a_diverging_path_is_true_wherever_it_passes_the_window(slid, rate, scaled):
+    table = {"x": np.arange(1.0, 25), "y": 3 * np.arange(1.0, 25) ** 1.1 + 4}
+    usual = slid(table, "y ~ x", optimizer="sgd", lr=0.01, epochs=1, standardize=scaled, test="none")
+    edge = 2 / usual.surface.curvatures[-1]
+    view = slid(table, "y ~ x", optimizer="sgd", lr=rate * edge, epochs=100, standardize=scaled, test="none")
+    assert view.diverged
+    plane = plane_of(view, None, "en")
+    made = path_picture(view, plane)
+    x = table["x"]
+    X = np.column_stack([np.ones(24), (x - x.mean()) / x.std() if scaled else x])
+    directions, origin = (mpmath.matrix(part.tolist()) for part in (plane.directions, plane.origin))
+    wide = max(high - low for low, high in plane.window)
+    with mpmath.workdps(60):
+        steps = [directions * (w - origin) for w in stepped(X, table["y"], view.lr, max(made["epochs"]))]
+        for epoch, drawn in zip(made["epochs"], made["line"], strict=True):
+            true = [float(value) for value in steps[epoch]]
+            if None in drawn:
+                assert max(map(abs, true)) > 1e9 * wide  # so far out that its digits say nothing of the window
+                continue
+            # a leg goes by the window as far off, in its width, as its far end is off in its own
+            assert drawn == pytest.approx(true, rel=1e-8, abs=1e-6 * wide)
+    if scaled:  # the first step goes through the goal, to its far side
+        first, second = np.array(made["line"][:2]) - plane.project(view.goal[None])
+        assert first @ second < 0
+
+
+def test_one_number_that_is_far_out_leaves_the_others_where_they_are():
+    values = np.array([1.2345678, -250.5, 0.0, 16_000.25, 1e48, -3e30])
+    assert rounded(values)[:4] == pytest.approx(values[:4].tolist(), rel=1e-5)
+    assert rounded(np.linspace(0, 1, 11)) == pytest.approx(np.linspace(0, 1, 11).tolist(), abs=1e-4)
+
+
+def test_a_path_is_named_by_what_it_is_drawn_in(slid, noisy):
+    named = [plane_of(slid(noisy, "y ~ a", **SGD, standardize=scaled), None, "en").names for scaled in (True, False)]
+    assert named[0] == ["(intercept), standardised", "a, standardised"]
+    assert not any("standardised" in name for name in named[1])
+
+
+def test_numbers_of_two_values_make_no_plane_of_classes(noisy):
+    table = {**noisy, "half": (noisy["a"] > 0).astype(float)}
+    assert ways(view_of(descend.fit("group ~ b + half", table)))[0] == "b"
+    assert ways(view_of(descend.fit("group ~ a + b + half", table)))[0] == REGIONS
+    still = drawn(descend.fit("passed ~ half", table), "half")[1]
+    places = [tuple(point) for group in still["points"] for which in ("fitted", "unseen") for point in group[which]]
+    assert len(set(places)) == len(places)
 
 
 # what travels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 
 import numpy as np
@@ -17,6 +18,7 @@ from descend.formula import parse
 from descend.messages import codes
 from descend.recipe import Recipe
 from descend.studio import edits
+from descend.studio.reading import changed, keywords
 from descend.studio.remedies import FOR_ERRORS, FOR_FINDINGS, Change, changes_for, changes_for_error
 from descend.terms import Arithmetic, Name
 from descend.verification import split_rows
@@ -328,7 +330,37 @@ def test_a_remedy_pressed_ends_an_error(case):
 
 def test_every_error_with_a_remedy_has_a_case():
     here = {"design.no-column-near"}  # below: it is met by a model, not by a fit
-    assert set(FOR_ERRORS) == {case.split()[0] for case in ERRORS} | here
+    assert set(FOR_ERRORS) == {case.split()[0] for case in (*ERRORS, *UNREAD)} | here
+
+
+UNREAD = {
+    "table.decimal-comma": (b"a;b\n1,5;2\n2,5;4\n3,5;5\n4,5;7\n", {}),
+    "table.decimal-comma in quotes": (b'a,b\n"1,5",2\n"2,5",4\n"3,5",5\n"4,5",7\n', {}),
+    "table.undecodable": (b"a,b\nx\x81\x8d,1\n\xff\xfe\x8f\x9d,2\n\x90\xa0\xfd,3\ny,5\n", {}),
+    "table.wrong-encoding": ("a,b\nçé,1\nüß,2\nx,3\ny,5\n".encode("cp1252"), {"encoding": "utf-8"}),
+}
+
+
+@pytest.mark.parametrize("case", UNREAD)
+def test_a_remedy_pressed_reads_a_file_that_could_not_be(case, tmp_path):
+    data, before = UNREAD[case]
+    path = tmp_path / "table.csv"
+    path.write_bytes(data)
+
+    def fitted(reading):
+        return descend.fit("b ~ a", descend.read(path, **keywords(reading)), test="none")
+
+    with pytest.raises(DescendError) as met:
+        fitted(before)
+    assert met.value.code == case.split()[0]
+    changes = changes_for_error(met.value, "b ~ a", {})
+    assert changes
+    ended = []
+    for change in changes:
+        assert "{" not in change.label.tell() + change.label.tell("ko")
+        with suppress(DescendError):  # it is in another encoding: which one is for the person to say
+            ended.append(np.isfinite(fitted(changed(before, **change.reading)).weights).all())
+    assert any(ended) or case == "table.undecodable"
 
 
 def test_a_column_that_another_table_calls_otherwise_is_written_as_there():

@@ -18,9 +18,10 @@ import descend
 from descend import labs
 from descend.errors import DivergedError, FormulaError, OptionError, TableError
 from descend.studio.data import COMPARED, REGIONS
+from descend.studio.progress import GROWN
 from descend.studio.remedies import changes_for_error
 from descend.studio.runs import settings_told
-from descend.studio.study import GROWN, Study
+from descend.studio.study import Study
 from descend.studio.worker import Worker
 
 DATA = Path(__file__).parent / "data"
@@ -318,14 +319,14 @@ def test_a_plane_that_is_chosen_stays_and_one_of_other_columns_does_not(loop, st
     async def journey():
         await opened(study, csv, "y ~ a + b + c")
         study.show(chosen=[3, 1])
-        assert shown(study)["plane"]["names"] == ["c", "a"]
+        assert shown(study)["plane"]["names"] == ["c, standardised", "a, standardised"]
         study.follow(l2=0.1)
         assert study.stage(still=False)["plane"]["chosen"] == [3, 1]
         await study.restate("y ~ a")
         await fitted(study)
 
     loop.run(journey())
-    assert shown(study)["plane"]["names"] == ["(intercept)", "a"]
+    assert shown(study)["plane"]["names"] == ["(intercept), standardised", "a, standardised"]
 
 
 def test_the_epoch_that_is_looked_at_stays_while_the_rate_moves(loop, study, csv):
@@ -349,10 +350,8 @@ def test_another_language_is_spoken_at_once(loop, study, csv):
     korean = study.stage()
     assert english["data"]["y"] == "probability of passed = yes"
     assert korean["data"]["y"] == "passed = yes일 확률"
-    named = {"names", "all"}  # standardised, in words
-    assert {k: v for k, v in korean["plane"].items() if k not in named} == {
-        k: v for k, v in english["plane"].items() if k not in named
-    }
+    assert korean["plane"].pop("names") != english["plane"].pop("names")  # standardised, in words
+    assert korean["plane"] == english["plane"]
     assert korean["moment"] == english["moment"]
 
 
@@ -404,7 +403,7 @@ def test_two_runs_lie_over_one_another(loop, study, csv):
     assert [line["name"] for line in loss["others"]][-1:] == [one.name]
     assert loss["name"] == other.name  # the one that is looked at is there already
     assert study.runs.best() == one.number
-    assert study.settings_told(one).startswith("sgd · rate")
+    assert settings_told(one, "en").startswith("sgd · rate")
 
 
 # one thing after another

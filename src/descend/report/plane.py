@@ -101,10 +101,13 @@ def plane_over(
     return Plane(plane.named(names, lang), origin, directions, window, tuple(picked), turns)
 
 
-def parameter_names(design: Design, target: Target, lang: str) -> list[str]:
-    """Return the names of the parameters as the optimizer sees them; where columns are scaled, that is said."""
+def parameter_names(design: Design, target: Target, lang: str | None) -> list[str]:
+    """Return the names of the parameters as the optimizer sees them; where columns are scaled, that is said.
+
+    lang: None says it not.
+    """
     names, outputs = design.names, target.outputs
-    if (design.means != 0).any() or (design.scales != 1).any():
+    if lang is not None and ((design.means != 0).any() or (design.scales != 1).any()):
         names = [say("plot.standardized", lang, name=name) for name in names]
     if len(outputs) == 1:
         return list(names)

@@ -25,6 +25,7 @@ from descend.recipe import Recipe
 from descend.solving import quadratic_of
 from descend.sources import file_kind
 from descend.studio.profile import profile, propose
+from descend.studio.reading import keywords
 from descend.tables import Table
 
 if TYPE_CHECKING:
@@ -117,12 +118,14 @@ class Bench:
             return None
         return profile(Table(frame, name, source=source, notes=source.notes), partial=True)
 
-    def open(self, path: str) -> Opened:
-        """Read a file; raises TableError as ``descend.read`` does, and for one of too many rows.
+    def open(self, path: str, reading: dict[str, Any] | None = None) -> Opened:
+        """Read a file as the page has it (see ``reading``); raises TableError and OptionError as ``descend.read`` does.
+
+        And TableError for one of too many rows.
 
         The table before it stays where it cannot be read.
         """
-        return self._take(read(path))
+        return self._take(read(path, **keywords(reading or {})))
 
     def example(self, id: str) -> Opened:
         """Take a worked example: its table, its formula and its settings."""

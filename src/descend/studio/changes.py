@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +31,15 @@ SPARE = 1.25  # times the epochs foretold, for the same reason as SAFE
 
 @dataclass(frozen=True)
 class Change:
-    """What a remedy changes: the formula (None: not) and settings, of which None goes back to the default."""
+    """What a remedy changes: the formula (None: not) and settings, of which None goes back to the default.
+
+    Or, alone, how the file is read.
+    """
 
     label: Note
     formula: str | None
     settings: dict[str, Any]
+    reading: dict[str, Any] = field(default_factory=dict)
 
     def applied(self, formula: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         """Return a formula and settings as they are after it."""

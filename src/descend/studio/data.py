@@ -27,6 +27,8 @@ PLANE = 56
 AVERAGED = 40
 SHOWN = 600
 FEW_LEVELS = 6
+FEW_VALUES = 10  # of a number: its rows are spread a little, so that they do not hide one another
+SPREAD = 0.1  # of what lies between two of them
 MOST_LEVELS = 20
 COMPARED = "`predicted"  # no formula can name a column with a backtick
 REGIONS = "`regions"
@@ -50,7 +52,7 @@ def ways(view: View) -> list[str]:
     labels = [name for name in labels if len(view.design.levels[name]) <= MOST_LEVELS]
     columns = numbers + labels
     if view.target.family != "linear":
-        return [*([REGIONS] if len(numbers) > 1 else []), *columns, COMPARED]
+        return [*([REGIONS] if len(_many_valued(view, numbers)) > 1 else []), *columns, COMPARED]
     simple = len(numbers) <= 1 and len(columns) <= 2
     return [*columns, COMPARED] if simple and columns else [COMPARED, *columns]
 
@@ -81,7 +83,8 @@ class Effect:
     def __init__(self, view: View, column: str, lang: str) -> None:
         rows = view.rows
         x = rows.columns.numbers[column]
-        low, high = _wider(x)
+        at = _spread_out(x) if view.target.family != "linear" else x
+        low, high = _wider(at)
         self.grid = np.linspace(low, high, FINE)
         groups = _groups(view)
         alone = len(view.design.uses) == 1
@@ -105,7 +108,7 @@ class Effect:
             "yr": list(span),
             "names": groups.names,
             "points": [
-                _marks(x, heights[:, 0 if classes else output], mine, rows.tested, shown)
+                _marks(at, heights[:, 0 if classes else output], mine, rows.tested, shown)
                 for mine, output in zip(drawn.rows, drawn.outputs, strict=True)
             ],
             "grid": rounded(self.grid),
@@ -158,8 +161,9 @@ class Regions:
     """The likeliest class over the plane of the first two numbers, and how likely it is."""
 
     def __init__(self, view: View, lang: str) -> None:
-        numbers = [name for name, use in view.design.uses.items() if use == "number"][:2]
+        numbers = _many_valued(view, [name for name, use in view.design.uses.items() if use == "number"])[:2]
         x, y = (view.rows.columns.numbers[name] for name in numbers)
+        x, y = _spread_out(x), _spread_out(y)
         spans = _wider(x), _wider(y)
         a, b = np.meshgrid(np.linspace(*spans[0], PLANE), np.linspace(*spans[1], PLANE))
         self.matrix = _matrix(view, _elsewhere(view, {numbers[0]: a.ravel(), numbers[1]: b.ravel()}))
@@ -261,7 +265,21 @@ def _by_class(view: View) -> _Groups:
 def _heights(view: View) -> Floats:
     """Return where the rows of each class stand on an axis of chances: at 1 the class that is predicted, else at 0."""
     codes = view.rows.truth[:, :1]
-    return np.where(codes == 1, 1.0, 0.0) if view.target.family == "logistic" else np.full_like(codes, -0.03)
+    spread = np.random.default_rng(1).uniform(-0.03, 0.03, codes.shape)  # so that rows do not hide one another
+    return np.where(codes == 1, 1.0, 0.0) + spread if view.target.family == "logistic" else spread - 0.03
+
+
+def _many_valued(view: View, numbers: list[str]) -> list[str]:
+    """Return the numbers that have more than two values: the others are two lines, and no side of a plane."""
+    return [name for name in numbers if np.unique(view.rows.columns.numbers[name]).size > 2]
+
+
+def _spread_out(x: Floats) -> Floats:
+    """Return the values of a column, those of a column of few values a little beside where they are."""
+    values = np.unique(x)
+    if not 1 < values.size <= FEW_VALUES:
+        return x
+    return np.asarray(x + SPREAD * np.diff(values).min() * np.random.default_rng(0).uniform(-1, 1, x.size))
 
 
 def _along(view: View, chosen: NDArray[np.intp], column: str, grid: Floats) -> Floats:

@@ -28,6 +28,7 @@ class Shared:
     shown: str
     formula: str
     settings: dict[str, Any]
+    reading: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,15 @@ class Studio:
     tabs: int = 32
     shared: dict[str, Shared] = field(default_factory=dict)
 
-    def share(self, how: str, what: str, shown: str, formula: str, settings: dict[str, Any]) -> str:
+    def share(
+        self,
+        how: str,
+        what: str,
+        shown: str,
+        formula: str,
+        settings: dict[str, Any],
+        reading: dict[str, Any] | None = None,
+    ) -> str:
         """Put a run where another tab finds it, with a copy of its table; returns the key that opens it.
 
         Raises TableError where the table cannot be copied.
@@ -59,7 +68,7 @@ class Studio:
             oldest = self.shared.pop(next(iter(self.shared)))
             if self._is_ours(oldest.what, oldest.how):
                 rmtree(Path(oldest.what).parent, ignore_errors=True)
-        self.shared[key] = Shared(how, what, shown, formula, dict(settings))
+        self.shared[key] = Shared(how, what, shown, formula, dict(settings), dict(reading or {}))
         return key
 
     def _is_ours(self, what: str, how: str) -> bool:

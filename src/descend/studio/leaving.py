@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.cells import cell_len
 
+from descend import labs
 from descend.cli.options import start_of
 from descend.errors import OptionError
+from descend.reading import read
 from descend.recipe import Recipe
+from descend.studio.reading import keywords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,14 +36,15 @@ def command_line(
     out: str = "model.safetensors",
     *,
     names: Sequence[str] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the line for a POSIX shell that does what ``descend.fit(formula, file, **settings)`` does.
 
-    names: the design's columns, by which a start given as an array is written. Raises OptionError, as ``Recipe`` does,
-    and ``studio.no-command`` for what only Python can say.
+    names: the design's columns, by which a start given as an array is written; reading: how the file is read. Raises
+    OptionError, as ``Recipe`` does, and ``studio.no-command`` for what only Python can say.
     """
     words = [("--" + option, *value) for option, value in _options(Recipe(**settings).given(), names)]
-    words.append(("--out", out))
+    words = [*_reading(reading or {}), *words, ("--out", out)]
     named = [(file,), (formula,)]
     if any(text.startswith("-") for (text,) in named):
         words = [("descend", "fit"), *words, ("--", file), (formula,)]
@@ -49,17 +53,26 @@ def command_line(
     return _folded([" ".join(map(_quoted, group)) for group in words])
 
 
-def python_code(file: str, formula: str, settings: Mapping[str, Any], out: str = "model.safetensors") -> str:
+def python_code(
+    file: str,
+    formula: str,
+    settings: Mapping[str, Any],
+    out: str = "model.safetensors",
+    reading: Mapping[str, Any] | None = None,
+) -> str:
     """Return a script that fits the same, prints the equation and writes the model.
 
     Raises OptionError, as ``Recipe`` does, and ``studio.no-script`` for objects that a script would not have.
     """
-    made = [_literal(formula), _literal(file)]
+    said = [_assigned(f"{name}=", value, 4, name) for name, value in keywords(reading or {}).items()]
+    source = ["table = " + f"descend.read({', '.join([_literal(file), *said])})"] if said else []
+    made = [_literal(formula), "table" if said else _literal(file)]
     for name, value in Recipe(**settings).given().items():
         made.append(_assigned(f"{name}=", _plain(value), 4, name))
     lines = [
         "import descend",
         "",
+        *source,
         _called("model = descend.fit", made),
         "print(model.equation)",
         _called("model.save", [_literal(out)]),
@@ -67,21 +80,31 @@ def python_code(file: str, formula: str, settings: Mapping[str, Any], out: str =
     return "\n".join(lines) + "\n"
 
 
+def example_csv(id: str) -> bytes:
+    """Return the table of a worked example as the file that its command line names."""
+    return read(labs.example(id).table()).frame.write_csv().encode()
+
+
 @cache
 def flags() -> dict[str, tuple[list[str], str]]:
     """Return for every field of the recipe what ``descend fit`` calls it: the flags (on, off) and the kind of value."""
-    from typer.main import get_command
-
-    from descend.cli.app import build
-
-    command: Any = get_command(build("en", "fit"))  # type: ignore[arg-type]
-    options = {option.name: option for option in command.commands["fit"].params}
-    made = {}
+    options, made = _command_options(), {}
     for field in fields(Recipe):
         option = options.get(CALLED_OTHERWISE.get(field.name, field.name))
         if option is not None:
             made[field.name] = ([*option.opts[:1], *option.secondary_opts[:1]], str(option.type.name))
     return made
+
+
+@cache
+def _command_options() -> dict[str, Any]:
+    """Return the options of ``descend fit`` by their names."""
+    from typer.main import get_command
+
+    from descend.cli.app import build
+
+    command: Any = get_command(build("en", "fit"))  # type: ignore[arg-type]
+    return {option.name: option for option in command.commands["fit"].params}
 
 
 def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str]]]:
@@ -100,6 +123,19 @@ def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tupl
             made.append((written[not value].removeprefix("--"), []))
         else:
             made.append((written[0].removeprefix("--"), [str(int(value)) if kind == "int" else str(value)]))
+    return made
+
+
+def _reading(reading: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the options, with their values, that read a file the same way."""
+    options = _command_options()
+    made: list[tuple[str, ...]] = []
+    for name, value in reading.items():
+        option = options[name]
+        if isinstance(value, bool):
+            made.append((option.opts[0] if value else option.secondary_opts[0],))
+        else:
+            made += [(option.opts[0], str(one)) for one in (value if isinstance(value, list) else [value])]
     return made
 
 

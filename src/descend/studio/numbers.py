@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 DIGITS = 4
+OWN = 6
 
 
 def points(x: Floats, y: Floats) -> list[list[float | None]]:
@@ -21,15 +22,31 @@ def points(x: Floats, y: Floats) -> list[list[float | None]]:
 
 
 def rounded(values: Floats) -> list[Any]:
-    """Return numbers to DIGITS digits of their range; None for what is not finite."""
+    """Return numbers to DIGITS digits of their range, small ones to OWN digits of their own; None where not finite.
+
+    In a range that one of them blows up the others stay where they are.
+    """
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]
     with np.errstate(over="ignore"):  # from one end of all numbers to the other is infinitely far
         span = float(np.ptp(finite)) if finite.size > 1 else 0.0
     span = span or float(np.abs(finite).max(initial=0.0))
-    if 1e-200 < span < 1e200:
-        values = np.round(values, DIGITS - int(np.floor(np.log10(span))))
-    return [value if np.isfinite(value) else None for value in values.tolist()]
+    if not 1e-200 < span < 1e200:
+        return [value if np.isfinite(value) else None for value in values.tolist()]
+    near = np.round(values, DIGITS - int(np.floor(np.log10(span)))).tolist()
+    small = (np.abs(values) < span / 10.0**DIGITS * 10).tolist()
+    pairs = zip(values.tolist(), near, small, strict=True)
+    return [_short(value) if own else rough if np.isfinite(rough) else None for value, rough, own in pairs]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{OWN}g}")
+
+
+def exact(x: Floats, y: Floats) -> list[list[float | None]]:
+    """Return pairs of numbers with all their digits; None for what is not finite."""
+    pairs = np.column_stack([x, y]).tolist()
+    return [[value if np.isfinite(value) else None for value in pair] for pair in pairs]
 
 
 def significant(value: float) -> float | None:

@@ -279,7 +279,10 @@ class Page:
     async def open_shared(self, shared: Shared) -> None:
         """Open what another tab has shared."""
         study = self.study
-        await (study.open(shared.what, shared.shown) if shared.how == "open" else study.example(shared.what))
+        if shared.how == "open":
+            await study.open(shared.what, shared.shown, shared.reading)
+        else:
+            await study.example(shared.what)
         if study.profile is not None:
             study.settings = dict(shared.settings)
             await study.restate(shared.formula)
@@ -288,7 +291,8 @@ class Page:
         """Share a run on purpose; returns the key that opens it in another tab."""
         run = self.study.runs.find(number)
         assert run is not None
-        return self.studio.share(*self.study.source, self.study.file, run.formula, run.settings)
+        study = self.study
+        return self.studio.share(*study.source, study.file, run.formula, run.settings, study.reading)
 
     async def begin(self, file: str) -> None:
         """Read the file that the studio was started with; its first rows are shown before the rest is read."""
@@ -300,7 +304,10 @@ class Page:
     # uploads
 
     async def began(self, name: str, size: int | None) -> None:
-        """Take note of a file that starts to come."""
+        """Take note of a file that starts to come; one that could not be read is given up."""
+        unread, self.study.unread = self.study.unread, None
+        if unread is not None and unread.path != self.study.source[1]:
+            self.studio.uploads.drop(self.key, Path(unread.path))
         self.top.receive(name, size)
 
     async def moved(self, received: int) -> None:
@@ -321,7 +328,8 @@ class Page:
     async def done(self, path: Path) -> None:
         """Read the whole file."""
         await self.study.open(str(path), path.name)
-        if self.study.source != ("open", str(path)):
+        unread = self.study.unread
+        if self.study.source != ("open", str(path)) and (unread is None or unread.path != str(path)):
             self.studio.uploads.drop(self.key, path)  # the table is the one that it was, and its file is needed
 
     async def failed(self, error: DescendError) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from descend.equation import equation_lines
 from descend.messages import say
-from descend.studio.numbers import points, significant
+from descend.studio.numbers import exact, points, significant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 WAYPOINTS = 160
+FAR = 1e10  # windows: what is farther off says no more, by its digits, where it came through the window
 BEGINNING = 40  # of which each is drawn: the steps are longest there
 SPAN = 1e16  # what is so much under the largest loss is rounding
 TOP = 1e9
@@ -64,7 +65,11 @@ def path_picture(view: View, plane: Plane) -> dict[str, Any]:
     rest = np.linspace(first - 1, len(view.path) - 1, min(len(view.path) - first, WAYPOINTS - first) + 1)
     few = np.unique(np.concatenate([np.arange(first), rest.astype(np.int64)]))
     walked = plane.project(view.path[few])
-    return {"line": points(*walked.T), "epochs": view.path_epoch[few].tolist()}
+    if not view.diverged:
+        return {"line": points(*walked.T), "epochs": view.path_epoch[few].tolist()}
+    wide = max(high - low for low, high in plane.window)
+    walked[(np.abs(walked) > FAR * wide).any(axis=1)] = np.nan
+    return {"line": exact(*walked.T), "epochs": view.path_epoch[few].tolist()}
 
 
 def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) ->
     with np.errstate(all="ignore"):
         made["data"] = picture.moving(view, weights)
     if plane is not None:
-        made["place"] = points(*plane.project(weights.reshape(1, -1)).T)[0]
+        made["place"] = exact(*plane.project(weights.reshape(1, -1)).T)[0]
     return made
 
 

@@ -73,6 +73,11 @@ class Profile:
     columns: list[ColumnProfile]
     partial: bool = False
 
+    @property
+    def fault(self) -> TableError | None:
+        """What is wrong with the first column that cannot be used."""
+        return next((column.fault for column in self.columns if column.fault is not None), None)
+
 
 def profile(table: Table, *, partial: bool = False) -> Profile:
     """Look at every column of a table."""

@@ -35,6 +35,7 @@ DROPOUT = 0.2
 WEIGHT_DECAY = 0.01
 STRONGER = 10  # times what was not enough
 NETWORK = "mlp(64)"
+USUAL_ENCODINGS = ("cp1252", "cp949", "shift_jis")
 
 
 def changes_for(
@@ -77,7 +78,7 @@ def _possible(case: Case, changes: Iterable[Change]) -> list[Change]:
     sound, kept = _sound(case.settings), []
     for change in changes:
         formula, settings = change.applied(case.formula, case.settings)
-        if (formula, settings) != (case.formula, case.settings) and (not sound or _sound(settings)):
+        if change.reading or ((formula, settings) != (case.formula, case.settings) and (not sound or _sound(settings))):
             kept.append(change)
     return kept
 
@@ -247,6 +248,18 @@ def _reset(case: Case) -> list[Change]:
     return [case.setting(Note("remedy.reset", {"name": name}), **{name: None})]
 
 
+def _decimal_commas(case: Case) -> list[Change]:
+    """Read numbers with a decimal comma, and cells that are parted by one as before."""
+    reading = {"decimal": ",", **({"delimiter": ","} if "--delimiter" in case.values["options"] else {})}
+    return [Change(Note("remedy.decimal-comma", {}), None, {}, reading)]
+
+
+def _encodings(case: Case) -> list[Change]:
+    """Read the file in one of the encodings that are met most."""
+    known = [encoding for encoding in USUAL_ENCODINGS if encoding != case.values.get("encoding")]
+    return [Change(Note("remedy.encoding", {"encoding": one}), None, {}, {"encoding": one}) for one in known]
+
+
 def _both(*offers: Offer) -> Offer:
     return lambda case: [change for offer in offers for change in offer(case)]
 
@@ -281,6 +294,9 @@ FOR_FINDINGS: dict[str, Offer] = {
 }
 
 FOR_ERRORS: dict[str, Offer] = {
+    "table.decimal-comma": _decimal_commas,
+    "table.undecodable": _encodings,
+    "table.wrong-encoding": _encodings,
     "table.missing": _missing,
     "table.missing-no-mean": WITHOUT_ROWS,
     "table.all-dropped": WITH_MEANS,

@@ -41,7 +41,7 @@ class Scene:
         known = ways(view)
         way = way if way in known else known[0]
         plane = plane_of(view, chosen, lang)
-        return cls(view, way, data_picture(view, way, lang), plane, _surface(view, plane, lang))
+        return cls(view, way, data_picture(view, way, lang), plane, _surface(view, plane))
 
     def moved(self, view: View) -> Scene:
         """Return the scene of another run over the same rows and the same loss, from the same start."""
@@ -50,7 +50,7 @@ class Scene:
     def bent(self, view: View, chosen: Sequence[int] | None, lang: str) -> Scene:
         """Return the scene of another run over the same rows, with the loss drawn anew."""
         plane = plane_of(view, chosen, lang)
-        return replace(self, view=view, plane=plane, surface=_surface(view, plane, lang))
+        return replace(self, view=view, plane=plane, surface=_surface(view, plane))
 
     def shown(self, way: str, lang: str) -> Scene:
         """Return the scene with its data shown another way, the first one where it has no such."""
@@ -64,7 +64,7 @@ class Scene:
         return replace(
             self.shown(self.way, lang),
             plane=plane,
-            surface={**self.surface, **_offered(self.view, plane, lang), "names": plane.names},
+            surface={**self.surface, "names": plane.names},
         )
 
     def still(self) -> dict[str, Any]:
@@ -88,15 +88,15 @@ class Scene:
         return "\n".join(equation_at(self.view, epoch, lang))
 
 
-def _surface(view: View, plane: Plane, lang: str) -> dict[str, Any]:
-    return {**contours(view, plane), **_offered(view, plane, lang)}
+def _surface(view: View, plane: Plane) -> dict[str, Any]:
+    return {**contours(view, plane), **_offered(view, plane)}
 
 
-def _offered(view: View, plane: Plane, lang: str) -> dict[str, Any]:
+def _offered(view: View, plane: Plane) -> dict[str, Any]:
     """Return the parameters that a plane can be of: those that move most where there are many, and how many more."""
     if view.networked:
         return {"all": [], "chosen": [], "more": 0}
-    names = parameter_names(view.design, view.target, lang)
+    names = parameter_names(view.design, view.target, None)
     away = np.abs(np.nan_to_num(view.goal - view.path[0], posinf=0.0, neginf=0.0))
     kept = sorted({*plane.chosen, *np.argsort(-away, kind="stable")[: OFFERED - len(plane.chosen)].tolist()})
     offered = [{"at": at, "name": names[at]} for at in kept]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from descend.archive import load
 from descend.errors import DescendError, OptionError
@@ -15,7 +13,9 @@ from descend.formula import parse
 from descend.recipe import Recipe
 from descend.studio.looking import USUAL, Looking
 from descend.studio.process import told
-from descend.studio.runs import Run, run_of, settings_told
+from descend.studio.progress import Progress
+from descend.studio.reading import Unread, changed
+from descend.studio.runs import Run, run_of
 from descend.studio.slide import Slide, slides
 from descend.studio.threads import in_thread
 from descend.studio.view import view_of
@@ -27,32 +27,14 @@ if TYPE_CHECKING:
     from descend.model import Model
     from descend.studio.bench import Opened, Prepared
     from descend.studio.profile import Profile
+    from descend.studio.reading import Reading
     from descend.studio.scene import Scene
     from descend.studio.worker import Worker
 
-GROWN = 400  # points of the curve of a fit that still runs
 SETTLED = 0.45  # seconds without a change after which what is shown is fitted and tested in full
 LIVE = frozenset({"lr", "epochs", "init", "momentum", "nesterov", "l2"})  # what a slide follows by itself
 BENDING = ("l2", "init", "seed")  # what changes the loss that is drawn, or where the path begins
 NAMES = frozenset(f.name for f in fields(Recipe))
-
-
-@dataclass
-class Progress:
-    """How far a fit in the worker has come, with its losses so far as points of a curve."""
-
-    epoch: int = 0
-    total: int | None = None
-    loss: float | None = None
-    points: list[list[float]] = field(default_factory=list)
-
-    def moved(self, epoch: int, loss: float) -> None:
-        """Take down another epoch."""
-        self.epoch, self.loss = epoch, loss
-        if np.isfinite(loss):
-            self.points.append([epoch, loss])
-        if len(self.points) > GROWN:
-            self.points = self.points[::2]
 
 
 class Study(Looking):
@@ -69,6 +51,8 @@ class Study(Looking):
         self.worker, self.folder, self._heard = worker, folder, heard
         self.file = ""
         self.source = ("", "")  # how the table was had, and what was asked for
+        self.reading: dict[str, Any] = {}  # how its file was read
+        self.unread: Unread | None = None  # the file that was to take its place
         self.profile: Profile | None = None
         self.formula = ""
         self.model: Model | None = None
@@ -94,13 +78,28 @@ class Study(Looking):
 
     # the table
 
-    async def open(self, path: str, shown: str) -> None:
+    async def open(self, path: str, shown: str, reading: Reading | None = None) -> None:
         """Read a file and show a first hypothesis about it; ``shown`` is what the person calls the file."""
-        await self._read("open", path, shown)
+        await self._read("open", path, shown, changed(reading or {}))
 
     async def example(self, id: str) -> None:
         """Open a worked example with its own hypothesis and settings."""
-        await self._read("example", id, f"{id}.csv")
+        await self._read("example", id, f"{id}.csv", {})
+
+    @property
+    def asked(self) -> dict[str, Any] | None:
+        """How the file was to be read that was asked for last; None where there is none."""
+        if self.unread is not None:
+            return self.unread.reading
+        return self.reading if self.source[0] == "open" else None
+
+    async def reread(self, **options: Any) -> None:
+        """Read the file another way; what has been stated of its table stays."""
+        if self.busy == "reading" or self.asked is None:
+            return
+        path, shown = (self.unread.path, self.unread.shown) if self.unread else (self.source[1], self.file)
+        stated = (self.formula, self.settings) if self.formula and path == self.source[1] else None
+        await self._read("open", path, shown, changed(self.asked, **options), stated)
 
     def glance(self, profile: Profile) -> None:
         """Show the first rows of a table while the rest still comes."""
@@ -115,22 +114,28 @@ class Study(Looking):
             self.heard({"table"})
         self.heard({"words", "busy"})
 
-    async def _read(self, how: str, what: str, shown: str) -> None:
+    async def _read(self, how: str, what: str, shown: str, reading: dict[str, Any], stated: Any = None) -> None:
         mine = self._begin()
         self.busy, self.error, self._told = "reading", None, None
         self.heard({"busy", "words"})
         try:
-            opened = await self.worker.call(how, what)
+            opened = await self.worker.call(how, what, *([reading] if reading else []))
         except DescendError as error:
             if self._done(mine):
+                self.unread = Unread(what, shown, reading) if how == "open" else None
+                self.heard({"table"})
                 await self._go_on(error)
             return
-        self.source = how, what
+        self.source, self.reading, self.unread = (how, what), reading, None
         self._take(opened, shown)  # also where another one is asked for already: the worker has it
+        self.formula, self.settings = stated or (self.formula, self.settings)
         if self._done(mine):
             self.heard({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
             if self.formula:
                 await self.restate()
+            else:
+                self.error = opened.profile.fault
+                self.heard({"words"})
 
     def _take(self, opened: Opened, shown: str) -> None:
         self.file, self.profile, self._opened = shown, opened.profile, opened.profile
@@ -385,10 +390,6 @@ class Study(Looking):
         if scene is not None:
             self._look(scene, anew=True)
         self.heard({"hypothesis", "recipe", "zones", "stage", "words", "runs", "busy", "leave"})
-
-    def settings_told(self, run: Run) -> str:
-        """Return a run's recipe in a few words."""
-        return settings_told(run, self.lang)
 
     async def close(self) -> None:
         """End the tab: its worker and its files."""

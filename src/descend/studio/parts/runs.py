@@ -10,6 +10,7 @@ from descend.errors import DescendError
 from descend.messages import say
 from descend.studio.heard import only
 from descend.studio.parts.part import Part
+from descend.studio.runs import settings_told
 from descend.studio.widgets import Told, button, tag
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class RunsPart(Part):
                 else:
                     with tag("button", "open", type="button", title=run.equation) as opener:
                         tag("div", text=f"{run.name} · {run.formula}" if run.name != run.formula else run.name)
-                        tag("div", text=study.settings_told(run))
+                        tag("div", text=settings_told(run, study.lang))
                     opener.on("click", lambda _: self.act(study.reopen(run.number)))
             with tag("td", "number best" if best else "number"):
                 tag("span", text=self._score(run) + (" ★" if best else ""), title=self._ranked(run, best))

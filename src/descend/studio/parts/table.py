@@ -8,6 +8,7 @@ from nicegui import ui
 
 from descend.labs import examples
 from descend.studio.parts.part import Part
+from descend.studio.parts.reading import ReadingPart
 from descend.studio.statement import retargeted, roles, toggled
 from descend.studio.widgets import Drop, Field, button, tag
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from descend.studio.profile import ColumnProfile
     from descend.studio.study import Study
 
-SHOWN = 200
+SHOWN = 200  # columns at once: more are found by a search
+MANY = 30  # columns before there is one
 
 
 class TablePart(Part):
@@ -31,6 +33,12 @@ class TablePart(Part):
                 Drop({key: self.say(key) for key in ("choose", "hint", "sending")}, upload)
                 options = [("", self.say("example-choose"))] + [(lab.id, lab.title[study.lang]) for lab in examples()]
                 Field("select", self.say("example"), "", self.pick, options=options, hidden=True)
+            self.reading = ReadingPart(study)
+            self.sought = ""
+            self.search = Field(
+                "text", self.say("search-columns"), "", self._seek, on_typing=self._seek,
+                placeholder=self.say("search-columns"), hidden=True,
+            )  # fmt: skip
             self.columns = tag(
                 "div", "columns", role="group", aria_label=self.say("columns"), data_help=self.say("help-columns")
             )
@@ -49,12 +57,33 @@ class TablePart(Part):
         self.name._text = told
         self.name._props["title"] = told
         self.name.update()
+        self.reading.show()
+        self.search.set_visibility(profile is not None and len(profile.columns) > MANY)
+        self._list()
+
+    def _seek(self, text: str) -> None:
+        if text.strip() != self.sought:
+            self.sought = text.strip()
+            self._list()
+
+    def _list(self) -> None:
+        """List the columns that are sought, those of the hypothesis first where there are more than are shown."""
+        profile = self.study.profile
         self.columns.clear()
         self.marks: dict[str, tuple[ui.element, ui.element]] = {}
         if profile is not None:
+            wanted = self.sought.casefold()
+            found = [column for column in profile.columns if wanted in column.name.casefold()]
+            if len(found) > SHOWN:
+                used = roles(self.study.formula, [column.name for column in profile.columns])
+                found.sort(key=lambda column: used.get(column.name) is None)
             with self.columns:
-                for column in profile.columns[:SHOWN]:
+                for column in found[:SHOWN]:
                     self._column(column)
+                if len(found) > SHOWN:
+                    tag("p", "empty", self.say("columns-more", count=len(found) - SHOWN))
+                elif not found:
+                    tag("p", "empty", self.say("columns-none", text=self.sought))
         self.mark()
 
     def mark(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from descend.errors import DescendError, OptionError
-from descend.studio.leaving import command_line, python_code
+from descend.studio.leaving import command_line, example_csv, python_code
 from descend.studio.parts.part import Part
 from descend.studio.process import told
 from descend.studio.threads import in_thread
@@ -42,6 +42,8 @@ class TakePart(Part):
                 button(self.say("take-png"), lambda: self.act(self._picture("png")))
                 button(self.say("take-svg"), lambda: self.act(self._picture("svg")))
                 button(self.say("take-history"), self._history)
+                if self.study.source[0] == "example":
+                    button(self.say("take-table", file=self.study.file), self._table)
             for key, text in self._scripts(run).items():
                 tag("p", "empty", self.say(f"take-{key}"))
                 with tag("div", "script"):
@@ -53,9 +55,10 @@ class TakePart(Part):
         """Return the command line and the Python that do the same, where there is one."""
         file, prepared = self.study.file or "table.csv", self.study.prepared
         names = None if prepared is None or prepared.formula != run.formula else prepared.design.names
-        made = {"python": python_code(file, run.formula, run.settings)}
+        reading = self.study.reading
+        made = {"python": python_code(file, run.formula, run.settings, reading=reading)}
         try:
-            return {"command": command_line(file, run.formula, run.settings, names=names), **made}
+            return {"command": command_line(file, run.formula, run.settings, names=names, reading=reading), **made}
         except OptionError as error:
             return {"command": error.tell(self.study.lang), **made}
 
@@ -74,6 +77,10 @@ class TakePart(Part):
             return
         with self.body:
             ui.download.content(data, f"fit.{kind}")
+
+    def _table(self) -> None:
+        """Give the table of a worked example, which has no file until then."""
+        ui.download.content(example_csv(self.study.source[1]), self.study.file)
 
     def _history(self) -> None:
         if self.study.model is not None:

@@ -51,6 +51,8 @@ class WordsPart(Part):
             run = self.study.run
             if run is not None:
                 self._run(run)
+            elif self.study.profile is not None and not self.study.formula and self.study.error is None:
+                tag("p", "empty", self.say("no-formula"))
             elif self.study.view is not None and not self.study.settled and self.study.error is None:
                 tag("p", "empty", self.say("settling"))
 
@@ -122,6 +124,9 @@ class WordsPart(Part):
 
     def _remedy(self, change: Change) -> None:
         def apply() -> None:
-            self.act(self.study.restate(change.formula, **change.settings))
+            if change.reading:
+                self.act(self.study.reread(**change.reading))
+            else:
+                self.act(self.study.restate(change.formula, **change.settings))
 
         button(change.label.tell(self.study.lang), apply)

@@ -41,6 +41,22 @@ export function bitmap(size, paint) {
   return canvas;
 }
 
+// The part of a leg, from one place to another, that lies within [left, right, top, bottom]; null where none does. It
+// keeps its direction, however far the leg goes (Liang and Barsky 1984).
+export function within([x, y], [toX, toY], [left, right, top, bottom]) {
+  const [across, down] = [toX - x, toY - y];
+  if (!Number.isFinite(across) || !Number.isFinite(down)) return null;
+  let [from, to] = [0, 1];
+  for (const [step, room] of [[-across, x - left], [across, right - x], [-down, y - top], [down, bottom - y]]) {
+    if (step === 0 && room < 0) return null;
+    if (step < 0) from = Math.max(from, room / step);
+    if (step > 0) to = Math.min(to, room / step);
+  }
+  if (from > to) return null;
+  const place = (share) => (share === 1 ? [toX, toY] : [x + share * across, y + share * down]);
+  return [place(from), place(to)];
+}
+
 export class Layer {
   constructor(chart, below = false) {
     this.chart = chart;
@@ -100,16 +116,16 @@ export class Layer {
   line(points, colour, width = 2.5, dash = []) {
     const { context } = this;
     context.beginPath();
-    let down = false;
+    let [before, end] = [null, null];
     for (const point of points) {
-      if (point[0] === null || point[1] === null) {
-        down = false;
-        continue;
+      const here = point[0] === null || point[1] === null ? null : this.at(point);
+      const leg = before && here && within(before, here, this.around());
+      if (leg) {
+        if (!end || end[0] !== leg[0][0] || end[1] !== leg[0][1]) context.moveTo(...leg[0]);
+        context.lineTo(...leg[1]);
       }
-      const [x, y] = this.at(point).map((value) => Math.max(-1e5, Math.min(value, 1e5)));
-      if (down) context.lineTo(x, y);
-      else context.moveTo(x, y);
-      down = true;
+      end = leg ? leg[1] : null;
+      before = here;
     }
     context.setLineDash(dash);
     context.lineWidth = width;
@@ -117,6 +133,13 @@ export class Layer {
     context.strokeStyle = colour;
     context.stroke();
     context.setLineDash([]);
+  }
+
+  // The axes and as much again on every side: beyond it nothing is drawn.
+  around() {
+    const { left, right, top, bottom } = this.box;
+    const [wide, high] = [right - left, bottom - top];
+    return [left - wide, right + wide, top - high, bottom + high];
   }
 
   dots(points, colour, radius, { hollow = false, opacity = 1, rim = null } = {}) {
@@ -142,13 +165,17 @@ export class Layer {
     context.drawImage(picture, box.left, box.top, box.right - box.left, box.bottom - box.top);
   }
 
-  // A remark in the middle.
-  note(text, { font, muted }) {
+  // A remark in the middle, on paper of its own: points may lie there.
+  note(text, { font, muted, paper }) {
     const { context, box } = this;
+    const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
     context.font = `14px ${font}`;
-    context.fillStyle = muted;
     context.textAlign = "center";
-    context.fillText(text, (box.left + box.right) / 2, (box.top + box.bottom) / 2);
+    const { width } = context.measureText(text);
+    context.fillStyle = paper;
+    context.fillRect(x - width / 2 - 8, y - 18, width + 16, 28);
+    context.fillStyle = muted;
+    context.fillText(text, x, y);
   }
 
   upright(x, colour) {
