@@ -87,6 +87,7 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
         "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
         "fitted_rows": model.fitted_rows,
         "means": model.means,
+        "ranges": {name: list(ends) for name, ends in model.ranges.items()},
         "settings": model.settings,
         "notes": [asdict(note) for note in model.notes],
         "history": {fact: getattr(history, fact) for fact in HISTORY_FACTS},
@@ -106,6 +107,8 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
     tensors |= {f"history.{name}": getattr(history, name) for name in HISTORY_TENSORS}
     if model.network is not None:
         tensors |= {f"network.{name}": tensor for name, tensor in kept_tensors(model.network).items()}
+    if model.errors is not None:
+        tensors["errors"] = model.errors
     if model.exact is not None:
         tensors["exact"] = model.exact
     if model.rest is not None:
@@ -186,6 +189,8 @@ def _put_together(header: dict[str, Any], tensors: Tensors, module: Any, file: s
         inference=_inference(header["inference"], tensors, weights.shape, linear=target.family == "linear"),
         findings=[_finding(found) for found in header["findings"]],
         descent=_descent(header["descent"], tensors, weights.shape),
+        ranges={name: (float(low), float(high)) for name, (low, high) in header.get("ranges", {}).items()},
+        errors=_shaped(tensors["errors"], (len(tensors["errors"]), len(outputs))) if "errors" in tensors else None,
         network=network,
     )
 

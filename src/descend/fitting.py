@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.cautions import kept_errors, medians, ranges_of
 from descend.errors import DivergedError
 from descend.examination import examine
 from descend.foresight import largest_stable_rate
@@ -26,11 +27,15 @@ from descend.workers import Reading, workers_of
 if TYPE_CHECKING:
     import os
 
+    from numpy.typing import NDArray
+
     from descend.foresight import Forecast
-    from descend.problem import OnEpoch, OnForecast, Trained
+    from descend.problem import OnEpoch, OnForecast, Problem, Trained
     from descend.stated import Stated
     from descend.terms import Formula
     from descend.workers import OnRead
+
+    Floats = NDArray[np.floating[Any]]
 
 
 def fit(
@@ -104,6 +109,7 @@ def _fitted(
         notes.append(Note("note.resumed", {"epoch": run.resumed_at, "path": run.path.name}))
     if recipe.mixed_precision and trained.network is not None and trained.network.device != "cuda":
         notes.append(Note("note.full-precision", {"device": trained.network.device}))
+    notes += medians(problem.target)
     examination = examine(problem, trained, recipe)
     verification = None
     if trained.history.stop not in ("diverged", "interrupted"):
@@ -137,12 +143,23 @@ def _fitted(
         descent=trained.descent,
         forecast=trained.forecast,
         network=trained.network,
+        ranges=ranges_of(problem.data, split.train, problem.uses),
+        errors=_errors(problem, trained),
     )
     if trained.history.diverged:
         raise _diverged(model, trained)
     if stated.held is not None:
         return replace(model, verification=replace(model.evaluate(stated.held), method="holdout"))
     return model
+
+
+def _errors(problem: Problem, trained: Trained) -> Floats | None:
+    """Return the errors by which a transformed target's mean is told; None where its prediction is the mean."""
+    rows = trained.shown or trained.whole
+    if rows is None or trained.network is not None or not medians(problem.target):
+        return None
+    errors = kept_errors(rows.X, rows.Y, trained.weights)
+    return errors if np.isfinite(errors).all() else None
 
 
 def _unheard(forecast: Forecast) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from descend.cautions import beyond, means, medians
 from descend.columns import Columns, Use, gather, require
 from descend.design import INTERCEPT, Design
 from descend.drawings import as_fitted, ground
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.cautions import Ranges
     from descend.certificates import Certificate
     from descend.diagnosis import Finding
     from descend.foresight import Forecast
@@ -67,7 +69,8 @@ class Model:
     step (not kept in a file). ``exact`` are coefficients to more digits than ``weights`` give them, where they could
     be had, and ``rest`` what float64 leaves of them, where the columns are so alike that predictions need it.
     ``descent`` is the run in closed form, where it has one. Where the hypothesis is a ``network``, ``weights``
-    is its flat state (numbers x 1), and there are no coefficients.
+    is its flat state (numbers x 1), and there are no coefficients. ``ranges`` are the least and the greatest number of
+    each column over the fitted rows, ``errors`` (rows or quantiles x targets) those of a transformed target.
     """
 
     design: Design
@@ -94,6 +97,8 @@ class Model:
     forecast: Forecast | None = None
     network: Network | None = None
     rest: Floats | None = field(default=None, repr=False)
+    ranges: Ranges = field(default_factory=dict)
+    errors: Floats | None = field(default=None, repr=False)
 
     @property
     def formula(self) -> str:
@@ -148,22 +153,37 @@ class Model:
             return {output: found[output].get(INTERCEPT, 0.0) for output in self.target.outputs}
         return float(found.get(INTERCEPT, 0.0))
 
-    def predict(self, source: Any, *, missing: str = "error", probabilities: bool = False) -> NDArray[Any]:
+    def predict(
+        self, source: Any, *, missing: str = "error", probabilities: bool = False, mean: bool = False
+    ) -> NDArray[Any]:
         """Predict rows.
 
         source: whatever ``descend.read`` takes, with the columns that the hypothesis uses.
         missing: "error", "drop" (fewer predictions than rows) or "mean" (of the rows that were fitted).
+        mean: of a transformed target, as log(price), its mean (the smearing estimate, Duan 1983) and not its median.
 
         Returns numbers in the target's unit, (rows,) or (rows, targets); or the likeliest class of each row, and with
         ``probabilities`` rows x classes. Raises DescendError for a missing column, one of the wrong kind, an unseen
         level or a cell that cannot be read.
         """
-        made = self.predicted(self.gather(source, missing=missing))
+        made = self.predicted(self.gather(source, missing=missing), mean=mean)
         if self.family != "linear":
             return made if probabilities else self.target.labels(made)
         return made[:, 0] if made.shape[1] == 1 else made
 
-    def predictions(self, source: Any, *, missing: str = "error") -> pl.DataFrame:
+    def cautions(self, source: Any, *, missing: str = "error") -> list[Note]:
+        """Return what there is to mind about predictions of ``source``, for ``Note.tell``.
+
+        Columns of numbers farther outside of the fitted range than half its width, and targets whose prediction is a
+        median.
+        """
+        return [*self.beyond(self.gather(source, missing=missing)), *medians(self.target)]
+
+    def beyond(self, data: Columns) -> list[Note]:
+        """Return the notes of rows that were gathered and are far outside of those that were fitted."""
+        return beyond(self.ranges, data)
+
+    def predictions(self, source: Any, *, missing: str = "error", mean: bool = False) -> pl.DataFrame:
         """Return the rows of ``source`` with their predictions beside them, as a polars frame.
 
         Images are left out; where no file is named beside them the row's number, from 1, stands in their place.
@@ -171,11 +191,11 @@ class Model:
         Added are ``score_predicted`` for a target ``score``; for classes also ``P(class)`` for each. Raises DesignError
         (``design.column-taken``) where the table has a column of such a name.
         """
-        return self.beside(self.gather(source, missing=missing))
+        return self.beside(self.gather(source, missing=missing), mean=mean)
 
-    def beside(self, data: Columns, first: int = 0) -> pl.DataFrame:
+    def beside(self, data: Columns, first: int = 0, *, mean: bool = False) -> pl.DataFrame:
         """Return rows that were gathered with their predictions beside them; ``first`` is the number of the first."""
-        made = self.predicted(data)
+        made = self.predicted(data, mean=mean)
         frame = _without_images(data, first)
         if self.family == "linear":
             added = {f"{column}_predicted": made[:, i] for i, column in enumerate(self.target.columns)}
@@ -337,9 +357,17 @@ class Model:
         require(wanted, table, lambda name: get_close_matches(name, table.columns, n=1, cutoff=0.6))
         return wanted
 
-    def predicted(self, data: Columns) -> Floats:
-        """Return what ``Target.predict`` gives for rows that were gathered: rows x targets, or x classes."""
-        return self.target.predict(self.linear(data))
+    def predicted(self, data: Columns, *, mean: bool = False) -> Floats:
+        """Return what ``Target.predict`` gives for rows that were gathered: rows x targets, or x classes.
+
+        With ``mean`` the means of transformed targets; raises ModelError where the model has no errors to take them by.
+        """
+        Z = self.linear(data)
+        if not mean or not medians(self.target):
+            return self.target.predict(Z)
+        if self.errors is None:
+            raise ModelError("model.no-errors", target=", ".join(self.target.columns))
+        return means(self.target, Z, self.errors)
 
     def _repr_html_(self) -> str:
         from descend.report.html import render

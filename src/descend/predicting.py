@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from descend.cautions import medians, together
 from descend.errors import OptionError, TableError
 from descend.files import ending, written_whole
 from descend.holdout import Draw
@@ -43,12 +44,15 @@ def predict_to(
     *,
     missing: str = "error",
     level: float | None = None,
+    mean: bool = False,
+    notes: list[Note] | None = None,
 ) -> int:
     """Write the rows of a scan with their predictions beside them to a file, whole or not at all. Returns how many.
 
     out: .csv, .tsv, .parquet, .json or .ndjson; the file is as that of a table in memory would be, but for
         the last digit of a prediction, which may depend on how many rows are multiplied at once.
     missing: as in ``Model.predict``; level: also the bounds between which the predictions lie, as ``Model.intervals``.
+    mean: as in ``Model.predict``; notes: a list that hears what there is to mind, as ``Model.cautions`` tells it.
 
     Raises as ``Model.predictions`` does, naming the file and the row; OptionError where the file cannot be written.
     """
@@ -56,19 +60,22 @@ def predict_to(
     inference = None if level is None else model.require_inference()
     alone = nullcontext() if model.network is None else Lock()  # a network's body is switched over while it predicts
 
-    def task(part: Part) -> pl.DataFrame:
+    def task(part: Part) -> tuple[pl.DataFrame, list[Note]]:
         data = model.gather(part.table(), missing=missing, whole=False)
         with alone:
             if inference is None or level is None:
-                return model.beside(data, part.first)
-            return model.bounded(data, inference, level, part.first)
+                return model.beside(data, part.first, mean=mean), model.beyond(data)
+            return model.bounded(data, inference, level, part.first), model.beyond(data)
 
-    kind, rows = ending(out, PREDICTION_FILES, "option.out-kind"), 0
+    kind, rows, heard = ending(out, PREDICTION_FILES, "option.out-kind"), 0, list[Note]()
     with written_whole(out) as path, _writer(kind, path, reading.scratch) as write:
-        for frame in reading.each("predicting", task, scan.parts(scan.head.columns)):
+        for frame, found in reading.each("predicting", task, scan.parts(scan.head.columns)):
             write(frame)
             rows += frame.height
+            heard += found
         _require_rows(rows, scan)
+    if notes is not None:
+        notes += [*together(heard), *([] if mean else medians(model.target))]
     return rows
 
 

@@ -31,6 +31,7 @@ def predict(
     set: o.Set = None,
     out: o.PredictOut = None,
     interval: o.Interval = None,
+    mean: o.Mean = False,
     missing: o.Missing = "error",
     encoding: o.Encoding = None,
     delimiter: o.Delimiter = None,
@@ -63,6 +64,8 @@ def predict(
     if out is not None:
         ending(out, PREDICTION_FILES, "option.out-kind")
         require_writable(out, [model, *sources_of(file or "")])
+    if mean and interval is not None:
+        raise OptionError("option.mean-interval")
     loaded = _load(model, module)
     if file is None:
         table: Any = typed_row(o.cells_of(set or []), decimal)
@@ -74,24 +77,26 @@ def predict(
         rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
         rows = rows if out is not None else held(rows, memory)
         if not isinstance(rows, Table):
-            return _predict_parts(loaded, rows, out, missing, interval, scratch, json=json)
+            return _predict_parts(loaded, rows, out, missing, interval, scratch, mean=mean, json=json)
         table = loaded.prepared(rows)
         _tell_pictures(table)
     if interval is None:
-        frame = loaded.predictions(table, missing=missing)
+        frame = loaded.predictions(table, missing=missing, mean=mean)
     else:
         frame = loaded.intervals(table, level=interval, missing=missing)
+    notes = [note for note in loaded.cautions(table, missing=missing) if not mean or note.code != "note.median"]
     if out is not None:
         _write(frame, out)
         _tell_written(out, frame.height, json=json)
     if json:
         added = [name for name in frame.columns if name not in table.columns or name == "file"]
-        tell_json({"predictions": frame.select(added).to_dicts()})
+        tell_json({"predictions": frame.select(added).to_dicts(), "notes": [note.tell(speak()) for note in notes]})
     elif out is None:
         if sys.stdout.isatty() or file is None:
             tell(_told(frame))
         else:
             sys.stdout.write(frame.write_csv())
+    _tell_notes(notes, json=json)
     return 0
 
 
@@ -204,7 +209,15 @@ def _load(path: str, module: str | None) -> Model:
 
 
 def _predict_parts(
-    model: Model, scan: Scan, out: str | None, missing: str, level: float | None, scratch: str | None, *, json: bool
+    model: Model,
+    scan: Scan,
+    out: str | None,
+    missing: str,
+    level: float | None,
+    scratch: str | None,
+    *,
+    mean: bool,
+    json: bool,
 ) -> int:
     """Write the predictions of rows that do not fit in memory."""
     from descend.predicting import predict_to
@@ -212,16 +225,26 @@ def _predict_parts(
 
     if out is None:
         raise OptionError("option.scan-out", name=scan.name, rows=scan.rows)
+    notes: list[Note] = []
     with reading_progress(scan) as on_read:
-        rows = predict_to(out, model, scan, Reading(Threads(), scratch, on_read), missing=missing, level=level)
+        reading = Reading(Threads(), scratch, on_read)
+        rows = predict_to(out, model, scan, reading, missing=missing, level=level, mean=mean, notes=notes)
     _tell_written(out, rows, json=json)
     if json:
-        tell_json({"file": out, "rows": rows})
+        told = {"notes": [note.tell(speak()) for note in notes]} if notes else {}
+        tell_json({"file": out, "rows": rows, **told})
+    _tell_notes(notes, json=json)
     return 0
 
 
 def _tell_written(out: str, rows: int, *, json: bool) -> None:
     typer.echo(say("report.written", speak(), path=out, rows=rows), err=json)
+
+
+def _tell_notes(notes: list[Note], *, json: bool) -> None:
+    """Say what there is to mind beside the predictions; JSON has it already."""
+    for note in [] if json else notes:
+        typer.echo(note.tell(speak()), err=True)
 
 
 def _tell_pictures(table: Table) -> None:

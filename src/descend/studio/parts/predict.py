@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST = 24
 
+MEDIAN = "note.median"  # what lies outside is told of the whole table
+
 
 class PredictPart(Part):
     """Values in, a prediction out."""
@@ -72,7 +74,8 @@ class PredictPart(Part):
                 answer, more = "", self.say("predict-number", column=wrong[0])
             else:
                 answer, more = _told(model, row, self)
-                more = " · ".join(filter(None, [more, *self._beyond(model, row)]))
+                medians = [note.tell(self.study.lang) for note in model.cautions(typed_row(row)) if note.code == MEDIAN]
+                more = " · ".join(filter(None, [more, *self._beyond(model, row), *medians]))
         except DescendError as error:
             answer, more = "", error.tell(self.study.lang)
         self.answer._text, self.more._text = answer, more
