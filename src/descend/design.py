@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.coding import Code, ImageCode, LevelCode, NumberCode, PolyCode, level_list
+from descend.contrasts import subterms_of
 from descend.errors import DesignError
 from descend.extended import multiply, pair
 from descend.moments import moments, reading_rows, same, scaling
@@ -37,7 +38,7 @@ INTERCEPT = "(intercept)"
 
 @dataclass(frozen=True)
 class Block:
-    """The columns of one term: the products of its factors' columns, the first factor's running fastest."""
+    """The columns of a term, or of some of its factors: the products of theirs, the first factor's running fastest."""
 
     term: Term
     codes: tuple[Code, ...]
@@ -299,30 +300,25 @@ def blocks_of(
     images: Mapping[str, ImageCode],
     poly: Callable[[Poly], PolyCode],
 ) -> tuple[Block, ...]:
-    """Encode every term; a category keeps all its levels where the rest of its term is not in the model.
-
-    (Chambers and Hastie 1992, section 2.4.1: so the columns span the term without repeating the others.)
-    """
-    present: set[frozenset[Factor]] = {frozenset()} if hypothesis.intercept else set()
+    """Encode every term, a block for each of its subterms: see ``subterms_of``."""
+    categories = {factor for term in hypothesis.terms for factor in term if _category(factor, uses) is not None}
     blocks = []
-    for term in hypothesis.terms:
-        codes: list[Code] = []
-        for factor in term:
-            rest = frozenset(term) - {factor}
-            column = _category(factor, uses)
-            if column is not None:
-                codes.append(LevelCode(column, levels[column], full=rest not in present))
-            elif isinstance(factor, Poly):
-                codes.append(poly(factor))
-            elif isinstance(factor, Arithmetic) and isinstance(factor.expression, Name) and str(factor) in images:
-                codes.append(images[factor.expression.name])
-            else:
-                assert isinstance(factor, Arithmetic)
-                codes.append(NumberCode(factor.expression, str(factor)))
-        blocks.append(Block(term, tuple(codes)))
-        present.add(frozenset(term))
-        if len(codes) == 1 and isinstance(codes[0], LevelCode) and codes[0].full:
-            present.add(frozenset())  # all its levels together are the intercept
+    for term, subterms in zip(hypothesis.terms, subterms_of(hypothesis, categories), strict=True):
+        for subterm in subterms:
+            codes: list[Code] = []
+            own = tuple(factor for factor in term if factor in subterm or factor not in categories)
+            for factor in own:
+                column = _category(factor, uses)
+                if column is not None:
+                    codes.append(LevelCode(column, levels[column], full=subterm[factor]))
+                elif isinstance(factor, Poly):
+                    codes.append(poly(factor))
+                elif isinstance(factor, Arithmetic) and isinstance(factor.expression, Name) and str(factor) in images:
+                    codes.append(images[factor.expression.name])
+                else:
+                    assert isinstance(factor, Arithmetic)
+                    codes.append(NumberCode(factor.expression, str(factor)))
+            blocks.append(Block(own, tuple(codes)))
     return tuple(blocks)
 
 

@@ -123,7 +123,8 @@ def _leave_design_column(key: str) -> Offer:
 
     def offer(case: Case) -> list[Change]:
         name = case.values[key]
-        return _leave_out(case, [block.term for block in case.fit.blocks if block.names == [name]], name)
+        terms = [block.term for block in case.fit.blocks if block.names == [name]]
+        return _leave_out(case, [term for term in terms if term in case.fit.hypothesis.terms], name)
 
     return offer
 
