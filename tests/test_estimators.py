@@ -12,6 +12,7 @@ import torch
 from scipy.optimize import least_squares
 from scipy.sparse import csr_matrix
 from sklearn import clone, config_context, datasets
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import HuberRegressor, LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -27,6 +28,7 @@ from descend.objectives.rows import RowsObjective
 RANDOM = np.random.default_rng(5)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # some of their classes are separable
 @parametrize_with_checks([DescentRegressor(), DescentClassifier()])
 def test_the_estimators_pass_scikit_learns_own_checks(estimator, check):
     check(estimator)
@@ -140,7 +142,7 @@ def test_a_weight_is_so_many_repeated_rows_whatever_the_optimizer(optimizer):
     weights = weights_of(y, "weighted")
     times = np.repeat(np.arange(len(y)), weights.astype(int))
     for made in (
-        DescentClassifier(optimizer=optimizer, max_iter=None if optimizer == "auto" else 20),
+        DescentClassifier(l2=1e-4, optimizer=optimizer, max_iter=None if optimizer == "auto" else 20),
         DescentRegressor("huber", optimizer=optimizer, max_iter=None if optimizer == "auto" else 20),
     ):
         repeated = clone(made).fit(X[times], y[times])
@@ -380,3 +382,36 @@ def test_descend_does_not_import_scikit_learn_and_says_when_it_is_missing():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.count('pip install "descend[sklearn]"') == 2
+
+
+def test_a_classifier_has_no_penalty_that_nobody_asked_for():
+    random = np.random.default_rng(3)
+    X = random.normal(size=(500, 3)) * [1e-3, 1.0, 1e3] + [0, 5, 100]
+    for y in (random.random(500) < 1 / (1 + np.exp(-1e3 * X[:, 0] - X[:, 1] + 5)), np.digitize(X[:, 1], [4, 6])):
+        y = np.where(random.random(500) < 0.3, random.permutation(y), y)
+        ours = DescentClassifier().fit(X, y)
+        theirs = LogisticRegression(C=np.inf, tol=1e-10, max_iter=10_000).fit(StandardScaler().fit_transform(X), y)
+        np.testing.assert_allclose(
+            ours.predict_proba(X), theirs.predict_proba(StandardScaler().fit_transform(X)), atol=1e-5
+        )
+        assert DescentClassifier().l2 == DescentRegressor().l2 == 0
+
+
+SEPARABLE = {
+    "two": ([[-1.0], [-2.0], [1.0], [3.0]], [0, 0, 1, 1]),
+    "three": ([[-1.0], [-2.0], [0.0], [0.1], [1.0], [3.0]], [0, 0, 1, 1, 2, 2]),
+    "in part": ([[0.0, 0], [0, 1], [0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0, 1, 1]),
+}
+
+
+@pytest.mark.parametrize("kind", SEPARABLE)
+@pytest.mark.parametrize("standardize", [True, False])
+def test_of_separable_classes_a_warning_says_that_there_is_no_minimum_and_the_answer_is_finite(kind, standardize):
+    X, y = SEPARABLE[kind]
+    with pytest.warns(ConvergenceWarning, match="no minimum"):
+        made = DescentClassifier(standardize=standardize).fit(X, y)
+    assert np.isfinite(made.coef_).all()
+    assert np.isfinite(made.predict_proba(X)).all()
+    if kind != "in part":
+        assert made.score(X, y) == 1
+    DescentClassifier(l2=0.001, standardize=standardize).fit(X, y)  # and none where there is a penalty

@@ -46,7 +46,8 @@ class Recipe:
     batch_size: rows a step; None: all. drop_last: leave out the last batch of an epoch where it is smaller.
     batch_history: keep the loss of every batch.
     schedule: "constant", "step" (``gamma`` every ``step_size`` epochs), "exponential", "cosine"; ``warmup`` epochs.
-    l2: adds l2 times the squared parameters, the intercept's excepted (PyTorch's weight_decay is 2 l2).
+    l2: adds l2 times the squared parameters of the standardised columns (without ``standardize``: of the columns as
+        they are), the intercept's excepted (PyTorch's weight_decay is 2 l2).
     standardize: scale columns inside to mean 0 and deviation 1 (``ddof`` 0: population's, 1: sample's).
     init: "zeros", "normal" (from the seed), or parameters by column name or as an array (columns x outputs), of the
         columns as the optimizer sees them.

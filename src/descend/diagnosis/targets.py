@@ -170,10 +170,10 @@ def _separable(evidence: Evidence, sample: Sample, tellers: list[int]) -> list[F
 
 def separated(Z: Floats, Y: Floats) -> bool:
     """Tell whether the linear predictor Z (rows x outputs) puts every row on the side of its class (Y, rows x 1)."""
-    return bool((_margins(Z, Y) > 0).all())
+    return bool((margins(Z, Y) > 0).all())
 
 
-def _margins(Z: Floats, Y: Floats) -> Floats:
+def margins(Z: Floats, Y: Floats) -> Floats:
     """Return by how much each row's own class is ahead of the next."""
     codes, rows = Y[:, 0].astype(np.intp), np.arange(len(Z))
     if Z.shape[1] == 1:
@@ -188,7 +188,7 @@ def _extreme(evidence: Evidence, Z: Floats) -> bool:
     steepest = np.abs(evidence.weights * evidence.design.scaled_sizes[:, None])[evidence.design.penalised]
     if steepest.max(initial=0.0) > HEAVY:
         return True
-    return bool(_margins(Z, evidence.objective.Y).max() > -np.log(CERTAIN))
+    return bool(margins(Z, evidence.objective.Y).max() > -np.log(CERTAIN))
 
 
 def _pure_levels(evidence: Evidence, sample: Sample) -> list[str]:

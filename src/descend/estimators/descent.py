@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import is_classifier  # type: ignore[import-untyped]
+from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
 
+from descend.diagnosis.targets import margins, separated
 from descend.errors import OptionError
 from descend.estimators.base import Estimator, diverged
 from descend.estimators.scaling import Scaling
+from descend.messages import say
 from descend.objectives.rows import RowsObjective
+from descend.separation import find_separation
 from descend.solving import optimizer_of, quadratic_of, require_finite, solve
 from descend.verification import split_rows
 
@@ -24,6 +29,10 @@ if TYPE_CHECKING:
     from descend.recipe import Recipe
 
     Floats = NDArray[np.floating[Any]]
+
+CERTAIN = 14.0  # a logit: a probability within a millionth of 1
+SLIGHT = 1e-6  # what holds weights where nothing else does: of the scaled columns, so that all are held alike
+PROGRAMMED = 1_000_000  # cells: a linear programme over more takes longer than the fit
 
 
 class Descent(Estimator):
@@ -72,6 +81,12 @@ class Descent(Estimator):
         if history.diverged:
             raise diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))
         W = history.weights.reshape(objective.shape)
+        if recipe.method == "auto" and is_classifier(self) and not self.l2 and _apart(objective, W):
+            warnings.warn(say("note.no-minimum", l2=SLIGHT), ConvergenceWarning, stacklevel=3)
+            penalised = np.arange(len(W)) >= int(self.fit_intercept)
+            objective = replace(objective, l2=SLIGHT, penalised=penalised.astype(np.float64))
+            history = solve(objective, np.zeros(W.size), recipe)
+            W = history.weights.reshape(objective.shape)
         if is_classifier(self) and outputs > 1:  # moving all classes alike changes nothing; so they add up to 0
             W = W - W.mean(axis=1, keepdims=True)
         self._keep(W)
@@ -130,3 +145,17 @@ class Descent(Estimator):
         rows: Floats = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         coefficients, intercepts = self._parameters()
         return np.asarray(rows @ coefficients.T + intercepts)
+
+
+def _apart(objective: RowsObjective, weights: Floats) -> bool:
+    """Tell whether a plane tells classes apart, wholly or in part, so that their loss has no minimum.
+
+    A linear programme is asked only where a row's class is all but certain, which a separated one becomes.
+    """
+    Z = objective.predictor(weights.astype(objective.X.dtype))
+    if separated(Z, objective.Y):
+        return True
+    if not margins(Z, objective.Y).max() > CERTAIN or objective.cells > PROGRAMMED:
+        return False
+    codes, classes = objective.Y[:, 0].astype(np.int64), max(Z.shape[1], 2)
+    return find_separation(objective.X.astype(np.float64, copy=False), codes, classes) is not None

@@ -33,8 +33,8 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, Descent):  # type: igno
 
     loss: "mse", "sse", "mae", "huber" (corner at ``delta``), "msle" or "mape"; all but "sse" are means over rows and
         targets.
-    l2: of n rows (or the sum of their weights) and m targets, ``Ridge(alpha)`` has the minimum of
-        ``l2=alpha / (n * m)`` with "mse" and of ``l2=alpha`` with "sse".
+    l2: of the columns as they are given; 0: none. Of n rows (or the sum of their weights) and m targets,
+        ``Ridge(alpha)`` has the minimum of ``l2=alpha / (n * m)`` with "mse" and of ``l2=alpha`` with "sse".
     standardize: descend in columns of mean 0 and deviation 1. The penalty is that of the columns as given either way,
         and so is the optimum; where there are several, it is the one nearest to the start in the columns descended in.
     optimizer: "auto" goes to the optimum; "sgd" (with ``momentum``, ``nesterov``), "rmsprop", "adagrad" or "adam" take
@@ -127,7 +127,9 @@ class DescentClassifier(Classifier, Descent):
     min mean cross-entropy(X coef_' + intercept_, y) + l2 |coef_|^2.
 
     l2: of n rows (or the sum of their weights), ``LogisticRegression(C)`` has the minimum of ``l2=1 / (2 * n * C)``.
-        Without any there is no minimum where a plane tells the classes apart; hence the small default.
+        0: none. Where a plane tells classes apart there is no minimum then: a ConvergenceWarning says so, and the
+        coefficients are those under a penalty of 1e-6 on the scaled columns. Your own is of the columns as they are
+        given, so scale them first where they are of different sizes.
     class_weight: a weight by class, or "balanced" for n / (classes * rows of the class); it multiplies sample_weight.
     The other parameters and what is fitted are as in DescentRegressor, with ``classes_``; ``coef_`` is (1, columns)
     or (classes, columns).
@@ -136,7 +138,7 @@ class DescentClassifier(Classifier, Descent):
     def __init__(
         self,
         *,
-        l2: float = 1e-4,
+        l2: float = 0.0,
         fit_intercept: bool = True,
         standardize: bool = True,
         optimizer: str = "auto",
