@@ -404,3 +404,13 @@ def test_evaluating_does_not_call_the_rows_unseen(noisy):
     model = descend.fit("y ~ a", noisy)
     assert "unseen" not in model.evaluate(noisy).tell()
     assert "처음 보는" not in model.evaluate(noisy).tell("ko")
+
+
+@pytest.mark.parametrize(("classes", "rows", "method"), [(3, 12, "loo"), (24, 48, "folds"), (2, 2500, "folds")])
+def test_leaving_out_each_row_of_classes_has_a_bound_and_says_what_is_done_instead(classes, rows, method):
+    x = np.random.default_rng(1).normal(size=rows)
+    names = np.array([f"g{i}" for i in range(classes)])
+    table = {"x": x, "g": np.roll(names, 3)[np.arange(rows) % classes], "y": names[np.arange(rows) % classes]}
+    model = descend.fit("y ~ x + g" if classes > 3 else "y ~ x", table, test="loo", l2=0.1)
+    assert model.verification.method == method
+    assert ("note.folds-instead" in [note.code for note in model.notes]) == (method == "folds")

@@ -105,6 +105,8 @@ def _fitted(
     problem, recipe, split = stated.problem, stated.recipe, stated.split
     trained = stated.train(on_epoch, on_forecast, run)
     notes = list(problem.notes)
+    if split.instead is not None:
+        notes.append(split.instead)
     if run is not None and run.resumed_at is not None:
         notes.append(Note("note.resumed", {"epoch": run.resumed_at, "path": run.path.name}))
     if recipe.mixed_precision and trained.network is not None and trained.network.device != "cuda":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
     OnEpoch = Callable[[int, float], None]
     OnForecast = Callable[[Forecast], None]
+
+
+REFITS = 2e10  # sums of the refits that leave out one row after the other: about a quarter of a minute
+REFIT, STEPS = 1e7, 20  # sums of what any refit takes besides its steps, and how many steps it takes
+FOLDS = 10  # parts that are left out in turn where single rows would take too long
 
 
 @dataclass(frozen=True)
@@ -138,9 +144,23 @@ class Problem:
     def split(self, recipe: Recipe) -> Split:
         """Return which rows are fitted and which are tested."""
         used, data = len({*self.uses, *self.target.columns}), self.data
-        return split_rows(
-            len(data), recipe.test, recipe.seed, self.codes, columns=used, numbers=data.rows, whole=data.table.rows
-        )
+        draw = partial(
+            split_rows, len(data), seed=recipe.seed, codes=self.codes, columns=used, numbers=data.rows,
+            whole=data.table.rows,
+        )  # fmt: skip
+        split = draw(recipe.test)
+        if split.method != "loo" or self._refits(recipe, len(data)) <= REFITS:
+            return split
+        folds = min(FOLDS, max(len(data) // 2, 2))
+        values = {"rows": len(data), "folds": folds}
+        return replace(draw(folds), instead=Note("note.folds-instead", values))
+
+    def _refits(self, recipe: Recipe, count: int) -> float:
+        """Return about how many sums so many refits of classes take by Newton steps; numbers have a formula."""
+        if self.target.family == "linear" or recipe.networked:
+            return 0.0
+        width = len(self.learn_design(np.arange(len(self.data)), recipe).names) * len(self.target.outputs)
+        return count * (REFIT + STEPS * (len(self.data) * float(width) ** 2 + float(width) ** 3))
 
     def train(
         self,

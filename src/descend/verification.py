@@ -9,7 +9,7 @@ import numpy as np
 
 from descend.errors import OptionError
 from descend.holdout import Draw
-from descend.messages import say
+from descend.messages import Note, say
 from descend.metrics import class_scores, confusion, most_confused, number_scores, per_class
 from descend.verdicts import percent, verdict_of
 
@@ -29,11 +29,15 @@ DRAWN_FROM = 1_000_000
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows are fitted (``train``) and which pairs of rows (fitted, tested) verify the hypothesis."""
+    """Which rows are fitted (``train``) and which pairs of rows (fitted, tested) verify the hypothesis.
+
+    ``instead`` says why it is not the split that was asked for.
+    """
 
     method: Method
     train: Rows
     folds: list[tuple[Rows, Rows]]
+    instead: Note | None = None
 
 
 @dataclass(frozen=True)
