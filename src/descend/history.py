@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-Stop = Literal["epochs", "converged", "early", "diverged", "interrupted", "optimum", "solved", "imported"]
+Stop = Literal["epochs", "converged", "early", "diverged", "interrupted", "optimum", "stalled", "solved", "imported"]
 SNAPSHOTS = 500
 SNAPSHOT_NUMBERS = 500_000
 

@@ -6,7 +6,7 @@ or rows x 1 of class codes for ``cross_entropy``. ``total`` divides: a mean runs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -37,6 +37,39 @@ class Loss(Protocol):
     @property
     def curvature_limit(self) -> float | None:
         """The largest second derivative that can occur, None where there is none."""
+        ...
+
+    @property
+    def cornered(self) -> bool:
+        """Whether the slope jumps, or as good as that, so that a solver is led there by rounder losses."""
+        ...
+
+    @property
+    def convex(self) -> Loss | None:
+        """A convex loss that is like this one where the error is small, where this one is not convex."""
+        ...
+
+    @property
+    def shortfall(self) -> Loss | None:
+        """By how much the minimum of a rounded loss can be above that of the loss itself, in the mean, if known."""
+        ...
+
+    @property
+    def hollow(self) -> Loss | None:
+        """What counts the elements that are where this loss is not convex, where it is not."""
+        ...
+
+    @property
+    def measure(self) -> bool:
+        """Whether it only measures, and is not made small."""
+        ...
+
+    def residual(self, value: float) -> float:
+        """Return the size of the residuals that a mean loss of ``value`` tells of."""
+        ...
+
+    def rounded(self, size: float) -> Loss:
+        """Return the loss with corners of that size of a residual; itself where its own are as round."""
         ...
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
@@ -70,6 +103,39 @@ class Loss(Protocol):
 
 class Elementwise:
     """What the losses of one output at a time have in common; any target will do unless a loss says otherwise."""
+
+    @property
+    def cornered(self) -> bool:
+        """Nowhere."""
+        return False
+
+    @property
+    def convex(self) -> Loss | None:
+        """Nothing: it is convex."""
+        return None
+
+    @property
+    def shortfall(self) -> Loss | None:
+        """Nothing."""
+        return None
+
+    @property
+    def hollow(self) -> Loss | None:
+        """Nothing: it is convex."""
+        return None
+
+    @property
+    def measure(self) -> bool:
+        """It does not."""
+        return False
+
+    def residual(self, value: float) -> float:
+        """Return the value."""
+        return value
+
+    def rounded(self: Loss, size: float) -> Loss:
+        """Return itself."""
+        return self
 
     def total_and_slope(self: Loss, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
         """Return both."""
@@ -111,10 +177,32 @@ class SquaredError(Elementwise):
 
 
 @dataclass(frozen=True)
+class RelativeSquaredError(Elementwise):
+    """((z - y) / (1 + |y|))^2: what a squared difference of logarithms is nearly, where it is small."""
+
+    name: str = "relative"
+    mean: bool = True
+    curvature_limit: float | None = 2.0
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return the squared relative error."""
+        return np.square((Z - Y) / (1 + np.abs(Y)))
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 2 (z - y) / (1 + |y|)^2."""
+        return 2 * (Z - Y) / np.square(1 + np.abs(Y))
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 2 / (1 + |y|)^2."""
+        return np.asarray(2 / np.square(1 + np.abs(Y)))
+
+
+@dataclass(frozen=True)
 class AbsoluteError(Elementwise):
     """|z - y|; its slope is 0 where they are equal.
 
-    ``relative`` divides by |y| (MAPE); ``rounding`` r > 0 gives the smooth sqrt((z - y)^2 + r^2) - r, at most r below.
+    ``relative`` divides the error by |y| (MAPE). With e the error, ``rounding`` r > 0 gives the smooth
+    sqrt(e^2 + r^2) - r, at most r below.
     """
 
     name: str = "mae"
@@ -123,33 +211,104 @@ class AbsoluteError(Elementwise):
     mean: bool = True
     curvature_limit: float | None = None
 
-    def _weight(self, Y: Floats) -> Floats:
-        return 1 / np.abs(Y) if self.relative else np.ones_like(Y)
+    def errors(self, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
+        """Return the errors, and their lengths in which corners are rounded."""
+        E = (Z - Y) / np.abs(Y) if self.relative else Z - Y
+        return E, np.hypot(E, self.rounding) if self.rounding else np.abs(E)
+
+    def _weighed(self, slopes: Floats, Y: Floats, power: int = 1) -> Floats:
+        return slopes / np.abs(Y) ** power if self.relative else slopes
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return |z - y|, or |z - y| / |y|."""
-        return np.asarray(self._weight(Y) * (np.hypot(Z - Y, self.rounding) - self.rounding))
+        E, length = self.errors(Z, Y)
+        if not self.rounding:
+            return length
+        share = E / (length + self.rounding)  # so that no digits cancel where the rounding is large
+        return np.asarray(E * share)
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
-        """Return the sign of z - y, times the weight."""
-        R = Z - Y
-        length = np.hypot(R, self.rounding)
-        return np.asarray(self._weight(Y) * np.divide(R, length, out=np.zeros_like(R), where=length > 0))
+        """Return the sign of z - y, or that over |y|."""
+        E, length = self.errors(Z, Y)
+        return self._weighed(np.divide(E, length, out=np.zeros_like(E), where=length > 0), Y)
 
     def curvature(self, Z: Floats, Y: Floats) -> Floats:
         """Return 0, or that of the rounded corner."""
-        length = np.hypot(Z - Y, self.rounding)
-        bent = np.divide(self.rounding**2, length**3, out=np.zeros_like(Z), where=length > 0)
-        return np.asarray(self._weight(Y) * bent)
+        _, length = self.errors(Z, Y)
+        share = np.divide(self.rounding, length, out=np.zeros_like(length), where=length > 0)
+        bent = np.divide(np.square(share), length, out=np.zeros_like(length), where=length > 0)
+        return self._weighed(bent, Y, 2)
 
-    def rounded(self, rounding: float) -> AbsoluteError:
-        """Return the same loss with its corner rounded, which a quasi-Newton solver can follow."""
-        return AbsoluteError(self.name, self.relative, rounding, self.mean)
+    @property
+    def cornered(self) -> bool:
+        """Where the error is 0, unless that is rounded."""
+        return not self.rounding
+
+    def rounded(self, size: float) -> AbsoluteError:
+        """Return the same loss with its corner rounded."""
+        return replace(self, rounding=size)
+
+    @property
+    def shortfall(self) -> Shortfall | None:
+        """By how much the minimum of a rounded loss can be above that of the loss itself."""
+        return Shortfall(self) if self.rounding else None
 
     def check(self, Y: Floats, column: str) -> None:
         """MAPE divides by the target, which must not be zero."""
         if self.relative and (Y == 0).any():
             raise DesignError("design.zero-target", column=column, loss=self.name)
+
+
+class Measure(Elementwise):
+    """What is only looked at, and is not made small: it has no slope."""
+
+    mean: bool = True
+    curvature_limit: float | None = None
+
+    @property
+    def measure(self) -> bool:
+        """It does."""
+        return True
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 0."""
+        return np.zeros_like(Z)
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return 0."""
+        return np.zeros_like(Z)
+
+
+@dataclass(frozen=True)
+class Shortfall(Measure):
+    """|e| - e s, with s the slope of a rounded absolute error in e: its sum is a gap between linear programmes.
+
+    Where the slopes are orthogonal to the columns, as at the minimum of the rounded loss, they are a feasible point of
+    the dual of the absolute error's programme, in which minus the sum of y s is made large: what that falls short by
+    is the sum of these.
+    """
+
+    of: AbsoluteError
+    name: str = "shortfall"
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return |e| (1 - |e| / length), without a difference of what is nearly equal."""
+        E, length = self.of.errors(Z, Y)
+        share = np.divide(self.of.rounding, length, out=np.zeros_like(E), where=length > 0)
+        cosine = np.divide(np.abs(E), length, out=np.ones_like(E), where=length > 0)
+        return np.asarray(np.abs(E) * np.square(share) / (1 + cosine))
+
+
+@dataclass(frozen=True)
+class Bulging(Measure):
+    """1 where a loss is not convex, else 0."""
+
+    of: Loss
+    name: str = "bulging"
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return which curvatures are not above 0."""
+        return (self.of.curvature(Z, Y) <= 0).astype(Z.dtype)
 
 
 @dataclass(frozen=True)
@@ -175,6 +334,19 @@ class Huber(Elementwise):
         """Return 1 near the target, 0 away from it."""
         return (np.abs(Z - Y) <= self.delta).astype(Z.dtype)
 
+    @property
+    def cornered(self) -> bool:
+        """Seen from far away."""
+        return True
+
+    def residual(self, value: float) -> float:
+        """Return the residual of a loss on the line."""
+        return value / self.delta + self.delta / 2
+
+    def rounded(self, size: float) -> Huber:
+        """Return the loss with a larger delta, itself where that is as large."""
+        return replace(self, delta=size) if size > self.delta else self
+
 
 @dataclass(frozen=True)
 class SquaredLogError(Elementwise):
@@ -197,6 +369,16 @@ class SquaredLogError(Elementwise):
         """Return 2 (1 - difference) / (1 + z)^2, 0 below 0."""
         held = np.maximum(Z, 0)
         return np.where(Z < 0, 0, 2 * (1 - np.log1p(held) + np.log1p(Y)) / np.square(1 + held))
+
+    @property
+    def convex(self) -> RelativeSquaredError:
+        """The squared relative error."""
+        return RelativeSquaredError()
+
+    @property
+    def hollow(self) -> Bulging:
+        """Elements below 0, or more than e times too large."""
+        return Bulging(self)
 
     def check(self, Y: Floats, column: str) -> None:
         """The logarithm needs a target that is not negative."""

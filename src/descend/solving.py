@@ -15,7 +15,7 @@ from descend.optimizers import DEFAULT_RATES, SGD, make_optimizer
 from descend.solvers.fast_forward import Descent, fast_forward
 from descend.solvers.iterate import iterate
 from descend.solvers.newton import quasi_newton
-from descend.solvers.optimum import lbfgs, limit
+from descend.solvers.optimum import limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,7 @@ def solve(
             if quadratic.trustworthy:
                 return history
             return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
-        to_optimum = lbfgs if objective.loss.curvature_limit is None else quasi_newton
-        return to_optimum(objective, start, on_epoch=on_epoch, checkpoint=checkpoint)
+        return quasi_newton(objective, start, on_epoch=on_epoch, checkpoint=checkpoint)
     optimizer = optimizer_of(objective, quadratic, recipe)
     schedule = recipe.make_schedule()
     if (

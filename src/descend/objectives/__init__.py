@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -135,8 +135,8 @@ class OverRows(Objective, Protocol):
         """Return the loss over one row out of ``every`` so many."""
         ...
 
-    def stages(self) -> Sequence[OverRows]:
-        """Return the objectives that lead a quasi-Newton solver here, itself the last."""
+    def under(self, loss: Loss) -> OverRows:
+        """Return the same rows under another loss; one that only measures them has no penalty."""
         ...
 
 

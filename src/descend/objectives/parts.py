@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.losses import AbsoluteError, SquaredError
+from descend.losses import SquaredError
 from descend.objectives.rows import GATHERED_BYTES, RowsObjective
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from descend.workers import Holding
 
     Floats = NDArray[np.floating[Any]]
-
-SPREAD_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -154,13 +152,9 @@ class PartsObjective:
         X, Y = np.concatenate([part.X for part in found]), np.concatenate([part.Y for part in found])
         return RowsObjective(X, Y, self.loss, self.outputs, self.l2, self.penalised)
 
-    def stages(self) -> list[PartsObjective]:
-        """Return the objectives that lead a quasi-Newton solver here: itself, after rounder ones if it has corners."""
-        if not isinstance(self.loss, AbsoluteError):
-            return [self]
-        few = self.sampled(max(self.rows // SPREAD_ROWS, 1))
-        assert isinstance(few, RowsObjective)
-        return [replace(self, loss=stage.loss) for stage in few.stages()]
+    def under(self, loss: Loss) -> PartsObjective:
+        """Return the same rows under another loss; one that only measures them has no penalty."""
+        return replace(self, loss=loss, l2=0.0 if loss.measure else self.l2)
 
     @property
     def _alone(self) -> RowsObjective:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy
+from descend.losses import BinaryCrossEntropy, CrossEntropy
 from descend.threads import block_rows, in_order, summed
 
 if TYPE_CHECKING:
@@ -312,13 +312,9 @@ class RowsObjective:
         weights = _of_rows(self.weights, chosen)
         return replace(self, X=self.X.take(chosen, axis=0), Y=self.Y.take(chosen, axis=0), weights=weights)
 
-    def stages(self) -> list[RowsObjective]:
-        """Return the objectives that lead a quasi-Newton solver here: itself, after rounder ones if it has corners."""
-        if not isinstance(self.loss, AbsoluteError):
-            return [self]
-        distances = np.abs(self.Y - np.median(self.Y, axis=0))
-        spread = float((distances if self.weights is None else distances * self.weights).mean()) or 1.0
-        return [replace(self, loss=self.loss.rounded(spread * 10.0**-power)) for power in range(1, 9)]
+    def under(self, loss: Loss) -> RowsObjective:
+        """Return the same rows under another loss; one that only measures them has no penalty."""
+        return replace(self, loss=loss, l2=0.0 if loss.measure else self.l2)
 
     def _total_and_slope(self, Z: Floats, Y: Floats, weights: Floats | None) -> tuple[Any, Floats]:
         """Return the sum of the losses and the derivative in Z, each row by its weight."""

@@ -1,9 +1,9 @@
-"""Quasi-Newton on growing samples: what ``--optimizer auto`` uses for smooth losses.
+"""Quasi-Newton on growing samples: what ``--optimizer auto`` uses for every loss but squared error.
 
-L-BFGS (Liu and Nocedal 1989) whose first guess of the inverse Hessian is a real one: of the Hessian itself where it is
-small enough, else of the classes' mean over a sample of the rows, taken anew now and then. On a large table the minimum
-of a small sample is found first, then of a larger one from there: few readings of all rows are left to do. Where a
-reading is dear, it brings the Hessian as well, and the steps are Newton's, led by a few rows that are at hand.
+A descent is a direction (``direction``), a line search along it (``search``) and an ending (``ending``), over and over
+(Liu and Nocedal 1989). On a large table the minimum of a small sample is found first, then of a larger one from there:
+few readings of all rows are left to do. Where a reading is dear, it brings the Hessian as well, and the steps are
+Newton's, led by a few rows that are at hand (``leading``). Corners are rounded, less and less (``corners``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.losses import Huber
+from descend.solvers.direction import Direction, penalty, whole
+from descend.solvers.ending import Ending, Outcome, outcome
+from descend.solvers.leading import led
+from descend.solvers.search import TINY, Point, Trial, along, line_search
 from descend.solvers.way import Way
 
 if TYPE_CHECKING:
@@ -22,26 +25,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.history import History, Stop
+    from descend.losses import Loss
     from descend.objectives import OverRows
     from descend.solvers.checkpoints import Checkpoint
 
     Floats = NDArray[np.floating[Any]]
 
-LARGE = 2_000_000
-HUGE = 200_000_000
-ROWS_A_COLUMN = 30
-ROWS_FOR_A_GUESS = 8
-GUESS_LASTS = 30
-ROUGH = 1e-7
-FAINT = 1e-6  # of the largest curvature (its root): a column of less is stepped along as if it had this much
-ENOUGH = 1e-10
-FAR = 0.01  # of its largest curvature: what a Huber loss is taken to have at least
-WHOLE_HESSIAN = 600
-MEMORY = 30
-LAST_DIGITS = 1e-25  # of the loss: nearer than this the weights have all digits but the last two or three
-LED, LED_TO = 6, 1e-6  # steps at most, until the decrement has fallen to so much of the first
-TRIALS = 40
-TINY = np.finfo(np.float64).eps
+LARGE = 2_000_000  # cells: a reading of fewer is over before samples are drawn
+HUGE = 200_000_000  # cells: from here on a reading is worth more than the last digits
+ROWS_A_COLUMN = 30  # of a sample: with fewer its minimum is no nearer than the start
+ROWS_FOR_A_GUESS = 8  # the same where only the outputs' mean of the Hessian is asked of it
+SAMPLES = (64, 12)  # one row out of so many; a quarter of the rows where a twelfth is too few
+OWN_ERROR = 0.15  # of the loss, times parameters over rows: a third of what a sample's minimum is off by itself
+ENOUGH = 1e-10  # of the loss, where a reading is worth more
+SHOWN = 1e-25  # of the loss: nearer than this the weights have all digits but the last two or three
+SHORT = 0.1  # of a fresh Newton step: where no more of it can be gone, the Hessian says nothing of the way
+CORNER = 0.1  # of the mean residual, at first, and then of the last: each leads to the next in a few steps
+SURE = 1e-10  # of the loss: by how much a corner's rounding may be above the minimum
+STARTED_AGAIN = 1000  # steps at most
+EASED = 0.01  # of what a rounding is off by itself: nearer than this its minimum says no more
 
 
 def quasi_newton(
@@ -53,7 +55,7 @@ def quasi_newton(
     on_epoch: Callable[[int, float], None] | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> History:
-    """Return the way from ``w`` to the minimum of a loss whose curvature has a limit.
+    """Return the way from ``w`` to the minimum.
 
     tolerance: stop when the Newton decrement g'H^-1 g / 2, near the minimum what the loss is above it, falls under it
         (where H is only guessed at, an estimate); None: as far as float64 goes (where a reading is dear, as far as the
@@ -61,33 +63,39 @@ def quasi_newton(
     iterations: steps over all rows at most.
     checkpoint: where the way is kept as it goes, and taken up again.
     The history tells the start (on a large table without its gradient, which would cost a reading) and every step over
-    all rows; a Ctrl-C ends it with what was reached.
+    all rows; a Ctrl-C ends it with what was reached. It stops at the "optimum", or "stalled" where no step lowers the
+    loss although the gradient has not vanished, or after so many "epochs".
     """
     way = Way(on_epoch, checkpoint, iterations)
     stop: Stop = "optimum"
     try:
-        start = way.last if way.begun else w.astype(np.float64)
-        search = _Search(start)
+        descent = _Descent(way.last if way.begun else w.astype(np.float64), iterations)
         samples = [] if way.steps > 1 else _samples(objective)
+        start = None
         if samples and not way.begun:
-            way.record(start, objective.value(start), None)
+            way.record(descent.w, objective.value(descent.w), None)
         elif not way.begun:
-            way.record(start, *objective.value_and_gradient(start))
+            start = Point.at(objective, descent.w)
+            way.record(start.w, start.value, start.gradient)
         for sample in samples:
-            search.forget()
-            own_error = 0.15 * objective.shape[0] / sample.rows  # nearer than this the sample says no more
-            search.descend(sample, max(tolerance or 0.0, own_error), iterations)
-        if samples:
-            search.pairs.clear()
-        if tolerance is None:
-            cheap = objective.cells < (HUGE if _whole(objective) else LARGE)
-            near = LAST_DIGITS if objective.few is not None else 0.0  # what the weights do not show is no reading worth
-            tolerance = (near if cheap else ENOUGH) * abs(way.least)
-        reached = search.descend(objective, tolerance, iterations, way)
-        stop = "optimum" if reached else "epochs"
+            descent.direction = Direction()
+            descent.minimise(sample, Ending(tolerance or 0.0, OWN_ERROR * objective.shape[0] / sample.rows))
+        descent.direction.pairs.clear()
+        reached = descent.minimise(objective, _ending(objective, tolerance), way, start)
+        reached = _from_elsewhere(objective, w, way, reached)
+        stop = {"arrived": "optimum", "stalled": "stalled", "spent": "epochs"}[reached]
     except KeyboardInterrupt:
         stop = "interrupted"
     return way.history(stop)
+
+
+def _ending(objective: OverRows, tolerance: float | None) -> Ending:
+    """Return when to stop: at a tolerance, else as the table's size asks for."""
+    if tolerance is not None:
+        return Ending(tolerance)
+    cheap = objective.cells < (HUGE if whole(objective) else LARGE)
+    near = SHOWN if objective.few is not None else 0.0  # what the weights do not show is no reading worth
+    return Ending(0.0, near if cheap else ENOUGH)
 
 
 def _samples(objective: OverRows) -> list[OverRows]:
@@ -95,220 +103,165 @@ def _samples(objective: OverRows) -> list[OverRows]:
 
     Where a reading is dear: those that are at hand.
     """
-    enough = (ROWS_A_COLUMN if _whole(objective) else ROWS_FOR_A_GUESS) * objective.shape[0]
+    enough = (ROWS_A_COLUMN if whole(objective) else ROWS_FOR_A_GUESS) * objective.shape[0]
     if objective.few is not None:
         return [objective.few] if objective.few.rows >= enough else []
     if objective.cells < LARGE:
         return []
-    shares = (64, 12) if objective.rows // 12 >= enough else (4,)
+    shares = SAMPLES if objective.rows // SAMPLES[-1] >= enough else (4,)
     return [objective.sampled(every, seed=every) for every in shares if objective.rows // every >= enough]
 
 
+def _from_elsewhere(objective: OverRows, w: Floats, way: Way, reached: Outcome) -> Outcome:
+    """Look whether a loss with hollows is lower where another start leads to; go there then.
+
+    The other starts are zero, and the minimum of the convex loss that this one is nearly, where errors are small. Where
+    rows are left that the loss is not convex for, nothing is known of other hollows, and nothing is claimed.
+    """
+    convex, doubtful = objective.loss.convex, objective.loss.hollow
+    if convex is None or doubtful is None:
+        return reached
+    for easier in (None, convex):
+        other = _Descent(np.zeros_like(w, dtype=np.float64), STARTED_AGAIN)
+        if easier is not None:
+            other.minimise(objective.under(easier), Ending(0.0))
+            other.direction.forget()
+        found = other.minimise(objective, Ending(0.0))
+        point = Point.at(objective, other.w)
+        if point.value < way.least:
+            reached = found
+            way.record(point.w, point.value, point.gradient)
+    return "stalled" if objective.under(doubtful).value(way.best) > 0 else reached
+
+
 @dataclass
-class _Search:
-    """Where the search stands: the parameters, the guess of the inverse Hessian, and the steps that mend it."""
+class _Descent:
+    """Where the search stands, what is known of the curvature, and how round corners are."""
 
     w: Floats
-    guess: Callable[[Floats], Floats] | None = None
-    pairs: list[tuple[Floats, Floats, float]] = field(default_factory=list)
+    iterations: int
+    direction: Direction = field(default_factory=Direction)
+    size: float = np.inf
+    decrement: float = np.inf
 
-    def forget(self) -> None:
-        """Drop what was learnt of the curvature, so that it is taken anew."""
-        self.guess = None
-        self.pairs.clear()
+    def minimise(
+        self, objective: OverRows, ending: Ending, way: Way | None = None, start: Point | None = None
+    ) -> Outcome:
+        """Go to the minimum of the loss, by way of rounder ones where it has corners; a ``way`` tells every step.
+
+        start: where it begins, if that has been read already.
+        """
+        if way is not None and start is None:
+            start = self._back_to_the_best(objective, way)
+        if not objective.loss.cornered:
+            return self.descend(objective, ending, way, start=start)
+        return self._round_corners(objective, ending, way)
+
+    def _round_corners(self, objective: OverRows, ending: Ending, way: Way | None) -> Outcome:
+        """Go to the minima of ever less rounded losses, each from that of the last, until the rounding does not count.
+
+        So Madsen and Nielsen (1993) minimise absolute errors. How far the minimum of a rounded loss can be from that
+        of the loss itself is known: the slopes there are a feasible point of the dual linear programme.
+        """
+        loss, spread = objective.loss, min(objective.shape[0] / objective.rows, 1.0)
+        value = objective.value(self.w)
+        while np.isfinite(value):
+            residual = loss.residual(max(value - penalty(objective, self.w)[0], TINY * value))
+            self.size = CORNER * min(self.size, residual)
+            rounded = loss.rounded(self.size)
+            if rounded == loss:
+                return self.descend(objective, ending, way)
+            own_error = EASED * spread * self.size / residual if residual else 0.0
+            self.direction.forget()
+            enough = Ending(ending.enough, max(ending.share, own_error))
+            found = self.descend(objective.under(rounded), enough, way, told=loss)
+            value = objective.value(self.w)
+            short = rounded.shortfall
+            if short is None:
+                continue
+            left = objective.under(short).value(self.w) + self.decrement
+            if left <= max(ending.enough, max(ending.share, SURE) * abs(value)):
+                return "arrived"
+            if found != "arrived" or self.size <= TINY * abs(value) or not value:
+                return outcome(objective, Point(self.w, value, self.w), left)
+        return "stalled"
 
     def descend(
         self,
         objective: OverRows,
-        enough: float,
-        iterations: int,
+        ending: Ending,
         way: Way | None = None,
-    ) -> bool:
-        """Go on until the decrement is small ``enough``, or no step lowers the loss any more."""
-        value, g = objective.value_and_gradient(self.w)
-        if way is not None and not value <= way.least:  # the samples misled
-            self.w = way.last
-            self.forget()
-            value, g = objective.value_and_gradient(self.w)
-        elif way is not None and not np.array_equal(self.w, way.last):
-            way.record(self.w, value, g)
-        before, fresh, age = np.inf, False, 0
-        for _ in range(iterations):
-            if self.guess is None or objective.few is not None:
-                self.pairs.clear()
-                self.guess, fresh = _inverse_hessian(objective, self.w), True
-            step = -self._direction(g)
-            slope = float(g @ step)
-            decrement = -slope / 2
-            if decrement <= enough or not np.isfinite(decrement):
-                return True
-            settling = decrement <= TINY * abs(value)  # the loss does not show it any more, the gradient does
-            if settling and decrement >= before:
-                return True
-            age += 1
-            stale = decrement > before / 2 if _whole(objective) else age > GUESS_LASTS
-            if stale and not fresh and not settling:
-                self.forget()  # the curvature has changed on the way
-                before, age = np.inf, 0
+        *,
+        told: Loss | None = None,
+        start: Point | None = None,
+    ) -> Outcome:
+        """Step until the decrement is small enough, or no step lowers the loss any more.
+
+        told: the loss that the ``way`` tells of, where it is not the one that is descended on.
+        """
+        point = Point.at(objective, self.w) if start is None else start
+        for _ in range(self.iterations):
+            self.direction.look(objective, point)
+            step = self.direction.step(point.gradient)
+            self.decrement = -float(point.gradient @ step) / 2
+            if ending.arrived(self.decrement, point.value):
+                if self.direction.sure:
+                    return "arrived"
+                self.direction.forget()
                 continue
-            if objective.few is not None:
-                step, slope = _led(objective, objective.few, self.w, g, step)
-            found = _line_search(objective, self.w, step, value, slope)
-            if found is None:
-                if fresh or settling:
-                    return True
-                self.forget()
+            if self._stale(objective, ending, point):
+                self.direction.forget()  # the curvature has changed on the way
+                ending.forget()
                 continue
-            w, after, after_g = found
-            self._learn(w - self.w, after_g - g)
-            self.w, value, g = w, after, after_g
-            before, fresh = decrement, False
+            trial = self._step(objective, point, step)
+            if trial is None:
+                if ending.settling(self.decrement, point.value) or not self._another_direction(objective):
+                    return outcome(objective, point, self.decrement)
+                continue
+            assert trial.point is not None
+            if trial.t < SHORT and self.direction.fresh:
+                self.direction.damp(objective)
+            self.direction.learn(trial.point.w - point.w, trial.point.gradient - point.gradient)
+            point = trial.point
+            ending.passed(self.decrement)
+            self.w = point.w
             if way is not None:
-                way.record(self.w, value, g)
-        return False
+                shown = point if told is None else Point.at(objective.under(told), point.w)
+                way.record(shown.w, shown.value, shown.gradient)
+        return "spent"
 
-    def _direction(self, g: Floats) -> Floats:
-        """Return the guessed inverse Hessian times ``g``, mended by the steps made (Nocedal 1980, two loops)."""
-        assert self.guess is not None
-        q = g.copy()
-        shares = []
-        for s, y, curve in reversed(self.pairs):
-            shares.append(float(s @ q) / curve)
-            q -= shares[-1] * y
-        q = self.guess(q)
-        for (s, y, curve), share in zip(self.pairs, reversed(shares), strict=True):
-            q += (share - float(y @ q) / curve) * s
-        return q
+    def _step(self, objective: OverRows, point: Point, step: Floats) -> Trial | None:
+        """Return where a line search along the step ends, None where nothing is lower."""
+        if not np.isfinite(self.decrement):
+            return None
+        if objective.few is not None:
+            step = led(objective, objective.few, point.w, point.gradient, step)
+        longest = float(np.abs(step).max())
+        shortest = TINY * float(np.abs(point.w).max()) / longest if longest else np.inf
+        start = Trial(0.0, point.value, float(point.gradient @ step))
+        return line_search(along(objective, point, step), start, shortest)
 
-    def _learn(self, s: Floats, y: Floats) -> None:
-        curve = float(s @ y)
-        if curve > TINY * float(np.linalg.norm(s) * np.linalg.norm(y)):
-            self.pairs.append((s, y, curve))
-            del self.pairs[:-MEMORY]
+    def _stale(self, objective: OverRows, ending: Ending, point: Point) -> bool:
+        """Tell whether the guess of the curvature has grown too old to be of use."""
+        if self.direction.fresh or ending.settling(self.decrement, point.value):
+            return False
+        return not ending.halved(self.decrement) if whole(objective) else self.direction.old
 
+    def _another_direction(self, objective: OverRows) -> bool:
+        """Take the curvature anew, or damp it; False where both are done."""
+        if self.direction.fresh:
+            return self.direction.damp(objective)
+        self.direction.forget()
+        return True
 
-@dataclass(frozen=True)
-class _Corrected:
-    """The loss over a few rows, corrected to have the gradient and the Hessian of all rows at ``w``."""
-
-    rows: OverRows
-    w: Floats
-    pull: Floats
-    bend: Floats
-
-    def gradient(self, w: Floats) -> Floats:
-        """Return the derivative at ``w``."""
-        return self.rows.gradient(w) + self.pull + self.bend @ (w - self.w)
-
-    def hessian(self, w: Floats) -> Floats:
-        """Return the second derivative at ``w``."""
-        return self.rows.hessian(w) + self.bend
-
-
-def _led(objective: OverRows, few: OverRows, w: Floats, g: Floats, step: Floats) -> tuple[Floats, float]:
-    """Return a better step than Newton's, and the slope along it, where a few rows can tell of one.
-
-    Newton's leaves out the third derivative. A few rows' is nearly that of all: so the step leads to the minimum of
-    their loss, corrected to agree with that of all rows as far as the second. Newton's where that is not sound.
-    """
-    slope = float(g @ step)
-    near = _Corrected(few, w, g - few.gradient(w), objective.hessian(w) - few.hessian(w))
-    there, decrement = w + step, -slope
-    for _ in range(LED):
-        pull = near.gradient(there)
-        more = -(_inverse(near.hessian(there)) @ pull)
-        before, decrement = decrement, -float(pull @ more)
-        if not 0 <= decrement < before:
-            break
-        there = there + more
-        if decrement <= LED_TO * -slope:
-            led = there - w
-            along = float(g @ led)
-            return (led, along) if 2 * slope < along < slope / 2 else (step, slope)
-    return step, slope
-
-
-def _line_search(
-    objective: OverRows, w: Floats, step: Floats, value: float, slope: float
-) -> tuple[Floats, float, Floats] | None:
-    """Return parameters along ``step`` with their loss and gradient, by the Wolfe conditions; None where none is lower.
-
-    A trial is halved, or set where a cubic would have its minimum, while the loss is too high, and doubled while it
-    still falls steeply. Within rounding of the loss the slope decides (Hager and Zhang 2005, approximate Wolfe).
-    """
-    low, high, t = 0.0, np.inf, 1.0
-    rounding = 100 * TINY * abs(value)
-    best = None
-    for _ in range(TRIALS if -slope > rounding else 3):
-        trial = w + t * step
-        after, g = objective.value_and_gradient(trial)
-        with np.errstate(over="ignore", invalid="ignore"):
-            along = float(g @ step)
-        near = abs(after - value) <= rounding and abs(along) <= 0.9 * abs(slope)
-        if not (np.isfinite(after) and np.isfinite(along)) or not (after <= value + 1e-4 * t * slope or near):
-            high = t
-            t = _between(low, high, value, slope, after, along) if low == 0 else (low + high) / 2
-        elif along < 0.9 * slope:
-            best, low = (trial, after, g), t
-            t = 2 * t if high == np.inf else (low + high) / 2
-        else:
-            return trial, after, g
-        if t * float(np.abs(step).max()) <= TINY * float(np.abs(w).max()) or high - low <= TINY * high:
-            break
-    return best
-
-
-def _between(low: float, high: float, value: float, slope: float, after: float, along: float) -> float:
-    """Return where the cubic through both ends has its minimum, kept away from the ends; half way without one."""
-    if np.isfinite(after) and np.isfinite(along):
-        a = slope + along - 3 * (after - value) / high
-        root = a * a - slope * along
-        if root >= 0 and along - slope + 2 * np.sqrt(root) != 0:
-            t = high * (1 - (along + np.sqrt(root) - a) / (along - slope + 2 * np.sqrt(root)))
-            if np.isfinite(t):
-                return float(np.clip(t, 0.1 * high, 0.9 * high))
-    return (low + high) / 2 if np.isfinite(after) else 0.1 * high
-
-
-def _inverse_hessian(objective: OverRows, w: Floats) -> Callable[[Floats], Floats]:
-    """Return what multiplies by an inverse Hessian at ``w``: the whole, or for each output a sample's mean."""
-    columns, outputs = objective.shape
-    if _whole(objective):
-        hessian = objective.hessian(w)
-        if isinstance(objective.loss, Huber):  # rows that are far have no curvature, and all may be
-            steepest = (objective.loss.curvature_limit or 0.0) * objective.share * objective.moments()[0]
-            hessian += FAR * np.kron(steepest, np.eye(outputs))
-        inverse = _inverse(hessian)
-        return lambda g: np.asarray(inverse @ g)
-    every = objective.rows // (ROWS_FOR_A_GUESS * columns)
-    rough = _rough_inverse((objective.sampled(every, seed=1) if every > 1 else objective).mean_hessian(w))
-    return lambda g: np.asarray(rough @ g.reshape(columns, outputs).astype(np.float32), dtype=np.float64).ravel()
-
-
-def _whole(objective: OverRows) -> bool:
-    columns, outputs = objective.shape
-    return outputs == 1 or columns * outputs <= WHOLE_HESSIAN
-
-
-def _inverse(hessian: Floats) -> Floats:
-    """Return the inverse, 0 along directions in which there is no curvature but rounding; scaled to a diagonal of 1."""
-    unit, lengths = _scaled(hessian)
-    values, vectors = np.linalg.eigh(unit)
-    solid = values > len(unit) * TINY * values[-1]
-    inverse = (vectors[:, solid] / values[solid]) @ vectors[:, solid].T
-    return np.asarray(inverse / np.outer(lengths, lengths))
-
-
-def _rough_inverse(hessian: Floats) -> Floats:
-    """Return an inverse that is good enough to guess by, in float32."""
-    lengths = np.sqrt(np.maximum(np.diag(hessian), 0))
-    lengths = np.maximum(lengths, FAINT * lengths.max()) if lengths.any() else np.ones_like(lengths)
-    unit = hessian / np.outer(lengths, lengths)
-    unit[np.diag_indices_from(unit)] += ROUGH
-    return np.asarray(np.linalg.inv(unit) / np.outer(lengths, lengths), dtype=np.float32)
-
-
-def _scaled(hessian: Floats) -> tuple[Floats, Floats]:
-    lengths = np.sqrt(np.maximum(np.diag(hessian), 0))
-    lengths[lengths == 0] = 1.0
-    return hessian / np.outer(lengths, lengths), lengths
+    def _back_to_the_best(self, objective: OverRows, way: Way) -> Point | None:
+        """Go back to the start where samples have led to a higher loss; tell of where they led where it is lower."""
+        if np.array_equal(self.w, way.last):
+            return None
+        found = Point.at(objective, self.w)
+        if found.value <= way.least:
+            way.record(found.w, found.value, found.gradient)
+            return found
+        self.w = way.last
+        self.direction.forget()
+        return None

@@ -1,4 +1,4 @@
-"""To the optimum of a quadratic, exactly, and of losses that have no curvature to go by, by scipy's L-BFGS."""
+"""To the optimum of a quadratic, exactly."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.foresight import best_rate
-from descend.history import History, Stop
+from descend.history import History
 from descend.optimizers import SGD
 from descend.solvers.fast_forward import fast_forward
-from descend.solvers.way import Way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
     from descend.objectives.gram import GramObjective
-    from descend.solvers.checkpoints import Checkpoint
 
     Floats = NDArray[np.floating[Any]]
 
@@ -47,39 +42,6 @@ def limit(objective: GramObjective, w: Floats) -> History:
         final_gradient_norm=float(np.linalg.norm(objective.gradient(weights))),
         gap=0.0,
     )
-
-
-def lbfgs(
-    objective: OverRows,
-    w: Floats,
-    *,
-    iterations: int = 15_000,
-    on_epoch: Callable[[int, float], None] | None = None,
-    checkpoint: Checkpoint | None = None,
-) -> History:
-    """Return the way of scipy's L-BFGS to a minimum, for losses with corners, rounded less and less, and hollows."""
-    from scipy.optimize import minimize
-
-    way = Way(on_epoch, checkpoint, iterations)
-    stop: Stop = "optimum"
-
-    def record(w: Floats) -> None:
-        way.record(w, *objective.value_and_gradient(w))
-
-    if not way.begun:
-        record(w)
-    try:
-        for stage in objective.stages():
-            options = {"maxiter": iterations, "maxfun": 2 * iterations, "maxcor": 20, "ftol": 1e-16, "gtol": 1e-10}
-            found = minimize(
-                stage.value_and_gradient, way.last, jac=True, method="L-BFGS-B", callback=record, options=options
-            )
-            record(found.x)
-            if found.nit >= iterations:
-                stop = "epochs"
-    except KeyboardInterrupt:
-        stop = "interrupted"
-    return way.history(stop)
 
 
 def _solved(objective: GramObjective, w: Floats, weights: Floats) -> History:
