@@ -186,11 +186,11 @@ class RelativeSquaredError(Elementwise):
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return the squared relative error."""
-        return np.square((Z - Y) / (1 + np.abs(Y)))
+        return np.asarray(np.square((Z - Y) / (1 + np.abs(Y))))
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return 2 (z - y) / (1 + |y|)^2."""
-        return 2 * (Z - Y) / np.square(1 + np.abs(Y))
+        return np.asarray(2 * (Z - Y) / np.square(1 + np.abs(Y)))
 
     def curvature(self, Z: Floats, Y: Floats) -> Floats:
         """Return 2 / (1 + |y|)^2."""
@@ -217,26 +217,27 @@ class AbsoluteError(Elementwise):
         return E, np.hypot(E, self.rounding) if self.rounding else np.abs(E)
 
     def _weighed(self, slopes: Floats, Y: Floats, power: int = 1) -> Floats:
-        return slopes / np.abs(Y) ** power if self.relative else slopes
+        return np.asarray(slopes / np.abs(Y) ** power) if self.relative else slopes
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return |z - y|, or |z - y| / |y|."""
         E, length = self.errors(Z, Y)
         if not self.rounding:
-            return length
+            return np.asarray(length)
         share = E / (length + self.rounding)  # so that no digits cancel where the rounding is large
         return np.asarray(E * share)
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return the sign of z - y, or that over |y|."""
         E, length = self.errors(Z, Y)
-        return self._weighed(np.divide(E, length, out=np.zeros_like(E), where=length > 0), Y)
+        signs: Floats = np.divide(E, length, out=np.zeros_like(E), where=length > 0)
+        return self._weighed(signs, Y)
 
     def curvature(self, Z: Floats, Y: Floats) -> Floats:
         """Return 0, or that of the rounded corner."""
         _, length = self.errors(Z, Y)
         share = np.divide(self.rounding, length, out=np.zeros_like(length), where=length > 0)
-        bent = np.divide(np.square(share), length, out=np.zeros_like(length), where=length > 0)
+        bent: Floats = np.divide(np.square(share), length, out=np.zeros_like(length), where=length > 0)
         return self._weighed(bent, Y, 2)
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 
 from descend.errors import FitError
 from descend.foresight import best_rate
-from descend.losses import SquaredError
+from descend.losses import CrossEntropy, SquaredError
 from descend.objectives.gram import GramObjective
 from descend.optimizers import DEFAULT_RATES, SGD, make_optimizer
 from descend.solvers.fast_forward import Descent, fast_forward
@@ -48,7 +48,26 @@ def solve(
     """Choose the engine and the solver that give the recipe's run, and run it.
 
     Squared error goes through its Gram matrix, where ``quadratic_of`` gives one; full-batch SGD is told in closed form.
+    Of a softmax the parameters add up to 0 over the classes wherever a shift of all classes changes nothing.
     """
+    history = _solved(
+        objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch, checkpoint=checkpoint
+    )
+    return _centred(objective, history)
+
+
+def _solved(
+    objective: OverRows,
+    start: Floats,
+    recipe: Recipe,
+    quadratic: GramObjective | None,
+    validation: OverRows | None,
+    on_epoch: OnEpoch | None,
+    *,
+    halt: bool,
+    on_batch: OnEpoch | None,
+    checkpoint: Checkpoint | None,
+) -> History:
     if recipe.method == "auto":
         if quadratic is not None:
             history = limit(quadratic, start)
@@ -85,6 +104,23 @@ def solve(
         on_batch=on_batch,
     )
     return history if engine is not quadratic else replace(history, gap=quadratic.excess(history.weights))
+
+
+def _centred(objective: OverRows, history: History) -> History:
+    """Return the history with the mean over a softmax's classes taken from the columns that have no penalty.
+
+    To move all classes alike there changes no loss: without this a run would end where it happened to start from.
+    """
+    if not isinstance(objective.loss, CrossEntropy):
+        return history
+    columns, outputs = objective.shape
+    free = np.asarray(objective.penalised) == 0 if objective.l2 else np.ones(columns, dtype=bool)
+
+    def centred(w: Floats) -> Floats:
+        W = w.reshape(-1, columns, outputs)
+        return np.where(free[:, None], W - W.mean(axis=2, keepdims=True), W).reshape(w.shape)
+
+    return replace(history, weights=centred(history.weights), snapshots=centred(history.snapshots))
 
 
 def quadratic_of(objective: OverRows, recipe: Recipe) -> GramObjective | None:

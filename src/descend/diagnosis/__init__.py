@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["SEVERITIES", "Evidence", "Finding", "diagnose", "of_run"]
 
 NO_OPTIMUM = {"finding.separable", "finding.quasi-separable"}
-LATE = {"finding.not-converged", "finding.not-converged-least"}  # there is nowhere to arrive then
+LATE = {f"finding.not-{name}" for name in ("converged", "converged-least", "converged-unsteady")}  # there is
+LATE |= {f"finding.not-{name}" for name in ("arrived", "arrived-from", "arrived-raw")}  # nowhere to arrive then
 SMALL = 10  # rows: a textbook's table, which is not to be nagged
 LARGE = 10_000  # numbers: what fewer cost is nothing with any threads
 TINY = 1e-12  # of the target's mean square: an error that is rounding

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from descend.design import INTERCEPT
+from descend.diagnosis.arrival import ARRIVED, arrived, excess
 from descend.diagnosis.findings import Finding
+from descend.diagnosis.formulas import quoted
 from descend.foresight import best_rate, foresee, largest_stable_rate
 from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from descend.optimizers import SGD
@@ -25,11 +27,11 @@ HALF = 0.5  # of the best rate: above it the rate is not what makes the run slow
 BOUNCED = 0.5  # of the loss's net fall: all its rises together
 HARDLY = 0.01  # of the first loss: a fall under it is none
 STEEP = 0.5  # of the first gradient's norm: still there, so there was a way to go
-ARRIVED = 0.01  # of the start's excess loss, or of its gradient norm
 FALLING = 0.9  # of the gradient norm at half time: above it nothing says when it will have gone
 RISEN = 0.1  # of the best held-out loss
 NO_BETTER = 0.99  # of the mean's loss
 FARTHEST = 10**18  # epochs: what a forecast looks ahead
+L2 = 0.01  # a penalty that makes a minimum round enough to be found, and changes little
 MORE_RATE = 10  # times the rate, where nothing is known of the right one
 
 
@@ -40,11 +42,30 @@ def of_descent(evidence: Evidence, sample: Sample | None) -> list[Finding]:
     matters = not auto or evidence.history.stop != "optimum" or evidence.recipe.l2 > 0
     uneven = not evidence.recipe.standardize and not evidence.design.pixels.any()  # pixels are all of one scale
     found = _unscaled(evidence, sample) if sample is not None and matters and uneven else []
-    if auto or len(evidence.history) < 2:
+    if auto:
+        return [*_stopped_short(evidence), *found]
+    if len(evidence.history) < 2:
         return found
     outlook = _outlook(evidence)
     slow = _too_large(evidence, outlook) or _too_small(evidence, outlook) or _not_converged(evidence, outlook)
     return [*slow, *found, *_held_out(evidence, slow)]
+
+
+def _stopped_short(evidence: Evidence) -> list[Finding]:
+    """Tell of a way to the optimum that ended before it, and of what makes it shorter or sure."""
+    history, recipe, loss = evidence.history, evidence.recipe, evidence.over.loss
+    if history.stop not in ("stalled", "epochs"):
+        return []
+    values = {"steps": history.epochs, "slope": history.final_gradient_norm, "loss": history.final_loss}
+    if loss.hollow is not None:
+        target = quoted(evidence.target.columns[0])
+        return [Finding("finding.hollows", "warning", {"loss": history.final_loss, "target": target})]
+    if recipe.init != "zeros":
+        return [Finding("finding.not-arrived-from", "warning", values)]
+    if not recipe.standardize:
+        return [Finding("finding.not-arrived-raw", "warning", values)]
+    option = "--loss mse" if recipe.l2 and evidence.target.family == "linear" else f"--l2 {max(10 * recipe.l2, L2):.2g}"
+    return [Finding("finding.not-arrived", "warning", {**values, "option": option})]
 
 
 def _unscaled(evidence: Evidence, sample: Sample) -> list[Finding]:
@@ -127,20 +148,10 @@ def _bounced(evidence: Evidence) -> bool:
     return bool(rises[rises > 0].sum() > BOUNCED * abs(fall))
 
 
-def _excess(evidence: Evidence) -> tuple[float, float] | None:
-    """Return by how much the loss was above the least at the start, and by how much it is at the end."""
-    if evidence.quadratic is None:
-        return None
-    least = evidence.quadratic.least
-    last = evidence.history.gap if evidence.history.gap is not None else evidence.history.final_loss - least
-    return float(evidence.history.loss[0]) - least, float(last)
-
-
 def _arrived(evidence: Evidence) -> bool:
-    excess, history = _excess(evidence), evidence.history
-    if excess is not None:
-        return excess[0] <= 0 or excess[1] <= ARRIVED * excess[0]
-    return history.final_gradient_norm <= ARRIVED * float(history.gradient_norm[0])
+    """Tell whether the run arrived; of a network only how far its gradient has gone is known."""
+    alone = None if evidence.networked or not isinstance(evidence.over.loss, SquaredError) else _mean_alone(evidence)
+    return arrived(evidence.history, evidence.quadratic, alone)
 
 
 def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
@@ -185,12 +196,12 @@ def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Finding]
     history = evidence.history
     if history.stop != "epochs" or _arrived(evidence):
         return []
-    excess = _excess(evidence)
-    if outlook is not None and excess is not None:
+    won = excess(evidence.history, evidence.quadratic)
+    if outlook is not None and won is not None:
         hundredth, millionth = (outlook.reach.get(share) or FARTHEST for share in (1e-2, 1e-6))
         values = {
             "epochs": history.epochs,
-            "left": excess[1] / excess[0],
+            "left": won[1] / won[0],
             "hundredth": max(hundredth - history.epochs, 1),
             "millionth": max(millionth - history.epochs, 1),
             "enough": millionth,
@@ -200,7 +211,8 @@ def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Finding]
     middle, last, first = float(slopes[slopes.size // 2]), float(slopes[-1]), float(slopes[0])
     passed = int(history.epoch[-1] - history.epoch[slopes.size // 2])
     if not (first > 0 and 0 < last < FALLING * middle):
-        return []
+        values = {"epochs": history.epochs, "left": last / first if first > 0 else 1.0}
+        return [] if evidence.networked else [Finding("finding.not-converged-unsteady", "warning", values)]
     # the longer a run, the flatter the directions that are left: it will not get faster
     more = max(ceil(log(last / (ARRIVED * first)) / log(middle / last) * passed), 1)
     values = {"epochs": history.epochs, "left": last / first, "more": more, "enough": history.epochs + more}

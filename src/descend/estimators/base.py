@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator  # type: ignore[import-untyped]
+from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 from sklearn.utils import check_random_state  # type: ignore[import-untyped]
 from sklearn.utils.validation import _check_sample_weight, validate_data  # type: ignore[import-untyped]
 
 from descend.errors import DivergedError, OptionError
+from descend.messages import say
 from descend.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -66,13 +69,20 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
         return rows, targets, weights
 
-    def _record(self, history: History) -> None:
-        """Set what a fit leaves behind of its way; raises what ended it where it came to no end of its own."""
+    def _record(self, history: History, *, there: bool = True) -> None:
+        """Set what a fit leaves behind of its way, and warn where it ended before it was ``there``.
+
+        Raises what ended it where it came to no end of its own.
+        """
         self.history_ = history
         self.loss_curve_ = history.loss
         self.n_iter_ = max(history.epochs, 1)
         if history.stop == "interrupted":
             raise KeyboardInterrupt  # what was reached is kept; a search over many fits must end all the same
+        if history.stop in ("stalled", "epochs") and not there:
+            code = "estimator.not-arrived" if history.optimizer == "auto" else "estimator.run-not-arrived"
+            values: dict[str, Any] = {"steps": history.epochs, "slope": history.final_gradient_norm}
+            warnings.warn(say(code, **values), ConvergenceWarning, stacklevel=4)
 
 
 def diverged(epoch: int, lr: float, first: float, last: float) -> DivergedError:

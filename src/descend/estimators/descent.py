@@ -11,6 +11,7 @@ from sklearn.base import is_classifier  # type: ignore[import-untyped]
 from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
 
+from descend.diagnosis.arrival import arrived
 from descend.diagnosis.targets import margins, separated
 from descend.errors import OptionError
 from descend.estimators.base import Estimator, diverged
@@ -77,7 +78,8 @@ class Descent(Estimator):
         objective = over(fitted)
         validation = None if held is None else over(held)
         start = np.zeros(objective.shape) if before is None else self._scaling.inward(*before)
-        history = solve(objective, start.ravel(), recipe, quadratic_of(objective, recipe), validation)
+        quadratic = quadratic_of(objective, recipe)
+        history = solve(objective, start.ravel(), recipe, quadratic, validation)
         if history.diverged:
             raise diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))
         W = history.weights.reshape(objective.shape)
@@ -87,11 +89,9 @@ class Descent(Estimator):
             objective = replace(objective, l2=SLIGHT, penalised=penalised.astype(np.float64))
             history = solve(objective, np.zeros(W.size), recipe)
             W = history.weights.reshape(objective.shape)
-        if is_classifier(self) and outputs > 1:  # moving all classes alike changes nothing; so they add up to 0
-            W = W - W.mean(axis=1, keepdims=True)
         self._keep(W)
         self._steps: tuple[Optimizer, State, np.random.Generator] | None = None
-        self._record(history)
+        self._record(history, there=arrived(history, quadratic))
 
     def _partial_fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, weights: Floats | None) -> None:
         """Take one epoch's steps on a chunk, from where the last chunk ended and with what the optimizer remembers."""

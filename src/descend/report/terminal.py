@@ -122,7 +122,7 @@ def fit_lines(model: Model, lang: str) -> list[str]:
         lines.append(say("report.gap", lang, gap=certificate.gap))
     elif certificate is not None and certificate.kind == "none":
         lines.append(say("report.not-certified", lang, slope=certificate.slope))
-    if history.stop == "converged" or (history.stop == "epochs" and history.optimizer == "auto"):
+    if history.stop in ("converged", "stalled") or (history.stop == "epochs" and history.optimizer == "auto"):
         lines.append(say(f"report.stop-{history.stop}", lang))
     elif history.stop == "early":
         best = int(history.validation_loss.argmin())

@@ -186,12 +186,12 @@ class Direction:
         hessian = (objective.sampled(every, seed=1) if every > 1 else objective).mean_hessian(point.w)
         if not hessian.any():
             self.damp(objective)
-        if self.metric is not None:
-            matrix = self.metric.damped(objective, hessian, point)
-        else:
-            matrix = rough_inverse(hessian)
-        turn = matrix.dtype
-        return lambda g: np.asarray(matrix @ g.reshape(columns, outputs).astype(turn), dtype=np.float64).ravel()
+        matrix = rough_inverse(hessian) if self.metric is None else self.metric.damped(objective, hessian, point)
+
+        def times(g: Floats) -> Floats:
+            return np.asarray(matrix @ g.reshape(columns, outputs).astype(matrix.dtype), dtype=np.float64).ravel()
+
+        return times
 
     def step(self, g: Floats) -> Floats:
         """Return minus the guess times ``g``, mended by the steps made (Nocedal 1980, two loops)."""

@@ -58,8 +58,8 @@ class Ending:
 def outcome(objective: OverRows, point: Point, decrement: float) -> Outcome:
     """Return whether a point that no step leads down from is the minimum as far as can be seen.
 
-    It is where the decrement is next to nothing beside the loss, or beside what the last digits of the parameters change
-    of the loss: of rows that are fitted exactly nothing but rounding is left.
+    It is where the decrement is next to nothing beside the loss, or beside what the last digits of the parameters
+    change of it: of rows that are fitted exactly nothing but rounding is left.
     """
     if not np.isfinite(decrement) or not np.isfinite(point.value):
         return "stalled"

@@ -1,0 +1,38 @@
+"""Whether a run has arrived: at what there was to be won, as far as its own record tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from descend.history import History
+    from descend.objectives.gram import GramObjective
+
+FAR = 10  # times the excess loss of the mean alone
+ARRIVED = 0.01  # of the excess loss at the start, or of the gradient norm there
+
+
+def arrived(history: History, quadratic: GramObjective | None = None, alone: float | None = None) -> bool:
+    """Tell whether a run ended near the optimum.
+
+    The solver of ``auto`` says so itself. Of another run on squared error the excess loss must have fallen to a
+    hundredth of that at the start, or where that is far away, as zero is from large numbers, of that of the mean
+    ``alone``. Of any other loss the gradient's norm must have.
+    """
+    if history.optimizer == "auto":
+        return history.stop in ("optimum", "solved")
+    won = excess(history, quadratic)
+    if won is None:
+        return history.final_gradient_norm <= ARRIVED * float(history.gradient_norm[0])
+    first, last = won
+    if alone is not None and quadratic is not None and first > FAR * (alone - quadratic.least):
+        first = alone - quadratic.least
+    return first <= 0 or last <= ARRIVED * first
+
+
+def excess(history: History, quadratic: GramObjective | None) -> tuple[float, float] | None:
+    """Return by how much the loss was above the least at the start, and by how much it is at the end."""
+    if quadratic is None:
+        return None
+    last = history.gap if history.gap is not None else history.final_loss - quadratic.least
+    return float(history.loss[0]) - quadratic.least, float(last)
