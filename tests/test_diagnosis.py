@@ -85,6 +85,43 @@ def not_converged_least(epochs):
     return evidence("y ~ x + z", clean(), lr=0.1, epochs=epochs, dtype="float32")
 
 
+def not_converged_unsteady(last):
+    base = evidence("y ~ x + z", clean(), lr=0.5, epochs=4, loss="huber")
+    slopes = np.array([1.0, 0.5, 0.9, 0.6, 1.0]) * base.history.gradient_norm[0]
+    slopes[-1] *= last
+    losses = base.history.loss[0] * np.array([1.0, 0.8, 0.7, 0.6, 0.5])
+    ended = replace(
+        base.history, gradient_norm=slopes, final_gradient_norm=slopes[-1], loss=losses, final_loss=losses[-1]
+    )
+    return replace(base, history=ended)
+
+
+def short_of_the_optimum(stop, table=None, **settings):
+    """Return the evidence of a run to the optimum that ended as ``stop`` says."""
+    base = evidence("y ~ x + z", table or clean(), loss="huber", **settings)
+    return replace(base, history=replace(base.history, stop=stop))
+
+
+def not_arrived(stop):
+    return short_of_the_optimum(stop)
+
+
+def not_arrived_from(stop):
+    return short_of_the_optimum(stop, init={"x": 3.0})
+
+
+def not_arrived_raw(stop):
+    return short_of_the_optimum(stop, standardize=False)
+
+
+def hollows(rows):
+    """Return a fit in which ``rows`` of the 60 rows are predicted far from what they are, whatever is done."""
+    t = clean()
+    y = 50 + t["x"] + t["z"]
+    y[:rows] = 1e6
+    return evidence("y ~ x + z", {**t, "y": np.where(np.arange(60) < 60 - rows, y[::-1], 0.0)}, loss="msle")
+
+
 def stopped_early(**changes):
     base = evidence("y ~ x + z", clean(), patience=5, epochs=100, lr=0.4)
     return replace(base, history=replace(base.history, stop="early", **changes))
@@ -255,6 +292,11 @@ CASES = [  # what builds it, the number at which it is told and the one, just sh
     (not_converged_least, 20, 21),
     (untrained, 34, 35),
     (untrained_network, 1.001, 0.999),
+    (not_converged_unsteady, 1.0, 0.009),
+    (not_arrived, "stalled", "optimum"),
+    (not_arrived_from, "epochs", "optimum"),
+    (not_arrived_raw, "stalled", "optimum"),
+    (hollows, 3, 0),
     (overfit, 0.101, 0.099),
     (underfit, 0.991, 0.989),
     (underfit_image, 0.991, 0.989),

@@ -136,6 +136,7 @@ def test_cross_entropy_has_logistic_regressions_coefficients(name, kind, class_w
     np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # so many epochs are too few
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "auto"])
 def test_a_weight_is_so_many_repeated_rows_whatever_the_optimizer(optimizer):
     X, y = split(datasets.load_iris())
@@ -169,6 +170,7 @@ def test_a_run_of_epochs_is_pytorchs_on_the_standardised_columns():
     assert ours.n_iter_ == 40
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # so many epochs are too few
 def test_standardising_changes_the_way_and_not_the_optimum():
     X, y = split(datasets.load_diabetes())
     X = X * np.geomspace(1, 1000, 10)
@@ -179,6 +181,7 @@ def test_standardising_changes_the_way_and_not_the_optimum():
     assert np.abs(raw.coef_ / ridge.coef_ - 1).max() > 0.1  # twenty thousand epochs are too few for such columns
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # so many epochs are too few
 def test_chunk_by_chunk_goes_on_where_it_was_and_remembers():
     X, y = split(datasets.load_diabetes())
     whole = DescentRegressor(optimizer="adam", lr=0.5, max_iter=30).fit(X, y)
@@ -238,6 +241,7 @@ def test_early_stopping_goes_back_to_the_best_epoch():
     assert weighted.history_.stop == "early"
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")  # so many epochs are too few
 def test_a_warm_start_begins_where_the_last_fit_ended():
     X, y = split(datasets.load_wine())
     made = DescentClassifier(optimizer="sgd", max_iter=50, warm_start=True).fit(X, y)

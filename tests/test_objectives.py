@@ -143,9 +143,13 @@ def test_weights_go_with_their_rows():
 
 
 def test_the_corners_of_weighted_rows_are_rounded_as_those_of_repeated_ones():
-    weighted = rows(*LOSSES["mae"]).weighted(COUNTS).stages()
-    assert [stage.weights is not None for stage in weighted] == [True] * 8
-    assert weighted[0].loss.rounding == pytest.approx(10**7 * weighted[-1].loss.rounding)
+    weighted = rows(*LOSSES["mae"], 0.2).weighted(COUNTS)
+    repeated = rows(AbsoluteError(), np.repeat(TARGETS, COUNTS, axis=0), 2, 0.2, np.repeat(X, COUNTS, axis=0))
+    rounded, w = AbsoluteError().rounded(0.1), RANDOM.normal(size=8)
+    assert weighted.under(rounded).value(w) == pytest.approx(repeated.under(rounded).value(w), rel=1e-12)
+    short = rounded.shortfall  # what only measures has no penalty
+    assert weighted.under(short).value(w) == pytest.approx(repeated.under(short).value(w), rel=1e-12)
+    assert repeated.under(short).value(w) == pytest.approx(replace(repeated, l2=0.0).under(short).value(w))
 
 
 @pytest.mark.parametrize(

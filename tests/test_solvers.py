@@ -24,11 +24,11 @@ from descend.objectives.gram import GramObjective
 from descend.objectives.rows import RowsObjective
 from descend.optimizers import SGD, Adam
 from descend.schedules import Schedule
-from descend.solvers import newton
 from descend.solvers.fast_forward import fast_forward
 from descend.solvers.iterate import iterate
+from descend.solvers.leading import led
 from descend.solvers.newton import quasi_newton
-from descend.solvers.optimum import lbfgs, limit
+from descend.solvers.optimum import limit
 
 CONSTANT = Schedule()
 
@@ -185,7 +185,7 @@ def test_quasi_newton_reaches_statsmodels_logit_and_mnlogit():
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_lbfgs_reaches_the_linear_programmes_absolute_error(relative):
+def test_absolute_errors_come_to_those_of_the_linear_programme(relative):
     from scipy.optimize import linprog
 
     random = np.random.default_rng(1)
@@ -196,8 +196,9 @@ def test_lbfgs_reaches_the_linear_programmes_absolute_error(relative):
     equal = np.hstack([X, np.eye(60), -np.eye(60)])
     least = linprog(cost, A_eq=equal, b_eq=y, bounds=[(None, None)] * 3 + [(0, None)] * 120).fun
     loss = AbsoluteError("mape" if relative else "mae", relative)
-    ours = lbfgs(RowsObjective(X, y[:, None], loss, 1, 0.0, np.ones(3, dtype=bool)), np.zeros(3))
-    assert least <= ours.final_loss <= least * (1 + 1e-6)
+    ours = quasi_newton(RowsObjective(X, y[:, None], loss, 1, 0.0, np.ones(3, dtype=bool)), np.zeros(3))
+    assert ours.stop == "optimum"
+    assert least * (1 - 1e-12) <= ours.final_loss <= least * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("loss", [Huber(0.7), SquaredLogError(), SquaredError()])
@@ -208,7 +209,7 @@ def test_the_solvers_leave_nothing_for_another_solver(loss):
     X = np.column_stack([np.ones(80), random.uniform(0, 1, (80, 2))])
     y = np.exp(X @ [1, 1, 0.5]) * random.lognormal(0, 0.2, 80)
     objective = RowsObjective(X, y[:, None], loss, 1, 0.01, np.array([False, True, True]))
-    ours = (quasi_newton if loss.curvature_limit else lbfgs)(objective, np.zeros(3))
+    ours = quasi_newton(objective, np.zeros(3))
     other = minimize(objective.value, ours.weights, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14})
     assert ours.final_loss <= other.fun * (1 + 1e-9)
     assert ours.loss[0] == objective.value(np.zeros(3))
@@ -322,7 +323,8 @@ def test_many_parameters_are_kept_less_often():
     run = quasi_newton(objective, np.zeros(61 * 200), tolerance=0.0, iterations=100)
     assert len(run) > 30
     assert len(run.snapshots) <= 41
-    assert run.final_loss == objective.value(run.weights) == min(run.loss)
+    assert run.final_loss == pytest.approx(min(run.loss), rel=1e-12)  # within rounding the smaller gradient decides
+    assert objective.value(run.weights) == pytest.approx(run.final_loss, rel=1e-12)  # of another order of adding up
     assert run.snapshot_epoch[0] == 0
 
 
@@ -448,10 +450,9 @@ def test_a_step_that_a_few_rows_lead_ends_nearer_to_the_optimum_than_newtons(see
     best, start = (quasi_newton(one, np.zeros(5)).weights for one in (rows, few))
     g = rows.gradient(start)
     step = -np.linalg.solve(rows.hessian(start), g)
-    led, slope = newton._led(rows, few, start, g, step)
-    assert slope == pytest.approx(g @ led)
-    assert slope < 0
-    far = [np.linalg.norm(start + one - best) for one in (step, led)]
+    better = led(rows, few, start, g, step)
+    assert g @ better < 0
+    far = [np.linalg.norm(start + one - best) for one in (step, better)]
     assert far[1] < far[0] / 3
 
 
@@ -461,6 +462,4 @@ def test_a_few_rows_unlike_the_others_lead_nobody_astray(scale):
     start = np.array([2.0, -1.0, 1.0, 3.0, 1.0])
     g = rows.gradient(start)
     step = -np.linalg.solve(rows.hessian(start), g)
-    led, slope = newton._led(rows, few, start, g, step)
-    assert 2 * (g @ step) <= slope < 0
-    assert slope == pytest.approx(g @ led)
+    assert 2 * (g @ step) <= g @ led(rows, few, start, g, step) < 0

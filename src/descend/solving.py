@@ -107,20 +107,22 @@ def _solved(
 
 
 def _centred(objective: OverRows, history: History) -> History:
-    """Return the history with the mean over a softmax's classes taken from the columns that have no penalty.
+    """Return the history with its parameters centred."""
+    weights, snapshots = (centred(objective, w) for w in (history.weights, history.snapshots))
+    return replace(history, weights=weights, snapshots=snapshots)
 
-    To move all classes alike there changes no loss: without this a run would end where it happened to start from.
+
+def centred(objective: OverRows, w: Floats) -> Floats:
+    """Return parameters (flat, or rows of them) less their means over a softmax's classes where no penalty is on them.
+
+    To move all classes alike there changes no loss: else a run would end in a place that depends on its start.
     """
     if not isinstance(objective.loss, CrossEntropy):
-        return history
+        return w
     columns, outputs = objective.shape
     free = np.asarray(objective.penalised) == 0 if objective.l2 else np.ones(columns, dtype=bool)
-
-    def centred(w: Floats) -> Floats:
-        W = w.reshape(-1, columns, outputs)
-        return np.where(free[:, None], W - W.mean(axis=2, keepdims=True), W).reshape(w.shape)
-
-    return replace(history, weights=centred(history.weights), snapshots=centred(history.snapshots))
+    W = w.reshape(-1, columns, outputs)
+    return np.where(free[:, None], W - W.mean(axis=2, keepdims=True), W).reshape(w.shape)
 
 
 def quadratic_of(objective: OverRows, recipe: Recipe) -> GramObjective | None:

@@ -19,7 +19,7 @@ from descend.estimators.scaling import Scaling
 from descend.messages import say
 from descend.objectives.rows import RowsObjective
 from descend.separation import find_separation
-from descend.solving import optimizer_of, quadratic_of, require_finite, solve
+from descend.solving import centred, optimizer_of, quadratic_of, require_finite, solve
 from descend.verification import split_rows
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Descent(Estimator):
                 value, gradient = batch.value_and_gradient(w)
                 optimizer.update(w, gradient, state, optimizer.lr)
                 losses.append(value)
-            W = w.reshape(objective.shape).astype(np.float64)
+            W = centred(objective, w.astype(np.float64)).reshape(objective.shape)
             finite = all(np.isfinite(part).all() for part in self._scaling.outward(W))
         self.loss_curve_ = np.append(self.loss_curve_, np.mean(losses))
         self.n_iter_ += 1
