@@ -25,7 +25,7 @@ def number_scores(truth: Floats, predicted: Floats) -> dict[str, float]:
         return {
             "rmse": rmse,
             "mae": float(np.abs(truth - predicted).mean()),
-            "r2": 1 - (rmse / spread) ** 2 if deviations(truth[:, None]).any() else float("nan"),
+            "r2": float(1 - np.square(rmse / spread)) if deviations(truth[:, None]).any() else float("nan"),
         }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from descend.diagnosis.cells import of_cells
 from descend.diagnosis.columns import of_columns
-from descend.diagnosis.descent import of_descent
+from descend.diagnosis.descent import of_descent, of_unsteady
 from descend.diagnosis.findings import SEVERITIES, Evidence, Finding
 from descend.diagnosis.residuals import of_residuals
 from descend.diagnosis.sample import Sample
@@ -54,9 +54,11 @@ def diagnose(evidence: Evidence) -> list[Finding]:
 
 
 def of_run(evidence: Evidence, sample: Sample | None = None) -> list[Finding]:
-    """Return what the run says; that it got nowhere only where nothing says why."""
+    """Return what the run says; that it got nowhere, or not to its end, only where nothing says why."""
     found = of_descent(evidence, sample)
-    return found if any(finding.unfinished for finding in found) else [*of_training(evidence), *found]
+    if any(finding.unfinished for finding in found):
+        return found
+    return [*(of_training(evidence) or of_unsteady(evidence)), *found]
 
 
 def _one_thread(sample: Sample) -> AbstractContextManager[object]:

@@ -8,16 +8,14 @@ if TYPE_CHECKING:
     from descend.history import History
     from descend.objectives.gram import GramObjective
 
-FAR = 10  # times the excess loss of the mean alone
 ARRIVED = 0.01  # of the excess loss at the start, or of the gradient norm there
 
 
-def arrived(history: History, quadratic: GramObjective | None = None, alone: float | None = None) -> bool:
+def arrived(history: History, quadratic: GramObjective | None = None) -> bool:
     """Tell whether a run ended near the optimum.
 
     The solver of ``auto`` says so itself. Of another run on squared error the excess loss must have fallen to a
-    hundredth of that at the start, or where that is far away, as zero is from large numbers, of that of the mean
-    ``alone``. Of any other loss the gradient's norm must have.
+    hundredth of that at the start; of any other loss the gradient's norm must have.
     """
     if history.optimizer == "auto":
         return history.stop in ("optimum", "solved")
@@ -25,8 +23,6 @@ def arrived(history: History, quadratic: GramObjective | None = None, alone: flo
     if won is None:
         return history.final_gradient_norm <= ARRIVED * float(history.gradient_norm[0])
     first, last = won
-    if alone is not None and quadratic is not None and first > FAR * (alone - quadratic.least):
-        first = alone - quadratic.least
     return first <= 0 or last <= ARRIVED * first
 
 

@@ -149,9 +149,7 @@ def _bounced(evidence: Evidence) -> bool:
 
 
 def _arrived(evidence: Evidence) -> bool:
-    """Tell whether the run arrived; of a network only how far its gradient has gone is known."""
-    alone = None if evidence.networked or not isinstance(evidence.over.loss, SquaredError) else _mean_alone(evidence)
-    return arrived(evidence.history, evidence.quadratic, alone)
+    return arrived(evidence.history, evidence.quadratic)
 
 
 def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
@@ -211,12 +209,21 @@ def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Finding]
     middle, last, first = float(slopes[slopes.size // 2]), float(slopes[-1]), float(slopes[0])
     passed = int(history.epoch[-1] - history.epoch[slopes.size // 2])
     if not (first > 0 and 0 < last < FALLING * middle):
-        values = {"epochs": history.epochs, "left": last / first if first > 0 else 1.0}
-        return [] if evidence.networked else [Finding("finding.not-converged-unsteady", "warning", values)]
+        return []
     # the longer a run, the flatter the directions that are left: it will not get faster
     more = max(ceil(log(last / (ARRIVED * first)) / log(middle / last) * passed), 1)
     values = {"epochs": history.epochs, "left": last / first, "more": more, "enough": history.epochs + more}
     return [Finding("finding.not-converged-least", "warning", values)]
+
+
+def of_unsteady(evidence: Evidence) -> list[Finding]:
+    """Tell of a run that ended by its number of epochs, where nothing says how many more it would have taken."""
+    history = evidence.history
+    if history.stop != "epochs" or history.optimizer == "auto" or evidence.networked or _arrived(evidence):
+        return []
+    first, last = float(history.gradient_norm[0]), history.final_gradient_norm
+    values = {"epochs": history.epochs, "left": last / first if first > 0 else 1.0}
+    return [Finding("finding.not-converged-unsteady", "warning", values)]
 
 
 def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:

@@ -60,6 +60,10 @@ def inverse(matrix: Floats, *, convex: bool = True) -> Inverse:
 
     Curvatures below 0 are none, or where it is not to be ``convex`` count as if they were above 0.
     """
+    if not np.isfinite(matrix).all():  # far away it overflows: no step is right
+        return Inverse(
+            np.full_like(matrix, np.nan), matrix[:, :0], np.ones(len(matrix)), np.zeros(len(matrix), dtype=bool)
+        )
     diagonal = np.diag(matrix) if convex else np.abs(np.diag(matrix))
     still = diagonal <= 0
     lengths = np.sqrt(np.where(still, 1.0, diagonal))
