@@ -8,6 +8,7 @@ import numpy as np
 
 from descend.coding import ImageCode, PolyCode, power_name
 from descend.design import INTERCEPT, Design
+from descend.visible import in_a_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,13 +53,13 @@ def network_line(design: Design, target: Target, title: str) -> str:
     inputs = ", ".join(dict.fromkeys(name.name for name in design.hypothesis.inputs))
     told = f"{title}({inputs})" if "(" not in title else f"{title} of {inputs}"
     if target.family == "linear":
-        return f"{', '.join(target.outputs)} = {told}"
+        return in_a_line(f"{', '.join(target.outputs)} = {told}")
     link = "sigmoid" if target.family == "logistic" else "softmax"
-    return f"P({target.columns[0]}) = {link}({told})"
+    return in_a_line(f"P({target.columns[0]}) = {link}({told})")
 
 
 def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int | None = None) -> list[str]:
-    """Return the equation of coefficients in raw units (columns x outputs), a line an output.
+    """Return the equation of coefficients in raw units (columns x outputs), a line an output, control characters shown.
 
     digits: significant ones; None: six, and more where large terms cancel, so that the equation can be used as printed.
     An image is one term, ``w · image``: the sum over its pixels, each times a weight.
@@ -74,13 +75,15 @@ def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int |
         for index, output in enumerate(outputs)
     ]
     if target.family == "linear":
-        return [f"{output} = {text}" for output, text in zip(outputs, sums, strict=True)]
+        return [in_a_line(f"{output} = {text}") for output, text in zip(outputs, sums, strict=True)]
     column = target.columns[0]
     if target.family == "logistic":
         z = next(letter for letter in ("z", "u", "v", "logit") if letter not in design.names)
-        return [f"P({column} = {outputs[0]}) = 1 / (1 + exp(−{z}))", f"{z} = {sums[0]}"]
-    lines = [f"z[{output}] = {text}" for output, text in zip(outputs, sums, strict=True)]
-    return [f"P({column} = class) = exp(z[class]) / Σ exp(z)", *lines]
+        lines = [f"P({column} = {outputs[0]}) = 1 / (1 + exp(−{z}))", f"{z} = {sums[0]}"]
+    else:
+        lines = [f"z[{output}] = {text}" for output, text in zip(outputs, sums, strict=True)]
+        lines.insert(0, f"P({column} = class) = exp(z[class]) / Σ exp(z)")
+    return [in_a_line(line) for line in lines]
 
 
 def _digits(design: Design, raw: Floats, output: int, spreads: tuple[float, ...]) -> int:

@@ -93,8 +93,7 @@ def _translate_the_parser(lang: str) -> None:
 def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
     caret = getattr(error, "caret", "")
     if as_json:
-        import json
-
+        from descend.cli.console import as_json as told
         from descend.files import plain
 
         facts = {
@@ -103,7 +102,7 @@ def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
             "hint": error.hint(lang),
             "line": error.line,
         }
-        print(json.dumps({"error": plain(facts)}, ensure_ascii=False))
+        print(told({"error": plain(facts)}))
     _print_error(error.code, error.tell(lang), caret, error.hint(lang), lang)
 
 

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from descend.messages import language, say
+from descend.visible import json_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,10 +28,10 @@ def speak() -> str:
 
 def console() -> Console:
     """Return the console of standard output: as wide as the terminal; piped, as COLUMNS says, else 100."""
-    from rich.console import Console
+    from descend.report.layout import Visible
 
     width = None if sys.stdout.isatty() else shutil.get_terminal_size((100, 24)).columns
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    return Visible(width=width, highlight=False, markup=False, emoji=False)
 
 
 def tell(content: RenderableType) -> None:
@@ -46,7 +47,12 @@ def tell(content: RenderableType) -> None:
 
 def tell_json(facts: dict[str, Any]) -> None:
     """Print facts as JSON."""
-    print(json.dumps(facts, ensure_ascii=False, indent=2, allow_nan=False))
+    print(as_json(facts, indent=2))
+
+
+def as_json(facts: dict[str, Any], indent: int | None = None) -> str:
+    """Return facts as JSON that can be shown on a terminal."""
+    return json_visible(json.dumps(facts, ensure_ascii=False, indent=indent, allow_nan=False))
 
 
 _asked: type[BaseException] | None = None  # what a signal raised: where a library swallows it, it is raised again
@@ -99,9 +105,9 @@ def _heed() -> None:
 @cache
 def _watched() -> Console:
     """Return the one console of all bars, which stand below one another while several run."""
-    from rich.console import Console
+    from descend.report.layout import Visible
 
-    return Console(stderr=True)
+    return Visible(stderr=True)
 
 
 @contextmanager

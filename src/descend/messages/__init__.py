@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from descend.visible import visible
+
 LANGUAGES = ("en", "ko")
 HERE = Path(__file__).parent
 
@@ -23,8 +25,11 @@ def _sentences(lang: str) -> dict[str, str]:
 
 
 def say(code: str, lang: str = "en", **values: Any) -> str:
-    """Return the sentence of ``code`` in ``lang`` with ``values`` put in; an unknown language speaks English."""
-    return _sentences(lang if lang in LANGUAGES else "en")[code].format(**values)
+    """Return the sentence of ``code`` in ``lang`` with ``values`` put in; an unknown language speaks English.
+
+    Control characters in the values are shown.
+    """
+    return visible(_sentences(lang if lang in LANGUAGES else "en")[code].format(**values))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from descend.messages import say
+from descend.visible import in_a_line
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # Okabe and Ito's colours (2008), told apart by readers with any colour vision
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F00", "#000000")
@@ -24,9 +28,14 @@ LINE = 15.0  # points of a line of a legend
 def name_axes(axes: Axes, title: str, x: str, y: str, lang: str = "en") -> None:
     """Write a panel's title and the names of its axes, as they are, and what its marks mean where they are labelled."""
     lines = _legend(axes, lang)
-    axes.set_title(title, fontsize=11, loc="left", parse_math=False, pad=6 + LINE * lines)
-    axes.set_xlabel(x, parse_math=False)
-    axes.set_ylabel(y, parse_math=False)
+    axes.set_title(in_a_line(title), fontsize=11, loc="left", parse_math=False, pad=6 + LINE * lines)
+    axes.set_xlabel(in_a_line(x), parse_math=False)
+    axes.set_ylabel(in_a_line(y), parse_math=False)
+
+
+def name_ticks(axis: Axis, names: Sequence[str], rotation: float = 0) -> None:
+    """Write names beside the whole numbers from 0, as they are."""
+    axis.set_ticks(range(len(names)), [in_a_line(name) for name in names], rotation=rotation, parse_math=False)
 
 
 def _legend(axes: Axes, lang: str) -> int:
@@ -34,6 +43,7 @@ def _legend(axes: Axes, lang: str) -> int:
     handles, texts = axes.get_legend_handles_labels()
     if not texts:
         return 0
+    texts = [in_a_line(text) for text in texts]
     texts = [text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…" for text in texts]
     if len(texts) > NAMED:
         texts = [*texts[: NAMED - 1], say("report.more", lang, count=len(texts) - NAMED + 1)]

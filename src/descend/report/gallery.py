@@ -10,6 +10,7 @@ from descend.coding import ImageCode
 from descend.diagnosis.sample import placed
 from descend.messages import say
 from descend.report.frames import COLOURS, GREY, name_axes
+from descend.visible import in_a_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +44,7 @@ def misread(axes: Axes, kept: Kept, lang: str) -> None:
     most, size = (MOST_ACROSS, 10) if max(map(len, levels)) <= 2 else (MOST_ACROSS_NAMED, 7)
     across = int(np.clip(shown.size, LEAST_ACROSS, most))
     places = _places(axes, shown.size, across, code.shape, CAPTION)
-    told = [level if len(level) <= LETTERS else level[: LETTERS - 1] + "…" for level in levels]
+    told = [in_a_line(level) if len(level) <= LETTERS else in_a_line(level[: LETTERS - 1]) + "…" for level in levels]
     for row, (left, top, right, bottom) in zip(shown, places, strict=True):
         axes.imshow(images[row], cmap="gray", vmin=0, vmax=255, extent=(left, right, bottom, top))
         middle, under = (left + right) / 2, bottom + 0.16
@@ -68,7 +69,7 @@ def weight_images(axes: Axes, kept: Kept, lang: str) -> None:
         outputs, weights, _places(axes, len(outputs), across, code.shape, 0.0), strict=True
     ):
         drawn = axes.imshow(image, cmap="RdBu", vmin=-most, vmax=most, extent=(left, right, bottom, top))
-        axes.text(left + 0.04, top + 0.04, output, ha="left", va="top", fontsize=12, parse_math=False)
+        axes.text(left + 0.04, top + 0.04, in_a_line(output), ha="left", va="top", fontsize=12, parse_math=False)
         edges = [left, right, right, left, left], [top, top, bottom, bottom, top]
         axes.plot(*edges, color=GREY, lw=0.6, clip_on=False)
     bar = axes.figure.colorbar(drawn, cax=axes.inset_axes((1.0 + 0.1 / across, 0.1, 0.08 / across, 0.8)), extend="both")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from html import escape
+import html
 from typing import TYPE_CHECKING
 
 from descend.messages import language, say
+from descend.visible import visible
 
 if TYPE_CHECKING:
     from descend.model import Model
@@ -30,3 +31,8 @@ def render(model: Model) -> str:
         parts.append(f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table>")
         parts.append(f"<p>{escape(verification.tell(lang))}</p>")
     return f"<div>{''.join(parts)}</div>"
+
+
+def escape(text: str) -> str:
+    """Return a text as HTML shows it, with what steers shown."""
+    return html.escape(visible(text))

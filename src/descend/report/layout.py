@@ -1,24 +1,54 @@
-"""How the terminal is laid out: labelled lines, and tables without lines."""
+"""How the terminal is laid out: what steers it is shown, labelled lines, and tables without lines."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from rich.console import Console
 from rich.measure import Measurement
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
-from rich.text import Text
+from rich.text import Span, Text
+
+from descend.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
     from rich.table import Column
 
 LABEL = 10
 GAP = 2
 T = TypeVar("T", bound=Table)
 ANY = 100_000  # letters: a width at which nothing is folded
+
+
+class Visible(Console):
+    """A console to which nothing can be sent but text and its own colours: control characters are shown."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return the text of a cell."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the pieces that are printed."""
+        content = _visible_text(renderable) if isinstance(renderable, Text) else renderable
+        for piece in super().render(content, options):
+            yield piece if piece.control else Segment(visible(piece.text), piece.style)
+
+
+def _visible_text(text: Text) -> Text:
+    """Return a text with its control characters shown, every style where it was."""
+    if visible(text.plain) == text.plain:
+        return text
+    shown = [visible(letter) for letter in text.plain]
+    at = [0, *accumulate(map(len, shown))]
+    made = text.blank_copy("".join(shown))
+    made.spans = [Span(at[span.start], at[min(span.end, len(shown))], span.style) for span in text.spans]
+    return made
 
 
 class Grid(Table):

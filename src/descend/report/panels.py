@@ -9,7 +9,7 @@ import numpy as np
 from descend.columns import Columns
 from descend.messages import say
 from descend.metrics import confusion
-from descend.report.frames import COLOURS, GREY, name_axes
+from descend.report.frames import COLOURS, GREY, name_axes, name_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -168,7 +168,7 @@ def _levels_only(axes: Axes, kept: Kept) -> None:
         made = kept.predicted[mine, 0 if target.family == "linear" else -1]
         if made.size:
             axes.hlines(made.mean(), index - 0.35, index + 0.35, color=COLOURS[1], lw=2)
-    axes.set_xticks(range(len(levels)), levels, rotation=0 if len(levels) < 6 else 60)
+    name_ticks(axes.xaxis, levels, 0 if len(levels) < 6 else 60)
     name_axes(axes, "", names[0], target.columns[0])
 
 
@@ -234,8 +234,8 @@ def confusion_counts(axes: Axes, kept: Kept, lang: str) -> None:
     axes.imshow(counts, cmap="Blues", aspect="auto")
     if len(target.levels) <= 20:
         short = len(target.levels) < 5 or max(map(len, target.levels)) <= 2
-        axes.set_xticks(range(len(target.levels)), target.levels, rotation=0 if short else 60)
-        axes.set_yticks(range(len(target.levels)), target.levels)
+        name_ticks(axes.xaxis, target.levels, 0 if short else 60)
+        name_ticks(axes.yaxis, target.levels)
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if count > counts.max() / 2 else "black"
             axes.text(column, row, str(count), ha="center", va="center", color=colour)

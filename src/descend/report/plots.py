@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from descend.report import gallery, panels
 from descend.report.frames import GREY
 from descend.report.kept import Kept
 from descend.report.path_panel import path_on_contours
+from descend.visible import in_a_line
 
 if TYPE_CHECKING:
     import os
@@ -41,7 +43,7 @@ def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "
 
     with styled():
         figure = Figure(figsize=(15, 8.6), layout="constrained")
-        figure.suptitle(_short(model.formula), fontsize=14)
+        figure.suptitle(_short(in_a_line(model.formula)), fontsize=14, parse_math=False)
         kept = Kept(model)
         if gallery.image_of(model.design) is not None:
             _draw_images(figure, kept, lang)
@@ -55,7 +57,9 @@ def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "
 def write(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a picture (.png, .svg, .pdf), whole or not at all."""
     kind, drawn = ending(path, PICTURES, "option.plot-kind").removeprefix("."), BytesIO()
-    figure.savefig(drawn, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # it stands there as an empty box
+        figure.savefig(drawn, format=kind, dpi=110, metadata={"Date": None} if kind == "svg" else {})
     with written_whole(path) as temporary:
         temporary.write_bytes(drawn.getvalue())
 

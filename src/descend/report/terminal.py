@@ -15,6 +15,7 @@ from descend.messages import say
 from descend.report.facts import network_facts
 from descend.report.foresight import forecast_line
 from descend.report.layout import grid_of, labelled
+from descend.visible import in_a_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -223,7 +224,7 @@ def tell_frame(frame: Any, limit: int, lang: str) -> RenderableType:
     digits = [chances if wide and name.startswith("P(") else ".6g" for name in frame.columns]
     cells = [
         [
-            "" if cell is None else f"{cell:{shown}}" if isinstance(cell, float) else str(cell)
+            "" if cell is None else f"{cell:{shown}}" if isinstance(cell, float) else in_a_line(str(cell))
             for cell, shown in zip(row, digits, strict=True)
         ]
         for row in frame.head(limit).iter_rows()

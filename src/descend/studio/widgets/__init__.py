@@ -9,6 +9,7 @@ import nicegui.elements.echart as bundled
 from nicegui import ui
 
 from descend.studio.heard import DRAGGED, only
+from descend.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,7 +68,7 @@ class Told(ui.element, component="told.js"):
 
     def tell(self, text: str, tone: str | None = None) -> None:
         """Show another text, perhaps in another tone (its classes)."""
-        now = text, self.told[1] if tone is None else tone
+        now = visible(text), self.told[1] if tone is None else tone
         if now != self.told:
             self.told = now
             self.run_method("tell", *now)
@@ -142,7 +143,7 @@ def tag(name: str, classes: str = "", text: str = "", **attributes: Any) -> ui.e
     if classes:
         made.classes(classes)
     if text:
-        made._text = text
+        made._text = visible(text)
     made._props.update({key.replace("_", "-"): value for key, value in attributes.items()})
     return made
 

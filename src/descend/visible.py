@@ -1,0 +1,29 @@
+"""Text that a person reads: what would steer a terminal, or turn the order of letters round, is shown and not sent."""
+
+from __future__ import annotations
+
+import re
+
+# C0 but for tab and line feed, delete, C1; line and paragraph separators; embeddings, overrides and isolates; and
+# surrogates, which no encoding can write
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    r"""Return a text with every character that steers shown: ``\x1b`` for escape, ``\u202e`` for an override."""
+    return _STEERING.sub(_shown, text)
+
+
+def in_a_line(text: str) -> str:
+    """Return a text that is visible, its line feeds and tabs too."""
+    return visible(text).replace("\n", r"\n").replace("\t", r"\t")
+
+
+def json_visible(text: str) -> str:
+    """Return JSON with what steers written as JSON escapes it, so that it says the same."""
+    return _STEERING.sub(lambda found: rf"\u{ord(found[0]):04x}", text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return rf"\x{code:02x}" if code < 0x100 else rf"\u{code:04x}"
