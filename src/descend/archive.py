@@ -116,11 +116,12 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
     if isinstance(model.inference, Inference):
         found = {name: getattr(model.inference, name) for name in (*INFERENCE_TENSORS, REST)}
         tensors |= {f"inference.{name}": tensor for name, tensor in found.items() if tensor is not None}
-    if model.descent is not None and len(model.weights) <= DESCENTS_UP_TO:
+    if model.descent is not None and model.descent.objective.directions.size <= DESCENTS_UP_TO**2:
         quadratic, optimizer = model.descent.objective, model.descent.optimizer
         header["descent"] = {
             "least": quadratic.least,
             "elements": quadratic.elements,
+            "beyond": quadratic.beyond,
             "lr": optimizer.lr,
             "momentum": optimizer.momentum,
             "nesterov": optimizer.nesterov,
@@ -245,14 +246,17 @@ def _descent(found: dict[str, Any] | None, tensors: Tensors, shape: tuple[int, i
     if found is None:
         return None
     columns = shape[0]
-    flat = tensors["descent.flat"]
+    flat, among = tensors["descent.flat"], tensors["descent.curvatures"].shape
+    if len(among) != 1 or among[0] > columns or float(found["beyond"]) < 0:
+        raise ValueError(among)
     quadratic = GramObjective(
-        _shaped(tensors["descent.curvatures"], (columns,)),
-        _shaped(tensors["descent.directions"], (columns, columns)),
+        _shaped(tensors["descent.curvatures"], among),
+        _shaped(tensors["descent.directions"], (columns, *among)),
         _shaped(tensors["descent.minimum"], shape),
         float(found["least"]),
         _shaped(flat, (columns, flat.shape[1])),
         int(found["elements"]),
+        float(found["beyond"]),
     )
     optimizer = SGD(float(found["lr"]), float(found["momentum"]), bool(found["nesterov"]))
     return Descent(quadratic, _shaped(tensors["descent.start"], (columns * shape[1],)), optimizer)

@@ -256,17 +256,20 @@ def _names(first: list[str], source: Delimited) -> list[str]:
     if not source.header:
         return [f"x{i + 1}" for i in range(len(first))]
     names: list[str] = []
-    given = {plain(cell).strip() for cell in first}
+    taken = {plain(cell).strip() for cell in first}
+    seen: set[str] = set()
     for index, cell in enumerate(first):
         name = plain(cell).strip()
         if not name:
-            name = _free(f"column{index + 1}", given | set(names))
+            name = _free(f"column{index + 1}", taken)
             source.notes.append(Note("note.empty-header", {"position": index + 1, "name": name}))
-        elif name in names:
-            fresh = _free(f"{name}_2", given | set(names))
+        elif name in seen:
+            fresh = _free(f"{name}_2", taken)
             source.notes.append(Note("note.repeated-header", {"name": name, "fresh": fresh}))
             name = fresh
         names.append(name)
+        seen.add(name)
+        taken.add(name)
     return names
 
 

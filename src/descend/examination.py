@@ -122,7 +122,13 @@ def _hessian(trained: Trained) -> Floats | None:
 
 def _exact(trained: Trained, data: Columns) -> Exact | None:
     objective, quadratic = trained.whole, trained.quadratic
-    if objective is None or quadratic is None or quadratic.flat.size or objective.l2 or objective.dtype != np.float64:
+    if (
+        objective is None
+        or quadratic is None
+        or quadratic.undetermined
+        or objective.l2
+        or objective.dtype != np.float64
+    ):
         return None
     if trained.history.stop not in ("optimum", "solved") or not isinstance(objective.loss, SquaredError):
         return None

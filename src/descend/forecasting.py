@@ -32,7 +32,7 @@ def foretell(
         batch_sure = 2 / steepest if steepest else None
     if not isinstance(objective.loss, SquaredError):
         return _bounded(objective, start, recipe, reason, batch_sure)
-    quadratic = quadratic or GramObjective.of(objective)
+    quadratic = quadratic or GramObjective.of(objective, start)
     made = Forecast(quadratic.curvatures, reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
     if not quadratic.trustworthy:
         return replace(made, reason="forecast.uneven")

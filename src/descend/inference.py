@@ -138,8 +138,8 @@ def infer(
         freedom = objective.rows - weights.shape[0]
         if freedom < 1:
             return Note("inference.no-freedom", {"rows": objective.rows, "columns": weights.shape[0]})
-        if quadratic.flat.size or weights.shape[0] > MOST:
-            return Note("inference.collinear" if quadratic.flat.size else "inference.many", {"most": MOST})
+        if quadratic.undetermined or weights.shape[0] > MOST:
+            return Note("inference.collinear" if quadratic.undetermined else "inference.many", {"most": MOST})
         if exact is not None and quadratic.column_condition > HARD:
             return _of_pairs(exact, freedom)
         return _least_squares(objective, design, weights, quadratic, exact, freedom)

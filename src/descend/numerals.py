@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from descend.texts import plain_cells
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 DECIMALS = (".", ",")
 JUDGED = 10_000  # rows from which a notation is settled, in memory as part by part
+POINTS = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 1.125 may be a thousand and more
 SHARE = 0.75  # of a column's cells: so many have a unit where it is the column's
 ERRORS = ("#N/A", "#DIV/0!", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#NUM!")  # what a spreadsheet writes for no value
 ORDINALS = ("st", "nd", "rd", "th")
@@ -127,6 +132,22 @@ def plain_numbers(text: pl.Series) -> Floats | None:
     if values.null_count() > text.null_count():
         return None
     return np.asarray(values.fill_null(np.nan).to_numpy().astype(np.float64))
+
+
+def plain_columns(texts: list[pl.Series], missing: Sequence[str]) -> dict[str, Floats]:
+    """Return the numbers of those of many columns, all as long, that hold only plain ones: read at once, as one column.
+
+    Left out are those that hold more, and those whose points may all stand for thousands.
+    """
+    cells = plain_cells(pl.concat([text.rename("") for text in texts]))
+    cells = cells.set(cells.is_in(missing), None)
+    values = cells.cast(pl.Float64, strict=False)
+    numbers, gaps, points = (
+        made.to_numpy().reshape(len(texts), -1)
+        for made in (values.fill_null(np.nan), cells.is_null(), cells.str.contains(POINTS).fill_null(value=True))
+    )
+    whole = (gaps | np.isfinite(numbers)).all(axis=1) & ~points[:, :JUDGED].all(axis=1)
+    return {text.name: numbers[index] for index, text in enumerate(texts) if whole[index]}
 
 
 def notation_of(text: pl.Series, decimal: str) -> Notation:

@@ -112,7 +112,7 @@ def trajectory(
         raise OptionError("option.no-trajectory", found=objective.loss.name)
     if recipe.optimizer == "auto":
         recipe = replace(recipe, optimizer="sgd")
-    quadratic = GramObjective.of(objective)
+    quadratic = GramObjective.of(objective, start)
     optimizer = optimizer_of(objective, quadratic, recipe)
     if not isinstance(optimizer, SGD) or recipe.batch_size is not None or not recipe.make_schedule().constant:
         raise OptionError("option.no-trajectory", found=recipe.method)

@@ -337,7 +337,7 @@ def run(
     start = recipe.start(design.names, objective.outputs)
     if recipe.method == "auto":
         start.reshape(objective.shape)[design.constant] = 0.0  # any number would do: none has an effect
-    quadratic = quadratic_of(objective, recipe)
+    quadratic = quadratic_of(objective, recipe, start)
     forecast = None
     if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):
         forecast = foretell(objective, start, recipe, quadratic, design.names)

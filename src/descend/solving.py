@@ -125,13 +125,13 @@ def centred(objective: OverRows, w: Floats) -> Floats:
     return np.where(free[:, None], W - W.mean(axis=2, keepdims=True), W).reshape(w.shape)
 
 
-def quadratic_of(objective: OverRows, recipe: Recipe) -> GramObjective | None:
+def quadratic_of(objective: OverRows, recipe: Recipe, start: Floats) -> GramObjective | None:
     """Return squared error's Gram engine where the recipe can use it: all rows at once, in float64."""
     if not isinstance(objective.loss, SquaredError) or recipe.batch_size is not None:
         return None
     if not (recipe.arithmetic == "float64" or recipe.method == "auto"):
         return None
-    return GramObjective.of(objective)
+    return GramObjective.of(objective, start)
 
 
 def descent_of(quadratic: GramObjective | None, start: Floats, history: History, recipe: Recipe) -> Descent | None:

@@ -78,7 +78,7 @@ class Descent(Estimator):
         objective = over(fitted)
         validation = None if held is None else over(held)
         start = np.zeros(objective.shape) if before is None else self._scaling.inward(*before)
-        quadratic = quadratic_of(objective, recipe)
+        quadratic = quadratic_of(objective, recipe, start.ravel())
         history = solve(objective, start.ravel(), recipe, quadratic, validation)
         if history.diverged:
             raise diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))

@@ -7,11 +7,13 @@ L(w) = L* + 1/2 (w - w*)' H (w - w*): a sum of terms that are never negative, so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from descend.errors import FitError
+from descend.objectives.rows import RowsObjective
+from descend.objectives.wide import spectrum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +37,8 @@ class GramObjective:
     ``curvatures`` are the Hessian's eigenvalues, smallest first (0 where a direction changes nothing), ``directions``
     its eigenvectors in columns, ``minimum`` (columns x outputs) a minimum, ``least`` the loss there, and ``flat``
     (columns x directions, orthonormal) the directions along which the minimum stays one. ``elements`` is what the sum
-    over the rows is divided by.
+    over the rows is divided by. With fewer rows than columns the eigenvectors are those of the rows' span alone;
+    ``beyond`` it every direction has the same curvature: 0, or the penalty's.
     """
 
     curvatures: Floats
@@ -44,11 +47,23 @@ class GramObjective:
     least: float
     flat: Floats
     elements: int = 1
+    beyond: float = 0.0
 
     @classmethod
-    def of(cls, objective: OverRows) -> GramObjective:
-        """Read the rows of a squared-error objective once, and again where the digits ask for it."""
+    def of(cls, objective: OverRows, start: Floats | None = None) -> GramObjective:
+        """Read the rows of a squared-error objective once, and again where the digits ask for it.
+
+        start: the parameters (flat) that a run begins with; default 0.
+        """
         objective = objective.in_double()
+        elements = objective.elements if objective.loss.mean else 1
+        if _is_wide(objective):
+            curvatures, directions, minimum = spectrum(objective, start)
+            least = objective.value(minimum.ravel())
+            if not (np.isfinite(least) and np.isfinite(curvatures).all()):
+                raise FitError("fit.squares-not-finite")
+            flat = np.empty((len(minimum), 0))
+            return cls(curvatures, directions, minimum, least, flat, elements, 2 * objective.l2)
         gram, cross, squares = objective.moments()
         scale = 2 * objective.share
         ridge = 2 * objective.l2 * objective.penalised.astype(np.float64)
@@ -65,7 +80,6 @@ class GramObjective:
         least = total - float((scale / 2 * cross * minimum).sum())
         if refined or not least > SURE * total:
             least = objective.value(minimum.ravel())
-        elements = objective.elements if objective.loss.mean else 1
         return cls(curvatures, directions, minimum, least, system.flat, elements)
 
     @property
@@ -73,6 +87,11 @@ class GramObjective:
         """Columns and outputs."""
         rows, columns = self.minimum.shape
         return rows, columns
+
+    @property
+    def undetermined(self) -> int:
+        """How many directions change nothing."""
+        return int(self.flat.shape[1]) + (0 if self.beyond else len(self.minimum) - int(self.curvatures.size))
 
     def offsets(self, w: Floats) -> Floats:
         """Return w - w* in the eigenvectors, columns x outputs; 0 along flat directions, where the loss is the same."""
@@ -82,12 +101,23 @@ class GramObjective:
     def minimum_near(self, w: Floats) -> Floats:
         """Return the minimum that gradient descent from ``w`` comes to, flat: the one nearest to ``w``."""
         away = w.reshape(self.shape) - self.minimum
-        return (self.minimum + self.flat @ (self.flat.T @ away)).ravel()
+        if not self.beyond:
+            away = self._across(away) + self.flat @ (self.flat.T @ away)
+            return (self.minimum + away).ravel()
+        return self.minimum.ravel()
+
+    def _across(self, away: Floats) -> Floats:
+        """Return the part of columns x outputs that none of the directions has."""
+        if self.curvatures.size == len(self.minimum):
+            return np.zeros_like(away)
+        return np.asarray(away - self.directions @ (self.directions.T @ away))
 
     def excess(self, w: Floats) -> float:
         """Return by how much the loss at ``w`` is above the least."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return float((self.curvatures[:, None] * np.square(self.offsets(w))).sum() / 2)
+            inside = (self.curvatures[:, None] * np.square(self.offsets(w))).sum()
+            across = np.square(self._across(w.reshape(self.shape))).sum() if self.beyond else 0.0
+            return float((inside + self.beyond * across) / 2)
 
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``."""
@@ -96,7 +126,8 @@ class GramObjective:
     def gradient(self, w: Floats) -> Floats:
         """Return the derivative at ``w``."""
         with np.errstate(over="ignore", invalid="ignore"):
-            return (self.directions @ (self.curvatures[:, None] * self.offsets(w))).ravel()
+            inside = self.directions @ (self.curvatures[:, None] * self.offsets(w))
+            return (inside + self.beyond * self._across(w.reshape(self.shape)) if self.beyond else inside).ravel()
 
     def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
         """Return both."""
@@ -104,7 +135,7 @@ class GramObjective:
 
     def curvature_limit(self) -> float:
         """Return the largest curvature."""
-        return float(self.curvatures[-1])
+        return max(float(self.curvatures[-1]) if self.curvatures.size else 0.0, self.beyond)
 
     @property
     def trustworthy(self) -> bool:
@@ -119,6 +150,14 @@ class GramObjective:
         if not self.trustworthy:
             return float("inf")
         return float(np.sqrt(counting[-1] / counting[0])) if counting.size else 1.0
+
+
+def _is_wide(objective: OverRows) -> TypeGuard[RowsObjective]:
+    """Tell whether the rows are at hand and fewer than the columns, all of which a penalty shrinks alike or not."""
+    if not isinstance(objective, RowsObjective) or objective.every > 1:
+        return False
+    alike = not objective.l2 or bool(np.isin(objective.penalised, (0, 1)).all())
+    return alike and objective.rows < objective.shape[0]
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ class RowsObjective:
         """Return X'X, X'Y and the diagonal of Y'Y (1 x targets), in float64, from one reading of the rows."""
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y = self._rooted(rows)
+            X, Y = self.rooted(rows)
             return X.T @ X, X.T @ Y, np.square(Y).sum(axis=0, keepdims=True)
 
         gram, cross, squares = self._summed(part, squared=True)
@@ -207,7 +207,7 @@ class RowsObjective:
         W = w.reshape(self.shape)
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y = self._rooted(rows)
+            X, Y = self.rooted(rows)
             return (np.square(X @ W - Y).sum(axis=0),)
 
         return self._summed(part)[0]
@@ -220,7 +220,7 @@ class RowsObjective:
         """
 
         def task(rows: slice) -> Floats:
-            return np.asarray(np.linalg.qr(self._rooted(rows)[0] / lengths, mode="r"))
+            return np.asarray(np.linalg.qr(self.rooted(rows)[0] / lengths, mode="r"))
 
         width = self.X.shape[1]
         return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, self._block_rows(width)))), "r"))
@@ -328,7 +328,7 @@ class RowsObjective:
             rows = slice(start, rows.stop * self.every, self.every)
         return self.X[rows], self.Y[rows], _of_rows(self.weights, rows)
 
-    def _rooted(self, rows: slice) -> tuple[Floats, Floats]:
+    def rooted(self, rows: slice) -> tuple[Floats, Floats]:
         """Return a block of X and Y in float64, each row times the root of its weight: so its squares count for it."""
         X, Y, weights = self._block(rows)
         X, Y = X.astype(np.float64, copy=False), Y.astype(np.float64, copy=False)

@@ -235,7 +235,7 @@ class Bench:
             return {"forecast": Forecast(reason="forecast.network", asked=True)}
         objective = problem.over(design, rows, recipe)
         start = recipe.start(design.names, objective.outputs)
-        forecast = foretell(objective, start, recipe, quadratic_of(objective, recipe), design.names)
+        forecast = foretell(objective, start, recipe, quadratic_of(objective, recipe, start), design.names)
         if not (isinstance(problem.loss, SquaredError) and recipe.arithmetic == "float64"):
             return {"forecast": forecast}
 

@@ -1,0 +1,68 @@
+"""A quadratic over fewer rows than columns, from what the rows span: rows x rows where the columns' would be wider.
+
+With X = U S V' the Hessian's eigenvectors are V, and all that is orthogonal to them changes nothing but a penalty.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.objectives.rows import RowsObjective
+
+    Floats = NDArray[np.floating[Any]]
+
+EVEN = 1e-6  # squared singular values that differ by less have nine digits from the rows' products
+
+
+def spectrum(objective: RowsObjective, start: Floats | None) -> tuple[Floats, Floats, Floats]:
+    """Return the Hessian's curvatures, smallest first, their directions (columns x directions) and a minimum.
+
+    Where there is a penalty, the columns that it leaves alone and ``start`` (flat; None: 0) are among what is spanned,
+    and one direction in which nothing else bends the loss: along all others the minimum and the start are 0.
+    """
+    X, Y = objective.rooted(slice(0, objective.rows))
+    scale = 2 * objective.share
+    with one_blas_thread():
+        if not objective.l2:
+            left, sizes, directions = _singular(X)
+            minimum = directions @ (left.T @ Y / sizes[:, None])
+            return scale * sizes[::-1] ** 2, directions[:, ::-1], minimum
+        basis = _basis(X, objective, start)
+        A = X @ basis
+        bent = 2 * objective.l2 * (basis.T @ (objective.penalised[:, None] * basis))
+        curvatures, turned = np.linalg.eigh(scale * A.T @ A + bent)
+        solid = curvatures > np.finfo(np.float64).eps * len(basis) * curvatures[-1]
+        curvatures, directions = curvatures[solid], basis @ turned[:, solid]
+        minimum = directions @ ((directions.T @ (scale * X.T @ Y)) / curvatures[:, None])
+        return curvatures, directions, minimum
+
+
+def _singular(X: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return X's left vectors, singular values (falling, those that are not rounding) and right vectors in columns."""
+    values, left = np.linalg.eigh(X @ X.T)
+    if values[0] > EVEN * values[-1]:
+        sizes = np.sqrt(values[::-1])
+        left = left[:, ::-1]
+        return left, sizes, X.T @ (left / sizes)
+    left, sizes, right = np.linalg.svd(X, full_matrices=False)
+    solid = sizes > np.finfo(np.float64).eps * max(X.shape) * sizes.max(initial=0.0)
+    return left[:, solid], sizes[solid], right[solid].T
+
+
+def _basis(X: Floats, objective: RowsObjective, start: Floats | None) -> Floats:
+    """Return orthonormal columns that span the rows, what a penalty leaves alone, the start, and a direction more."""
+    free = np.flatnonzero(objective.penalised == 0)
+    alone = np.zeros((X.shape[1], free.size))
+    alone[free, np.arange(free.size)] = 1.0
+    begun = np.zeros((X.shape[1], 0)) if start is None else start.reshape(objective.shape)
+    spanned = np.hstack([alone, begun, np.cos(np.arange(X.shape[1]))[:, None], X.T])
+    lengths = np.sqrt(np.square(spanned).sum(axis=0))
+    basis, sizes, _ = np.linalg.svd(spanned / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
+    return np.asarray(basis[:, sizes > np.finfo(np.float64).eps * len(basis) * sizes[0]])
