@@ -159,6 +159,11 @@ class Design:
         means, scales = np.where(kept, 0.0, means), np.where(kept, 1.0, scales)
         return replace(self, means=means, scales=scales, sizes=sizes, spreads=spreads)
 
+    def learnt(self, X: Floats, rows: NDArray[np.int64], *, standardize: bool, ddof: int, settle: bool) -> Design:
+        """Return the design of columns as they are with the scales of some rows of ``X``, its matrix, as ``learn``."""
+        found = moments(lambda part: [X[rows[part]]], rows.size, self.means.size)
+        return self.scaled(rows.size, *found, standardize=standardize, ddof=ddof, settle=settle)
+
     def describe(self) -> dict[str, Any]:
         """Return what is needed to build the design again, besides its means and scales, as JSON can hold it."""
         codes = [code for block in self.blocks for code in block.codes]
@@ -271,6 +276,12 @@ class Design:
         for _ in in_order(fill, count, reading_rows(width)):
             pass
         return X
+
+    def standardized(self, X: Floats) -> Floats:
+        """Return columns as they are in the table, rows x columns, standardised as the design was learnt."""
+        made = X - self.means
+        made /= self.scales
+        return made
 
     def _columns(self, data: Columns) -> Iterator[Floats]:
         """Yield the columns as they are in the table, a term's at a time."""

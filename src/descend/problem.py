@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -20,7 +20,7 @@ from descend.objectives.rows import RowsObjective
 from descend.reading import read
 from descend.solving import descent_of, quadratic_of, require_finite, solve
 from descend.target import Target, choose_family, learn_target, target_uses
-from descend.terms import Formula, Hypothesis
+from descend.terms import Formula, Hypothesis, Poly
 from descend.verification import Split, Verification, baseline, judge, left_out, split_rows
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 REFITS = 2e10  # sums of the refits that leave out one row after the other: about a quarter of a minute
 REFIT, STEPS = 1e7, 20  # sums of what any refit takes besides its steps, and how many steps it takes
 FOLDS = 10  # parts that are left out in turn where single rows would take too long
+LAID = 4_000_000  # cells
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,11 @@ class Trained:
 
     def predict(self, target: Target, data: Columns, rows: Rows | None = None) -> Floats:
         """Return predictions for rows, by default for all."""
-        X = self.design.matrix(data, rows)
-        return target.predict(X @ self.weights if self.network is None else self.network.predictor(X))
+        return target.predict(self.predictor(self.design.matrix(data, rows)))
+
+    def predictor(self, X: Floats) -> Floats:
+        """Return the linear predictor, rows x outputs, of rows of the design."""
+        return X @ self.weights if self.network is None else self.network.predictor(X)
 
 
 @dataclass(frozen=True)
@@ -246,10 +250,31 @@ class Problem:
 
     def learn_design(self, rows: Rows, recipe: Recipe) -> Design:
         """Learn the design from some of the rows; who goes there step by step may want all columns as they are."""
+        settle = recipe.method == "auto"
+        if self._laid is not None and rows.size:
+            plain, X = self._laid
+            return plain.learnt(X, rows, standardize=recipe.standardize, ddof=recipe.ddof, settle=settle)
         return Design.learn(
             self.hypothesis, self.uses, self.data, rows=rows, standardize=recipe.standardize, ddof=recipe.ddof,
-            settle=recipe.method == "auto",
+            settle=settle,
         )  # fmt: skip
+
+    @cached_property
+    def _laid(self) -> tuple[Design, Floats] | None:
+        """The columns as they are, of all rows, where these are few enough to be kept for one refit after the other."""
+        factors = [factor for term in self.hypothesis.terms for factor in term]
+        if self.data.images or any(isinstance(factor, Poly) and not factor.raw for factor in factors):
+            return None  # these columns depend on the rows that they are learnt from, and images are many
+        if len(self.data) * len(factors) > LAID:
+            return None
+        plain = Design.learn(self.hypothesis, self.uses, self.data, rows=np.empty(0, dtype=np.int64))
+        return (plain, plain.matrix(self.data)) if len(self.data) * plain.means.size <= LAID else None
+
+    def matrix(self, design: Design, rows: Rows) -> Floats:
+        """Return a design's matrix of some of the rows."""
+        if self._laid is None:
+            return design.matrix(self.data, None if rows.size == len(self.data) else rows)
+        return design.standardized(self._laid[1][rows])
 
     def over(self, design: Design, rows: Rows, recipe: Recipe) -> RowsObjective:
         """Return the loss over some of the rows; raises FitError where a number does not fit the recipe's dtype."""
@@ -269,7 +294,7 @@ class Problem:
         everything = rows.size == len(self.data)
         target = self.data.only(self.target.columns)
         return (
-            design.matrix(self.data, None if everything else rows),
+            self.matrix(design, rows),
             self.target.encode(target if everything else target.take(rows)),
         )
 
@@ -314,7 +339,7 @@ class Problem:
                 if on_refit is not None:
                     on_refit(index, len(split.folds))
                 again = trained if trained and split.method == "holdout" else self.train(fitted, recipe)
-                made = again.predict(self.target, self.data, test)
+                made = self.target.predict(again.predictor(self.matrix(again.design, test)))
                 predictions.append(np.full_like(made, np.nan) if again.history.diverged else made)
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
 
