@@ -43,7 +43,7 @@ class Block:
     term: Term
     codes: tuple[Code, ...]
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The names of the columns, ``a:b`` for a product."""
         names = self.codes[0].names
@@ -58,6 +58,11 @@ class Block:
         return len(numbers) > 1 or any(
             not (isinstance(c, NumberCode) and isinstance(c.expression, Name)) for c in numbers
         )
+
+    @cached_property
+    def width(self) -> int:
+        """How many columns."""
+        return len(self.names)
 
     def columns(self, data: Columns) -> Floats:
         """Return rows x columns of the term; raises DesignError where it is not defined."""
@@ -196,22 +201,25 @@ class Design:
 
         return cls(hypothesis, uses, levels, blocks_of(hypothesis, uses, levels, images, poly), *moments)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The names of the columns, the intercept first where there is one."""
         return [INTERCEPT] * self.hypothesis.intercept + [name for block in self.blocks for name in block.names]
 
-    @property
+    @cached_property
     def pixels(self) -> NDArray[np.bool_]:
         """Which columns are the pixels of images."""
-        marks = [np.full(len(block.names), isinstance(block.codes[0], ImageCode)) for block in self.blocks]
-        return np.concatenate([np.zeros(int(self.hypothesis.intercept), dtype=bool), *marks])
+        return self._marked([isinstance(block.codes[0], ImageCode) for block in self.blocks])
 
     @property
     def computed(self) -> NDArray[np.bool_]:
         """Which columns are powers, products or functions of the table's numbers, and so rounded as they are made."""
-        marks = [np.full(len(block.names), block.computed) for block in self.blocks]
-        return np.concatenate([np.zeros(int(self.hypothesis.intercept), dtype=bool), *marks])
+        return self._marked([block.computed for block in self.blocks])
+
+    def _marked(self, blocks: list[bool]) -> NDArray[np.bool_]:
+        """Return which columns are those of marked blocks."""
+        widths = [block.width for block in self.blocks]
+        return np.concatenate([np.zeros(int(self.hypothesis.intercept), dtype=bool), np.repeat(blocks, widths)]) > 0
 
     @property
     def owners(self) -> list[str]:
@@ -232,7 +240,7 @@ class Design:
     @property
     def penalised(self) -> NDArray[np.bool_]:
         """Which parameters L2 shrinks: all but the intercept."""
-        return np.array([name != INTERCEPT for name in self.names])
+        return np.arange(self.means.size) >= int(self.hypothesis.intercept)
 
     @cached_property
     def constant(self) -> NDArray[np.bool_]:
@@ -281,7 +289,8 @@ class Design:
         """Return columns as they are in the table, rows x columns, standardised as the design was learnt."""
         made = X - self.means
         made /= self.scales
-        return made
+        made[:, self.idle] = 0.0
+        return np.asarray(made)
 
     def _columns(self, data: Columns) -> Iterator[Floats]:
         """Yield the columns as they are in the table, a term's at a time."""

@@ -338,10 +338,32 @@ class Problem:
             for index, (fitted, test) in enumerate(split.folds):
                 if on_refit is not None:
                     on_refit(index, len(split.folds))
-                again = trained if trained and split.method == "holdout" else self.train(fitted, recipe)
-                made = self.target.predict(again.predictor(self.matrix(again.design, test)))
-                predictions.append(np.full_like(made, np.nan) if again.history.diverged else made)
+                if trained and split.method == "holdout":
+                    predictions.append(self.target.predict(trained.predictor(self.matrix(trained.design, test))))
+                else:
+                    predictions.append(self._refitted(fitted, test, recipe))
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
+
+    def _refitted(self, fitted: Rows, test: Rows, recipe: Recipe) -> Floats:
+        """Return the predictions of some rows by a fit on others; of a least squares without the way to it."""
+        if recipe.method == "auto" and recipe.patience is None and not recipe.networked:
+            design, objective = self.objective(fitted, recipe)
+            start = start_of(design, objective, recipe)
+            quadratic = quadratic_of(objective, recipe, start)
+            if quadratic is not None:
+                weights = quadratic.minimum_near(start).reshape(objective.shape)
+                return self.target.predict(self.matrix(design, test) @ weights)
+        again = self.train(fitted, recipe)
+        made = self.target.predict(again.predictor(self.matrix(again.design, test)))
+        return np.full_like(made, np.nan) if again.history.diverged else made
+
+
+def start_of(design: Design, objective: OverRows, recipe: Recipe) -> Floats:
+    """Return the parameters that a recipe's run begins with, flat."""
+    start = recipe.start(design.names, objective.outputs)
+    if recipe.method == "auto":
+        start.reshape(objective.shape)[design.constant] = 0.0  # any number would do: none has an effect
+    return start
 
 
 def run(
@@ -359,9 +381,7 @@ def run(
     shown: RowsObjective | None = None,
 ) -> Trained:
     """Fit an equation whose design and objective are there; ``data`` and ``shown`` as in ``Trained``."""
-    start = recipe.start(design.names, objective.outputs)
-    if recipe.method == "auto":
-        start.reshape(objective.shape)[design.constant] = 0.0  # any number would do: none has an effect
+    start = start_of(design, objective, recipe)
     quadratic = quadratic_of(objective, recipe, start)
     forecast = None
     if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):
