@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from descend.texts import plain_cells
+from descend.texts import filled_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,8 +139,7 @@ def plain_columns(texts: list[pl.Series], missing: Sequence[str]) -> dict[str, F
 
     Left out are those that hold more, and those whose points may all stand for thousands.
     """
-    cells = plain_cells(pl.concat([text.rename("") for text in texts]))
-    cells = cells.set(cells.is_in(missing), None)
+    cells = filled_cells(pl.concat([text.rename("") for text in texts]), missing)
     values = cells.cast(pl.Float64, strict=False)
     numbers, gaps, points = (
         made.to_numpy().reshape(len(texts), -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from descend.errors import FitError
 from descend.foresight import best_rate
 from descend.losses import CrossEntropy, SquaredError
 from descend.objectives.gram import GramObjective
+from descend.objectives.wide import is_wide, narrowed
 from descend.optimizers import DEFAULT_RATES, SGD, make_optimizer
 from descend.solvers.fast_forward import Descent, fast_forward
 from descend.solvers.iterate import iterate
 from descend.solvers.newton import quasi_newton
 from descend.solvers.optimum import limit
+from descend.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +77,8 @@ def _solved(
             if quadratic.trustworthy:
                 return history
             return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
+        if is_wide(objective):
+            return _in_rows_space(objective, start, partial(quasi_newton, on_epoch=on_epoch, checkpoint=checkpoint))
         return quasi_newton(objective, start, on_epoch=on_epoch, checkpoint=checkpoint)
     optimizer = optimizer_of(objective, quadratic, recipe)
     schedule = recipe.make_schedule()
@@ -123,6 +128,19 @@ def centred(objective: OverRows, w: Floats) -> Floats:
     free = np.asarray(objective.penalised) == 0 if objective.l2 else np.ones(columns, dtype=bool)
     W = w.reshape(-1, columns, outputs)
     return np.where(free[:, None], W - W.mean(axis=2, keepdims=True), W).reshape(w.shape)
+
+
+def _in_rows_space(objective: RowsObjective, start: Floats, to_optimum: Callable[..., History]) -> History:
+    """Return the history of a search among what fewer rows than columns span, in the columns' own parameters."""
+    narrow, basis, across = narrowed(objective, start)
+    with one_blas_thread():  # the threads of products so small would only wait for one another
+        history = to_optimum(narrow, (basis.T @ start.reshape(objective.shape)).ravel())
+
+    def widened(v: Floats) -> Floats:
+        return np.asarray(across + basis @ v.reshape(narrow.shape)).ravel()
+
+    snapshots = np.stack([widened(v) for v in history.snapshots])
+    return replace(history, weights=widened(history.weights), snapshots=snapshots)
 
 
 def quadratic_of(objective: OverRows, recipe: Recipe, start: Floats) -> GramObjective | None:

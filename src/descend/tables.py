@@ -30,7 +30,7 @@ from descend.numerals import (
     plain_columns,
     plain_numbers,
 )
-from descend.texts import plain_cells, plain_name
+from descend.texts import filled_cells, plain_cells, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -122,7 +122,7 @@ class Table:
     def _read_together(self) -> None:
         """Read a wide file's plain numbers at once: to look at one column after the other takes longer than to read."""
         texts = [text for text in self.frame.get_columns() if text.name not in self.notations]
-        for name, values in plain_columns(texts, self._gaps).items():
+        for name, values in plain_columns(texts, self.missing).items():
             self._numbers[name], self.kinds[name] = (values, np.zeros(values.size, dtype=bool)), "number"
 
     def _found_kind(self, column: str) -> Kind:
@@ -393,14 +393,7 @@ class Table:
         raise TableError("table.no-category", file=self.name, column=column, dtype=dtype)
 
     def _text(self, column: str) -> pl.Series:
-        text = plain_cells(self.frame[column].cast(pl.String))
-        return text.set(text.is_in(self._gaps), None)
-
-    @property
-    def _gaps(self) -> list[str]:
-        """The texts that mean a missing cell, however they are written."""
-        cases = (case(marker) for marker in self.missing for case in (str, str.lower, str.upper, str.capitalize))
-        return sorted({*cases, ""})
+        return filled_cells(self.frame[column].cast(pl.String), self.missing)
 
     def _first_text(self, column: str) -> dict[str, Any]:
         """Return the first cell of a column that is text and not a number, and where it stands, for an error."""

@@ -7,6 +7,8 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
 # soft hyphens, zero-width spaces and joiners, marks of direction and of byte order: nobody sees them
@@ -34,3 +36,10 @@ def plain_cells(cells: pl.Series) -> pl.Series:
     if cells.str.len_bytes().sum() != cells.str.len_chars().sum():  # letters beyond ASCII
         cells = cells.str.replace_all(f"[{UNSEEN}]", "").str.normalize("NFC")
     return cells.str.strip_chars()
+
+
+def filled_cells(cells: pl.Series, missing: Sequence[str]) -> pl.Series:
+    """Return the same with null for the markers of a missing cell, in whatever case they are written."""
+    text = plain_cells(cells)
+    cases = (case(marker) for marker in missing for case in (str, str.lower, str.upper, str.capitalize))
+    return text.set(text.is_in(sorted({*cases, ""})), None)

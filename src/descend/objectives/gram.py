@@ -7,13 +7,12 @@ L(w) = L* + 1/2 (w - w*)' H (w - w*): a sum of terms that are never negative, so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.errors import FitError
-from descend.objectives.rows import RowsObjective
-from descend.objectives.wide import spectrum
+from descend.objectives.wide import is_wide, spectrum
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,7 +56,7 @@ class GramObjective:
         """
         objective = objective.in_double()
         elements = objective.elements if objective.loss.mean else 1
-        if _is_wide(objective):
+        if is_wide(objective):
             curvatures, directions, minimum = spectrum(objective, start)
             least = objective.value(minimum.ravel())
             if not (np.isfinite(least) and np.isfinite(curvatures).all()):
@@ -150,14 +149,6 @@ class GramObjective:
         if not self.trustworthy:
             return float("inf")
         return float(np.sqrt(counting[-1] / counting[0])) if counting.size else 1.0
-
-
-def _is_wide(objective: OverRows) -> TypeGuard[RowsObjective]:
-    """Tell whether the rows are at hand and fewer than the columns, all of which a penalty shrinks alike or not."""
-    if not isinstance(objective, RowsObjective) or objective.every > 1:
-        return False
-    alike = not objective.l2 or bool(np.isin(objective.penalised, (0, 1)).all())
-    return alike and objective.rows < objective.shape[0]
 
 
 @dataclass(frozen=True)

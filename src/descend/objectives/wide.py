@@ -5,16 +5,18 @@ With X = U S V' the Hessian's eigenvectors are V, and all that is orthogonal to 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from descend.objectives.rows import RowsObjective
 from descend.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives.rows import RowsObjective
+    from descend.objectives import OverRows
 
     Floats = NDArray[np.floating[Any]]
 
@@ -66,3 +68,31 @@ def _basis(X: Floats, objective: RowsObjective, start: Floats | None) -> Floats:
     lengths = np.sqrt(np.square(spanned).sum(axis=0))
     basis, sizes, _ = np.linalg.svd(spanned / np.where(lengths > 0, lengths, 1.0), full_matrices=False)
     return np.asarray(basis[:, sizes > np.finfo(np.float64).eps * len(basis) * sizes[0]])
+
+
+def is_wide(objective: OverRows) -> TypeGuard[RowsObjective]:
+    """Tell whether the rows are at hand and fewer than the columns, all of which a penalty shrinks alike or not."""
+    if not isinstance(objective, RowsObjective) or objective.every > 1:
+        return False
+    alike = not objective.l2 or bool(np.isin(objective.penalised, (0, 1)).all())
+    return alike and objective.rows < objective.shape[0]
+
+
+def narrowed(objective: RowsObjective, start: Floats) -> tuple[RowsObjective, Floats, Floats]:
+    """Return the same loss over no more columns than rows and what the penalty leaves alone, and the way back.
+
+    A descent from ``start`` (flat) moves in the span of the rows only: the parameters are ``basis`` (columns x
+    directions, orthonormal) times those of the narrow objective, and ``across``, what the start has beside them.
+    """
+    free = np.flatnonzero(objective.penalised == 0)
+    alone = np.zeros((objective.shape[0], free.size))
+    alone[free, np.arange(free.size)] = 1.0
+    X = objective.X.astype(np.float64)
+    X[:, free] = 0.0
+    with one_blas_thread():
+        basis = np.hstack([alone, _singular(X)[2]])
+        W = start.reshape(objective.shape)
+        across = np.zeros_like(W) if objective.l2 else W - basis @ (basis.T @ W)
+        within = np.arange(basis.shape[1]) >= free.size
+        shown = (objective.X @ basis).astype(objective.X.dtype)
+    return replace(objective, X=shown, penalised=within.astype(np.float64)), basis, across
