@@ -30,7 +30,7 @@ from descend.numerals import (
     plain_columns,
     plain_numbers,
 )
-from descend.texts import filled_cells, plain_cells, plain_name
+from descend.texts import cut_short, filled_cells, plain_cells, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -180,7 +180,7 @@ class Table:
                 file=self.file(row),
                 line=self.line(row),
                 column=column,
-                found=_shown(self.frame[column][row]),
+                found=cut_short(self.frame[column][row]),
                 count=int(bad.sum()),
             )
 
@@ -244,7 +244,7 @@ class Table:
             if notation is None or not notation.example or self.kind(column) != "number":
                 continue
             read = parse_numbers(pl.Series([notation.example]), notation)[0][0]
-            values = {"column": column, "found": _shown(notation.example), "number": number_label(float(read))}
+            values = {"column": column, "found": cut_short(notation.example), "number": number_label(float(read))}
             if notation.unit:
                 notes.append(Note("note.unit", {**values, "unit": notation.unit}))
             if notation.spread:
@@ -326,8 +326,10 @@ class Table:
         if few or alike.sum() * 2 <= text.len() - text.null_count():
             return
         row, first = int(np.argmax(self._apart(text, alike))), int(np.argmax(alike))
-        values = {"first": _shown(series[first]), "row": self.line(first), "line": self.line(row)}
-        raise TableError("table.like-numbers", file=self.file(row), column=column, found=_shown(series[row]), **values)
+        values = {"first": cut_short(series[first]), "row": self.line(first), "line": self.line(row)}
+        raise TableError(
+            "table.like-numbers", file=self.file(row), column=column, found=cut_short(series[row]), **values
+        )
 
     def _apart(self, text: pl.Series, alike: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Mark the cells that are not written as the first one that looks like a number is."""
@@ -373,7 +375,12 @@ class Table:
             marks = marks_of(head)._replace(example=str(head[0]))
         if refused:
             row = int(np.argmax((text == marks.example).fill_null(value=False).to_numpy()))
-            values = {"file": self.file(row), "column": column, "found": _shown(marks.example), "line": self.line(row)}
+            values = {
+                "file": self.file(row),
+                "column": column,
+                "found": cut_short(marks.example),
+                "line": self.line(row),
+            }
             raise TableError("table.decimal-comma", **values, options=self._comma_options())
 
     def _comma_options(self) -> str:
@@ -386,7 +393,7 @@ class Table:
         if series.dtype != pl.String:
             return []
         found = plain_cells(series.filter(pl.Series(gap))).unique(maintain_order=True).drop_nulls()
-        return [_shown(text) for text in found if text]
+        return [cut_short(text) for text in found if text]
 
     def _refuse_kind(self, column: str) -> NoReturn:
         dtype = str(self.frame[column].dtype)
@@ -400,7 +407,7 @@ class Table:
         series = self.frame[column]
         wrong = self.parsed(column)[1] if series.dtype == pl.String else series.is_not_null().to_numpy()
         row = int(np.argmax(wrong))
-        return {"file": self.file(row), "found": _shown(series[row]), "line": self.line(row)}
+        return {"file": self.file(row), "found": cut_short(series[row]), "line": self.line(row)}
 
 
 def is_image(dtype: pl.DataType) -> bool:
@@ -434,8 +441,3 @@ def typed_row(cells: dict[str, str], decimal: str = ".") -> Table:
     frame = pl.DataFrame({name: pl.Series(name, [value], dtype=pl.String) for name, value in cells.items()})
     lines = "\n".join("\t".join(line) for line in (cells, cells.values()))
     return Table(frame, "--set", MISSING, decimal, Delimited("--set", lines, "\t", '"', header=True))
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 40 else text[:39] + "…"

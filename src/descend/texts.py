@@ -43,3 +43,9 @@ def filled_cells(cells: pl.Series, missing: Sequence[str]) -> pl.Series:
     text = plain_cells(cells)
     cases = (case(marker) for marker in missing for case in (str, str.lower, str.upper, str.capitalize))
     return text.set(text.is_in(sorted({*cases, ""})), None)
+
+
+def cut_short(value: object) -> str:
+    """Return a cell as an error shows it: its first letters, where it is long."""
+    text = str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
