@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from descend.errors import FitError
 from descend.objectives.rows import RowsObjective
 from descend.threads import one_blas_thread
 
@@ -31,7 +32,9 @@ def spectrum(objective: RowsObjective, start: Floats | None) -> tuple[Floats, Fl
     """
     X, Y = objective.rooted(slice(0, objective.rows))
     scale = 2 * objective.share
-    with one_blas_thread():
+    with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
+        if not np.isfinite(np.square(X).sum() * scale):
+            raise FitError("fit.squares-not-finite")
         if not objective.l2:
             left, sizes, directions = _singular(X)
             minimum = directions @ (left.T @ Y / sizes[:, None])
@@ -48,14 +51,16 @@ def spectrum(objective: RowsObjective, start: Floats | None) -> tuple[Floats, Fl
 
 def _singular(X: Floats) -> tuple[Floats, Floats, Floats]:
     """Return X's left vectors, singular values (falling, those that are not rounding) and right vectors in columns."""
+    unit = float(np.abs(X).max(initial=0.0)) or 1.0
+    X = X / unit
     values, left = np.linalg.eigh(X @ X.T)
     if values[0] > EVEN * values[-1]:
         sizes = np.sqrt(values[::-1])
         left = left[:, ::-1]
-        return left, sizes, X.T @ (left / sizes)
+        return left, sizes * unit, X.T @ (left / sizes)
     left, sizes, right = np.linalg.svd(X, full_matrices=False)
     solid = sizes > np.finfo(np.float64).eps * max(X.shape) * sizes.max(initial=0.0)
-    return left[:, solid], sizes[solid], right[solid].T
+    return left[:, solid], sizes[solid] * unit, right[solid].T
 
 
 def _basis(X: Floats, objective: RowsObjective, start: Floats | None) -> Floats:
