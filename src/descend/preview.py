@@ -11,6 +11,7 @@ from descend.errors import OptionError
 from descend.forecasting import foretell
 from descend.losses import SquaredError
 from descend.objectives.gram import GramObjective
+from descend.objectives.wide import is_wide
 from descend.optimizers import SGD
 from descend.problem import Problem
 from descend.reading import open_rows
@@ -146,8 +147,17 @@ def _raw_condition(design: Design, objective: RowsObjective | PartsObjective) ->
 
     X_raw to_raw = X, so the triangle of X gives that of X_raw without another reading of it.
     """
+    if is_wide(objective):
+        raw = np.linalg.svd(objective.X * design.scales + design.means, compute_uv=False)
+        return _condition(raw, len(design.scales))
     lengths = np.sqrt(np.maximum(np.diag(objective.moments()[0]), np.finfo(np.float64).tiny))
     triangle = objective.triangle(lengths) * lengths
-    raw = np.linalg.svd(np.linalg.solve(design.to_raw(np.eye(len(lengths))).T, triangle.T).T, compute_uv=False)
-    solid = raw[raw > np.finfo(np.float64).eps * max(objective.rows, len(lengths)) * raw[0]]
+    to_raw = design.to_raw(np.eye(len(lengths)))
+    to_raw[design.idle, design.idle] = 1.0  # columns of zeros
+    raw = np.linalg.svd(np.linalg.solve(to_raw.T, triangle.T).T, compute_uv=False)
+    return _condition(raw, max(objective.rows, len(lengths)))
+
+
+def _condition(raw: Floats, count: int) -> float:
+    solid = raw[raw > np.finfo(np.float64).eps * count * raw[0]]
     return float((solid[0] / solid[-1]) ** 2) if solid.size else 1.0
