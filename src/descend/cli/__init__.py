@@ -2,7 +2,7 @@
 
 ``main`` speaks the reader's language, turns every error into a sentence on the error stream and an exit code, and
 never shows a traceback without --debug. Exit codes: 0 done, 1 the table, the model or a lab, 2 the command or the
-formula, 3 diverged, 130 interrupted.
+formula, 3 diverged, 130 interrupted; 1 also where standard output takes no more, and 0 where its reader has gone.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from descend.cli.outlet import json_text, outlets
 from descend.messages import language, say
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from descend.errors import DescendError
 
 INTERRUPTED = 130
+OUT_OF_MEMORY = (  # as libraries say it
+    "failed to map segment", "Cannot allocate memory", "can't start new thread", "Resource temporarily unavailable",
+    "out of memory",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     lang = asked_language(arguments)
     os.environ["DESCEND_LANG"] = lang
+    with outlets() as outcome:
+        code = _run(arguments, lang)
+    if outcome.failure is not None and not isinstance(outcome.failure, BrokenPipeError):  # who read had enough
+        reason = outcome.failure.strerror
+        _print_error("usage.output", say("usage.output", lang, reason=reason), "", say("usage.output.hint", lang), lang)
+        return code or 1
+    if outcome.lost:
+        encoding = getattr(sys.stdout, "encoding", "")
+        with outlets():
+            print(say("usage.letters-lost", lang, encoding=encoding), file=sys.stderr)
+    return code
+
+
+def _run(arguments: list[str], lang: str) -> int:
+    """Run the command; returns its exit code, with every error told."""
     if lang != "en":
         _translate_the_parser(lang)
     from descend.errors import DescendError
@@ -50,17 +70,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _print_error("fit.interrupted-early", say("fit.interrupted-early", lang), "", "", lang)
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Exception as error:
-        if "--debug" in arguments:
+    except BrokenPipeError:  # who read what --out wrote had enough
+        return 0
+    except BaseException as error:
+        if "--debug" in arguments or isinstance(error, (SystemExit, GeneratorExit)):
             raise
-        if hasattr(error, "format_message"):
+        if isinstance(error, Exception) and hasattr(error, "format_message"):
             _tell_usage(error, arguments, lang)
             return 2
-        print(say("usage.bug", lang, kind=type(error).__name__, reason=error), file=sys.stderr)
+        code, values = _unforeseen(error)
+        _print_error(code, say(code, lang, **values), "", say(f"{code}.hint", lang), lang)
         return 1
+
+
+def _unforeseen(error: BaseException) -> tuple[str, dict[str, object]]:
+    """Return the sentence for an error that is none of ours: the system's, or else a fault of descend."""
+    reason = str(error).split("\n")[0][:200]
+    if isinstance(error, MemoryError) or any(sign in reason for sign in OUT_OF_MEMORY):
+        return "usage.memory", {"reason": reason or type(error).__name__}
+    if isinstance(error, OSError) and error.strerror:
+        name = "" if error.filename is None else f"{error.filename}: "
+        return "usage.system", {"reason": f"{name}{error.strerror}"}
+    return "usage.bug", {"kind": type(error).__name__, "reason": reason}
 
 
 def asked_language(arguments: Sequence[str]) -> str:
@@ -93,7 +124,6 @@ def _translate_the_parser(lang: str) -> None:
 def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
     caret = getattr(error, "caret", "")
     if as_json:
-        from descend.cli.console import as_json as told
         from descend.files import plain
 
         facts = {
@@ -102,7 +132,7 @@ def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
             "hint": error.hint(lang),
             "line": error.line,
         }
-        print(told({"error": plain(facts)}))
+        print(json_text({"error": plain(facts)}))
     _print_error(error.code, error.tell(lang), caret, error.hint(lang), lang)
 
 

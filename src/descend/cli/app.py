@@ -12,6 +12,7 @@ import typer
 from descend.cli import options as o
 from descend.errors import InterruptedFitError
 from descend.files import is_standard_output
+from descend.memory import require_start
 from descend.messages import say
 
 COMMANDS = {
@@ -69,6 +70,7 @@ def _interruptible(command: Callable[..., int]) -> Callable[..., int]:
         files = [path for name in FILES if (path := options.get(name)) is not None]
         beside = redirect_stdout(sys.stderr) if any(map(is_standard_output, files)) else nullcontext()
         try:
+            require_start()
             with beside:
                 return command(*arguments, **options)
         except KeyboardInterrupt as error:

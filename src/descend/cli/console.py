@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from contextlib import contextmanager
 from functools import cache
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
+from descend.cli.outlet import json_text
 from descend.messages import language, say
-from descend.visible import json_visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 PATIENCE = 0.5
+GRACE = 5.0  # seconds that a process has to tidy up once it is asked to end
 
 
 def speak() -> str:
@@ -47,12 +47,7 @@ def tell(content: RenderableType) -> None:
 
 def tell_json(facts: dict[str, Any]) -> None:
     """Print facts as JSON."""
-    print(as_json(facts, indent=2))
-
-
-def as_json(facts: dict[str, Any], indent: int | None = None) -> str:
-    """Return facts as JSON that can be shown on a terminal."""
-    return json_visible(json.dumps(facts, ensure_ascii=False, indent=indent, allow_nan=False))
+    print(json_text(facts, indent=2))
 
 
 _asked: type[BaseException] | None = None  # what a signal raised: where a library swallows it, it is raised again
@@ -86,6 +81,7 @@ def heeding_interrupts() -> Iterator[None]:
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             before[number] = signal.signal(number, heed)
     ended = None
+    watched = _watch([number for number in before if number != signal.SIGINT])
     try:
         yield
     except Ended as error:
@@ -93,8 +89,36 @@ def heeding_interrupts() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if watched is not None:
+            signal.set_wakeup_fd(-1)
+            os.close(watched)
     if isinstance(ended, int):
         os.kill(os.getpid(), ended)  # so that who waits for this process sees by what it ended
+
+
+def _watch(numbers: list[int]) -> int | None:
+    """End the process some seconds after one of these signals, where code that is not Python's keeps it from ending.
+
+    Returns the descriptor to which the system's handler writes the signals; closing it ends the watch.
+    """
+    import os
+    import signal
+    import threading
+
+    def watch() -> None:
+        while told := os.read(heard, 1):
+            if told[0] in numbers:
+                sleep(GRACE)
+                os._exit(128 + told[0])
+        os.close(heard)
+
+    if os.name != "posix":
+        return None
+    heard, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    threading.Thread(target=watch, daemon=True).start()
+    return wake
 
 
 def _heed() -> None:
