@@ -22,6 +22,11 @@ PROGRAM = [sys.executable, "-c", "from descend.cli import main; raise SystemExit
 ENVIRONMENT = {**os.environ, "DESCEND_LANG": "en", "COLUMNS": "100"}
 
 
+@pytest.fixture(autouse=True)
+def english(monkeypatch):
+    monkeypatch.setenv("DESCEND_LANG", "en")  # main leaves there the language that it was asked for
+
+
 @pytest.fixture
 def table(noisy, tmp_path):
     path = tmp_path / "table.csv"
@@ -266,3 +271,26 @@ with heeding_interrupts(), written_whole(sys.argv[1]) as path:
     process.communicate(timeout=60)
     assert process.returncode == -number
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a mutex as Linux makes it")
+def test_a_process_that_hangs_outside_python_ends_all_the_same():
+    program = """
+import ctypes
+from descend.cli import console
+console.GRACE = 0.0
+with console.heeding_interrupts():
+    libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+    libc.pthread_mutex_lock(mutex)
+    print("begun", flush=True)
+    libc.pthread_mutex_lock(mutex)
+"""
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"begun\n"
+    process.terminate()
+    try:
+        assert process.wait(60) == 128 + signal.SIGTERM
+    finally:
+        process.kill()
+        process.stdout.close()

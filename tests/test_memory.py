@@ -96,9 +96,7 @@ def test_a_limit_of_the_process_bounds_what_is_free(system, monkeypatch, kind, u
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v is Linux's")
 @pytest.mark.parametrize(("flag", "code"), [("-v", "option.address-space"), ("-d", "option.data-limit")])
 def test_too_little_to_start_is_one_sentence(flag, code, scores):
-    program = (
-        "import sys; from descend.cli import main; c = main(); assert 'numpy' not in sys.modules; raise SystemExit(c)"
-    )
+    program = "import sys; from descend.cli import main; code = main(); assert 'numpy' not in sys.modules; exit(code)"
     command = f"ulimit {flag} 150000; '{sys.executable}' -c \"{program}\" fit {scores} 'score ~ hours'"
     environment = {**os.environ, "DESCEND_LANG": "en"}
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=False)

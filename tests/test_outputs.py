@@ -18,6 +18,11 @@ PROGRAM = [sys.executable, "-c", "from descend.cli import main; raise SystemExit
 ENVIRONMENT = {**os.environ, "DESCEND_LANG": "en", "COLUMNS": "100"}
 
 
+@pytest.fixture(autouse=True)
+def english(monkeypatch):
+    monkeypatch.setenv("DESCEND_LANG", "en")  # main leaves there the language that it was asked for
+
+
 def run(*arguments, **how):
     environment = {**ENVIRONMENT, **how.pop("environment", {})}
     how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}

@@ -238,6 +238,12 @@ class Design:
         return self.image.shape if self.image is not None and self.image.pictures else None
 
     @property
+    def mean_pixels(self) -> Floats:
+        """The mean of each pixel over the fitted images, 0 to 1, from its mean square and its spread."""
+        squares = np.square(self.sizes[self.pixels]) - np.square(self.spreads[self.pixels])
+        return np.asarray(np.sqrt(np.maximum(squares, 0.0)))
+
+    @property
     def penalised(self) -> NDArray[np.bool_]:
         """Which parameters L2 shrinks: all but the intercept."""
         return np.arange(self.means.size) >= int(self.hypothesis.intercept)

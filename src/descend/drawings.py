@@ -66,7 +66,7 @@ def redrawn(image: Pixels, shape: tuple[int, int], *, light: bool, name: str) ->
 
 
 def ground(grey: NDArray[Any]) -> float:
-    """Return the shade that is drawn on, 0 (black) to 255: the median of the border, the ends of the last two axes."""
+    """Return the shade that is drawn on, as pixels count: the median of the border, the ends of the last two axes."""
     edges = [grey[..., 0, :], grey[..., -1, :], grey[..., :, 0], grey[..., :, -1]]
     return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.columns import Columns
     from descend.foresight import Forecast
+    from descend.model import Sample
     from descend.problem import OnEpoch, OnForecast, Problem, Trained
     from descend.stated import Stated
     from descend.terms import Formula
@@ -136,7 +138,7 @@ def _fitted(
         means=problem.data.means,
         settings=recipe.changes(),
         notes=notes,
-        sample=keep_sample(problem.data, split.train, tested, recipe.seed),
+        sample=_kept_rows(problem.data, split.train, tested, recipe),
         exact=examination.exact,
         rest=examination.rest,
         certificate=examination.certificate,
@@ -162,6 +164,10 @@ def _errors(problem: Problem, trained: Trained) -> Floats | None:
         return None
     errors = kept_errors(rows.X, rows.Y, trained.weights)
     return errors if np.isfinite(errors).all() else None
+
+
+def _kept_rows(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], recipe: Recipe) -> Sample | None:
+    return keep_sample(data, train, tested, recipe.seed, recipe.keep_rows) if recipe.keep_rows else None
 
 
 def _unheard(forecast: Forecast) -> None:

@@ -23,6 +23,7 @@ from descend.exact import in_blocks
 from descend.extended import rounded
 from descend.messages import Note, language
 from descend.reading import header_of, read
+from descend.recipe import KEPT_ROWS
 from descend.solvers.fast_forward import whole_epoch
 from descend.tables import Table
 from descend.target import Family, Target, target_uses
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-SAMPLE_ROWS = 2000
 NOT_AT_THE_OPTIMUM = Note("inference.not-optimum", {})
 
 
@@ -339,8 +339,7 @@ class Model:
         name = next(iter(self.design.uses), "")
         if not table.pictures or shape is None or len(shape) != 2 or name not in table.columns:
             return table
-        known = np.zeros((1, *shape)) if self.sample is None else self.sample.frame[name].to_numpy()
-        return as_fitted(table, name, (shape[0], shape[1]), light=ground(known) > 127.5)
+        return as_fitted(table, name, (shape[0], shape[1]), light=ground(self.design.mean_pixels.reshape(shape)) > 0.5)
 
     def gather(self, source: Any, *, missing: str = "error", target: bool = False, whole: bool = True) -> Columns:
         """Return the columns that the model needs from a table (or a part of one), checked against the fitted ones."""
@@ -401,12 +400,14 @@ def _with_added(frame: pl.DataFrame, added: dict[str, Any], table: str) -> pl.Da
     return frame.with_columns(pl.Series(name, values) for name, values in added.items())
 
 
-def keep_sample(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], seed: int) -> Sample:
-    """Return up to SAMPLE_ROWS rows of the columns, drawn at random where there are more."""
+def keep_sample(
+    data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], seed: int, most: int = KEPT_ROWS
+) -> Sample:
+    """Return up to so many rows of the columns, drawn at random where there are more."""
     rows = np.concatenate([train, tested])
     held = np.concatenate([np.zeros(train.size, dtype=bool), np.ones(tested.size, dtype=bool)])
-    if rows.size > SAMPLE_ROWS:
-        chosen = np.sort(np.random.default_rng(seed).choice(rows.size, SAMPLE_ROWS, replace=False))
+    if rows.size > most:
+        chosen = np.sort(np.random.default_rng(seed).choice(rows.size, most, replace=False))
         rows, held = rows[chosen], held[chosen]
     taken = data.take(rows)
     return Sample(pl.DataFrame({**taken.numbers, **taken.labels, **taken.images}), held)

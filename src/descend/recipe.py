@@ -24,6 +24,7 @@ EPOCHS = 1000
 BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
+KEPT_ROWS = 2000  # of the table, for a model's pictures
 LARGEST = 10**18  # epochs and the like: an int64 holds them
 OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision", "workers")
 OF_OPTIMIZERS = ("lr", "momentum", "nesterov", "weight_decay")  # an optimizer given as an object has them itself
@@ -60,6 +61,7 @@ class Recipe:
     weight_decay, clip, device, mixed_precision, workers: of networks: the optimizer's weight decay, the largest norm of
         a step's gradient, where to compute ("auto": a graphics processor where there is one), half precision on cuda,
         and the processes that read a torch Dataset.
+    keep_rows: how many rows of the table the model, and so its file, keeps for its pictures; 0: none.
     """
 
     hypothesis: Any = "linear"
@@ -94,6 +96,7 @@ class Recipe:
     device: str = "auto"
     mixed_precision: bool = False
     workers: int = 0
+    keep_rows: int = KEPT_ROWS
 
     def __post_init__(self) -> None:
         """Check everything that can be checked before a table is read; raises OptionError."""
@@ -130,7 +133,7 @@ class Recipe:
                 raise OptionError("option.not-negative", name=name, value=value)
         if not 0 < self.validation < 1:
             raise OptionError("option.share", name="validation", value=self.validation)
-        for name in ("seed", "workers"):
+        for name in ("seed", "workers", "keep_rows"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
                 raise OptionError("option.not-negative", name=name, value=getattr(self, name))

@@ -75,6 +75,7 @@ def fit(
     log_every: o.LogEvery = None,
     log_batches: o.LogBatches = False,
     keep: o.Keep = False,
+    keep_rows: o.KeepRows = 2000,
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
@@ -104,6 +105,7 @@ def fit(
         nesterov=nesterov, epochs=epochs, tolerance=tolerance, batch_size=batch_size, schedule=schedule, gamma=gamma,
         step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
+        keep_rows=keep_rows,
     )  # fmt: skip
     options = {
         **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),

@@ -55,6 +55,7 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
                 for finding in model.findings
             ],
             "notes": [note.tell(lang) for note in model.notes],
+            "kept_rows": 0 if model.sample is None else model.sample.frame.height,
             "files": files or [],
         }
     )

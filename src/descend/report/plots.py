@@ -73,7 +73,10 @@ def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
     else:
         _empty(data, say("plot.no-sample", lang))
     panels.loss_by_epoch(loss, model.history, lang)
-    path_on_contours(way, kept, lang)
+    if kept.rows:
+        path_on_contours(way, kept, lang)
+    else:
+        _empty(way, say("plot.no-sample", lang))
     if model.family == "linear":
         compared, left, words = (figure.add_subplot(grid[1, column]) for column in range(3))
         if kept.rows:
@@ -97,8 +100,10 @@ def _draw_images(figure: Figure, kept: Kept, lang: str) -> None:
     learnt = figure.add_subplot(grid[0, 1:])
     if model.network is None:
         gallery.weight_images(learnt, kept, lang)
-    else:
+    elif kept.rows:
         path_on_contours(learnt, kept, lang)
+    else:
+        _empty(learnt, say("plot.no-sample", lang))
     counted = figure.add_subplot(grid[1, 0])
     if not kept.rows:
         _empty(counted, say("plot.no-sample", lang))

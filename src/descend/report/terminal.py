@@ -84,8 +84,18 @@ def tell_model(model: Model, lang: str, files: Sequence[str] | None = None, *, o
         add("notes", Group(*(Text(note.tell(lang), style="yellow") for note in notes)))
     if files is not None:
         written = [say("report.saved", lang, path=path) for path in files]
+        if files:
+            written.append(kept_line(model, lang))
         add("files", "\n".join(written) if written else Text(say("report.not-saved", lang), style="dim"))
+    elif not opened:
+        add("kept", kept_line(model, lang))
     return labelled(lines)
+
+
+def kept_line(model: Model, lang: str) -> str:
+    """Return how many rows of the table a model, and so its file, holds."""
+    rows = 0 if model.sample is None else model.sample.frame.height
+    return say("report.kept-rows" if rows else "report.kept-no-rows", lang, rows=rows)
 
 
 def fit_lines(model: Model, lang: str) -> list[str]:

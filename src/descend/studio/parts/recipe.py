@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from descend.errors import OptionError
+from descend.recipe import KEPT_ROWS
 from descend.studio.parts.part import Part
 from descend.studio.widgets import Field, tag
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from descend.studio.study import Study
 
 OPTIMIZERS = ("auto", "sgd", "rmsprop", "adagrad", "adam")
-NUMBERS = {"epochs": int, "batch_size": int, "patience": int, "l2": float, "momentum": float}
+NUMBERS = {"epochs": int, "batch_size": int, "patience": int, "keep_rows": int, "l2": float, "momentum": float}
 
 
 class RecipePart(Part):
@@ -41,6 +42,7 @@ class RecipePart(Part):
                     options=[(name, self.say(f"missing-{name}")) for name in ("error", "drop", "mean")],
                 )
                 self._add("hypothesis", "text", placeholder="mlp(32, 16)")
+                self._add("keep_rows", "number", placeholder=f"{KEPT_ROWS:,}")
                 self._add("standardize", "check")
         tag("p", "help", self.say("help-none"), id="help", aria_hidden="true", data_none=self.say("help-none"))
         self.show()
