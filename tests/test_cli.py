@@ -86,6 +86,7 @@ def test_json_tells_the_same_to_machines(capsys, table):
         "verification",
         "forecast",
         "inference",
+        "kept_rows",
         "findings",
         "notes",
         "files",
