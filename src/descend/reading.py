@@ -18,7 +18,7 @@ from descend.layout import Layout
 from descend.memory import COPIES, allowance
 from descend.numerals import DECIMALS
 from descend.pictures import read_folder
-from descend.sources import open_file, read_binary
+from descend.sources import File, open_file, read_binary
 from descend.tables import Table, markers_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def read(
 ) -> Table:
     """Read a table from a path or from an object in memory.
 
-    source: a path to delimited text (its encoding, delimiter, quotes and header are found out where not given),
+    source: ``-`` for standard input; a path to delimited text
+        (its encoding, delimiter, quotes and header are found out where not given),
         Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), any of
         the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as ``images.gz::labels.gz``), a
         PNG or JPEG, or a folder of these, whose subfolders are their labels; a folder, a pattern (``data/*.parquet``)
@@ -69,13 +70,19 @@ def read(
     if decimal not in DECIMALS:
         raise OptionError("option.decimal", value=decimal)
     layout = Layout(skip_rows, header_row, comment, skip_footer)
+    how: dict[str, Any] = {"encoding": encoding, "delimiter": delimiter, "header": header}
     if isinstance(source, Table):
         return source
+    if isinstance(source, File):
+        return _table(source, decimal, missing, layout, **how)
     if not isinstance(source, (str, os.PathLike)):
         return Table(from_memory(source, names), "table", markers_of(missing, "frame"), decimal)
     if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
         from descend.scans.opening import is_many, open_scan, whole
+        from descend.scans.piped import file_of, is_piped, kept
 
+        if is_piped(str(source)):
+            return _table(file_of(str(source), kept(str(source), None)), decimal, missing, layout, **how)
         if is_many(str(source)):
             scan = open_scan(
                 source,
@@ -93,12 +100,14 @@ def read(
                 return whole(scan)
             if os.path.isdir(source):
                 return Table(read_folder(str(source)), Path(source).name, markers_of(missing, "picture"), pictures=True)
-    file = open_file(str(source))
+    return _table(open_file(str(source)), decimal, missing, layout, **how)
+
+
+def _table(file: File, decimal: str, missing: Sequence[str] | None, layout: Layout, **how: Any) -> Table:
+    """Return a file that was read as a table."""
     markers = markers_of(missing, file.kind)
     if file.kind == "text":
-        frame, delimited = read_delimited(
-            file.data, file.name, encoding=encoding, delimiter=delimiter, header=header, decimal=decimal, layout=layout
-        )
+        frame, delimited = read_delimited(file.data, file.name, decimal=decimal, layout=layout, **how)
         return Table(frame, file.name, markers, decimal, delimited, delimited.notes)
     frame = read_binary(file, layout)
     return Table(frame, file.name, markers, decimal, notes=file.notes, pictures=file.kind == "picture")
@@ -164,13 +173,31 @@ def _opened(
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
     from descend.scans.opening import open_scan, whole
+    from descend.scans.piped import is_piped
 
+    if is_piped(name):
+        return _piped(name, formula, limit, scratch, options)
     found = open_scan(name, scratch=scratch, **options)
     if found is None:
         return read(name, **options)
     if workers is not None or _needed(found, formula) > limit:
         return found
     return whole(found)
+
+
+def _piped(
+    source: str, formula: str | Formula | None, limit: int, scratch: str | None, options: dict[str, Any]
+) -> Table | Scan:
+    """Return what comes through a pipe, in memory where it fits there or is no text, which alone is read in parts."""
+    from descend.scans.opening import open_scan, whole
+    from descend.scans.piped import file_of, is_text, kept
+
+    came = kept(source, scratch)
+    if came.size * UNPACKED <= limit or not is_text(came):
+        return read(file_of(source, came), **options)
+    found = open_scan(source, piped=came, **options)
+    assert found is not None
+    return found if _needed(found, formula) > limit else whole(found)
 
 
 def _fetched(rows: QueryScan) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import zlib
 from dataclasses import dataclass, field
@@ -170,7 +171,11 @@ def _read_sqlite(file: File) -> pl.DataFrame:
     import sqlite3
     from contextlib import closing
 
-    with closing(sqlite3.connect(f"{Path(file.path).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+    here = os.path.isfile(file.path)
+    place = f"{Path(file.path).resolve().as_uri()}?mode=ro" if here else ":memory:"
+    with closing(sqlite3.connect(place, uri=here)) as connection:
+        if not here:  # it came through a pipe
+            connection.deserialize(file.data)
         known = [row[0] for row in connection.execute("select name from sqlite_master where type in ('table', 'view')")]
         inner = file.inner
         if not inner and len(known) == 1:

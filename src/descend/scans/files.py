@@ -14,6 +14,7 @@ from descend.numerals import DECIMALS
 from descend.pictures import SUFFIXES
 from descend.scans.found import Found, natural, partition_of
 from descend.scans.parquet import ParquetScan
+from descend.scans.piped import piped_name
 from descend.scans.remote import find_remote, is_address
 from descend.scans.text import GZIP, Reading, TextScan
 from descend.sources import file_kind
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from descend.scans import Scan
+    from descend.scans.unpacked import Unpacked
 
 NOTES = (".md", ".rst")  # of a folder: what is written about a table
 PATTERN = "*?["
@@ -42,12 +44,14 @@ def open_scan(
     comment: str | None = None,
     skip_footer: int = 0,
     scratch: str | None = None,
+    piped: Unpacked | None = None,
 ) -> Scan | None:
     """Open Parquet or text files as a scan; None for anything else, such as pictures, Excel or JSON.
 
     source: a file, a folder (also one whose subfolders are called ``year=2024``), a pattern (``data/**/*.csv``), or an
         address (s3://, gs://, https://) of any of these.
     scratch: the folder for what must be unpacked or fetched first; None: the system's.
+    piped: the text that came through a pipe, where the source is one.
 
     The other options are those of ``descend.read``. Raises TableError where there are no files, or files of different
     kinds or with different columns.
@@ -58,7 +62,9 @@ def open_scan(
     if not isinstance(source, (str, os.PathLike)):
         return None
     text = os.fspath(source)
-    if is_address(text):
+    if piped is not None:
+        kind, files = "text", [Found(text, piped_name(text), piped.size, unpacked=piped)]
+    elif is_address(text):
         kind, files = find_remote(text, scratch)
     else:
         files = find(text)

@@ -38,6 +38,11 @@ class Unpacked:
                 raise TableError("table.no-space", file=name, folder=folder) from error
             self.size += len(block)
 
+    def rewound(self) -> IO[bytes]:
+        """Return the file at its beginning, for one who reads it alone."""
+        self._file.seek(0)
+        return self._file
+
     def read(self, start: int, size: int) -> bytes:
         """Return some of the bytes; threads may ask at once."""
         with self._lock:
@@ -52,8 +57,8 @@ def _opened(folder: str) -> IO[bytes]:
         raise OptionError("option.cannot-write", path=folder, reason=error.strerror or str(error)) from error
 
 
-def gunzipped(path: str, name: str) -> Iterator[bytes]:
-    """Yield the bytes that a gzipped file holds; raises TableError where it is damaged."""
+def gunzipped(path: str | IO[bytes], name: str) -> Iterator[bytes]:
+    """Yield the bytes that a gzipped file, closed or open, holds; raises TableError where it is damaged."""
     try:
         with gzip.open(path) as packed:
             while block := packed.read(BLOCK):
