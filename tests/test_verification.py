@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import descend
 from descend.errors import OptionError
 from descend.formula import parse
-from descend.metrics import auc, class_scores, confusion, number_scores, per_class
+from descend.metrics import auc, class_scores, confusion, most_confused, number_scores, per_class, row_log_loss
 from descend.problem import Problem
 from descend.reading import read
 from descend.recipe import Recipe
@@ -414,3 +414,57 @@ def test_leaving_out_each_row_of_classes_has_a_bound_and_says_what_is_done_inste
     model = descend.fit("y ~ x + g" if classes > 3 else "y ~ x", table, test="loo", l2=0.1)
     assert model.verification.method == method
     assert ("note.folds-instead" in [note.code for note in model.notes]) == (method == "folds")
+
+
+def with_evidence(sigmas, rows=20):
+    """Return the truth, predictions and baseline of a test whose mean gain is so many of its standard errors."""
+    spread = np.resize([1.0, -1.0], rows)
+    gains = sigmas * spread.std(ddof=1) / np.sqrt(rows) + spread
+    return np.resize([3.0, -3.0], rows), np.resize([3.0, -3.0], rows) - np.sqrt(9 - gains), np.zeros(rows)
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "rows", "verdict"),
+    [(2.02, 20, "better"), (1.98, 20, "unsure"), (1.98, 10, "unsure"), (1.5, 20, "unsure"), (1.5, 8, "few-rows"),
+     (-0.1, 20, "no-better")],
+)  # fmt: skip
+def test_a_verdict_turns_at_two_standard_errors_and_at_ten_rows(sigmas, rows, verdict):
+    found = told_of(*with_evidence(sigmas, rows))
+    assert found.verdict == f"verdict.{verdict}-numbers"
+    score = found.scores[0]
+    ratio = score["hypothesis"]["rmse"] / score["baseline"]["rmse"]
+    assert found.values["lower"] == pytest.approx(abs(1 - ratio))  # of the errors that are shown
+
+
+@pytest.mark.parametrize(("left", "verdict"), [(0.992, "untrained"), (0.98, "better-numbers")])
+def test_an_unfinished_run_is_better_only_where_it_gains_something(left, verdict):
+    truth = np.resize([3.0, -3.0], 20)
+    assert told_of(truth, (1 - left) * truth, np.zeros(20), finished=False).verdict == f"verdict.{verdict}"
+
+
+def test_classes_told_apart_by_less_than_chance_may_do_are_no_better():
+    target = problem_of("c ~ a", {"a": np.arange(4.0), "c": ["u", "v", "u", "v"]}, Recipe()).target
+    truth = np.resize([0.0, 1.0], 40)[:, None]
+    second = np.resize([0.01, 0.02, 0.99, 0.98], 40)
+    made = judge(
+        target, truth, np.column_stack([1 - second, second]), np.full((40, 2), 0.5), method="given", fitted_rows=9
+    )
+    assert made.verdict == "verdict.no-better-far-classes"
+
+
+def test_a_class_that_was_ruled_out_costs_a_bounded_log_loss():
+    found = row_log_loss(np.array([1, 0]), np.array([[1.0, 0.0], [1.0, 0.0]]))
+    np.testing.assert_allclose(found, [-np.log(1e-15), 0])
+
+
+def test_the_most_confused_classes_come_first_and_two_have_none():
+    matrix = np.array([[9, 3, 1], [5, 9, 0], [0, 2, 9]])
+    told = [(pair["actual"], pair["predicted"], pair["count"]) for pair in most_confused(list("uvw"), matrix)]
+    assert told == [("v", "u", 5), ("u", "v", 3), ("w", "v", 2), ("u", "w", 1)]
+    assert most_confused(list("uv"), matrix[:2, :2]) == []
+
+
+def test_a_row_that_is_all_that_its_column_has_is_not_left_out_in_closed_form():
+    alone = np.column_stack([np.ones(6), np.eye(6)[0]])
+    assert left_out(alone, np.arange(6.0)[:, None]) is None
+    assert left_out(np.eye(3) + 1, np.arange(3.0)[:, None]) is None  # as many columns as rows

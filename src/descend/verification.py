@@ -207,8 +207,6 @@ def judge(
     else:
         codes = truth[:, 0].astype(np.int64)
         mine, theirs = class_scores(codes, predicted), class_scores(codes, base)
-        if "auc" in theirs:
-            theirs["auc"] = 0.5  # it ranks no row above another; shares that differ by fold are no knowledge
         scores = [{"target": target.columns[0], "hypothesis": mine, "baseline": theirs}]
         matrix = confusion(codes, predicted.argmax(axis=1), len(target.levels))
         classes = per_class(target.levels, matrix)
