@@ -128,6 +128,12 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
         {"hypothesis": "mlp(64)", "lr": 0.01, "epochs": 150, "patience": 150, "optimizer": "adam"},
         "dropout weight-decay stop",
     ),
+    "hollows": (
+        "y ~ x + z",
+        clean(y=lambda t: np.where(np.arange(60) < 57, 50 + t["x"] + t["z"], 0.0)),
+        {"loss": "msle", "test": "none"},
+        "",
+    ),
     "underfit-image": (
         "label ~ image",
         {"image": IMAGES, "label": np.where((IMAGES[:, 0, 0] > 0) ^ (IMAGES[:, 1, 1] > 0), "odd", "even")},
@@ -219,11 +225,30 @@ def test_a_remedy_pressed_ends_what_was_found(case):
             assert promise(before, after), change.label.tell()
 
 
+HARDLY_EVER = {  # the findings of runs that no table here brings about: settings, the labels of what is offered
+    "not-arrived": ({"loss": "huber"}, "l2"),
+    "not-arrived-from": ({"loss": "huber", "init": {"x": 3.0}}, "reset"),
+    "not-arrived-raw": ({"loss": "huber", "standardize": False}, "standardise"),
+    "not-converged-unsteady": ({"loss": "huber", "lr": 0.5, "epochs": 4}, "optimum"),
+}
+
+
+@pytest.mark.parametrize("code", HARDLY_EVER)
+def test_a_run_that_ended_too_soon_offers_what_makes_the_way_shorter(code):
+    settings, labels = HARDLY_EVER[code]
+    model = descend.fit("y ~ x + z", clean(), **settings)
+    found = Finding(f"finding.{code}", "warning", {})
+    (change,) = changes_for(found, "y ~ x + z", settings, model.forecast, model.design)
+    assert change.label.code == f"remedy.{labels}"
+    formula, after = change.applied("y ~ x + z", settings)
+    assert descend.fit(formula, clean(), **after).history.stop == "optimum"
+
+
 def test_every_finding_has_a_case_and_what_it_offers_is_known():
     every = {code for code in codes("en") if code.startswith("finding.") and not code.endswith(".remedy")}
-    assert {f"finding.{case.split()[0]}" for case in CASES} == every
+    assert {f"finding.{case.split()[0]}" for case in (*CASES, *HARDLY_EVER)} == every
     offering = {f"finding.{case.split()[0]}" for case, (*_, labels) in CASES.items() if labels}
-    assert set(FOR_FINDINGS) == offering
+    assert set(FOR_FINDINGS) == offering | {f"finding.{code}" for code in HARDLY_EVER}
 
 
 def gaps(t, *names):

@@ -249,6 +249,10 @@ def _reset(case: Case) -> list[Change]:
     return [case.setting(Note("remedy.reset", {"name": name}), **{name: None})]
 
 
+def _from_zero(case: Case) -> list[Change]:
+    return [case.setting(Note("remedy.reset", {"name": "init"}), init=None)]
+
+
 def _decimal_commas(case: Case) -> list[Change]:
     """Read numbers with a decimal comma, and cells that are parted by one as before."""
     reading = {"decimal": ",", **({"delimiter": ","} if "--delimiter" in case.values["options"] else {})}
@@ -273,6 +277,10 @@ FOR_FINDINGS: dict[str, Offer] = {
     "finding.rate-too-small": faster,
     "finding.not-converged": longer,
     "finding.not-converged-least": longer,
+    "finding.not-converged-unsteady": optimum,
+    "finding.not-arrived": _shrink,
+    "finding.not-arrived-from": _from_zero,
+    "finding.not-arrived-raw": standardise,
     "finding.overfit": _both(sooner, _shrink),
     "finding.underfit": _bend("first"),
     "finding.leakage": _leave_first,
