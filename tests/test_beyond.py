@@ -293,7 +293,7 @@ def test_ctrl_c_ends_a_prediction_and_leaves_nothing_behind(models, file, tmp_pa
     )
     try:
         assert process.stdout.readline() == "writing\n"
-        assert len(list(tmp_path.iterdir())) == 1  # the folder of the parts
+        assert list(tmp_path.iterdir())  # what has been written so far
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
     finally:
@@ -323,8 +323,8 @@ def test_of_very_many_rows_as_many_are_tested_as_a_test_needs_and_that_is_told(
     model = descend.load(models["numbers"])
     verification, notes = evaluate(model, open_scan(file), told())
     keys = holdout.row_keys(0, ROWS, 1)
-    drawn = frame.filter(pl.Series(keys < holdout.KEYS // 4))
-    assert 1000 < drawn.height < 1500
+    drawn = frame.filter(pl.Series(keys < np.sort(keys)[ROWS // 4]))
+    assert drawn.height == 1250
     assert_near(verification.as_dict(), model.evaluate(drawn).as_dict())
     assert [note.values for note in notes] == [{"tested": drawn.height, "rows": ROWS}]
     _, out, _ = called(capsys, "evaluate", models["numbers"], file, *SHORT)

@@ -9,8 +9,8 @@ from cluster_fixtures import found_by_workers_fixture, local_fixture  # noqa: F4
 from sklearn.base import clone
 
 import descend
-from descend import DescentClassifier, DescentRegressor, verification
-from descend.holdout import KEYS, row_keys
+from descend import DescentClassifier, DescentRegressor
+from descend.holdout import Draw
 from descend.moments import deviations
 
 VALUES = [0.0, 0.1, -0.1, 0.3, 1 / 3, 7.7, 12345.678, -1e9]
@@ -122,9 +122,9 @@ def test_in_sums_that_a_database_makes_constant_columns_have_no_effect(postgresq
 @pytest.mark.parametrize("memory", [None, "1kB"])
 @pytest.mark.usefixtures("small_parts")
 def test_a_column_is_constant_where_only_its_fitted_rows_are(memory, tmp_path, monkeypatch):
-    monkeypatch.setattr(verification, "DRAWN_FROM", 1)
     source = table(2000)
-    held = row_keys(0, 2000, 0) < KEYS * 0.2
+    draw = Draw.of(2000, 0.2, 0)
+    held = draw.keys(0, 2000) < draw.held
     source["k"] = np.where(held, np.arange(2000.0), 0.1)
     model = assert_without_effect("y ~ x + z", written(tmp_path, source), ["k"], memory=memory, test=0.2)
     assert model.fitted_rows == (~held).sum()
@@ -202,9 +202,9 @@ def test_a_start_gives_constant_columns_no_effect(settings):
 
 @pytest.mark.parametrize("memory", [None, "1kB"])
 def test_a_level_without_rows_has_no_effect(memory, tmp_path, monkeypatch):
-    monkeypatch.setattr(verification, "DRAWN_FROM", 1)
     source = table(2000)
-    held = row_keys(0, 2000, 0) < KEYS * 0.2
+    draw = Draw.of(2000, 0.2, 0)
+    held = draw.keys(0, 2000) < draw.held
     source["g"] = np.where(held & (np.arange(2000) % 2 == 0), "c", np.where(np.arange(2000) % 3 == 0, "a", "b"))
     model = descend.fit("y ~ x + g", written(tmp_path, source), memory=memory, test=0.2)
     assert model.coefficients["g[c]"] == 0

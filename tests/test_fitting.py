@@ -134,9 +134,7 @@ def test_divergence_is_told_with_the_epoch_and_the_largest_stable_rate(noisy, mo
     assert (told.code, told.exit_code) == ("fit.diverged-stable-raw", 3)
     assert told.model.history.epochs == told.values["epoch"]
     stable = told.values["stable"]
-    below = descend.fit(
-        "y ~ a + c", noisy, lr=0.99 * stable, momentum=momentum, epochs=500, standardize=False, test="none"
-    )
+    below = descend.fit("y ~ a + c", noisy, lr=0.99 * stable, momentum=momentum, epochs=500, standardize=False)
     assert below.history.final_loss < below.history.loss[0]
     assert np.isfinite(told.model.weights).all()
     assert told.model.verification is None

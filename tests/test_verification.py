@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import descend
 from descend.errors import OptionError
 from descend.formula import parse
+from descend.holdout import row_keys
 from descend.metrics import auc, class_scores, confusion, most_confused, number_scores, per_class, row_log_loss
 from descend.problem import Problem
 from descend.reading import read
@@ -70,11 +72,13 @@ def test_the_rows_held_out_are_those_with_the_least_keys(test, classes):
     rows, number = 997, float(test)
     for seed in range(5):
         codes = np.random.default_rng(seed).integers(0, classes, rows) * 2
-        random = np.random.default_rng(seed)
-        order, key = random.permutation(rows), np.empty(rows)
-        for code in np.unique(codes):
-            mine = order[codes[order] == code]
-            key[mine] = (np.arange(mine.size) + random.random()) / mine.size
+        keys = row_keys(0, rows, seed).tolist()
+        key = np.empty(rows)
+        for code in set(codes.tolist()):
+            mine = sorted(np.flatnonzero(codes == code).tolist(), key=lambda row: keys[row])
+            offset = reduce(lambda mixed, row: mixed ^ keys[row], mine, 0) / 2**31
+            for place, row in enumerate(mine):
+                key[row] = (place + offset) / len(mine)
         place = np.empty(rows)
         place[np.argsort(key, kind="stable")] = np.arange(rows) / rows
         split = split_rows(rows, test, seed, codes)

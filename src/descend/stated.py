@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.problem import Problem
+from descend.verification import HOLDOUT_FROM
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,11 +84,18 @@ def of_table(formula: str | Formula, table: Table, recipe: Recipe) -> Stated:
 def of_scan(
     formula: str | Formula, scan: Scan, recipe: Recipe, reading: Reading, checkpoint: Path | None, *, resume: bool
 ) -> Stated:
-    """State a hypothesis on a scan, of which this surveys the rows."""
+    """State a hypothesis on a scan, of which this surveys the rows.
+
+    So few rows that each is predicted from the others are taken into memory: they fit there.
+    """
+    from descend.scans.opening import whole
     from descend.streamed import state
 
-    streamed = state(formula, scan, recipe, reading, checkpoint, resume=resume)
-    return Stated(streamed.problem, recipe, streamed.split, streamed=streamed)
+    if scan.rows >= HOLDOUT_FROM:
+        streamed = state(formula, scan, recipe, reading, checkpoint, resume=resume)
+        if recipe.test != "auto" or streamed.survey.rows >= HOLDOUT_FROM:
+            return Stated(streamed.problem, recipe, streamed.split, streamed=streamed)
+    return of_table(formula, whole(scan), recipe)
 
 
 def mark_of(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:

@@ -6,7 +6,7 @@ is spilled to a file, or on a cluster from its workers' memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from descend.coding import ImageCode
 from descend.columns import uses
 from descend.errors import OptionError
 from descend.formula import parse
-from descend.holdout import LOOKED_AT, Draw
+from descend.holdout import EXACT_BELOW, LOOKED_AT, Draw
 from descend.losses import BinaryCrossEntropy, SquaredError, make_loss
 from descend.objectives.parts import PartsObjective
 from descend.objectives.reread import Around, Block, RereadObjective
@@ -27,7 +27,7 @@ from descend.scans.query import QueryScan
 from descend.surveys.keeping import SurveyFile
 from descend.surveys.keeping import survey as surveyed
 from descend.surveys.learnt import base_of, design_of, family_of, kept_rows, notes_of, require_rows, sums_of, target_of
-from descend.surveys.preparing import prepared
+from descend.surveys.preparing import classes_of, prepared
 from descend.surveys.pushdown import survey as pushed_down
 from descend.surveys.survey import LAYERS, Plan, Survey, plain, settled
 from descend.target import Target, choose_family, target_uses
@@ -154,16 +154,20 @@ def state(
     layered = not squared or recipe.arithmetic != "float64"
     width = len({**wanted, **outputs})
     few = max(min(FEW_CELLS // width, FEW), LOOKED_AT) if layered else LOOKED_AT
-    draw = Draw.of(scan.rows, share_of(recipe.test), recipe.seed, columns=width, looked_at=few)
+    drawn = partial(Draw.of, scan.rows, share_of(recipe.test), recipe.seed, columns=width, looked_at=few)
     plan = Plan(
-        hypothesis, wanted, outputs, target, draw, recipe.missing, images=_images(wanted, scan), layered=layered
+        hypothesis, wanted, outputs, target, drawn(), recipe.missing, images=_images(wanted, scan), layered=layered
     )
+    if target is None and plan.draw.held and scan.rows < EXACT_BELOW:
+        plan = replace(plan, draw=drawn(classes=classes_of(plan, scan, reading)))
     plan = prepared(plan, scan, reading)
     file = None
     if checkpoint is not None:
         path = checkpoint.with_name(f"{checkpoint.stem}.survey{checkpoint.suffix}")
         file = SurveyFile(path, mark_of(hypothesis, scan, recipe), resume=resume)
     survey = _added_up(scan, plan) or surveyed(plan, scan, reading, file)
+    if is_share(recipe.test) and survey.rows and not (survey.fitted and survey.tested):
+        raise OptionError("option.test-rows", value=recipe.test, rows=survey.rows)
     require_rows(survey, scan)
     if target is None and recipe.family == "auto" and recipe.loss == "auto":
         family, why = family_of(plan, survey, scan)
@@ -179,7 +183,7 @@ def state(
 
 def _added_up(scan: Scan, plan: Plan) -> Survey | None:
     """Return the survey that a database makes itself, None where it cannot, or is read sooner, as a file's is."""
-    if not isinstance(scan, QueryScan) or scan.database.dialect != "postgresql":
+    if not isinstance(scan, QueryScan) or scan.database.dialect != "postgresql" or plan.draw.ranked is not None:
         return None
     return pushed_down(scan, plan)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from descend.errors import OptionError
-from descend.holdout import Draw
+from descend.holdout import Draw, row_keys, scattered
 from descend.messages import Note, say
 from descend.metrics import class_scores, confusion, most_confused, number_scores, per_class
 from descend.verdicts import percent, verdict_of
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 Method = Literal["holdout", "loo", "folds", "none", "given"]
 HOLDOUT_FROM = 50
-HOLDOUT_SHARE = 0.2
-DRAWN_FROM = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -86,21 +84,24 @@ def split_rows(
 ) -> Split:
     """Return the split that ``test`` asks for: "auto", "none", "loo", a share or a number of folds.
 
-    Rows of a class (``codes``) are shared out in proportion; of a large table they are drawn by their numbers alone, as
-    those are of a table that is read part by part, and fewer are tested where many ``columns`` are in use. Where rows
-    were left out, ``numbers`` are those of the others in the ``whole`` table. Raises OptionError when it makes no sense
-    for that many.
+    Rows of a class (``codes``) are shared out in proportion, and fewer are tested where many ``columns`` are in use.
+    Where rows were left out, ``numbers`` are those of the others in the ``whole`` table. A share is drawn by these
+    numbers, so that the same rows are held back where the table is read part by part. Raises OptionError when it makes
+    no sense for that many.
     """
     everything, whole = np.arange(rows), whole or rows
-    if whole >= DRAWN_FROM and (test == "auto" or is_share(test)):
-        draw = Draw.of(whole, None if test == "auto" else float(test), seed, columns=columns)
-        keys = draw.keys(0, whole) if numbers is None else draw.keys(0, whole)[numbers]
-        fitted = everything[keys >= draw.held]
-        return Split("holdout", fitted, [(fitted, everything[keys < draw.tested])])
-    if test == "auto":
-        test = str(HOLDOUT_SHARE) if rows >= HOLDOUT_FROM else "loo"
-        if rows < 3:
-            test = "none"
+    numbers = everything if numbers is None else numbers
+    if test == "auto" and rows < HOLDOUT_FROM:
+        test = "loo" if rows >= 3 else "none"
+    if test == "auto" or is_share(test):
+        share = None if test == "auto" else float(test)
+        classes = None if codes is None else (numbers, codes)
+        draw = Draw.of(whole, share, seed, columns=columns, classes=classes)
+        keys = draw.keys(0, whole)[numbers]
+        fitted, tested = everything[keys >= draw.held], everything[keys < draw.tested]
+        if share is not None and not (fitted.size and tested.size):
+            raise OptionError("option.test-rows", value=test, rows=rows)
+        return Split("holdout", fitted, [(fitted, tested)]) if tested.size else Split("none", everything, [])
     if test == "none":
         return Split("none", everything, [])
     if test == "loo":
@@ -109,15 +110,10 @@ def split_rows(
         number = float(test)
     except (ValueError, TypeError) as error:
         raise OptionError("option.test", value=test) from error
-    if 0 < number < 1:
-        held = np.zeros(rows, dtype=bool)
-        held[_scattered(rows, seed, codes, first=max(round(number * rows), 1))] = True
-        if held.all() or not held.any():
-            raise OptionError("option.test-rows", value=test, rows=rows)
-        return Split("holdout", everything[~held], [(everything[~held], everything[held])])
     if number.is_integer() and 2 <= number <= rows:
         part = np.empty(rows, dtype=np.int64)
-        part[_scattered(rows, seed, codes)] = np.floor(np.arange(rows) / rows * number)
+        keys = row_keys(0, whole, seed)[numbers]
+        part[scattered(keys, codes)] = np.floor(np.arange(rows) / rows * number)
         parts = [everything[part == index] for index in range(int(number))]
         folds = [(everything[part != index], rows_of) for index, rows_of in enumerate(parts) if rows_of.size]
         return Split("folds", everything, folds)
@@ -131,31 +127,6 @@ def is_share(test: str | float) -> bool:
         return 0 < float(test) < 1
     except (TypeError, ValueError):
         return False
-
-
-def _scattered(rows: int, seed: int, codes: Rows | None, first: int | None = None) -> Rows:
-    """Return the rows at random, those of each class evenly spread; with ``first`` only so many, in any order."""
-    random = np.random.default_rng(seed)
-    order = random.permutation(rows)
-    if codes is None:
-        return order[:first]
-    # each class's rows, in random order, take evenly spaced keys; sorting by key interleaves the classes
-    key = np.empty(rows)
-    for mine in _by_class(order, codes):
-        key[mine] = (np.arange(mine.size) + random.random()) / mine.size
-    if first is None or first >= rows:
-        return np.argsort(key, kind="stable")
-    last = np.partition(key, first - 1)[first - 1]
-    before = np.flatnonzero(key < last)
-    return np.concatenate([before, np.flatnonzero(key == last)[: first - before.size]])
-
-
-def _by_class(order: Rows, codes: Rows) -> list[Rows]:
-    """Return the rows of each class that has any, in their order."""
-    counts = np.bincount(codes)
-    narrow = codes.astype(np.min_scalar_type(counts.size))  # whose stable sort counts, where they have 16 bits or less
-    grouped = order[np.argsort(narrow[order], kind="stable")]
-    return [mine for mine in np.split(grouped, np.cumsum(counts)[:-1]) if mine.size]
 
 
 def baseline(target: Target, fitted: Floats, tested: int) -> Floats:

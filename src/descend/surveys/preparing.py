@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from descend.coding import LevelCode, PolyCode
 from descend.columns import gather
 from descend.design import INTERCEPT
 from descend.errors import TableError
-from descend.surveys.survey import Plan, labels_of, lay, levels_of, survey_part
+from descend.surveys.survey import Plan, labels_of, lay, levels_of, settled, survey_part
 from descend.terms import Poly
 from descend.transforms import evaluate
 
@@ -88,6 +89,28 @@ def prepared(plan: Plan, scan: Scan, reading: Reading) -> Plan:
     if orthogonal:
         plan = replace(plan, polys={**plan.polys, **_on_rows(plan, orthogonal, scan, reading)})
     return replace(plan, shifts=_shifts(plan, scan))
+
+
+def classes_of(plan: Plan, scan: Scan, reading: Reading) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the numbers of the rows that are not left out for missing cells, and a number for the class of each.
+
+    It takes a reading: of the target alone, where no row is left out.
+    """
+    columns = list(plan.wanted if plan.missing == "drop" else plan.target_uses)
+    found = list(reading.each("preparing", partial(classes_part, plan), scan.parts(columns)))
+    labels = pl.concat([labels for _, labels in found])
+    return np.concatenate([numbers for numbers, _ in found]), labels.rank("dense").to_numpy().astype(np.int64) - 1
+
+
+def classes_part(plan: Plan, part: Part) -> tuple[NDArray[np.int64], pl.Series]:
+    """Read a part for the numbers of its rows that are not left out, and their classes."""
+    table = part.table()
+    (target,) = plan.target_uses
+    if plan.missing == "drop":
+        data = settled(plan, table)
+        return part.first + data.rows, data.labels[target].cast(pl.String)
+    labels = table.labels(target)
+    return part.first + np.flatnonzero(labels.is_not_null()), labels.drop_nulls()
 
 
 def early_part(plan: Plan, polys: tuple[Poly, ...], part: Part) -> Early:
