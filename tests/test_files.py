@@ -78,7 +78,7 @@ def test_threads_that_save_one_path_never_fail_and_a_reader_sees_a_whole_file(mo
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o666])
 def test_a_file_that_is_written_again_keeps_its_mode(tmp_path, mode):
     path = tmp_path / "kept"
     path.write_text("before")

@@ -109,6 +109,8 @@ def test_a_file_whose_name_is_no_text_is_told(encoded, tmp_path, scores):
 def test_an_error_handler_that_was_asked_for_stays(scores):
     done = run("fit", scores, "score ~ hours", environment={"PYTHONIOENCODING": "ascii:backslashreplace"})
     assert b"\\xd7" in done.stdout
+    done = run("fit", scores, "score", environment={"PYTHONIOENCODING": "ascii:backslashreplace"})
+    assert b"\n-> " in done.stderr  # where Python chooses, whatever was asked for
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
