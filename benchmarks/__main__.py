@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import beyond, digits, epochs, exactness, minibatches, startup, studio
+from benchmarks import beyond, calls, digits, epochs, exactness, minibatches, startup, studio
 from benchmarks.climbing import REPEATS, Caps, run, say
 from benchmarks.contest import Absent
 from benchmarks.pairs import measure
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.pairs import Case
 
 CASES: dict[str, Callable[[int], list[Case]]] = {
+    "calls": calls.cases,
     "startup": startup.cases,
     "epochs": epochs.cases,
     "minibatches": minibatches.cases,
