@@ -725,3 +725,37 @@ def test_errors_that_grow_are_answered_with_what_is_true_and_no_other_loss():
         assert "the coefficients stand" in told.tell()
         assert "huber" not in told.remedy() + told.remedy("ko")
         assert "standard errors, p-values and intervals" in told.remedy()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_errors_grow_and_no_logarithm_applies_far_rows_are_no_outliers(seed):
+    random = np.random.default_rng(seed)
+    x = random.normal(size=400)
+    t = {"x": x, "y": 2 + x + random.normal(size=400) * np.exp(x)}
+    told = found("y ~ x", t)
+    assert "heteroscedastic" in told
+    assert "outliers" not in told
+
+
+def test_a_slip_beside_errors_that_grow_is_an_outlier_still():
+    random = np.random.default_rng(1)
+    x = random.normal(size=400)
+    y = 2 + x + random.normal(size=400) * np.exp(x)
+    y[np.argmin(np.abs(x))] = 90
+    assert {"heteroscedastic", "outliers"} <= set(found("y ~ x", {"x": x, "y": y}))
+
+
+@pytest.mark.parametrize("row", [3, 7, 30])
+def test_one_row_that_does_not_belong_does_not_make_the_errors_of_the_others_uneven(row):
+    random = np.random.default_rng(0)
+    x = random.normal(size=60)
+    y = 2 * x + 0.1 * random.normal(size=60)
+    y[row] = 100
+    assert found("y ~ x", {"x": x, "y": y}) == ["outliers"]
+
+
+def test_a_column_that_tells_the_classes_apart_makes_them_separable_however_short_the_run():
+    x = np.random.default_rng(0).normal(size=60)
+    t = {"x": x, "c": np.where(x > 0.3, "yes", "no")}
+    assert "separable" in found("c ~ x", t, lr=1, epochs=1)
+    assert "separable" not in found("c ~ x - 1", t, lr=1, epochs=1)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import descend
 from descend.report.layout import grid_of, labelled
-from descend.report.terminal import tell_model
+from descend.report.terminal import fit_lines, tell_model
 
 LEVELS = ["Adelie", "Chinstrap", "Gentoo", "Macaroni"]
 
@@ -70,3 +70,17 @@ def test_a_row_named_by_a_text_longer_than_the_line_is_folded_and_nothing_else()
     assert max(map(cell_len, lines)) <= 40
     assert {"rows", "precision", "12345", "0.123456"} <= set(" ".join(lines).split())
     assert "".join(lines).count("x") == 70 * sum("precision" in line or "rows" in line for line in lines)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("settings", [{}, {"lr": 1, "epochs": 3}], ids=["auto", "short"])
+def test_of_classes_that_can_be_told_apart_no_optimum_is_said_to_be_near_or_far(classes, settings):
+    x = np.random.default_rng(0).normal(size=60)
+    c = np.digitize(x, np.linspace(-0.5, 0.5, classes - 1))
+    model = descend.fit("c ~ x", {"x": x, "c": np.array(["a", "b", "d"])[c]}, **settings)
+    lines = fit_lines(model, "en")
+    assert "there is no optimum" in " ".join(lines)
+    assert not [line for line in lines if "not at the optimum yet" in line or "not certified" in line]
+    assert "최적점이 없습니다" in " ".join(fit_lines(model, "ko"))
+    sound = fit_lines(descend.fit("c ~ x", {"x": x, "c": np.where(np.arange(60) % 2, "a", "b")}), "en")
+    assert "there is no optimum" not in " ".join(sound)

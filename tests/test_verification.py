@@ -472,3 +472,39 @@ def test_a_row_that_is_all_that_its_column_has_is_not_left_out_in_closed_form():
     alone = np.column_stack([np.ones(6), np.eye(6)[0]])
     assert left_out(alone, np.arange(6.0)[:, None]) is None
     assert left_out(np.eye(3) + 1, np.arange(3.0)[:, None]) is None  # as many columns as rows
+
+
+@pytest.mark.parametrize("rare", [1, 2])
+@pytest.mark.parametrize("method", ["holdout", "evaluate"])
+def test_rows_of_one_class_alone_do_not_show_that_classes_are_told_apart(rare, method):
+    random = np.random.default_rng(rare)
+    data = {"x": random.normal(size=60), "c": np.array(["common"] * 60, dtype=object)}
+    data["c"][:rare] = "rare"
+    model = descend.fit("c ~ x", data, l2=0.01)
+    found = model.verification
+    if method == "evaluate":
+        found = model.evaluate({name: values[rare:] for name, values in data.items()})
+    assert all(entry["rows"] == 0 for entry in found.classes if entry["class"] == "rare")
+    assert found.verdict == "verdict.one-class"
+    assert "common" in found.tell()
+    assert "common" in found.tell("ko")
+
+
+def test_a_hypothesis_that_is_nearer_on_every_row_is_not_called_chance_for_a_few_large_errors():
+    x = np.random.default_rng(0).normal(size=60) ** 3
+    found = descend.fit("y ~ x + z", {"x": x, "z": np.sin(x), "y": 2 * x + 1}).verification
+    assert found.verdict == "verdict.better-numbers"
+    assert "chance" not in found.tell()
+
+
+def test_noise_is_seldom_called_better_by_the_signs_of_the_rows():
+    random, better = np.random.default_rng(0), 0
+    for _ in range(300):
+        y = np.exp(random.normal(size=60))
+        predicted = y[:48].mean() + 0.2 * random.normal(size=(12, 1))
+        target = descend.fit("y ~ 1", {"y": y}, test="none").target
+        base = np.full((12, 1), y[:48].mean())
+        truth = y[48:, None]
+        verdict = judge(target, truth, predicted, base, method="holdout", fitted_rows=48).verdict
+        better += verdict == "verdict.better-numbers"
+    assert better < 0.05 * 300

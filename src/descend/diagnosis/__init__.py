@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SEVERITIES", "Evidence", "Finding", "diagnose", "of_run"]
 
-NO_OPTIMUM = {"finding.separable", "finding.quasi-separable"}
 LATE = {f"finding.not-{name}" for name in ("converged", "converged-least", "converged-unsteady")}  # there is
 LATE |= {f"finding.not-{name}" for name in ("arrived", "arrived-from", "arrived-raw")}  # nowhere to arrive then
 SMALL = 10  # rows: a textbook's table, which is not to be nagged
@@ -45,7 +44,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
         if not evidence.history.diverged and np.isfinite(evidence.weights).all():
             found += of_cells(evidence, sample)
             found += of_target(evidence, sample) + of_columns(evidence, sample) + of_residuals(evidence, sample)
-        if {finding.code for finding in found} & NO_OPTIMUM:
+        if any(finding.endless for finding in found):
             found = [finding for finding in found if finding.code not in LATE]
         if "finding.missing-code" in {finding.code for finding in found}:  # what they bend is no bend
             found = [finding for finding in found if finding.code != "finding.curvature"]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 Severity = Literal["error", "warning", "hint"]
+ENDLESS = ("finding.separable", "finding.quasi-separable")
 UNFINISHED = ("untrained", "not-", "rate-")  # how the codes of what is left to train begin
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
 
@@ -43,6 +44,11 @@ class Finding:
     def unfinished(self) -> bool:
         """Whether it says that the fit ended before it had arrived."""
         return self.code.removeprefix("finding.").startswith(UNFINISHED)
+
+    @property
+    def endless(self) -> bool:
+        """Whether it says that there is nowhere to arrive, as the loss has no minimum."""
+        return self.code in ENDLESS
 
     def tell(self, lang: str = "en") -> str:
         """Return what was found, as a sentence."""

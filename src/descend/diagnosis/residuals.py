@@ -13,7 +13,7 @@ import numpy as np
 from descend.diagnosis.bends import find_bend, squared, told
 from descend.diagnosis.findings import Finding
 from descend.diagnosis.formulas import quoted
-from descend.diagnosis.scales import OUTLYING, far_on_their_scale
+from descend.diagnosis.scales import OUTLYING, Scale, far_on_their_scale
 from descend.losses import SquaredError
 from descend.terms import Name
 
@@ -69,8 +69,8 @@ class _Errors:
 def of_residuals(evidence: Evidence, sample: Sample) -> list[Finding]:
     """Return what the errors say, for every target.
 
-    A bend is one only if it is still there without the rows that do not belong; and these only if they still do not
-    once the bend is in.
+    A bend, or an uneven spread, is one only if it is still there without the rows that do not belong; and these only if
+    they still do not once the bend is in, or beside errors as large as the others' are there.
     """
     if not isinstance(evidence.objective.loss, SquaredError) or sample.rows < ROWS or evidence.design.pixels.any():
         return []
@@ -85,29 +85,30 @@ def of_residuals(evidence: Evidence, sample: Sample) -> list[Finding]:
         if sample.rows < TESTED_ROWS:
             found += outlying + pulling
             continue
+        others = sample.among(~apart) if apart.any() else sample
+        again = _Errors.of(others, output, name)
         bend = find_bend(evidence, sample, left.errors)
         if bend is not None and apart.any():
-            others = sample.among(~apart)
-            again = _Errors.of(others, output, name)
             bend = None if again is None else find_bend(evidence, others, again.errors)
         if bend is not None and outlying:
             column = squared(evidence, evidence.objective.X[:, bend.column].astype(np.float64))
             curved = _Errors.of(sample.wider(column[sample.chosen]), output, name)
             outlying = [] if curved is None else _outliers(evidence, sample, curved, column)[0]
-        uneven = _uneven(evidence, sample, left, apart) if bend is None else []
-        if outlying and any("written" in finding.values for finding in uneven):
-            outlying = _outliers(evidence, sample, left, log=True)[0]
+        uneven = _uneven(evidence, others, again) if bend is None and again is not None else []
+        if outlying and uneven:
+            scale: Scale = "log" if "written" in uneven[0].values else "spread"
+            outlying = _outliers(evidence, sample, left, scale=scale)[0]
         found += outlying + pulling + uneven + ([] if bend is None else [told(evidence, bend, name)])
     return found
 
 
 def _outliers(
-    evidence: Evidence, sample: Sample, left: _Errors, column: Floats | None = None, *, log: bool = False
+    evidence: Evidence, sample: Sample, left: _Errors, column: Floats | None = None, *, scale: Scale = "own"
 ) -> tuple[list[Finding], Rows]:
     """Tell of rows by their externally studentised errors; and return which they are, of the fitted rows.
 
     On a large table all rows' errors are taken, and the leverage of the largest from the sample with the row added.
-    ``column`` is one more, of all rows; with ``log`` they must be as far in the target's logarithm.
+    ``column`` is one more, of all rows; ``scale`` is what they must be as far on, as ``far_on_their_scale`` has it.
     """
     from scipy.special import stdtr
 
@@ -135,7 +136,7 @@ def _outliers(
     sizes = np.abs(errors) * np.sqrt((freedom - 1) / rest)
     chance = 2 * stdtr(freedom - 1, -sizes) * sample.rows * len(evidence.target.outputs)
     outlying = np.flatnonzero(chance < OUTLYING)
-    outlying = outlying[far_on_their_scale(evidence, plain, left.output, rows[outlying], log=log)]
+    outlying = outlying[far_on_their_scale(evidence, plain, left.output, rows[outlying], scale)]
     if not outlying.size:
         return [], rows[outlying]
     worst = rows[outlying[np.argsort(-sizes[outlying], kind="stable")]]
@@ -185,13 +186,12 @@ def _influential(evidence: Evidence, sample: Sample, left: _Errors, outliers: Ro
     return [Finding("finding.high-leverage", "warning", values)], sample.chosen[high]
 
 
-def _uneven(evidence: Evidence, sample: Sample, left: _Errors, apart: NDArray[np.bool_]) -> list[Finding]:
+def _uneven(evidence: Evidence, sample: Sample, left: _Errors) -> list[Finding]:
     """Tell of errors that are larger for some rows than for others, by the studentised Breusch-Pagan test.
 
-    (Koenker 1981.) Rows ``apart``, told of by themselves, count as any other row. The target's logarithm is the remedy
-    only where errors grow with it and are more even there.
+    (Koenker 1981.) The target's logarithm is the remedy only where errors grow with it and are more even there.
     """
-    found = _evenness(sample, left.errors, apart)
+    found = _evenness(sample, left.errors)
     if found is None:
         return []
     explained, share, chance = found
@@ -204,7 +204,7 @@ def _uneven(evidence: Evidence, sample: Sample, left: _Errors, apart: NDArray[np
     alone = isinstance(expression, Name) and "~" not in expression.name and targets == 1
     if alone and float(explained @ left.fitted) > 0 and truth.min() > 0:
         logs = np.log(truth[sample.chosen])
-        other = _evenness(sample, logs - sample.basis @ (sample.basis.T @ logs), apart)
+        other = _evenness(sample, logs - sample.basis @ (sample.basis.T @ logs))
         if other is None or other[1] < share:
             text = evidence.design.hypothesis.text
             values["written"] = f'"log({quoted(str(expression))}) {text[text.find("~") :]}"'
@@ -212,7 +212,7 @@ def _uneven(evidence: Evidence, sample: Sample, left: _Errors, apart: NDArray[np
     return [Finding("finding.heteroscedastic", "warning", values)]
 
 
-def _evenness(sample: Sample, errors: Floats, apart: NDArray[np.bool_]) -> tuple[Floats, float, float] | None:
+def _evenness(sample: Sample, errors: Floats) -> tuple[Floats, float, float] | None:
     """Return what the columns explain of the errors' squares, its share and its chance; None where nothing is left."""
     from scipy.special import chdtrc
 
@@ -225,7 +225,6 @@ def _evenness(sample: Sample, errors: Floats, apart: NDArray[np.bool_]) -> tuple
     if not squares > 0:
         return None
     sizes = np.square(errors) / squares
-    sizes[apart] = sizes[~apart].mean()
     sizes -= sizes.mean()
     explained, directions = basis @ (basis.T @ sizes), basis.shape[1] - 1
     spread = float(sizes @ sizes)

@@ -144,7 +144,8 @@ def _separable(evidence: Evidence, sample: Sample, tellers: list[int]) -> list[F
     W = evidence.weights
     Z = objective.predictor(W.astype(objective.X.dtype))
     kind, direction, apart = "perfect", W, sample.rows
-    if not separated(Z, objective.Y):
+    alone = bool(tellers) and evidence.design.hypothesis.intercept  # a line through 0 need not tell what a column does
+    if not alone and not separated(Z, objective.Y):
         halted = history.optimizer == "auto" and history.stop != "optimum"
         if W.shape[0] * max(W.shape[1] - 1, 1) > SOLVED_WEIGHTS:
             return []

@@ -40,6 +40,7 @@ VERDICT_STYLES = {
     "unsure": "yellow",
     "same": "yellow",
     "untrained": "yellow",
+    "one": "yellow",
     "no": "red",
 }
 
@@ -127,13 +128,17 @@ def fit_lines(model: Model, lang: str) -> list[str]:
     else:
         lines.append(say("report.loss-change", lang, **change))
     certificate = model.certificate
+    endless = any(finding.endless for finding in model.findings)
     if model.network is not None:
         lines.append(say("report.network-minima", lang))
+    elif endless:
+        lines.append(say("report.no-optimum", lang))
     elif certificate is not None and certificate.kind == "bound":
         lines.append(say("report.gap", lang, gap=certificate.gap))
     elif certificate is not None and certificate.kind == "none":
         lines.append(say("report.not-certified", lang, slope=certificate.slope))
-    if history.stop in ("converged", "stalled") or (history.stop == "epochs" and history.optimizer == "auto"):
+    short = history.stop == "stalled" or (history.stop == "epochs" and history.optimizer == "auto")
+    if history.stop == "converged" or (short and not endless):
         lines.append(say(f"report.stop-{history.stop}", lang))
     elif history.stop == "early":
         best = int(history.validation_loss.argmin())
