@@ -139,7 +139,8 @@ class Table:
             return "text"
         text = self._text(column)
         if self.source is None:
-            if text.str.contains("^0[0-9]").any():  # text that was declared: a code, such as 01234
+            # text that was declared: a code, such as 01234, or beside images the name of a class, such as 7
+            if text.str.contains("^0[0-9]").any() or any(map(is_image, self.frame.dtypes)):
                 return "text"
         else:
             cells = text.drop_nulls()
@@ -325,7 +326,10 @@ class Table:
         few = levels.len() <= MOST_CLASSES and levels.len() * 2 <= text.len()
         if few or alike.sum() * 2 <= text.len() - text.null_count():
             return
-        row, first = int(np.argmax(self._apart(text, alike))), int(np.argmax(alike))
+        apart = self._apart(text, alike)
+        if not apart.any():  # text that was declared
+            return
+        row, first = int(np.argmax(apart)), int(np.argmax(alike))
         values = {"first": cut_short(series[first]), "row": self.line(first), "line": self.line(row)}
         raise TableError(
             "table.like-numbers", file=self.file(row), column=column, found=cut_short(series[row]), **values
