@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import patsy
@@ -440,7 +440,8 @@ def test_a_missing_column_is_named_at_prediction(columns, code, near):
         ("y ~ x", "x", ["one", "two"], "design.not-of-numbers"),
         ("y ~ log(z)", "z", ["one", "two"], "design.not-of-numbers"),
         ("y ~ x", "x", [date(2020, 1, 1), date(2020, 1, 2)], "design.neither-kind"),
-        ("y ~ a", "a", [date(2020, 1, 1), date(2020, 1, 2)], "design.neither-kind"),
+        ("y ~ x", "x", [timedelta(1), timedelta(2)], "design.neither-kind"),
+        ("y ~ a", "a", [timedelta(1), timedelta(2)], "design.neither-kind"),
     ],
 )
 def test_a_column_of_the_wrong_kind_is_named_at_prediction(formula, column, cells, code):
@@ -450,13 +451,14 @@ def test_a_column_of_the_wrong_kind_is_named_at_prediction(formula, column, cell
     assert (caught.value.code, caught.value.values) == (code, {"column": column, "file": "table"})
 
 
-def test_numbers_where_the_model_needs_levels_are_unseen_levels():
+@pytest.mark.parametrize(("cells", "found"), [([1, 2], "1"), ([date(2020, 1, 1), date(2020, 1, 2)], "2020-01-01")])
+def test_numbers_and_dates_where_the_model_needs_levels_are_unseen_levels(cells, found):
     model = fit("y ~ a", TABLE, test="none")
     with pytest.raises(DesignError) as caught:
-        model.predict({"a": [1, 2]})
+        model.predict({"a": cells})
     values = caught.value.values
     assert caught.value.code == "design.unseen-level"
-    assert (values["column"], values["found"], values["known"]) == ("a", "1", "p, q, r")
+    assert (values["column"], values["found"], values["known"]) == ("a", found, "p, q, r")
 
 
 def test_a_target_is_not_needed_at_prediction():

@@ -232,6 +232,15 @@ DECLARED = {
 }
 
 
+COLUMNS = {
+    "pandas": lambda cells: pd.Series(cells, dtype=pd.CategoricalDtype(SIZES)),
+    "pandas, by itself": lambda cells: pd.Categorical(cells, categories=SIZES),
+    "polars": lambda cells: pl.Series(cells, dtype=pl.Enum(SIZES)),
+    "arrow": lambda cells: pa.DictionaryArray.from_arrays([SIZES.index(cell) for cell in cells], SIZES),
+}
+DECLARED |= {f"{kind}, in a dict": lambda cells, made=made: {"size": made(cells)} for kind, made in COLUMNS.items()}
+
+
 @pytest.mark.parametrize("kind", DECLARED)
 def test_declared_categories_keep_their_order_and_only_the_ones_that_occur_are_levels(kind):
     assert read(DECLARED[kind](CELLS)).levels("size") == tuple(SIZES)
@@ -255,6 +264,13 @@ def test_the_declared_order_gives_the_reference_and_the_second_class(tmp_path, m
 def test_categories_of_numbers_are_levels_by_their_declared_order():
     frame = pd.DataFrame({"grade": pd.Categorical([3, 1, 2, 3, 1, 2], categories=[3, 2, 1]), "y": range(6)})
     assert descend.fit("y ~ grade", frame).design.levels["grade"] == ("3", "2", "1")
+
+
+@pytest.mark.parametrize("kind", [pl.Enum(list("210")), pl.Categorical], ids=["enum", "categorical"])
+def test_digits_that_are_declared_categories_are_classes_in_a_dict_too(kind):
+    digits = pl.Series(list("012") * 20, dtype=kind)
+    model = descend.fit("digit ~ x", {"digit": digits, "x": np.arange(60) % 3 + np.sin(np.arange(60))}, l2=0.1)
+    assert model.target.levels == (tuple("210") if kind is not pl.Categorical else tuple("012"))
 
 
 def test_a_missing_category_is_a_missing_cell():

@@ -110,6 +110,9 @@ def test_what_is_no_number_is_none(cell):
         (["CHF 1'250", "CHF 3"], "CHF", [1250, 3]),
         (["20 °C", "21 °C"], "°C", [20, 21]),
         (["3 m2", "4 m2"], "m2", [3, 4]),
+        (["3m", "4 m"], "m", [3, 4]),
+        (["3 a", "4 a"], "a", [3, 4]),
+        (["3명", "4명"], "명", [3, 4]),
     ],
 )
 @pytest.mark.parametrize("source", SOURCES)
@@ -130,6 +133,9 @@ def test_the_unit_of_a_column_is_left_out_and_told(tmp_path, source, cells, unit
         ["10-20", "20-30"],
         ["12:30", "12:45"],
         ["x", "y"],
+        ["0a", "1a", "2a"],
+        ["12b", "14b", "0"],
+        ["3я", "4я"],
         ["5 Jan 2024", "6 Jan 2024"],
     ],
 )

@@ -108,6 +108,7 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
         {"init": {"x": 0.5}},
         "leave-out",
     ),
+    "nearly-constant": ("y ~ x + c", clean(c=lambda t: 1e8 + 1.5e-8 * (np.arange(60) % 3)), {}, "leave-out"),
     "collinear": ("y ~ x + z + s", clean(s=lambda t: t["x"] + t["z"]), {}, "leave-out l2"),
     "near-collinear": ("y ~ x*g + s", clean(g=thirds, s=lambda t: t["x"] + 0.01 * t["other"]), {}, "leave-out l2"),
     "raw-powers": ("y ~ poly(w, 3, raw=True)", clean(w=lambda t: np.linspace(100, 101, 60)), {}, "orthogonal"),

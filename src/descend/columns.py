@@ -218,6 +218,7 @@ def require(columns: Mapping[str, Use], table: Table, finder: Callable[[str], li
             raise DesignError(
                 "design.not-image" if use == "image" else "design.neither-kind", column=name, file=table.name
             )
-        if (kind == "other" and not table.is_moment(name)) or (use == "number" and kind == "text"):
-            code = "design.not-of-numbers" if kind == "text" else "design.neither-kind"
-            raise DesignError(code, column=name, file=table.name)
+        if use == "number" and kind == "text":
+            raise DesignError("design.not-of-numbers", column=name, file=table.name)
+        if kind == "other" and (use == "number" or not table.is_moment(name)):
+            raise DesignError("design.neither-kind", column=name, file=table.name)

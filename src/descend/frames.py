@@ -113,20 +113,30 @@ def _foreign(series: Any) -> pl.Series:
 
 def _declared(series: Any) -> pl.Series | None:
     """Return a column of declared categories (pandas' or Arrow's) as one of polars', None for any other."""
-    native = series.to_native()
+    categories = _categories(series.to_native())
+    return None if categories is None else _packed(str(series.name), series.to_list(), categories)
+
+
+def _categories(native: Any) -> list[Any] | None:
+    """Return the categories that another library's column declares, None where it declares none."""
     if isinstance(native, pl.Series):
         return None
     if hasattr(native, "cat"):
-        categories = native.cat.categories.tolist()
-    elif hasattr(native, "unify_dictionaries") and hasattr(native.type, "index_type"):
+        return list(native.cat.categories)
+    if hasattr(native, "dictionary"):  # an array of Arrow's
+        return list(native.dictionary.to_pylist())
+    if hasattr(native, "categories") and hasattr(native, "codes"):  # pandas' Categorical
+        return list(native.categories)
+    if hasattr(native, "unify_dictionaries") and hasattr(native.type, "index_type"):
         chunks = native.unify_dictionaries().chunks
-        categories = chunks[0].dictionary.to_pylist() if chunks else []
-    else:
-        return None
+        return list(chunks[0].dictionary.to_pylist()) if chunks else []
+    return None
+
+
+def _packed(name: str, cells: Iterable[Any], categories: Iterable[Any]) -> pl.Series:
     labels = [cell_label(category) or "" for category in categories]
-    texts = [cell_label(cell) for cell in series.to_list()]
     known = list(dict.fromkeys(label for label in labels if label))
-    return pl.Series(str(series.name), [text or None for text in texts], dtype=pl.Enum(known))
+    return pl.Series(name, [cell_label(cell) or None for cell in cells], dtype=pl.Enum(known))
 
 
 def _refuse_repeated(names: Iterable[object]) -> None:
@@ -153,6 +163,12 @@ def _column(name: object, values: Any) -> pl.Series:
             values = values.astype(np.float64)
         column = pl.Series(str(name), np.ma.getdata(values).astype(values.dtype.newbyteorder("="), copy=False))
         return column.set(pl.Series(values.mask), None) if np.ma.is_masked(values) else column
+    if isinstance(values, pl.Series):
+        return values.alias(str(name))
+    categories = _categories(values)
+    if categories is not None:
+        cells = values.to_pylist() if hasattr(values, "to_pylist") else list(values)
+        return _packed(str(name), cells, categories)
     return column_of(str(name), list(values))
 
 
@@ -173,7 +189,8 @@ def _bunch_columns(bunch: dict[str, Any]) -> dict[str, Any]:
     target, target_names = np.asarray(bunch["target"]), bunch.get("target_names")
     data = bunch["data"]
     if hasattr(data, "columns"):
-        columns = {str(name): np.asarray(data[name]) for name in data.columns}
+        found = {str(name): data[name] for name in data.columns}
+        columns = {name: np.asarray(cells) if _categories(cells) is None else cells for name, cells in found.items()}
     else:
         columns = _array_columns(np.asarray(data), bunch.get("feature_names"))
     if target.ndim == 2:

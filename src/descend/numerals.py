@@ -32,6 +32,7 @@ POINTS = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 1.125 may be a thousand and more
 SHARE = 0.75  # of a column's cells: so many have a unit where it is the column's
 ERRORS = ("#N/A", "#DIV/0!", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#NUM!")  # what a spreadsheet writes for no value
 ORDINALS = ("st", "nd", "rd", "th")
+LETTERS = "ACFGHJKLMNTVWBdghklmpstwxyµΩÅ"  # that are a unit right behind a number; any other makes a name of it: 12a
 
 _WIDE = {chr(code + 0xFEE0): chr(code) for code in range(0x21, 0x7F)}  # full-width forms
 _ALIKE = {
@@ -47,7 +48,7 @@ _UNIT = r"[\p{L}\p{Sc}%‰°][\p{L}\p{Sc}0-9%‰°/²³·*^⁻¹._ -]{0,15}?"
 _CORE = r"[0-9](?:[0-9,.' ]*[0-9.,])?|[.,][0-9]+"
 _CELL = (
     rf"^(?P<open>\( ?)?(?P<sign>[+-])? ?(?P<before>{_CURRENCY})? ?(?P<inner>[+-])? ?(?P<core>{_CORE})"
-    rf"(?P<power>[eEdD][+-]?[0-9]+)?(?P<spread> ?(?:±|\+/-|\+-) ?[0-9.,]+)? ?(?P<after>{_UNIT})?(?P<last>-)?"
+    rf"(?P<power>[eEdD][+-]?[0-9]+)?(?P<spread> ?(?:±|\+/-|\+-) ?[0-9.,]+)?(?P<after> ?{_UNIT})?(?P<last>-)?"
     r"(?P<close> ?\))?$"
 )
 _GROUPED = {  # a group of thousands never starts with 0, and has three digits
@@ -213,7 +214,12 @@ def _split(cells: pl.Series) -> pl.DataFrame:
     """Cut cells into the parts of the grammar, "" where a cell lacks one; the core is null where it is no number."""
     tidy = cells.str.replace_many(list(_ALIKE), list(_ALIKE.values()))
     forms = tidy.str.extract_groups(_CELL).struct.unnest()
-    return forms.with_columns(pl.all().exclude("core").fill_null(""), pl.col("core"))
+    named = forms["after"].str.contains(rf"^[\p{{Lu}}\p{{Ll}}--[{LETTERS}]]$").fill_null(value=False)
+    return forms.with_columns(
+        pl.all().exclude("core", "after").fill_null(""),
+        forms["core"].set(named, None),
+        pl.col("after").fill_null("").str.strip_chars_start(" "),
+    )
 
 
 def _values(forms: pl.DataFrame, decimal: str) -> pl.Series:

@@ -98,6 +98,7 @@ def _offered(view: View, plane: Plane) -> dict[str, Any]:
         return {"all": [], "chosen": [], "more": 0}
     names = parameter_names(view.design, view.target, None)
     away = np.abs(np.nan_to_num(view.goal - view.path[0], posinf=0.0, neginf=0.0))
-    kept = sorted({*plane.chosen, *np.argsort(-away, kind="stable")[: OFFERED - len(plane.chosen)].tolist()})
+    others = [at for at in np.argsort(-away, kind="stable").tolist() if at not in plane.chosen]
+    kept = sorted([*plane.chosen, *others[: OFFERED - len(plane.chosen)]])
     offered = [{"at": at, "name": names[at]} for at in kept]
     return {"all": offered, "chosen": list(plane.chosen), "more": len(names) - len(offered)}
