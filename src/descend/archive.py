@@ -210,9 +210,11 @@ def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], 
     wide = columns if linear else columns * each
     shapes = (wide, wide), (each,), (columns, each)
     root, variances, errors = (
-        _shaped(tensors[f"inference.{name}"], shape) for name, shape in zip(INFERENCE_TENSORS, shapes, strict=True)
+        _shaped(tensors[f"inference.{name}"], shape, gaps=name == "errors")
+        for name, shape in zip(INFERENCE_TENSORS, shapes, strict=True)
     )
-    if (variances < 0).any() or (errors < 0).any():
+    told = root.reshape(columns, -1).any(axis=1)  # NaN is the error of a column of which the rows say nothing
+    if (variances < 0).any() or (errors < 0).any() or np.isnan(errors[told]).any():
         raise ValueError("negative variance")
     rest = tensors.get(f"inference.{REST}")
     return Inference(root, variances, errors, freedom, None if rest is None else _shaped(rest, root.shape))
@@ -262,8 +264,10 @@ def _descent(found: dict[str, Any] | None, tensors: Tensors, shape: tuple[int, i
     return Descent(quadratic, _shaped(tensors["descent.start"], (columns * shape[1],)), optimizer)
 
 
-def _shaped(tensor: NDArray[Any], shape: tuple[int, ...]) -> Floats:
-    if tensor.shape != shape or tensor.dtype != np.float64 or not np.isfinite(tensor).all():
+def _shaped(tensor: NDArray[Any], shape: tuple[int, ...], *, gaps: bool = False) -> Floats:
+    """Return a tensor of finite numbers, or with ``gaps`` NaN among them; raises ValueError for any other."""
+    sound = np.isfinite(tensor) | (np.isnan(tensor) & gaps) if tensor.dtype == np.float64 else np.zeros(1, bool)
+    if tensor.shape != shape or not sound.all():
         raise ValueError(f"{tensor.dtype}{tensor.shape}")
     return tensor
 

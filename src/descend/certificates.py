@@ -39,10 +39,17 @@ class Certificate:
 
 
 def certify(
-    objective: OverRows, weights: Floats, gap: float | None, hessian: Floats | None, slope: float | None = None
+    objective: OverRows,
+    weights: Floats,
+    gap: float | None,
+    hessian: Floats | None,
+    slope: float | None = None,
+    *,
+    live: NDArray[np.bool_] | None = None,
 ) -> Certificate:
     """Return the certificate of ``weights`` (flat); ``gap`` is the exact one where it is known, ``hessian`` that at
-    the weights where it could be had. With a gap and the gradient's norm (``slope``) the rows are not read.
+    the weights where it could be had. With a gap and the gradient's norm (``slope``) the rows are not read. ``live``
+    are the columns that are not 0 in every row, by default all.
     """
     exact = gap is not None and np.isfinite(gap)
     if gap is not None and exact and slope is not None:
@@ -53,7 +60,7 @@ def certify(
         return Certificate("exact", max(gap, 0.0), slope)
     if hessian is None or not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)):
         return Certificate("none", None, slope)
-    root = _penalised_root(objective, hessian) if objective.l2 else _root(objective, weights, hessian)
+    root = _penalised_root(objective, hessian) if objective.l2 else _root(objective, weights, hessian, live)
     if root is None:  # a direction without curvature: no minimum, or more than one
         return Certificate("none", None, slope)
     decrement = float(np.linalg.norm(root.T @ gradient))
@@ -64,13 +71,13 @@ def certify(
     return Certificate("bound", float(np.exp(longest * reach) * decrement**2 / 2), slope)
 
 
-def _root(objective: OverRows, weights: Floats, hessian: Floats) -> Floats | None:
+def _root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[np.bool_] | None) -> Floats | None:
     """Return a root of the inverse Hessian, parameters x directions, None where rounding hides one direction.
 
     What shifts a column's weights of all classes alike changes nothing: of several classes the first stands still.
     """
     columns, outputs = objective.shape
-    found = information_root(objective, weights, hessian)
+    found = information_root(objective, weights, hessian, np.ones(columns, bool) if live is None else live)
     if not found.carried:
         return None
     root: Floats = found.root / np.sqrt(objective.share)

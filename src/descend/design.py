@@ -270,6 +270,11 @@ class Design:
         sizes = np.where(self.means != 0, self.spreads, self.sizes) / self.scales
         return np.asarray(np.where(self.idle, 0.0, sizes))
 
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """Which columns of the design matrix are not 0 in every fitted row; of the others the rows say nothing."""
+        return np.asarray(self.scaled_sizes > 0)
+
     def matrix(self, data: Columns, rows: NDArray[np.int64] | None = None, *, out: Floats | None = None) -> Floats:
         """Return the design matrix of some rows (default: all), rows x columns, standardised as it was learnt.
 

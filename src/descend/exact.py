@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.extended import add, crossed, multiply, pair, product, rounded, subtract, total
+from descend.information import spread_out
 from descend.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ def worth_it(elements: int, condition: float) -> bool:
 def exactly(design: Design, data: Columns, Y: Floats) -> Exact | None:
     """Return the least-squares answer of rows; None where even twice the digits cannot tell the columns apart."""
     with np.errstate(all="ignore"), one_blas_thread():  # many short products, for which threads would wait
+        live = design.live
         X, target = design.exact_matrix(data), pair(Y)
+        X = X if live.all() else (X[0][:, live], X[1][:, live])
         root = _orthonormal(X)
         if root is None:
             return None
@@ -64,7 +67,19 @@ def exactly(design: Design, data: Columns, Y: Floats) -> Exact | None:
         coefficients = product(root, along)
         if not (np.isfinite(coefficients[0]).all() and np.isfinite(squares).all()):
             return None
-        return Exact(coefficients, root, squares)
+        return Exact(_among(coefficients, live), _square(root, live), squares)
+
+
+def _among(rows: Pair, live: NDArray[np.bool_]) -> Pair:
+    """Return rows of some columns as those of all, 0 for the others."""
+    made = tuple(np.zeros((live.size, part.shape[1])) for part in rows)
+    for part, own in zip(made, rows, strict=True):
+        part[live] = own
+    return made[0], made[1]
+
+
+def _square(root: Pair, live: NDArray[np.bool_]) -> Pair:
+    return spread_out(root[0], live), spread_out(root[1], live)
 
 
 def in_blocks(X: Pair, Y: Pair) -> Pair:

@@ -55,7 +55,8 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
     hessian = _hessian(trained)
     history = trained.history
     weights = trained.weights.ravel()
-    certificate = certify(trained.objective, weights, history.gap, hessian, history.final_gradient_norm)
+    slope, live = history.final_gradient_norm, trained.design.live
+    certificate = certify(trained.objective, weights, history.gap, hessian, slope, live=live)
     if trained.history.stop == "solved":
         certificate = Certificate("exact", 0.0, certificate.slope)
     exact = _exact(trained, trained.data)
@@ -121,17 +122,17 @@ def _hessian(trained: Trained) -> Floats | None:
 
 
 def _exact(trained: Trained, data: Columns) -> Exact | None:
-    objective, quadratic = trained.whole, trained.quadratic
+    objective, quadratic, live = trained.whole, trained.quadratic, trained.design.live
     if (
         objective is None
         or quadratic is None
-        or quadratic.undetermined
         or objective.l2
+        or quadratic.among(live).undetermined
         or objective.dtype != np.float64
     ):
         return None
     if trained.history.stop not in ("optimum", "solved") or not isinstance(objective.loss, SquaredError):
         return None
-    if not worth_it(objective.cells, quadratic.column_condition):
+    if not worth_it(objective.rows * int(live.sum()), quadratic.column_condition):
         return None
     return exactly(trained.design, data, objective.Y)

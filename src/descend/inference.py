@@ -15,7 +15,7 @@ import numpy as np
 from descend.errors import OptionError
 from descend.exact import HARD, in_blocks
 from descend.extended import rounded
-from descend.information import DIGITS, EPSILON, EVEN, Root, information_root, inverted
+from descend.information import DIGITS, EPSILON, EVEN, Root, information_root, inverted, narrowed, spread_out
 from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError, softmax
 from descend.messages import Note
 
@@ -42,7 +42,8 @@ class Inference:
     multiplied by each target's residual variance in ``variances``; or, for classes, of all parameters but the first
     class's (column by column) with a variance of 1. Where ``rest`` is there, root + rest is a root with twice the
     digits for the columns as they are in the table. ``errors`` (columns x outputs, of classes without the first) are
-    standard errors in the units of the table; ``freedom`` the degrees of freedom of t, None for z.
+    standard errors in the units of the table, NaN of a column of which the rows say nothing; ``freedom`` the degrees of
+    freedom of t, None for z.
     """
 
     root: Floats
@@ -127,18 +128,32 @@ def infer(
     """Return the inference of a fit at its optimum, or why there is none.
 
     quadratic: squared error's curvatures; exact: its answer with twice the
-    digits; hessian: cross-entropy's at the optimum.
+    digits; hessian: cross-entropy's at the optimum. Columns of zeros have no part in it, and no standard error.
     """
-    loss = objective.loss
+    found = _inferred(objective, design, weights, quadratic, exact, hessian)
+    if isinstance(found, Inference):
+        found.errors[~design.live] = np.nan
+    return found
+
+
+def _inferred(
+    objective: OverRows,
+    design: Design,
+    weights: Floats,
+    quadratic: GramObjective | None,
+    exact: Exact | None,
+    hessian: Floats | None,
+) -> Inference | Note:
+    loss, columns = objective.loss, int(design.live.sum())
     if objective.l2:
         return Note("inference.penalised", {})
     if isinstance(loss, SquaredError):
         if quadratic is None:  # batches, or float32: never quite there
             return Note("inference.not-optimum", {})
-        freedom = objective.rows - weights.shape[0]
+        quadratic, freedom = quadratic.among(design.live), objective.rows - columns
         if freedom < 1:
-            return Note("inference.no-freedom", {"rows": objective.rows, "columns": weights.shape[0]})
-        if quadratic.undetermined or weights.shape[0] > MOST:
+            return Note("inference.no-freedom", {"rows": objective.rows, "columns": columns})
+        if quadratic.undetermined or columns > MOST:
             return Note("inference.collinear" if quadratic.undetermined else "inference.many", {"most": MOST})
         if exact is not None and quadratic.column_condition > HARD:
             return _of_pairs(exact, freedom)
@@ -164,42 +179,46 @@ def _least_squares(
     exact: Exact | None,
     freedom: int,
 ) -> Inference | Note:
-    share, curvatures = 2 * objective.share, quadratic.curvatures
+    share, curvatures, live = 2 * objective.share, quadratic.curvatures, design.live
     if curvatures.size and curvatures[0] > EVEN * curvatures[-1]:
         found = Root(quadratic.directions * np.sqrt(share / curvatures), quadratic.column_condition)
     else:
-        sizes = np.where(design.scaled_sizes > 0, design.scaled_sizes, 1.0) * np.sqrt(objective.rows)
-        found = inverted(objective.triangle(sizes), sizes)
+        sizes = np.where(live, design.scaled_sizes, 1.0) * np.sqrt(objective.rows)
+        found = inverted(narrowed(objective.triangle(sizes), live), sizes[live])
+    root = spread_out(found.root, live)
     if exact is not None:
         squares, lengths = exact.squares, _lengths(rounded(exact.root))
     else:
         if objective.targets == 1:
             squares = np.array([quadratic.least / objective.share])
         else:
-            squares = objective.residual_squares(quadratic.minimum.ravel())
-        lengths = _lengths(design.to_raw(found.root))
+            minimum = np.zeros_like(weights)
+            minimum[live] = quadratic.minimum
+            squares = objective.residual_squares(minimum.ravel())
+        lengths = _lengths(design.to_raw(root))
     variances = squares / freedom
     if exact is None:
-        narrow = np.sqrt(variances * len(weights) / objective.rows)  # the mean's error, of a row like the others
+        columns = len(curvatures)
+        narrow = np.sqrt(variances * columns / objective.rows)  # the mean's error, of a row like the others
         rounding = _rounding(design)
         steep = np.abs(weights) * (design.scaled_sizes * rounding * design.penalised)[:, None]
-        told = np.sqrt((curvatures[:, None] * np.square(quadratic.directions.T @ weights)).sum(axis=0) / share)
-        usual = 10 * np.sqrt(len(weights) / objective.rows) * told  # no less than what a sum of so many is rounded by
+        told = np.sqrt((curvatures[:, None] * np.square(quadratic.directions.T @ weights[live])).sum(axis=0) / share)
+        usual = 10 * np.sqrt(columns / objective.rows) * told  # no less than what a sum of so many is rounded by
         lost = (EPSILON * steep.sum(axis=0) > DIGITS * narrow) & (steep.sum(axis=0) > usual)
         if lost.any() or not EPSILON * found.condition * rounding.max(initial=1.0) < DIGITS:
             return Note("inference.digits", {})
-    return Inference(found.root, variances, np.outer(lengths, np.sqrt(variances)), freedom)
+    return Inference(root, variances, np.outer(lengths, np.sqrt(variances)), freedom)
 
 
 def _likelihood(objective: OverRows, design: Design, weights: Floats, hessian: Floats) -> Inference | Note:
     columns, outputs = weights.shape
     each = max(outputs - 1, 1)
-    found = information_root(objective, weights.ravel(), hessian)
+    found = information_root(objective, weights.ravel(), hessian, design.live)
     if not found.carried:
         return Note("inference.flat" if found.flat else "inference.digits", {})
     lengths = _lengths(design.to_raw(found.root.reshape(columns, -1)).reshape(columns, each, -1))
     steep = EPSILON * np.abs(_contrasts(weights) * (design.scaled_sizes * design.penalised)[:, None]).sum(axis=0)
-    if (steep > DIGITS * np.sqrt(columns / objective.rows)).any():
+    if (steep > DIGITS * np.sqrt(design.live.sum() / objective.rows)).any():
         return Note("inference.digits", {})
     return Inference(found.root, np.ones(each), lengths, None)
 

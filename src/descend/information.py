@@ -45,6 +45,20 @@ class Root:
         return not self.condition < FLAT
 
 
+def spread_out(root: Floats, live: NDArray[np.bool_]) -> Floats:
+    """Return a root of some parameters as one of all, 0 for the others."""
+    if live.all():
+        return root
+    made = np.zeros((live.size, live.size))
+    made[np.ix_(live, live)] = root
+    return made
+
+
+def narrowed(triangle: Floats, live: NDArray[np.bool_]) -> Floats:
+    """Return the triangle of some columns, of that of all."""
+    return triangle if live.all() else np.asarray(np.linalg.qr(triangle[:, live], mode="r"))
+
+
 def inverted(triangle: Floats, lengths: Floats) -> Root:
     """Return the inverse of a triangle of columns over their lengths."""
     singular = np.linalg.svd(triangle, compute_uv=False)
@@ -54,23 +68,29 @@ def inverted(triangle: Floats, lengths: Floats) -> Root:
     return Root(inverse / lengths[:, None], float(singular[0] / singular[-1]))
 
 
-def information_root(objective: OverRows, weights: Floats, hessian: Floats) -> Root:
+def information_root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[np.bool_]) -> Root:
     """Return the root of the inverse of the information of a cross-entropy's ``hessian`` at ``weights`` (flat).
 
     It is of all parameters; with several classes of all but the first's, which alone the rows determine. The Hessian's
-    own digits do where it is even; else they come from the rows, where these are in memory.
+    own digits do where it is even; else they come from the rows, where these are in memory. Columns that are not
+    ``live`` have no part in it.
     """
     (columns, outputs), information = objective.shape, hessian / objective.share
     if outputs > 1:
         others = np.arange(columns * outputs).reshape(columns, outputs)[:, 1:].ravel()
         information = information[np.ix_(others, others)]
+    live = np.repeat(live, max(outputs - 1, 1))
     lengths = np.sqrt(np.maximum(np.diag(information), 0))
-    if not (lengths > 0).all():
+    if not (lengths[live] > 0).all():
         return Root(np.zeros_like(information), np.inf)
-    values, vectors = np.linalg.eigh(information / np.outer(lengths, lengths))
+    own = lengths[live]
+    values, vectors = np.linalg.eigh(information[np.ix_(live, live)] / np.outer(own, own))
     if values[0] > EVEN * values[-1]:
-        return Root((vectors / np.sqrt(values)) / lengths[:, None], float(np.sqrt(values[-1] / values[0])))
+        root = (vectors / np.sqrt(values)) / own[:, None]
+        return Root(spread_out(root, live), float(np.sqrt(values[-1] / values[0])))
     if isinstance(objective, RowsObjective):
-        return inverted(objective.information_triangle(weights, lengths), lengths)
+        triangle = objective.information_triangle(weights, np.where(live, lengths, 1.0))
+        found = inverted(narrowed(triangle, live), own)
+        return Root(spread_out(found.root, live), found.condition)
     rounding = EPSILON * len(values) * values[-1]
     return Root(np.zeros_like(information), 1 / EVEN**2 if values[0] > rounding else np.inf)

@@ -6,7 +6,7 @@ L(w) = L* + 1/2 (w - w*)' H (w - w*): a sum of terms that are never negative, so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -70,16 +70,27 @@ class GramObjective:
             hessian = scale * gram + np.diag(ridge)
         if not (np.isfinite(hessian).all() and np.isfinite(cross).all() and np.isfinite(squares).all()):
             raise FitError("fit.squares-not-finite")
-        curvatures, directions = np.linalg.eigh(hessian)
+        live = np.diag(hessian) > 0  # a column of zeros leaves the others' digits alone
+        curvatures, directions = np.linalg.eigh(hessian[np.ix_(live, live)])
         curvatures = np.maximum(curvatures, 0.0)
         system = _System.of(objective, hessian, scale, ridge, curvatures, directions)
         minimum, refined = system.solve(objective, scale * cross)
         curvatures[: system.flat.shape[1]] = 0.0
+        axes = np.eye(live.size)
+        flat = np.concatenate([axes[:, ~live], axes[:, live] @ system.flat], axis=1)
+        curvatures = np.concatenate([np.zeros((~live).sum()), curvatures])
+        directions = np.concatenate([axes[:, ~live], axes[:, live] @ directions], axis=1)
         total = float(squares.sum()) * objective.share
         least = total - float((scale / 2 * cross * minimum).sum())
         if refined or not least > SURE * total:
             least = objective.value(minimum.ravel())
-        return cls(curvatures, directions, minimum, least, system.flat, elements)
+        return cls(curvatures, directions, minimum, least, flat, elements)
+
+    def among(self, live: NDArray[np.bool_]) -> GramObjective:
+        """Return that of some columns, where the others are of zeros, without a penalty."""
+        directions, flat = (found[:, ~found[~live].any(axis=0)][live] for found in (self.directions, self.flat))
+        curvatures = self.curvatures[~self.directions[~live].any(axis=0)]
+        return replace(self, curvatures=curvatures, directions=directions, minimum=self.minimum[live], flat=flat)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -156,8 +167,11 @@ class _System:
     """The normal equations with every column scaled to one (van der Sluis 1969), by eigenvalues.
 
     They come from the Gram matrix while it is well conditioned, else from the singular values of the triangle of a QR
-    factorisation of the rows. ``solid`` marks the eigenvalues that are more than rounding.
+    factorisation of the rows. ``solid`` marks the eigenvalues that are more than rounding. They are of the ``live``
+    columns, which are not of zeros.
     """
+
+    live: NDArray[np.bool_]
 
     lengths: Floats
     values: Floats
@@ -169,22 +183,25 @@ class _System:
         cls, objective: OverRows, hessian: Floats, scale: float, ridge: Floats, values: Floats, vectors: Floats
     ) -> _System:
         """Take the Hessian's own eigenvalues where its columns are of a size, else scale them first."""
+        live = np.diag(hessian) > 0
+        hessian, ridge = hessian[np.ix_(live, live)], ridge[live]
         lengths = np.sqrt(np.diag(hessian))
         if lengths.max(initial=0.0) < EVEN * lengths.min(initial=np.inf):
             lengths = np.ones_like(lengths)
         else:
-            lengths[lengths == 0] = 1.0
             values, vectors = np.linalg.eigh(hessian / np.outer(lengths, lengths))
         if values.size == 0 or values[0] > EASY * values[-1]:
-            return cls(lengths, values, vectors, np.ones(values.size, dtype=bool))
-        triangle = np.sqrt(scale) * objective.triangle(lengths)
+            return cls(live, lengths, values, vectors, np.ones(values.size, dtype=bool))
+        every = np.ones(live.size)
+        every[live] = lengths
+        triangle = np.sqrt(scale) * objective.triangle(every)[:, live]
         if ridge.any():
             triangle = np.concatenate([triangle, (np.diag(np.sqrt(ridge)) / lengths)[ridge > 0]])
         _, singular, transposed = np.linalg.svd(triangle, full_matrices=True)
         values = np.zeros(lengths.size)
         values[: singular.size] = singular**2
         limit = np.finfo(np.float64).eps * max(objective.rows, lengths.size) * singular[0]
-        return cls(lengths, values, transposed.T, np.sqrt(values) > limit)
+        return cls(live, lengths, values, transposed.T, np.sqrt(values) > limit)
 
     @property
     def flat(self) -> Floats:
@@ -200,13 +217,16 @@ class _System:
 
     def solve(self, objective: OverRows, right: Floats) -> tuple[Floats, bool]:
         """Return the minimum, and whether rounds on the residual of the rows were made to win back its digits."""
-        minimum = self.correction(right)
+        minimum = np.zeros_like(right)
+        minimum[self.live] = self.correction(right[self.live])
         easy = bool(self.solid.all() and (self.values.size == 0 or self.values[0] > SURE * self.values[-1]))
         if easy and objective.cells > SMALL:
             return minimum, False
         for _ in range(ROUNDS):
-            step = self.correction(objective.gradient(minimum.ravel()).reshape(minimum.shape))
-            minimum = minimum - step
-            if np.abs(step * self.lengths[:, None]).max() <= 1e-15 * np.abs(minimum * self.lengths[:, None]).max():
+            step = self.correction(objective.gradient(minimum.ravel()).reshape(minimum.shape)[self.live])
+            minimum[self.live] -= step
+            lengths = self.lengths[:, None]
+            most = np.abs(minimum[self.live] * lengths).max(initial=0.0)
+            if np.abs(step * lengths).max(initial=0.0) <= 1e-15 * most:
                 break
         return minimum, True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
@@ -40,6 +41,11 @@ def _coefficients(model: Model, lang: str) -> Table:
     return grid
 
 
+def _figure(value: float, digits: str) -> str:
+    """Return a figure as it is shown; "–" where there is none."""
+    return "–" if np.isnan(value) else f"{value:.{digits}}"
+
+
 def _parameters(network: Network, lang: str) -> Table:
     heads = [say("report.shape", lang), say("report.numbers", lang)]
     grid = grid_of([], heads, first=say("report.layer", lang))
@@ -70,9 +76,10 @@ def tell_inference(model: Model, level: float, lang: str) -> RenderableType:
         for row, name in enumerate(model.design.names):
             value, error = coefficients[row, index], inference.errors[row, index]
             ends = value - reach[row, index], value + reach[row, index]
-            shown = [f"{value:.8g}", f"{error:.6g}", f"{statistics[row, index]:.4g}", f"{p_values[row, index]:.3g}"]
+            figures = [(error, "6g"), (statistics[row, index], "4g"), (p_values[row, index], "3g")]
+            shown = [_figure(figure, digits) for figure, digits in (*figures, *((end, "6g") for end in ends))]
             label = [output if row == 0 else ""] if several else []
-            grid.add_row(*label, name, *shown, *(f"{end:.6g}" for end in ends))
+            grid.add_row(*label, name, f"{value:.8g}", *shown)
     lines: list[RenderableType] = ["", Text(title, style="dim"), grid]
     if kind == "t":
         spreads = ", ".join(say("inference.spread", lang, spread=value**0.5) for value in inference.variances)
