@@ -88,7 +88,7 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
         {"hypothesis": "mlp(4)", "epochs": 1, "lr": 1e-9, "batch_size": 8, "seed": 1},
         "",
     ),
-    "overfit": ("y ~ . - noise - x", NOISE, {"lr": 0.05, "epochs": 900, "patience": 900, **ONE}, "stop l2"),
+    "overfit": ("y ~ . - noise", NOISE, {"lr": 0.05, "epochs": 900, "patience": 900, **ONE}, "stop l2"),
     "underfit": ("y ~ x + z", clean(y=lambda t: t["x"] ** 2), {"lr": 0.3, "patience": 5}, "bend"),
     "leakage": ("y ~ x + z + x:other", clean(y=lambda t: 3 * t["x"]), {}, "leave-out"),
     "leakage-classes": ("c ~ x + z", clean(c=lambda t: np.where(t["x"] > 0.1, "a", "b")), {}, "leave-out"),
