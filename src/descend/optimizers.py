@@ -1,4 +1,4 @@
-"""Update rules on a flat vector of parameters, equal to torch.optim's step for step.
+"""Update rules on a flat vector of parameters: those of torch.optim, equal to them to rounding.
 
 An optimizer is its settings; what it remembers between steps is a state of its own, a dict of arrays, so that a run
 can be stopped and taken up again.
