@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
+from conftest import called
 from rich.cells import cell_len
 from rich.console import Console
 
 import descend
+from descend.messages import say
+from descend.report.coefficients import tell_coefficients
+from descend.report.facts import model_facts
 from descend.report.layout import grid_of, labelled
 from descend.report.terminal import fit_lines, tell_model
 
@@ -84,3 +89,18 @@ def test_of_classes_that_can_be_told_apart_no_optimum_is_said_to_be_near_or_far(
     assert "최적점이 없습니다" in " ".join(fit_lines(model, "ko"))
     sound = fit_lines(descend.fit("c ~ x", {"x": x, "c": np.where(np.arange(60) % 2, "a", "b")}), "en")
     assert "there is no optimum" not in " ".join(sound)
+
+
+@pytest.mark.parametrize(("settings", "code"), [({}, "standardised"), ({"standardize": False}, "raw")], ids=str)
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_model_tells_of_which_columns_its_penalty_is(tmp_path, capsys, settings, code, lang):
+    table = {"x": np.arange(9.0), "y": np.arange(9.0) ** 2}
+    path = descend.fit("y ~ x", table, l2=0.25, **settings).save(tmp_path / "m.safetensors")
+    sentence = say(f"report.penalty-{code}", lang, l2=0.25)
+    assert sentence in " ".join(called(capsys, "show", path, "--lang", lang)[1].split())
+    assert json.loads(called(capsys, "show", path, "--json", "--lang", lang)[1])["fit"]["penalty"] == sentence
+
+
+def test_a_model_without_a_penalty_tells_of_none(penguins):
+    assert model_facts(penguins)["fit"]["penalty"] is None
+    assert "squared" not in " ".join(printed(tell_coefficients(penguins, "en"), 100))

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from descend.messages import Note, say
+from descend.report.facts import penalty_of
 from descend.report.layout import grid_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,10 @@ def tell_coefficients(model: Model, lang: str) -> RenderableType:
     """
     grid = _coefficients(model, lang) if model.network is None else _parameters(model.network, lang)
     settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
-    told = Text(f"{say('report.settings', lang)}: {settings or say('report.settings-none', lang)}", style="dim")
-    return Padding(Group("", grid, told), (0, 0, 0, 1))
+    told = [f"{say('report.settings', lang)}: {settings or say('report.settings-none', lang)}"]
+    penalty = penalty_of(model)
+    told += [] if penalty is None else [penalty.tell(lang)]
+    return Padding(Group("", grid, *(Text(line, style="dim") for line in told)), (0, 0, 0, 1))
 
 
 def _coefficients(model: Model, lang: str) -> Table:

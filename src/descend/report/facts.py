@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
     """Return everything that the terminal tells of a model, and more exactly."""
-    history = model.history
+    history, penalty = model.history, penalty_of(model)
     facts: dict[str, Any] = plain(
         {
             "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
@@ -42,6 +42,7 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
                 "certificate": None if model.certificate is None else asdict(model.certificate),
                 "rows": model.fitted_rows,
                 "settings": model.settings,
+                "penalty": None if penalty is None else penalty.tell(lang),
                 "seconds": history.elapsed,
             },
             "equation": model.equation.split("\n"),
@@ -60,6 +61,15 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
         }
     )
     return facts
+
+
+def penalty_of(model: Model) -> Note | None:
+    """Return what the penalty is of, the standardised columns or these as they are; None where there is none."""
+    l2 = float(model.settings.get("l2", 0.0))
+    if not l2:
+        return None
+    standardised = model.settings.get("standardize", True) and not model.design.pixels.all(where=model.design.penalised)
+    return Note("report.penalty-standardised" if standardised else "report.penalty-raw", {"l2": l2})
 
 
 def network_facts(network: Network, design: Design) -> dict[str, Any]:
