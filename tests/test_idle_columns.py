@@ -136,3 +136,24 @@ def test_the_error_of_an_idle_column_is_told_as_none(tmp_path, capsys, lang):
     found = json.loads(out)["inference"]
     at = found["columns"].index("c")
     assert [found[key][at] for key in ("standard_errors", "statistics", "p_values")] == [[None]] * 3
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_steps_on_columns_as_they_are_move_a_constant_ones_coefficient_as_pytorch_does(optimizer):
+    torch = pytest.importorskip("torch")
+    source = table(50)
+    model = descend.fit(
+        "y ~ x + k + d", {**source, "k": np.full(50, 3.0)}, test="none",
+        optimizer=optimizer, lr=0.01, epochs=7, standardize=False, init={"d": 4.0},
+    )  # fmt: skip
+    X = torch.tensor(np.column_stack([np.ones(50), source["x"], np.full(50, 3.0), np.zeros(50)]))
+    w, y = torch.tensor([0.0, 0, 0, 4], dtype=torch.float64, requires_grad=True), torch.tensor(source["y"])
+    stepper = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[optimizer]([w], lr=0.01)
+    for _ in range(7):
+        stepper.zero_grad()
+        (X @ w - y).square().mean().backward()
+        stepper.step()
+    np.testing.assert_allclose(model.raw[:, 0], w.detach().numpy(), rtol=1e-9)
+    (told,) = [finding.tell() for finding in model.findings if finding.code == "finding.constant"]
+    assert "k" in told
+    assert "without" not in told
