@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 
 from descend.errors import TableError
-from descend.labels import number_labels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,12 +65,12 @@ def image_columns(array: NDArray[Any], name: str) -> dict[str, Any]:
 
 
 def label_column(array: NDArray[Any], name: str, images: int | None = None) -> pl.Series:
-    """Return labels as categories, since they name classes; raises TableError where there are not as many as images."""
+    """Return labels as text, since they name classes; raises TableError where there are not as many as images."""
     if array.ndim != 1 or array.dtype.kind not in "ui":
         raise TableError("table.idx-labels", file=name, shape=told(array.shape), kind=array.dtype.name)
     if images is not None and len(array) != images:
         raise TableError("table.idx-counts", file=name, labels=len(array), images=images)
-    return number_labels(pl.Series(array.astype(np.int64)), packed=True)
+    return pl.Series(array.astype(np.int64)).cast(pl.String)
 
 
 def labels_of(path: str, named: str) -> Path | None:

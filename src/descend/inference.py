@@ -15,7 +15,7 @@ import numpy as np
 from descend.errors import OptionError
 from descend.exact import HARD, in_blocks
 from descend.extended import rounded
-from descend.information import DIGITS, EPSILON, EVEN, Root, information_root, inverted, narrowed, spread_out
+from descend.information import DIGITS, EPSILON, EVEN, Root, information_root, inverted, spread_out, triangle_among
 from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError, softmax
 from descend.messages import Note
 
@@ -184,7 +184,7 @@ def _least_squares(
         found = Root(quadratic.directions * np.sqrt(share / curvatures), quadratic.column_condition)
     else:
         sizes = np.where(live, design.scaled_sizes, 1.0) * np.sqrt(objective.rows)
-        found = inverted(narrowed(objective.triangle(sizes), live), sizes[live])
+        found = inverted(triangle_among(objective.triangle(sizes), live), sizes[live])
     root = spread_out(found.root, live)
     if exact is not None:
         squares, lengths = exact.squares, _lengths(rounded(exact.root))

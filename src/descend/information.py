@@ -54,7 +54,7 @@ def spread_out(root: Floats, live: NDArray[np.bool_]) -> Floats:
     return made
 
 
-def narrowed(triangle: Floats, live: NDArray[np.bool_]) -> Floats:
+def triangle_among(triangle: Floats, live: NDArray[np.bool_]) -> Floats:
     """Return the triangle of some columns, of that of all."""
     return triangle if live.all() else np.asarray(np.linalg.qr(triangle[:, live], mode="r"))
 
@@ -90,7 +90,7 @@ def information_root(objective: OverRows, weights: Floats, hessian: Floats, live
         return Root(spread_out(root, live), float(np.sqrt(values[-1] / values[0])))
     if isinstance(objective, RowsObjective):
         triangle = objective.information_triangle(weights, np.where(live, lengths, 1.0))
-        found = inverted(narrowed(triangle, live), own)
+        found = inverted(triangle_among(triangle, live), own)
         return Root(spread_out(found.root, live), found.condition)
     rounding = EPSILON * len(values) * values[-1]
     return Root(np.zeros_like(information), 1 / EVEN**2 if values[0] > rounding else np.inf)

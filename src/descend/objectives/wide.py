@@ -46,6 +46,7 @@ def spectrum(objective: RowsObjective, start: Floats | None) -> tuple[Floats, Fl
         solid = curvatures > np.finfo(np.float64).eps * len(basis) * curvatures[-1]
         curvatures, directions = curvatures[solid], basis @ turned[:, solid]
         minimum = directions @ ((directions.T @ (scale * X.T @ Y)) / curvatures[:, None])
+        minimum[(objective.penalised != 0) & ~X.any(axis=0)] = 0.0  # of a column of zeros, but for rounding
         return curvatures, directions, minimum
 
 
