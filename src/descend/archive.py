@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from descend import storage
+from descend import fields, storage
+from descend import history as record_of
 from descend._version import __version__
-from descend.certificates import Certificate
+from descend.certificates import CERTAINTIES, Certificate
+from descend.coding import ImageCode
 from descend.design import Design
 from descend.diagnosis import SEVERITIES, Finding
-from descend.errors import DescendError, ModelError, OptionError
+from descend.errors import ModelError, OptionError
 from descend.formula import parse
 from descend.history import History
 from descend.inference import TENSORS as INFERENCE_TENSORS
 from descend.inference import Inference
-from descend.losses import NAMES
+from descend.losses import make_loss
 from descend.messages import Note, has
 from descend.model import Model, Sample
 from descend.networks.keeping import described, kept_tensors, restored
 from descend.objectives.gram import GramObjective
-from descend.optimizers import SGD
+from descend.optimizers import SGD, make_optimizer
+from descend.recipe import Recipe
 from descend.solvers.fast_forward import Descent
-from descend.tables import is_image
 from descend.target import Target, target_uses
 from descend.verification import Verification
 
@@ -41,8 +44,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 MOMENTS = ("means", "scales", "sizes", "spreads")
-HISTORY_TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "batch_loss", "snapshot_epoch", "snapshots")
-HISTORY_FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
 QUADRATIC_TENSORS = ("curvatures", "directions", "minimum", "flat")
 REST = "rest"
 DESCENTS_UP_TO = 500
@@ -70,7 +71,7 @@ def load(path: str | os.PathLike[str], *, module: Any = None) -> Model:
         if error.code == "option.needs-extra":
             raise
         raise ModelError("model.inconsistent", file=Path(path).name, reason=error.code) from error
-    except (DescendError, KeyError, ValueError, TypeError, AttributeError, IndexError, StopIteration) as error:
+    except Exception as error:  # whatever a library says to what nobody but a forger writes
         reason = f"{type(error).__name__}: {error}"[:200]
         raise ModelError("model.inconsistent", file=Path(path).name, reason=reason) from error
 
@@ -90,7 +91,7 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
         "ranges": {name: list(ends) for name, ends in model.ranges.items()},
         "settings": model.settings,
         "notes": [asdict(note) for note in model.notes],
-        "history": {fact: getattr(history, fact) for fact in HISTORY_FACTS},
+        "history": {fact: getattr(history, fact) for fact in record_of.FACTS},
         "verification": None if model.verification is None else model.verification.as_dict(),
         "sampled": model.sample is not None,
         "findings": [asdict(finding) for finding in model.findings],
@@ -104,7 +105,7 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
         **{moment: getattr(model.design, moment) for moment in MOMENTS},
         "base": model.base,
     }
-    tensors |= {f"history.{name}": getattr(history, name) for name in HISTORY_TENSORS}
+    tensors |= {f"history.{name}": getattr(history, name) for name in record_of.TENSORS}
     if model.network is not None:
         tensors |= {f"network.{name}": tensor for name, tensor in kept_tensors(model.network).items()}
     if model.errors is not None:
@@ -140,60 +141,60 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
 
 
 def _put_together(header: dict[str, Any], tensors: Tensors, module: Any, file: str) -> Model:
-    table = header["table"]
-    hypothesis = parse(header["formula"]).resolve(table["columns"])
+    table = fields.facts(header["table"], ("name", "rows", "columns"))
+    table_columns = fields.texts(table["columns"])
+    hypothesis = parse(fields.text(header["formula"])).resolve(table_columns)
     design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
     target = Target.restore(hypothesis, header["target"])
-    weights, width = tensors["weights"], len(design.names)
-    outputs = target.columns if target.family == "linear" else target.levels
+    weights, width, linear = tensors["weights"], len(design.names), target.family == "linear"
     network = None
     if header["network"] is not None:
         kept = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
         network = restored(header["network"], kept, design, target, module, file)
         weights = network.state()[:, None]
-    shapes = {
-        "weights": (width if network is None else 0, len(target.outputs) if network is None else 1),
-        **dict.fromkeys(MOMENTS, (width,)),
-        "base": (1, len(outputs)),
-    }
-    for name, shape in shapes.items():
-        _shaped(tensors[name], shape)
-    if header["loss"] not in NAMES or not (design.scales > 0).all():
-        raise ValueError("loss" if (design.scales > 0).all() else "scales")
-    facts: dict[str, Any] = {fact: header["history"][fact] for fact in HISTORY_FACTS}
-    for fact in ("lr", "final_loss", "final_gradient_norm"):
-        facts[fact] = math.nan if facts[fact] is None else float(facts[fact])
-    record: dict[str, Any] = {name: tensors[f"history.{name}"] for name in HISTORY_TENSORS}
-    if not record["epoch"].size == record["loss"].size == record["gradient_norm"].size > 0:
-        raise ValueError("history")
-    verification = header["verification"]
-    return Model(
+    outputs = len(target.columns) if linear else len(target.levels)
+    fields.array(tensors["weights"], (width if network is None else 0, len(target.outputs) if network is None else 1))
+    for moment in MOMENTS:
+        fields.array(tensors[moment], (width,))
+    base = fields.array(tensors["base"], (1, outputs))
+    if not ((design.scales > 0).all() and min(design.sizes.min(), design.spreads.min()) >= 0):
+        raise ValueError("scales")
+    if not linear and not ((base >= 0) & (base <= 1)).all():
+        raise ValueError("base")
+    loss = make_loss(fields.text(header["loss"]), target.family, delta=fields.real(header["delta"]))
+    record = {name: tensors[f"history.{name}"] for name in record_of.TENSORS}
+    numbers = {name for name, use in design.uses.items() if use == "number"}
+    model = Model(
         design=design,
         target=target,
-        loss=header["loss"],
-        delta=float(header["delta"]),
+        loss=loss.name,
+        delta=fields.real(header["delta"]),
         weights=weights,
-        history=History(**record, weights=weights.ravel(), **facts),
-        verification=None if verification is None else Verification(**_with_nan(verification)),
-        table_name=str(table["name"]),
-        table_rows=int(table["rows"]),
-        table_columns=list(table["columns"]),
-        fitted_rows=int(header["fitted_rows"]),
-        base=tensors["base"],
-        means={name: float("nan") if mean is None else float(mean) for name, mean in header["means"].items()},
-        settings=dict(header["settings"]),
-        notes=[_note(note) for note in header["notes"]],
-        sample=_sample(design, target, tensors) if header["sampled"] else None,
-        exact=_shaped(tensors["exact"], weights.shape) if "exact" in tensors else None,
-        rest=_shaped(tensors["exact.rest"], tensors["exact"].shape) if "exact.rest" in tensors else None,
+        history=History.restore(header["history"], record, weights.ravel()),
+        verification=None if header["verification"] is None else Verification.restore(header["verification"], target),
+        table_name=fields.text(table["name"]),
+        table_rows=fields.whole(table["rows"]),
+        table_columns=table_columns,
+        fitted_rows=fields.whole(header["fitted_rows"]),
+        base=base,
+        means={name: fields.real_or_nan(mean) for name, mean in fields.facts(header["means"]).items()},
+        settings=_settings(header["settings"]),
+        notes=[_note(note, "note.", "family.") for note in fields.entries(header["notes"])],
+        sample=_sample(design, target, tensors) if fields.flag(header["sampled"]) else None,
+        exact=fields.array(tensors["exact"], weights.shape) if "exact" in tensors else None,
+        rest=fields.array(tensors["exact.rest"], tensors["exact"].shape) if "exact.rest" in tensors else None,
         certificate=_certificate(header["certificate"]),
-        inference=_inference(header["inference"], tensors, weights.shape, linear=target.family == "linear"),
-        findings=[_finding(found) for found in header["findings"]],
-        descent=_descent(header["descent"], tensors, weights.shape),
-        ranges={name: (float(low), float(high)) for name, (low, high) in header.get("ranges", {}).items()},
-        errors=_shaped(tensors["errors"], (len(tensors["errors"]), len(outputs))) if "errors" in tensors else None,
+        inference=_inference(header["inference"], tensors, weights.shape, linear=linear),
+        findings=[_finding(found) for found in fields.entries(header["findings"])],
+        descent=None if network is not None else _descent(header["descent"], tensors, weights.shape),
+        ranges={name: _ends(ends) for name, ends in fields.some(header.get("ranges", {}), numbers).items()},
+        errors=fields.array(tensors["errors"], (None, outputs)) if "errors" in tensors else None,
         network=network,
     )
+    with np.errstate(over="ignore", invalid="ignore"):
+        if network is None and not np.isfinite(model.raw).all():
+            raise ValueError("weights beyond all numbers")
+    return model
 
 
 def _note_or_freedom(inference: Inference | Note) -> dict[str, Any]:
@@ -201,100 +202,121 @@ def _note_or_freedom(inference: Inference | Note) -> dict[str, Any]:
 
 
 def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], *, linear: bool) -> Inference | Note:
-    if "note" in found:
-        return _note(found["note"])
+    if "note" in fields.facts(found):
+        return _note(found["note"], "inference.")
     (columns, outputs), freedom = shape, found["freedom"]
-    if (freedom is None) == linear or (linear and (type(freedom) is not int or freedom < 1)):
+    if (freedom is None) == linear:
         raise ValueError(f"freedom {freedom}")
     each = outputs if linear else max(outputs - 1, 1)
     wide = columns if linear else columns * each
     shapes = (wide, wide), (each,), (columns, each)
     root, variances, errors = (
-        _shaped(tensors[f"inference.{name}"], shape, gaps=name == "errors")
+        fields.array(tensors[f"inference.{name}"], shape, finite=name != "errors")
         for name, shape in zip(INFERENCE_TENSORS, shapes, strict=True)
     )
     told = root.reshape(columns, -1).any(axis=1)  # NaN is the error of a column of which the rows say nothing
-    if (variances < 0).any() or (errors < 0).any() or np.isnan(errors[told]).any():
+    if (variances < 0).any() or (errors < 0).any() or not np.isfinite(errors[told]).all():
         raise ValueError("negative variance")
     rest = tensors.get(f"inference.{REST}")
-    return Inference(root, variances, errors, freedom, None if rest is None else _shaped(rest, root.shape))
+    rest = None if rest is None else fields.array(rest, root.shape)
+    return Inference(root, variances, errors, fields.whole(freedom, 1) if linear else None, rest)
 
 
-def _note(found: dict[str, Any]) -> Note:
-    if not has(str(found["code"])):
-        raise ValueError(str(found["code"]))
-    return Note(str(found["code"]), dict(found["values"]))
+def _note(found: Any, *kinds: str) -> Note:
+    facts = fields.facts(found, ("code", "values"))
+    note = Note(fields.text(facts["code"]), fields.facts(facts["values"]))
+    if not note.code.startswith(kinds) or not has(note.code):
+        raise ValueError(note.code[:100])
+    note.tell()  # so that its values fill the sentence
+    return note
 
 
-def _finding(found: dict[str, Any]) -> Finding:
-    note = _note(found)
-    values = {key: math.inf if value is None else value for key, value in note.values.items()}
-    if found["severity"] not in SEVERITIES or not has(f"{note.code}.remedy"):
-        raise ValueError(note.code)
-    return Finding(note.code, found["severity"], values)
+def _finding(found: Any) -> Finding:
+    facts = fields.facts(found, ("code", "severity", "values"))
+    values = {key: math.inf if value is None else value for key, value in fields.facts(facts["values"]).items()}
+    finding = Finding(fields.text(facts["code"]), fields.one_of(facts["severity"], SEVERITIES), values)
+    if not finding.code.startswith("finding.") or not has(f"{finding.code}.remedy"):
+        raise ValueError(finding.code[:100])
+    finding.tell(), finding.remedy()
+    return finding
 
 
-def _certificate(found: dict[str, Any] | None) -> Certificate | None:
+def _settings(found: Any) -> dict[str, Any]:
+    """Return the settings of the fit: each one of ``Recipe``, of the kind of its default, texts for what a file does
+    not hold.
+    """
+    known = {field.name: field.default for field in dataclass_fields(Recipe)}
+    settings = fields.some(found, known)
+    for name, value in settings.items():
+        match known[name]:
+            case bool():
+                fields.flag(value)
+            case int():
+                fields.whole(value)
+            case float():
+                fields.real(value)
+            case _ if not isinstance(value, str):
+                fields.real(value)
+    return settings
+
+
+def _certificate(found: Any) -> Certificate | None:
     if found is None:
         return None
-    kind, gap = found["kind"], found["gap"]
-    if kind not in ("exact", "bound", "none") or (gap is None) != (kind == "none"):
+    facts = fields.facts(found, ("kind", "gap", "slope"))
+    kind, gap = fields.one_of(facts["kind"], CERTAINTIES), facts["gap"]
+    if (gap is None) != (kind == "none"):
         raise ValueError(f"certificate {kind}")
-    slope = math.nan if found["slope"] is None else float(found["slope"])
-    return Certificate(kind, None if gap is None else float(gap), slope)
+    return Certificate(kind, None if gap is None else fields.real(gap, 0), fields.real_or_nan(facts["slope"]))
 
 
-def _descent(found: dict[str, Any] | None, tensors: Tensors, shape: tuple[int, int]) -> Descent | None:
+def _descent(found: Any, tensors: Tensors, shape: tuple[int, int]) -> Descent | None:
     if found is None:
         return None
-    columns = shape[0]
-    flat, among = tensors["descent.flat"], tensors["descent.curvatures"].shape
-    if len(among) != 1 or among[0] > columns or float(found["beyond"]) < 0:
-        raise ValueError(among)
+    facts, columns = fields.facts(found, ("least", "elements", "lr", "momentum", "nesterov", "beyond")), shape[0]
+    curvatures = fields.array(tensors["descent.curvatures"], (None,))
+    if curvatures.size > columns or (curvatures < 0).any():
+        raise ValueError("curvatures")
     quadratic = GramObjective(
-        _shaped(tensors["descent.curvatures"], among),
-        _shaped(tensors["descent.directions"], (columns, *among)),
-        _shaped(tensors["descent.minimum"], shape),
-        float(found["least"]),
-        _shaped(flat, (columns, flat.shape[1])),
-        int(found["elements"]),
-        float(found["beyond"]),
+        curvatures,
+        fields.array(tensors["descent.directions"], (columns, curvatures.size)),
+        fields.array(tensors["descent.minimum"], shape),
+        fields.real(facts["least"]),
+        fields.array(tensors["descent.flat"], (columns, None)),
+        fields.whole(facts["elements"], 1),
+        fields.real(facts["beyond"], 0),
     )
-    optimizer = SGD(float(found["lr"]), float(found["momentum"]), bool(found["nesterov"]))
-    return Descent(quadratic, _shaped(tensors["descent.start"], (columns * shape[1],)), optimizer)
+    rate, momentum = fields.real(facts["lr"]), fields.real(facts["momentum"])
+    optimizer = make_optimizer("sgd", rate, momentum=momentum, nesterov=fields.flag(facts["nesterov"]))
+    assert isinstance(optimizer, SGD)
+    return Descent(quadratic, fields.array(tensors["descent.start"], (columns * shape[1],)), optimizer)
 
 
-def _shaped(tensor: NDArray[Any], shape: tuple[int, ...], *, gaps: bool = False) -> Floats:
-    """Return a tensor of finite numbers, or with ``gaps`` NaN among them; raises ValueError for any other."""
-    sound = np.isfinite(tensor) | (np.isnan(tensor) & gaps) if tensor.dtype == np.float64 else np.zeros(1, bool)
-    if tensor.shape != shape or not sound.all():
-        raise ValueError(f"{tensor.dtype}{tensor.shape}")
-    return tensor
+def _ends(found: Any) -> tuple[float, float]:
+    low, high = map(fields.real, fields.entries(found))
+    return low, high
 
 
 def _sample(design: Design, target: Target, tensors: Tensors) -> Sample:
     levels = _levels(design, target)
+    images = {code.name: code for block in design.blocks for code in block.codes if isinstance(code, ImageCode)}
+    tested = tensors["sample.tested"].astype(bool)
+    rows = fields.array(tested, (None,), np.bool_).size
     columns: dict[str, pl.Series] = {}
     for name in {**design.uses, **target_uses(design.hypothesis, target.family)}:
         values = tensors[f"sample.{name}"]
         if name in levels:
-            known = np.array(levels[name], dtype=object)
-            columns[name] = pl.Series(name, known[values].tolist(), dtype=pl.String)
+            known, codes = np.array(levels[name], dtype=object), fields.array(values, (rows,), np.int32)
+            if (codes < 0).any():
+                raise ValueError(name)
+            columns[name] = pl.Series(name, known[codes].tolist(), dtype=pl.String)
+        elif name in images:
+            kind = "uint8" if images[name].pictures else fields.one_of(str(values.dtype), ("float32", "float64"))
+            columns[name] = pl.Series(name, fields.array(values, (rows, *images[name].shape), kind))
         else:
-            columns[name] = pl.Series(name, values)
-        if (design.uses.get(name) == "image") != is_image(columns[name].dtype):
-            raise ValueError(name)
-    return Sample(pl.DataFrame(columns), tensors["sample.tested"].astype(bool))
+            columns[name] = pl.Series(name, fields.array(values, (rows,)))
+    return Sample(pl.DataFrame(columns), tested)
 
 
 def _levels(design: Design, target: Target) -> dict[str, tuple[str, ...]]:
     return {**design.levels, **({target.columns[0]: target.levels} if target.levels else {})}
-
-
-def _with_nan(value: Any) -> Any:
-    """Return a verification's values with NaN where null stands for a score that could not be had."""
-    if isinstance(value, dict):
-        return {key: _with_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_with_nan(inner) for inner in value]
-    return math.nan if value is None else value

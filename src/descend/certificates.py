@@ -10,7 +10,7 @@ that norm can move a row's logit, or two classes' logits apart.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 FLAT = 1e-12
+Certainty = Literal["exact", "bound", "none"]
+CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Certificate:
     ("none", gap None); ``slope`` is the gradient's norm.
     """
 
-    kind: Literal["exact", "bound", "none"]
+    kind: Certainty
     gap: float | None
     slope: float
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from descend import fields
 from descend.errors import DesignError
 from descend.extended import pair
 from descend.labels import in_order
 from descend.moments import ROUNDING
-from descend.terms import Expression, Poly, grouped
+from descend.terms import Expression, Poly, grouped, names_of
 from descend.transforms import evaluate, evaluate_exactly, powers
 
 if TYPE_CHECKING:
@@ -19,16 +21,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.columns import Columns
+    from descend.columns import Columns, Use
     from descend.extended import Pair
 
     Floats = NDArray[np.floating[Any]]
+
+
+POLY_FACTS = ("centre", "half_range", "shifts", "norms")  # of a fitted poly(), that a file keeps
 
 
 @dataclass(frozen=True)
 class NumberCode:
     """One column: an expression's value."""
 
+    use: ClassVar[Use] = "number"
     expression: Expression
     text: str
 
@@ -55,6 +61,7 @@ class PolyCode:
     (x - centre) / half_range.
     """
 
+    use: ClassVar[Use] = "number"
     expression: Expression
     degree: int
     text: str
@@ -131,6 +138,21 @@ class PolyCode:
                 raise DesignError("design.poly-degree", term=self.text, distinct=k + 1, most=k)
         return replace(self, shifts=tuple(shifts), norms=tuple(norms))
 
+    @classmethod
+    def restore(cls, factor: Poly, found: Any, width: int) -> PolyCode:
+        """Build it again for a factor from its POLY_FACTS; ``width`` is the most columns there can be.
+
+        Raises ValueError for anything else.
+        """
+        facts = fields.facts(found, POLY_FACTS)
+        shifts = tuple(map(fields.real, fields.entries(facts["shifts"])))
+        norms = tuple(map(fields.real, fields.entries(facts["norms"])))
+        lengths = (0, 0) if factor.raw else (factor.degree, factor.degree + 1)
+        centre, half_range = fields.real(facts["centre"]), fields.real(facts["half_range"])
+        if (len(shifts), len(norms)) != lengths or min(half_range, *norms, 1) <= 0 or factor.degree > width:
+            raise ValueError(str(factor))
+        return cls(factor.expression, factor.degree, str(factor), centre, half_range, shifts, norms)
+
     def columns(self, data: Columns) -> Floats:
         """Return the powers for every row, rows x degree."""
         return self.at(defined(self.expression, self.text, data))
@@ -176,6 +198,7 @@ class PolyCode:
 class LevelCode:
     """A column of 0 and 1 for each level; without the first, the reference, unless ``full``."""
 
+    use: ClassVar[Use] = "category"
     name: str
     levels: tuple[str, ...]
     full: bool
@@ -200,9 +223,18 @@ class ImageCode:
     Where the table holds arrays of floats, of any shape, ``scale`` is 1 and they are taken as they are.
     """
 
+    use: ClassVar[Use] = "image"
     name: str
     shape: tuple[int, ...]
     scale: int = 255
+
+    @classmethod
+    def restore(cls, name: str, found: Any, width: int) -> ImageCode:
+        """Build it again from its scale and shape; ``width`` is the most pixels there can be; raises ValueError."""
+        scale, *shape = (fields.whole(number, 1) for number in fields.entries(found))
+        if not shape or math.prod(shape) > width:
+            raise ValueError(f"{shape}"[:100])
+        return cls(name, tuple(shape), fields.one_of(scale, (1, 255)))
 
     @property
     def pictures(self) -> bool:
@@ -225,6 +257,13 @@ class ImageCode:
 
 
 Code = NumberCode | PolyCode | LevelCode | ImageCode
+
+
+def inputs_of(code: Code) -> set[str]:
+    """Return the columns that a code reads."""
+    if isinstance(code, LevelCode | ImageCode):
+        return {code.name}
+    return {name.name for name in names_of(code.expression)}
 
 
 def _same(low: float, high: float) -> bool:

@@ -7,7 +7,6 @@ back to the units of the table.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.coding import Code, ImageCode, LevelCode, NumberCode, PolyCode, level_list
+from descend import fields
+from descend.coding import POLY_FACTS, Code, ImageCode, LevelCode, NumberCode, PolyCode, inputs_of, level_list
+from descend.columns import USES
 from descend.contrasts import subterms_of
 from descend.errors import DesignError
 from descend.extended import multiply, pair
@@ -173,33 +174,40 @@ class Design:
         """Return what is needed to build the design again, besides its means and scales, as JSON can hold it."""
         codes = [code for block in self.blocks for code in block.codes]
         polys = [asdict(code) for code in codes if isinstance(code, PolyCode)]
-        kept = ("centre", "half_range", "shifts", "norms")
         return {
             "uses": self.uses,
             "levels": {name: list(levels) for name, levels in self.levels.items()},
-            "polys": [{key: poly[key] for key in kept} for poly in polys],
+            "polys": [{key: poly[key] for key in POLY_FACTS} for poly in polys],
             "images": {code.name: [code.scale, *code.shape] for code in codes if isinstance(code, ImageCode)},
         }
 
     @classmethod
     def restore(cls, hypothesis: Hypothesis, described: dict[str, Any], moments: Sequence[Floats]) -> Design:
-        """Build a design again from what ``describe`` gave and its means, scales, sizes and spreads."""
-        uses = dict(described["uses"])
-        levels = {name: tuple(map(str, found)) for name, found in described["levels"].items()}
-        images = {}
-        for name, (scale, *shape) in described["images"].items():
-            images[name] = ImageCode(name, tuple(map(int, shape)), int(scale))
-            if scale not in (1, 255) or min(shape) < 1 or math.prod(shape) > moments[0].size:
-                raise ValueError(shape)
-        polys = iter(described["polys"])
+        """Build a design again from what ``describe`` gave and its means, scales, sizes and spreads.
 
-        def poly(factor: Poly) -> PolyCode:
-            kept = next(polys)
-            shifts, norms = tuple(map(float, kept["shifts"])), tuple(map(float, kept["norms"]))
-            centre, half_range = float(kept["centre"]), float(kept["half_range"])
-            return PolyCode(factor.expression, factor.degree, str(factor), centre, half_range, shifts, norms)
-
-        return cls(hypothesis, uses, levels, blocks_of(hypothesis, uses, levels, images, poly), *moments)
+        Raises ValueError for anything else.
+        """
+        found, width = fields.facts(described, ("uses", "levels", "polys", "images")), moments[0].size
+        uses = fields.facts(found["uses"], {name.name for name in hypothesis.inputs})
+        named = {use: {name for name in uses if fields.one_of(uses[name], USES) == use} for use in USES}
+        levels = {
+            name: fields.distinct(kept) for name, kept in fields.facts(found["levels"], named["category"]).items()
+        }
+        images = {
+            name: ImageCode.restore(name, kept, width)
+            for name, kept in fields.facts(found["images"], named["image"]).items()
+        }
+        polys = iter(fields.entries(found["polys"]))
+        blocks = blocks_of(
+            hypothesis, uses, levels, images, lambda factor: PolyCode.restore(factor, next(polys), width)
+        )
+        if next(polys, None) is not None or any(len(known) < 2 for known in levels.values()):
+            raise ValueError("levels or polynomials")
+        for block in blocks:
+            for code in block.codes:
+                if not inputs_of(code) <= named[code.use] or (code.use == "image" and len(block.codes) > 1):
+                    raise ValueError(f"{inputs_of(code)}"[:100])
+        return cls(hypothesis, uses, levels, blocks, *moments)
 
     @cached_property
     def names(self) -> list[str]:

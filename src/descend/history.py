@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from descend import fields
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
 
 Stop = Literal["epochs", "converged", "early", "diverged", "interrupted", "optimum", "stalled", "solved", "imported"]
+STOPS: tuple[Stop, ...] = get_args(Stop)
+TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "batch_loss", "snapshot_epoch", "snapshots")
+FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
 SNAPSHOTS = 500
 SNAPSHOT_NUMBERS = 500_000
 
@@ -46,6 +53,35 @@ class History:
     gap: float | None = None
     batch_size: int | None = None
     batch_loss: Floats = field(default_factory=lambda: np.empty(0))
+
+    @classmethod
+    def restore(cls, found: Any, tensors: Mapping[str, NDArray[Any]], weights: Floats) -> History:
+        """Build a record again from its FACTS, its TENSORS and the final parameters (flat); raises ValueError."""
+        facts = fields.facts(found, FACTS)
+        epoch = fields.rising(fields.array(tensors["epoch"], (None,), np.int64))
+        kept = fields.rising(fields.array(tensors["snapshot_epoch"], (None,), np.int64))
+        held = fields.array(tensors["validation_loss"], (None,), finite=False)
+        stop = fields.one_of(facts["stop"], STOPS)
+        if not (epoch.size and kept.size and held.size in (0, epoch.size)) or (stop == "early" and not held.size):
+            raise ValueError("history")
+        return cls(
+            epoch=epoch,
+            loss=fields.array(tensors["loss"], epoch.shape, finite=False),
+            gradient_norm=fields.array(tensors["gradient_norm"], epoch.shape, finite=False),
+            weights=weights,
+            snapshot_epoch=kept,
+            snapshots=fields.array(tensors["snapshots"], (kept.size, weights.size), finite=False),
+            stop=stop,
+            optimizer=fields.text(facts["optimizer"]),
+            lr=fields.real_or_nan(facts["lr"]),
+            validation_loss=held,
+            elapsed=fields.real(facts["elapsed"]),
+            final_loss=fields.real_or_nan(facts["final_loss"]),
+            final_gradient_norm=fields.real_or_nan(facts["final_gradient_norm"]),
+            gap=None if facts["gap"] is None else fields.real(facts["gap"]),
+            batch_size=None if facts["batch_size"] is None else fields.whole(facts["batch_size"], 1),
+            batch_loss=fields.array(tensors["batch_loss"], (None,), finite=False),
+        )
 
     def __len__(self) -> int:
         return int(self.epoch.size)

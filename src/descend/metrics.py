@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 LEAST_PROBABILITY = 1e-15
+OF_NUMBERS = ("rmse", "mae", "r2")
+OF_CLASSES = ("accuracy", "log_loss", "auc")
 
 
 def number_scores(truth: Floats, predicted: Floats) -> dict[str, float]:

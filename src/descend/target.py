@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
+from descend import fields
 from descend.coding import level_codes, level_list
 from descend.errors import DesignError, OptionError
 from descend.labels import are_numbers, as_numbers
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Family = Literal["linear", "logistic", "softmax"]
 FAMILIES: tuple[Family, ...] = ("linear", "logistic", "softmax")
+LABEL_KINDS = ("text", "number", "boolean")
 
 
 @dataclass(frozen=True)
@@ -112,17 +114,22 @@ class Target:
 
     @classmethod
     def restore(cls, hypothesis: Hypothesis, described: dict[str, Any]) -> Target:
-        """Build a target again from what ``describe`` gave."""
-        family = cast("Family", described["family"])
-        if family not in FAMILIES:
-            raise ValueError(family)
-        levels, kind = tuple(map(str, described["levels"])), str(described["label_kind"])
-        if family != "linear" and (len(levels) < 2 or (family == "logistic" and len(levels) > 2)):
-            raise ValueError(levels)
-        if kind_of(levels, kind) != kind:
-            raise ValueError(kind)
-        spreads = tuple(map(float, described["spreads"]))
-        return cls(family, hypothesis.targets, _columns_under(hypothesis), levels, kind, spreads)
+        """Build a target again from what ``describe`` gave; raises ValueError for anything else."""
+        found = fields.facts(described, ("family", "levels", "label_kind", "spreads"))
+        family, columns = fields.one_of(found["family"], FAMILIES), _columns_under(hypothesis)
+        levels, kind = fields.distinct(found["levels"]), fields.one_of(found["label_kind"], LABEL_KINDS)
+        spreads = tuple(fields.real(spread, 0) for spread in fields.entries(found["spreads"]))
+        if family == "linear":
+            fits = not levels and len(spreads) in (0, len(columns))
+            for expression in hypothesis.targets:
+                undo(expression, np.ones(1))
+        else:
+            alone = len(columns) == 1 and isinstance(hypothesis.targets[0], Name)
+            most = 2 if family == "logistic" else len(levels)
+            fits = alone and 2 <= len(levels) <= most and not spreads and kind_of(levels, kind) == kind
+        if not fits or (kind == "boolean" and not {*levels} <= {"false", "true"}):
+            raise ValueError(f"{family} {kind} {levels}"[:100])
+        return cls(family, hypothesis.targets, columns, levels, kind, spreads)
 
 
 def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -> tuple[Family, Note]:

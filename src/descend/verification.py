@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from descend import fields
 from descend.errors import OptionError
 from descend.holdout import Draw, row_keys, scattered
-from descend.messages import Note, say
-from descend.metrics import class_scores, confusion, most_confused, number_scores, per_class
-from descend.verdicts import percent, verdict_of
+from descend.messages import Note, has, say
+from descend.metrics import OF_CLASSES, OF_NUMBERS, class_scores, confusion, most_confused, number_scores, per_class
+from descend.verdicts import KINDS, percent, verdict_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
 
 Method = Literal["holdout", "loo", "folds", "none", "given"]
+METHODS: tuple[Method, ...] = get_args(Method)
 HOLDOUT_FROM = 50
 
 
@@ -70,6 +72,55 @@ class Verification:
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON can hold it."""
         return asdict(self)
+
+    @property
+    def kind(self) -> str:
+        """What the verdict comes to: one of KINDS."""
+        return self.verdict.removeprefix("verdict.").split("-")[0]
+
+    @classmethod
+    def restore(cls, found: Any, target: Target) -> Verification:
+        """Build a test again from ``as_dict``, null for NaN; raises ValueError for anything else."""
+        facts = fields.facts(found, cls.__dataclass_fields__)
+        known = OF_NUMBERS if target.family == "linear" else OF_CLASSES[: 3 if len(target.levels) == 2 else 2]
+        values = fields.facts(facts["values"])
+        made = cls(
+            method=fields.one_of(facts["method"], METHODS),
+            rows=fields.whole(facts["rows"], 1),
+            fitted_rows=fields.whole(facts["fitted_rows"]),
+            scores=[_score(score, known) for score in fields.entries(facts["scores"])],
+            classes=[_class(entry) for entry in fields.entries(facts["classes"])],
+            confusion=[[fields.whole(n) for n in fields.entries(row)] for row in fields.entries(facts["confusion"])],
+            verdict=fields.text(facts["verdict"]),
+            values={name: float("nan") if value is None else value for name, value in values.items()},
+        )
+        levels = [*target.levels]
+        square = [len(row) for row in made.confusion] == [len(levels)] * len(levels)
+        named = [score["target"] for score in made.scores] == [*target.columns]
+        if not (square and named and [entry["class"] for entry in made.classes] == levels):
+            raise ValueError("scores")
+        if not made.verdict.startswith("verdict.") or made.kind not in KINDS or not has(made.verdict):
+            raise ValueError(made.verdict[:100])
+        made.tell()  # so that its values fill the sentence
+        return made
+
+
+def _score(found: Any, known: tuple[str, ...]) -> dict[str, Any]:
+    facts = fields.facts(found, ("target", "hypothesis", "baseline"))
+    told = {who: fields.facts(facts[who], known) for who in ("hypothesis", "baseline")}
+    return {
+        "target": fields.text(facts["target"]),
+        **{who: {name: fields.real_or_nan(scores[name]) for name in known} for who, scores in told.items()},
+    }
+
+
+def _class(found: Any) -> dict[str, Any]:
+    facts = fields.facts(found, ("class", "rows", "precision", "recall"))
+    return {
+        "class": fields.text(facts["class"]),
+        "rows": fields.whole(facts["rows"]),
+        **{name: fields.real_or_nan(facts[name]) for name in ("precision", "recall")},
+    }
 
 
 def split_rows(

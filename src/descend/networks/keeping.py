@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend import fields
 from descend.errors import ModelError, OptionError
 from descend.networks.build import build, is_module
 from descend.networks.network import Network, require_torch
@@ -38,14 +39,14 @@ def restored(
     ask for more than the file holds. Raises ModelError where a module is needed or is not the one that was trained.
     """
     torch = require_torch()
-    title, named = str(header["title"]), bool(header["named"])
+    header = fields.facts(header, ("title", "named", "dtype"))
+    title, named = fields.text(header["title"]), fields.flag(header["named"])
     if not named and module is None:
         raise ModelError("model.needs-module", file=file, name=title)
     if not named and not is_module(module):
         raise ModelError("model.not-module", file=file, name=title, found=type(module).__name__)
-    moments = _moments(tensors["centre"], len(target.outputs)), _moments(tensors["spread"], len(target.outputs))
-    if header["dtype"] not in ("float32", "float64"):
-        raise ValueError(header["dtype"])
+    centre, spread = (fields.array(tensors[name], (len(target.outputs),)) for name in ("centre", "spread"))
+    moments, dtype = (centre, spread), fields.one_of(header["dtype"], ("float32", "float64"))
     kept = {name.removeprefix("body."): array for name, array in tensors.items() if name.startswith("body.")}
     if named:
         with torch.device("meta"):
@@ -55,14 +56,17 @@ def restored(
             network = build(module, design, target, moments=moments)
         except OptionError as error:
             raise ModelError("model.other-module", file=file, name=title) from error
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.body.state_dict().items()}
+    laid_out = network.body.state_dict()
+    wanted = {name: tuple(tensor.shape) for name, tensor in laid_out.items()}
     if wanted != {name: _shape(array, wanted.get(name)) for name, array in kept.items()}:
         if named:
             raise ValueError("network")
         raise ModelError("model.other-module", file=file, name=title)
     state = {name: torch.from_numpy(array.reshape(wanted[name]).copy()) for name, array in kept.items()}
+    if any(tensor.is_floating_point() != laid_out[name].is_floating_point() for name, tensor in state.items()):
+        raise ValueError("network")
     network.body.load_state_dict(state, assign=True)
-    network.body.to(getattr(torch, header["dtype"])).eval()
+    network.body.to(getattr(torch, dtype)).eval()
     if not np.isfinite(network.state()).all():
         raise ValueError("network")
     return network
@@ -71,9 +75,3 @@ def restored(
 def _shape(array: NDArray[Any], wanted: tuple[int, ...] | None) -> tuple[int, ...]:
     """Return a tensor's shape; a file holds a single number as a row of one."""
     return () if wanted == () and array.shape == (1,) else array.shape
-
-
-def _moments(array: NDArray[Any], outputs: int) -> NDArray[Any]:
-    if array.shape != (outputs,) or array.dtype != np.float64 or not np.isfinite(array).all():
-        raise ValueError(f"{array.dtype}{array.shape}")
-    return array

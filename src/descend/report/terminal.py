@@ -298,8 +298,7 @@ def _equation(model: Model, lang: str) -> RenderableType:
 
 def tell_verdict(verification: Verification, lang: str) -> Text:
     """Return the verdict, coloured by what it says."""
-    kind = verification.verdict.removeprefix("verdict.").split("-")[0]
-    return Text(verification.tell(lang), style=f"bold {VERDICT_STYLES[kind]}")
+    return Text(verification.tell(lang), style=f"bold {VERDICT_STYLES[verification.kind]}")
 
 
 def _optimizer_name(model: Model) -> str:
