@@ -325,9 +325,14 @@ class Model:
 
     def kept_rows(self) -> Columns:
         """Return the rows that the model keeps for pictures, ready for its design and its target."""
-        frame = pl.DataFrame() if self.sample is None else self.sample.frame
         wanted = {**self.design.uses, **target_uses(self.design.hypothesis, self.family)}
-        return gather(wanted, Table(frame, self.table_name))
+        if self.sample is None:
+            kinds: dict[str, Any] = {"number": pl.Float64, "category": pl.String}
+            images = pl.Array(pl.UInt8, self.design.image_shape or (1, 1))
+            frame = pl.DataFrame(schema={name: kinds.get(use, images) for name, use in wanted.items()})
+        else:
+            frame = self.sample.frame
+        return gather(wanted, Table(frame, self.table_name), whole=False)
 
     def prepared(self, source: Any) -> Table:
         """Return a table; where it is of pictures and the model of one grey image, with these made such as it knows.
