@@ -224,3 +224,24 @@ def test_a_tensor_of_a_model_that_is_wrong_is_refused_or_can_be_used(name, data,
     wrong = WRONG_TENSORS[data.draw(st.sampled_from(sorted(WRONG_TENSORS)))](tensors[tensor])
     others = {key: array for key, array in tensors.items() if key != tensor}
     held(tmp_path / "m.safetensors", header, others if wrong is None else {**others, tensor: wrong})
+
+
+def test_every_kind_of_verdict_is_known_to_the_file_and_to_the_terminal():
+    from descend.messages import codes
+    from descend.report.terminal import VERDICT_STYLES
+    from descend.verdicts import KINDS
+
+    named = {code.split(".")[1].split("-")[0] for code in codes("en") if code.startswith("verdict.")}
+    assert {*KINDS} == {*VERDICT_STYLES} == named - {"given", "unseen"}
+
+
+def test_a_sentence_takes_the_same_values_in_the_same_form_in_both_languages():
+    from string import Formatter
+
+    from descend.messages import codes
+
+    def taken(sentence):
+        return {(name, form, turned) for _, name, form, turned in Formatter().parse(sentence) if name is not None}
+
+    both = [{code: taken(sentence) for code, sentence in codes(lang).items()} for lang in LANGUAGES]
+    assert both[0] == both[1]  # so that values that fill one fill the other

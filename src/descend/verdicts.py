@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-KINDS = ("better", "few", "unsure", "same", "untrained", "no")  # of verdicts: how their codes begin
+KINDS = ("better", "few", "unsure", "same", "untrained", "one", "no")  # of verdicts: how their codes begin
 FEW_ROWS = 10
 SURE = 2.0  # standard errors
 PERHAPS = 1.0
