@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from descend.archive import load
     from descend.diagnosis import Finding
     from descend.errors import (
+        ClusterError,
         DescendError,
         DesignError,
         DivergedError,
         FitError,
         FormulaError,
+        InterruptedFitError,
         ModelError,
         OptionError,
         TableError,
@@ -30,8 +32,10 @@ if TYPE_CHECKING:
     from descend.model import Model
     from descend.preview import Trajectory, forecast, trajectory
     from descend.reading import read
+    from descend.recipe import Recipe
     from descend.selection import Comparison, compare
     from descend.tables import Table
+    from descend.verification import Verification
 
 _HOME = {
     "fit": "fitting",
@@ -61,9 +65,14 @@ _HOME = {
     "FitError": "errors",
     "DivergedError": "errors",
     "ModelError": "errors",
+    "ClusterError": "errors",
+    "InterruptedFitError": "errors",
+    "Recipe": "recipe",
+    "Verification": "verification",
 }
 
 __all__ = [
+    "ClusterError",
     "Comparison",
     "DescendError",
     "DescentClassifier",
@@ -75,14 +84,17 @@ __all__ = [
     "Forecast",
     "FormulaError",
     "History",
+    "InterruptedFitError",
     "Model",
     "ModelError",
     "ModuleClassifier",
     "ModuleRegressor",
     "OptionError",
+    "Recipe",
     "Table",
     "TableError",
     "Trajectory",
+    "Verification",
     "__version__",
     "compare",
     "fit",

@@ -143,7 +143,7 @@ def gather(
         the column's mean (or the one in ``means``) into number columns that are not ``required``.
     whole: the table is all there is; of a part of one, a column may be empty and every row may be dropped.
     """
-    if missing not in POLICIES:
+    if not isinstance(missing, str) or missing not in POLICIES:
         raise OptionError("option.missing", value=missing, known=", ".join(POLICIES))
     numbers = {name: table.numbers(name) for name, use in wanted.items() if use == "number"}
     labels = {name: table.labels(name) for name, use in wanted.items() if use == "category"}

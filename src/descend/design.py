@@ -326,7 +326,8 @@ class Design:
 
     def to_raw(self, weights: Floats) -> Floats:
         """Return parameters (columns x outputs) of the standardised columns as those of the columns themselves."""
-        raw = np.where(self.idle[:, None], 0.0, weights / self.scales[:, None])
+        with np.errstate(over="ignore"):  # of columns nearer to 0 than float64's digits go
+            raw = np.where(self.idle[:, None], 0.0, weights / self.scales[:, None])
         if self.hypothesis.intercept:
             raw[0] -= self.means @ raw
         return raw

@@ -52,7 +52,18 @@ class DescendError(Exception):
     def hint(self, lang: str = "en") -> str:
         """What to do about it, in the language asked for; empty where there is nothing to add."""
         code = f"{self.code}.hint"
-        return say(code, lang, **self.values) if has(code) else ""
+        told = say(code, lang, **self.values) if has(code) else ""
+        near = self._near()
+        return " · ".join(part for part in (say("usage.near", lang, near=near) if near else "", told) if part)
+
+    def _near(self) -> str:
+        """Return which of the known words a wrong one may be; "" where the sentence says that itself."""
+        word, known = self.values.get("value"), self.values.get("known")
+        if "near" in self.values or not isinstance(word, str) or not isinstance(known, str):
+            return ""
+        from descend.arguments import nearest
+
+        return nearest(word, known.split(", "))
 
     def __str__(self) -> str:
         return "\n".join(part for part in (self.tell(), self.hint()) if part)

@@ -54,6 +54,8 @@ def ending(path: Name, known: Sequence[str], code: str) -> str:
 
     Raises OptionError with the code where it is none of them.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise OptionError("option.kind", name="path", found=type(path).__name__, wanted="path")
     found = Path(path).suffix.lower()
     if found in known:
         return found

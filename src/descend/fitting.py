@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.arguments import require, require_functions
 from descend.cautions import kept_errors, medians, ranges_of
-from descend.errors import DivergedError
+from descend.errors import DivergedError, FitError
 from descend.examination import examine
 from descend.foresight import largest_stable_rate
 from descend.losses import SquaredError
@@ -78,12 +79,17 @@ def fit(
     Raises DescendError: TableError, FormulaError, DesignError, OptionError; DivergedError, which holds the model, when
     the loss grows without bound.
     """
+    require("checkpoint", checkpoint, "path", "None")
+    require("resume", resume, "bool")
+    require_functions(on_epoch=on_epoch, on_refit=on_refit, on_forecast=on_forecast, on_read=on_read)
     kept = None if checkpoint is None else Path(checkpoint)
     with workers_of(cluster) as workers:
         if is_module(formula):
-            stated = of_module(formula, table, targets, settings if recipe is None else recipe.given())
+            stated = of_module(
+                formula, table, targets, settings if recipe is None else Recipe.of(recipe, settings).given()
+            )
         else:
-            recipe = recipe or Recipe(**settings)
+            recipe = Recipe.of(recipe, settings)
             spread = None if cluster is None else workers
             rows = open_rows(
                 table, formula, memory=memory, scratch=scratch, query=query, workers=spread, partitions=partitions
@@ -93,7 +99,7 @@ def fit(
             else:
                 stated = of_scan(formula, rows, recipe, Reading(workers, scratch, on_read), kept, resume=resume)
         run = None if kept is None else Checkpoint(kept, stated.mark, resume=resume)
-        return _fitted(stated, run, on_epoch, on_refit, on_forecast or _unheard)
+        return _fitted(stated, run, on_epoch, on_refit, _unheard if on_forecast is None else on_forecast)
 
 
 def _fitted(
@@ -152,6 +158,8 @@ def _fitted(
     )
     if trained.history.diverged:
         raise _diverged(model, trained)
+    if model.network is None and not np.isfinite(model.design.to_raw(model.weights)).all():
+        raise FitError("fit.coefficients-beyond")
     if stated.held is not None:
         return replace(model, verification=replace(model.evaluate(stated.held), method="holdout"))
     return model

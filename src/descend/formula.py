@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_LENGTH = 20_000
+AS_CATEGORY = "C"
+CATEGORICAL = ("factor", "category", "categorical", "as")  # how R and others write it: factor(x), as.factor(x)
 MAX_DEPTH = 60
 MAX_LINKS = 200
 MAX_DEGREE = 20
@@ -336,7 +338,7 @@ class _Parser:
             return inner
         if self.calls():
             if token.text not in (*FUNCTIONS, "I"):
-                near = get_close_matches(token.text, known, n=1)
+                near = [AS_CATEGORY] if token.text.lower() in CATEGORICAL else get_close_matches(token.text, known, n=1)
                 code = "formula.function-near" if near else "formula.function"
                 self.fail(code, found=token.text, known=", ".join(known), near="".join(near))
             self.at += 2

@@ -94,7 +94,12 @@ def _of_frame(frame: Any) -> pl.DataFrame:
     others = frame.drop(*(name for name, series in found.items() if series is not None)) if declared else frame
     try:
         made = others.to_polars()
-    except (ImportError, ValueError, TypeError):  # pandas without pyarrow, or a column of mixed types
+    except (
+        ImportError,
+        ValueError,
+        TypeError,
+        NotImplementedError,
+    ):  # pandas without pyarrow, or a column of mixed types
         made = pl.DataFrame([_foreign(frame.get_column(name)) for name in others.columns])
     columns = {str(name): made[str(name)] for name in others.columns} | declared
     return pl.DataFrame([columns[str(name)] for name in frame.columns])

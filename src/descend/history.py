@@ -25,7 +25,7 @@ SNAPSHOTS = 500
 SNAPSHOT_NUMBERS = 500_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """The record of a run.
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.arguments import require
 from descend.errors import OptionError
 from descend.exact import HARD, in_blocks
 from descend.extended import rounded
@@ -56,6 +57,7 @@ class Inference:
         """Return how many standard errors reach to each side of an interval that holds with probability ``level``."""
         from scipy.special import ndtri, stdtrit
 
+        require("level", level, "float")
         if not 0 < level < 1:
             raise OptionError("option.share", name="interval", value=level)
         tail = (1 + level) / 2

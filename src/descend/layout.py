@@ -6,6 +6,7 @@ Lines that are none of the table are made blank, and blank lines are no rows, so
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
@@ -46,7 +47,9 @@ class Layout:
             _require(name, value, least)
         if self.header_row is not None:
             _require("header_row", self.header_row, 1)
-        if self.comment is not None and (not self.comment or not self.comment.isascii() or "\n" in self.comment):
+        if self.comment is not None and (
+            not isinstance(self.comment, str) or not self.comment or not self.comment.isascii() or "\n" in self.comment
+        ):
             raise OptionError("option.comment", value=self.comment)
 
     @property
@@ -91,7 +94,7 @@ class Layout:
 
 
 def _require(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= sys.maxsize:
         raise OptionError("option.lines", name=name, value=value, least=least)
 
 

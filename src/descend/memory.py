@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from descend.arguments import require
 from descend.errors import OptionError
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
@@ -21,6 +22,7 @@ def allowance(asked: str | int | None) -> int:
 
     Raises OptionError for a size that is none.
     """
+    require("memory", asked, "str", "int", "None")
     return int(SHARE * available()) if asked is None else size_of(asked)
 
 

@@ -18,7 +18,7 @@ from descend.columns import Columns, Use, gather, require
 from descend.design import INTERCEPT, Design
 from descend.drawings import as_fitted, ground
 from descend.equation import equation_lines, network_line
-from descend.errors import DesignError, ModelError
+from descend.errors import DesignError, ModelError, TableError
 from descend.exact import in_blocks
 from descend.extended import rounded
 from descend.messages import Note, language
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 NOT_AT_THE_OPTIMUM = Note("inference.not-optimum", {})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """Rows kept for pictures: the columns that the hypothesis uses, and which of the rows were held out."""
 
@@ -57,7 +57,7 @@ class Sample:
     tested: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Model:
     """A fitted hypothesis.
 
@@ -207,6 +207,8 @@ class Model:
     def evaluate(self, source: Any, *, missing: str = "error") -> Verification:
         """Test the model on rows that hold the target too, beside the baseline of the rows it was fitted on."""
         data = self.gather(source, missing=missing, target=True)
+        if not len(data):
+            raise TableError("table.no-rows", file=data.table.name)
         return self.judged(self.target.truth(data), self.predicted(data))
 
     def judged(self, truth: Floats, predicted: Floats) -> Verification:

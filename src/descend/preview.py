@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.arguments import require, require_functions
 from descend.errors import OptionError
 from descend.forecasting import foretell
 from descend.losses import SquaredError
@@ -52,7 +53,7 @@ def forecast(
     epoch at which it overflows. For other smooth losses it is a bound, and says so.
     Raises DescendError as ``fit`` does.
     """
-    recipe = recipe or Recipe(**settings)
+    recipe = Recipe.of(recipe, settings)
     design, objective, start = stated(formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query)
     made = foretell(objective, start, recipe, None, design.names)
     if not made.curvatures.size:
@@ -61,7 +62,7 @@ def forecast(
         return replace(made, raw_condition=_raw_condition(design, objective))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trajectory:
     """A run of full-batch SGD on squared error, every epoch of it at hand in constant time."""
 
@@ -88,7 +89,8 @@ class Trajectory:
 
     def epochs_to(self, share: float) -> int | None:
         """Return the first epoch with at most that share of the start's excess loss left; None for never."""
-        return self.descent.first(share * self.descent.excess(0))
+        require("share", share, "float")
+        return self.descent.first(float(share) * self.descent.excess(0))
 
 
 def trajectory(
@@ -107,7 +109,7 @@ def trajectory(
     Everything as ``fit`` takes it: ``lr`` (without it the best), ``momentum``, ``nesterov``, ``l2``, ``init`` ...
     Raises OptionError for a loss or an optimizer whose run has no closed form.
     """
-    recipe = recipe or Recipe(**settings)
+    recipe = Recipe.of(recipe, settings)
     design, objective, start = stated(formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query)
     if not isinstance(objective.loss, SquaredError):
         raise OptionError("option.no-trajectory", found=objective.loss.name)
@@ -125,6 +127,7 @@ def stated(
     formula: str | Formula, table: Any, recipe: Recipe, reading: Reading, memory: str | int | None, query: str | None
 ) -> tuple[Design, RowsObjective | PartsObjective, Floats]:
     """Open a table and go down the road to the design, the objective over all rows and its start (flat)."""
+    require_functions(on_read=reading.on_read)
     rows = open_rows(table, formula, memory=memory, scratch=reading.scratch, query=query)
     if recipe.networked:
         raise OptionError("option.not-foretold")

@@ -10,7 +10,7 @@ import numpy as np
 
 from descend.columns import Columns, gather, rounded, uses
 from descend.design import Design
-from descend.errors import OptionError
+from descend.errors import OptionError, TableError
 from descend.forecasting import foretell
 from descend.foresight import Forecast
 from descend.formula import parse
@@ -118,6 +118,8 @@ class Problem:
     @classmethod
     def state(cls, hypothesis: Hypothesis, table: Any, recipe: Recipe, data: Columns | None = None) -> Problem:
         """Read the columns that the hypothesis names and decide its family and its loss."""
+        if not table.rows:
+            raise TableError("table.no-rows", file=table.name)
         wanted = uses(hypothesis, table)
         named = "auto" if callable(recipe.loss) else recipe.loss
         family, why = choose_family(hypothesis, table, recipe.family, named)

@@ -6,12 +6,14 @@ A file is recognised by its content and its name.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from descend.arguments import require
 from descend.delimited import NUMBER, read_delimited
-from descend.errors import OptionError, TableError
+from descend.errors import DescendError, OptionError, TableError
 from descend.formula import parse
 from descend.frames import from_memory
 from descend.layout import Layout
@@ -20,6 +22,7 @@ from descend.numerals import DECIMALS
 from descend.pictures import read_folder
 from descend.sources import File, open_file, read_binary
 from descend.tables import Table, markers_of
+from descend.terms import Formula
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from descend.scans import Scan
     from descend.scans.parquet import ParquetScan
     from descend.scans.query import QueryScan
-    from descend.terms import Formula
     from descend.workers import Workers
 
 FETCHED = 100_000  # rows of a query: fewer are fetched at once, more are added up where they are or come in batches
@@ -67,6 +69,13 @@ def read(
 
     Raises TableError for what cannot be read and OptionError for an option that makes no sense.
     """
+    for option, value in {"encoding": encoding, "delimiter": delimiter, "comment": comment}.items():
+        require(option, value, "str", "None")
+    require("header", header, "bool", "None")
+    require("decimal", decimal, "str")
+    for option, listed in {"missing": missing, "names": names}.items():
+        if listed is not None and (isinstance(listed, str | bytes) or not isinstance(listed, Iterable)):
+            raise OptionError("option.kind", name=option, found=type(listed).__name__, wanted="list, None")
     if decimal not in DECIMALS:
         raise OptionError("option.decimal", value=decimal)
     layout = Layout(skip_rows, header_row, comment, skip_footer)
@@ -76,7 +85,13 @@ def read(
     if isinstance(source, File):
         return _table(source, decimal, missing, layout, **how)
     if not isinstance(source, (str, os.PathLike)):
-        return Table(from_memory(source, names), "table", markers_of(missing, "frame"), decimal)
+        try:
+            frame = from_memory(source, names)
+        except DescendError:
+            raise
+        except Exception as error:  # whatever a library says to an object that is no table of its own
+            raise TableError("table.unknown-object", type=type(source).__name__) from error
+        return Table(frame, "table", markers_of(missing, "frame"), decimal)
     if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
         from descend.scans.opening import is_many, open_scan, whole
         from descend.scans.piped import file_of, is_piped, kept
@@ -131,7 +146,10 @@ def open_rows(
     a Parquet table; options: those of ``read``.
     Raises as ``read`` does; OptionError (``option.cluster-table``) for what workers elsewhere cannot read.
     """
+    require("scratch", scratch, "path", "None")
+    require("query", query, "str", "None")
     if formula is not None:
+        require_formula(formula, source)
         options["header"] = header_of(options.get("header"), formula)
     found = _opened(source, formula, allowance(memory), scratch, query, workers, options)
     if workers is not None and not getattr(found, "scattered", False):
@@ -206,6 +224,19 @@ def _fetched(rows: QueryScan) -> Table:
 
     with rows:
         return whole(rows)
+
+
+def require_formula(formula: Any, table: Any) -> None:
+    """Raise OptionError where a hypothesis is none, or stands where the table belongs."""
+    written = isinstance(formula, str) and ("~" in formula or not isinstance(table, str))
+    if (
+        isinstance(table, str | Formula)
+        and (isinstance(table, Formula) or "~" in table)
+        and not (written or isinstance(formula, Formula))
+    ):
+        raise OptionError("option.swapped", formula=str(table))
+    if not isinstance(formula, str | Formula):
+        raise OptionError("option.kind", name="formula", found=type(formula).__name__, wanted="str")
 
 
 def header_of(header: bool | None, *formulas: str | Formula) -> bool | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend import losses, optimizers
+from descend.arguments import require, require_known
 from descend.columns import POLICIES
 from descend.errors import OptionError
 from descend.networks.architecture import parse_architecture
@@ -98,14 +101,34 @@ class Recipe:
     workers: int = 0
     keep_rows: int = KEPT_ROWS
 
+    def __new__(cls, *_: Any, **settings: Any) -> Recipe:
+        """Refuse a setting that there is not, with the one that may be meant; raises OptionError."""
+        require_known(settings, [f.name for f in fields(cls)])
+        return super().__new__(cls)
+
+    @classmethod
+    def of(cls, recipe: Recipe | None, settings: Mapping[str, Any]) -> Recipe:
+        """Return the recipe that is given, or that of settings; raises OptionError for both, and for no recipe."""
+        if recipe is None:
+            return cls(**settings)
+        if not isinstance(recipe, cls):
+            raise OptionError("option.kind", name="recipe", found=type(recipe).__name__, wanted="Recipe, None")
+        if settings:
+            raise OptionError("option.recipe-and-settings", names=", ".join(settings))
+        return recipe
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether all settings are the same; starting values are compared number by number."""
+        if not isinstance(other, Recipe):
+            return NotImplemented
+        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    def __hash__(self) -> int:
+        return hash(tuple(v for f in fields(self) if isinstance(v := getattr(self, f.name), str | int | float)))
+
     def __post_init__(self) -> None:
         """Check everything that can be checked before a table is read; raises OptionError."""
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if type(f.default) is float or f.name in ("lr", "clip"):
-                given = value is not None and not (f.name == "lr" and value == "auto")
-                if given and (isinstance(value, bool) or not isinstance(value, (int, float, np.number))):
-                    raise OptionError("option.not-number", name=f.name, value=value)
+        self._require_kinds()
         if isinstance(self.hypothesis, str) and self.networked:
             parse_architecture(self.hypothesis)
         if self.loss not in ("auto", *losses.NAMES) and not (self.networked and callable(self.loss)):
@@ -129,7 +152,7 @@ class Recipe:
             raise OptionError("option.clip", value=self.clip)
         for name in ("l2", "tolerance", "weight_decay", "clip"):
             value = getattr(self, name)
-            if value is not None and not (np.isfinite(value) and value >= 0):
+            if value is not None and not 0 <= value <= sys.float_info.max:
                 raise OptionError("option.not-negative", name=name, value=value)
         if not 0 < self.validation < 1:
             raise OptionError("option.share", name="validation", value=self.validation)
@@ -145,6 +168,26 @@ class Recipe:
             optimizers.make_optimizer(name, lr, momentum=self.momentum, nesterov=self.nesterov)
         self.make_schedule()
         self._check_needs()
+
+    def _require_kinds(self) -> None:
+        """Refuse a setting that is no number, no text or no answer where one is needed."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if type(f.default) is float or f.name in ("lr", "clip"):
+                left = value is None and f.default is None
+                if not number and not left and not (f.name == "lr" and isinstance(value, str) and value == "auto"):
+                    raise OptionError("option.not-number", name=f.name, value=value)
+            elif isinstance(f.default, bool):
+                require(f.name, value, "bool")
+            elif f.name in ("step_size", "warmup", "ddof"):
+                require(f.name, value, "float")
+            elif f.name in ("loss", "optimizer"):
+                require(f.name, value, "str", *(["function", "object"] if self.networked else []))
+            elif f.name == "test":
+                require(f.name, value, "str", "float")
+            elif isinstance(f.default, str) and f.name not in ("hypothesis", "init"):
+                require(f.name, value, "str")
 
     def _check_needs(self) -> None:
         """Refuse a setting that would do nothing without another."""
@@ -264,15 +307,28 @@ class Recipe:
                     raise OptionError("option.init-name", found=name, known=", ".join(names[:20]))
                 try:
                     start[names.index(name)] = value
-                except ValueError as error:
+                except (ValueError, TypeError, OverflowError) as error:
                     raise OptionError("option.init-shape", expected=f"{outputs}", found=str(np.size(value))) from error
         else:
-            start = np.asarray(self.init, dtype=np.float64)
+            try:
+                start = np.asarray(self.init, dtype=np.float64)
+            except (ValueError, TypeError, OverflowError) as error:
+                found = type(self.init).__name__
+                raise OptionError("option.kind", name="init", found=found, wanted="str, dict, float array") from error
             if start.size != shape[0] * shape[1]:
                 raise OptionError("option.init-shape", expected=f"{shape[0]} x {shape[1]}", found=str(start.size))
         if not np.isfinite(start).all():
             raise OptionError("option.init-finite")
         return start.ravel()
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Tell whether two settings are the same, whatever they are."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return type(one) is type(other) and np.array_equal(one, other)
+    return one is other or (
+        type(one) is type(other) and isinstance(one, str | int | float | list | dict) and one == other
+    )
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.arguments import require_functions
 from descend.columns import gather, uses
 from descend.errors import DesignError, FitError, OptionError
 from descend.examination import unfinished
 from descend.formula import parse
 from descend.moments import deviations
 from descend.problem import Problem
-from descend.reading import header_of, held, open_rows
+from descend.reading import header_of, held, open_rows, require_formula
 from descend.recipe import Recipe
 from descend.tables import Table
 from descend.target import choose_family, target_uses
@@ -21,7 +23,7 @@ from descend.verdicts import FEW_ROWS, row_losses, verdict_of
 from descend.verification import HOLDOUT_FROM, split_rows, told_base
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -85,9 +87,14 @@ def compare(
     cell in any of the hypotheses' columns are treated alike for all. Raises DescendError as ``fit`` does, and
     OptionError for fewer than two hypotheses, for different targets or for a table that does not fit in memory.
     """
-    recipe = recipe or Recipe(**settings)
+    recipe = Recipe.of(recipe, settings)
+    require_functions(on_fold=on_fold)
+    if isinstance(formulas, str | bytes | Mapping) or not isinstance(formulas, Sequence):
+        raise OptionError("option.kind", name="formulas", found=type(formulas).__name__, wanted="list")
     if len(formulas) < 2:
         raise OptionError("option.one-hypothesis")
+    for formula in formulas:
+        require_formula(formula, source)
     table = held(open_rows(source, memory=memory, header=header_of(None, *formulas)), memory)
     if not isinstance(table, Table):
         raise OptionError("option.scan-compare", name=table.name, rows=table.rows)

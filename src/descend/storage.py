@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.arguments import require
 from descend.errors import ModelError
 from descend.files import plain, written_whole
 
 if TYPE_CHECKING:
-    import os
-
     from numpy.typing import NDArray
 
     Tensors = dict[str, NDArray[Any]]
@@ -26,6 +26,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors
     """Seal a header and tensors in one file; raises OptionError where it cannot be written."""
     from safetensors.numpy import save
 
+    require("path", path, "path")
     path = Path(path)
     header = plain({"format": FORMAT, **header})
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
@@ -43,8 +44,9 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
     """
     from safetensors import SafetensorError, safe_open
 
+    require("path", path, "path")
     name = Path(path).name
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise ModelError("model.not-found", file=str(path))
     try:
         with safe_open(str(path), framework="numpy") as handle:

@@ -50,16 +50,19 @@ def _run(arguments: list[str], lang: str) -> int:
     """Run the command; returns its exit code, with every error told."""
     if lang != "en":
         _translate_the_parser(lang)
-    from descend.errors import DescendError
+    from descend.errors import DescendError, OptionError
 
     try:
         from descend.cli.app import build
         from descend.cli.console import heeding_interrupts
+        from descend.cli.slips import unquoted
 
         options = [lang] if "--lang" in arguments else []
         asked = next((word for word in arguments if not word.startswith("-") and word not in options), "")
         if not asked and "--version" not in arguments:
             arguments.append("--help")
+        if (formula := unquoted(arguments)) is not None:
+            raise OptionError("option.unquoted", formula=formula)
         with heeding_interrupts():
             return int(build(lang, asked)(arguments, standalone_mode=False, prog_name="descend") or 0)
     except DescendError as error:
@@ -138,6 +141,8 @@ def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
 
 def _tell_usage(error: Exception, arguments: Sequence[str], lang: str) -> None:
     """Tell what the command-line parser refused, in the reader's language."""
+    from descend.cli.slips import near_command, near_option
+
     kind = type(error).__name__
     code = {
         "NoSuchOption": "no-option",
@@ -157,7 +162,9 @@ def _tell_usage(error: Exception, arguments: Sequence[str], lang: str) -> None:
         code = "other"
     command = " ".join(["descend", *[a for a in arguments[:1] if not a.startswith("-") and code != "no-command"]])
     text = say(f"usage.{code}", lang, name=name, reason=reason)
-    _print_error(f"usage.{code}", text, "", say("usage.hint", lang, command=command), lang)
+    near = near_command(str(name)) if code == "no-command" else near_option(error)
+    hint = say("usage.near", lang, near=near) if near else say("usage.hint", lang, command=command)
+    _print_error(f"usage.{code}", text, "", hint, lang)
 
 
 def _print_error(code: str, text: str, caret: str, hint: str, lang: str) -> None:
