@@ -8,6 +8,7 @@ import pytest
 from conftest import called
 
 import descend
+from descend.problem import Problem
 from descend.verification import split_rows
 
 IDLE = {"c": 0.1, "d": 0.0, "e": -1e300, "f": 1e-300}
@@ -121,6 +122,14 @@ def test_a_level_without_fitted_rows_leaves_the_others_their_errors():
     assert bare.any()
     assert np.isnan(model.inference.errors[bare]).all()
     np.testing.assert_allclose(model.inference.errors[~bare], alone.inference.errors, rtol=1e-9)
+
+
+def test_each_row_is_left_out_without_a_fit_of_its_own_beside_idle_columns_too(monkeypatch):
+    monkeypatch.setattr(Problem, "_refitted", lambda *_: pytest.fail("fitted again"))
+    alone, model, _ = pair_of("y", "x + g", table(30))
+    found, expected = (made.verification.scores[0]["hypothesis"] for made in (model, alone))
+    assert alone.verification.method == "loo"
+    assert found == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("lang", ["en", "ko"])

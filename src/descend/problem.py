@@ -332,7 +332,8 @@ class Problem:
         quick = None
         whole = trained.whole if trained and split.method == "loo" else None
         if trained and whole and recipe.method == "auto" and trained.quadratic and not recipe.l2:
-            quick = left_out(whole.X, whole.Y)
+            live = trained.design.live
+            quick = left_out(whole.X if live.all() else whole.X[:, live], whole.Y)
         if quick is not None:
             predictions = [self.target.predict(quick)]
         else:
