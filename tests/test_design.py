@@ -538,6 +538,30 @@ def test_a_missing_cell_is_an_error_that_names_lines_and_count():
     assert (values["column"], values["line"], values["lines"], values["count"]) == ("x", 5, "5, 15, 25, …", 6)
 
 
+def test_a_row_with_a_gap_in_any_of_its_columns_is_dropped():
+    rows = np.arange(ROWS)
+    source = TABLE | {"x": np.where(rows == 3, np.nan, TABLE["x"]), "z": np.where(rows == 7, np.nan, TABLE["z"])}
+    model = fit("y ~ x + z", source, test="none", missing="drop")
+    whole = fit("y ~ x + z", {name: np.delete(TABLE[name], [3, 7]) for name in ("x", "y", "z")}, test="none")
+    assert model.fitted_rows == ROWS - 2
+    np.testing.assert_array_equal(model.raw, whole.raw)
+
+
+def test_a_name_that_stands_twice_in_a_header_is_refused_at_prediction_where_the_model_uses_it(tmp_path):
+    model = fit("y ~ x", TABLE, test="none")
+    path = tmp_path / "new.csv"
+    path.write_text("x,z,x\n1,2,3\n4,5,6\n")
+    with pytest.raises(TableError) as caught:
+        model.predict(str(path))
+    assert (caught.value.code, caught.value.values["column"]) == ("table.repeated-header", "x")
+
+
+def test_a_gap_in_the_target_is_never_filled():
+    with pytest.raises(TableError) as caught:
+        fit("y ~ x", TABLE | {"y": np.where(np.arange(ROWS) == 3, np.nan, TABLE["y"])}, missing="mean")
+    assert (caught.value.code, caught.value.values["line"]) == ("table.missing-no-mean", 4)
+
+
 @pytest.mark.parametrize("missing", ["drop", "mean"])
 def test_missing_cells_are_dropped_or_filled_as_asked(missing):
     holes = np.where(np.arange(ROWS) % 10 == 4, np.nan, TABLE["x"])
