@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 import descend
 from descend import DescentClassifier, DescentRegressor
+from descend.errors import DesignError
 from descend.holdout import Draw
 from descend.moments import deviations
 
@@ -293,3 +294,12 @@ def test_deviations_are_those_of_numpy_and_0_where_nothing_varies():
     for rows in (1, 2, 1000, 100_000):
         np.testing.assert_array_equal(deviations(np.tile(VALUES, (rows, 1))), 0)
     np.testing.assert_allclose(deviations(values * 1e300), values.std(axis=0) * 1e300, rtol=1e-12)
+
+
+def test_powers_of_numbers_that_differ_by_their_rounding_alone_are_refused():
+    source = table(100)
+    source["k"] = 1e8 + 1.5e-8 * (np.arange(100) % 3)
+    assert np.unique(source["k"]).size == 3
+    with pytest.raises(DesignError) as caught:
+        descend.fit("y ~ poly(k, 2)", source)
+    assert (caught.value.code, caught.value.values["distinct"]) == ("design.poly-degree", 1)
