@@ -234,20 +234,25 @@ READ = {
     "encoding": ("a,b,\ud55c\n1,2,x\n2,4,y\n3,5,x\n4,7,y\n", {"encoding": "cp949"}),
     "missing": ("a,b\n1,2\n2,4\n-9,5\n4,7\n7,8\n", {"na": ["-9", "?"]}),
     "header": ("a,b\n1,2\n2,4\n3,5\n4,7\n", {"header": True}),
+    "no header": ("1,2\n2,4\n3,5\n4,7\n", {"header": False}, "x2 ~ x1"),
     "delimiter": ("a|b\n1|2\n2|4\n3|5\n4|7\n", {"delimiter": "|"}),
+    "lines": ("of 2024\na,b\nm,kg\n1,2\n2,4\n3,5\n4,7\nthe,end\n", {"header_row": 2, "skip_rows": 3, "skip_footer": 1}),
+    "comment": ("$ of 2024\na,b\n1,2\n2,4\n3,5\n4,7\n", {"comment": "$"}),
+    "text": ("a,b\nNone,2\nsome,4\nNone,5\nsome,7\n", {"keep_na_text": True}),
+    "text and missing": ("a,b\nNone,2\nsome,4\nNone,5\nsome,7\n?,9\n", {"keep_na_text": True, "na": ["?"]}),
 }
 
 
 @pytest.mark.parametrize("name", READ)
 def test_how_a_file_is_read_goes_along_in_the_command_and_in_the_script(capsys, tmp_path, name):
-    text, reading = READ[name]
+    text, reading, formula = (*READ[name], "b ~ a")[:3]
     file = tmp_path / "table.csv"
     file.write_text(text, encoding=reading.get("encoding", "utf-8"))
     settings = {"missing": "drop", "epochs": 5, "lr": 0.1, "optimizer": "sgd"}
-    wanted = descend.fit("b ~ a", descend.read(file, **keywords(reading)), **settings)
+    wanted = descend.fit(formula, descend.read(file, **keywords(reading)), **settings)
     for number, line in enumerate((command_line, python_code)):
         out = tmp_path / f"model{number}.safetensors"
-        said = line(str(file), "b ~ a", settings, str(out), reading=reading)
+        said = line(str(file), formula, settings, str(out), reading=reading)
         if line is command_line:
             assert called(capsys, *as_the_shell_has_it(said)[1:])[0] == 0
         else:
@@ -257,6 +262,7 @@ def test_how_a_file_is_read_goes_along_in_the_command_and_in_the_script(capsys, 
 
 
 def test_every_way_to_read_that_the_page_offers_is_an_option_of_the_command():
+    assert {name for _, reading, *_ in READ.values() for name in reading} == {option.name for option in OPTIONS}
     known = inspect.signature(fit_command).parameters
     assert set(offered()) <= set(known)
     assert set(inspect.signature(descend.read).parameters) - {"source", "names"} <= {

@@ -19,7 +19,7 @@ from descend import labs
 from descend.errors import DivergedError, FormulaError, OptionError, TableError
 from descend.studio.data import COMPARED, REGIONS
 from descend.studio.progress import GROWN
-from descend.studio.remedies import changes_for_error
+from descend.studio.remedies import changes_for, changes_for_error
 from descend.studio.runs import settings_told
 from descend.studio.study import Study
 from descend.studio.worker import Worker
@@ -550,6 +550,72 @@ def test_a_damaged_file_is_told_and_the_table_before_it_is_gone_on_with(loop, st
     loop.run(journey())
     assert isinstance(study.error, TableError)
     assert (study.run.formula, study.busy) == ("y ~ a", None)
+
+
+def written(folder, text):
+    path = folder / "table.csv"
+    path.write_text(text)
+    return path
+
+
+YEARS = "2019,2020\n1,2.5\n2,3.5\n3,5.5\n4,7\n5,8.5\n6,9\n"
+
+
+def test_a_header_of_years_is_one_once_the_formula_names_it(loop, study, tmp_path):
+    async def run():
+        await study.open(str(written(tmp_path, YEARS)), "table.csv")
+        assert [column.name for column in study.profile.columns] == ["x1", "x2"]
+        await study.restate("x2 ~ 7")  # no such name is in the first line
+        assert study.reading == {}
+        await study.restate("`2020` ~ `2019`", test="none")
+        assert [column.name for column in study.profile.columns] == ["2019", "2020"]
+        assert (study.formula, study.reading, study.error) == ("`2020` ~ `2019`", {"header": True}, None)
+        await fitted(study)
+        wanted = descend.fit("`2020` ~ `2019`", tmp_path / "table.csv", test="none", epochs=100, optimizer="sgd")
+        np.testing.assert_allclose(study.model.weights, wanted.weights)
+
+    loop.run(run())
+
+
+def test_a_first_line_that_is_said_to_be_no_header_is_none_for_any_formula(loop, study, tmp_path):
+    async def run():
+        await study.open(str(written(tmp_path, YEARS)), "table.csv", {"header": False})
+        await study.restate("`2020` ~ `2019`")
+        assert study.reading == {"header": False}
+        assert study.error is not None
+
+    loop.run(run())
+
+
+def test_a_first_hypothesis_gives_way_where_the_columns_are_called_otherwise(loop, study, tmp_path):
+    async def run():
+        await study.open(str(written(tmp_path, YEARS)), "table.csv")
+        first = study.formula
+        await study.reread(header=True)
+        assert first != study.formula == "`2019` ~ `2020`"
+        assert study.error is None
+        await study.restate("`2020` ~ `2019`")
+        await study.reread(header=None)
+        assert study.formula == "`2020` ~ `2019`"  # a person has written it
+
+    loop.run(run())
+
+
+def test_a_code_for_missing_is_taken_as_missing_by_a_click(loop, study, tmp_path):
+    rows = "".join(f"{x},{2 * x + (x * 7) % 3}\n" for x in range(40))
+    path = written(tmp_path, "x,y\n" + rows + "9999,1\n9999,2\n9999,3\n")
+
+    async def run():
+        await opened(study, path, "y ~ x", test="none")
+        (found,) = [finding for finding in study.run.findings if finding.code == "finding.missing-code"]
+        stated = study.formula, study.settings, study.forecast(), study.model.design, study.asked
+        (change,) = changes_for(found, *stated)
+        await study.reread(change.settings, **change.reading)
+        await fitted(study)
+        assert (study.formula, study.reading, study.settings["missing"]) == ("y ~ x", {"na": ["9999"]}, "drop")
+        assert "finding.missing-code" not in [finding.code for finding in study.run.findings]
+
+    loop.run(run())
 
 
 def test_an_upload_that_breaks_off_leaves_the_table_that_was(loop, study, csv, tmp_path):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from descend.design import Design
     from descend.foresight import Forecast
     from descend.recipe import Recipe
+    from descend.studio.reading import Reading
 
 OF_A_RUN = (
     "optimizer", "lr", "momentum", "nesterov", "epochs", "tolerance", "batch_size", "drop_last", "batch_history",
@@ -33,7 +34,7 @@ SPARE = 1.25  # times the epochs foretold, for the same reason as SAFE
 class Change:
     """What a remedy changes: the formula (None: not) and settings, of which None goes back to the default.
 
-    Or, alone, how the file is read.
+    Or how the file is read, and settings with it.
     """
 
     label: Note
@@ -50,7 +51,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Case:
-    """What a remedy is made from; ``known`` are columns of the table."""
+    """What a remedy is made from.
+
+    ``known`` are columns of the table, ``texts`` those of text; ``reading`` is how its file is read,
+    None where there is none.
+    """
 
     values: dict[str, Any]
     formula: str
@@ -59,6 +64,8 @@ class Case:
     forecast: Forecast | None
     known: Sequence[str]
     design: Design | None = None
+    texts: Sequence[str] = ()
+    reading: Reading | None = field(default_factory=dict)
 
     @property
     def fit(self) -> Design:

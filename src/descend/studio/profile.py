@@ -66,12 +66,16 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """The columns of a table; where it is ``partial``, only of its first rows, since the rest is still to come."""
+    """The columns of a table; where it is ``partial``, only of its first rows, since the rest is still to come.
+
+    ``heading``: the cells of a text's first line, where that was taken as a row.
+    """
 
     name: str
     rows: int
     columns: list[ColumnProfile]
     partial: bool = False
+    heading: tuple[str, ...] = ()
 
     @property
     def fault(self) -> TableError | None:
@@ -81,7 +85,10 @@ class Profile:
 
 def profile(table: Table, *, partial: bool = False) -> Profile:
     """Look at every column of a table."""
-    return Profile(table.name, table.rows, [_column(table, name) for name in table.columns], partial)
+    heading: tuple[str, ...] = ()
+    if table.source is not None and not table.source.header:
+        heading = next((tuple(cell.strip() for cell in cells) for _, cells in table.source.records() if cells), ())
+    return Profile(table.name, table.rows, [_column(table, name) for name in table.columns], partial, heading)
 
 
 def propose(about: Table | Profile) -> str:

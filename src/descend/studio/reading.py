@@ -20,7 +20,8 @@ from descend.tables import MISSING
 Reading = Mapping[str, Any]
 
 ENCODINGS = (
-    "utf-8", "utf-16", "cp1252", "latin-1", "cp1250", "cp1251", "cp949", "shift_jis", "gb18030", "big5",
+    "utf-8", "utf-16", "utf-16-le", "utf-16-be",
+    "cp1252", "latin-1", "cp1250", "cp1251", "cp949", "shift_jis", "gb18030", "big5",
 )  # fmt: skip
 
 

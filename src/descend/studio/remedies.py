@@ -13,7 +13,7 @@ from descend.formula import parse
 from descend.messages import Note
 from descend.networks.architecture import parse_architecture
 from descend.recipe import Recipe
-from descend.studio import edits
+from descend.studio import edits, rereading
 from descend.studio.changes import OF_A_RUN, Case, Change, faster, longer, optimum, slower, sooner, standardise
 from descend.terms import Arithmetic, Name
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from descend.diagnosis import Finding
     from descend.errors import DescendError
     from descend.foresight import Forecast
+    from descend.studio.reading import Reading
     from descend.terms import Term
 
     Offer = Callable[[Case], list[Change]]
@@ -35,19 +36,25 @@ DROPOUT = 0.2
 WEIGHT_DECAY = 0.01
 STRONGER = 10  # times what was not enough
 NETWORK = "mlp(64)"
-USUAL_ENCODINGS = ("cp1252", "cp949", "shift_jis")
+AS_FOUND: Reading = {}  # of a file that is read as it is found to be
 
 
 def changes_for(
-    finding: Finding, formula: str, settings: dict[str, Any], forecast: Forecast | None, design: Design
+    finding: Finding | Note,
+    formula: str,
+    settings: dict[str, Any],
+    forecast: Forecast | None,
+    design: Design,
+    reading: Reading | None = AS_FOUND,
 ) -> list[Change]:
-    """Return what a click can do about a finding of a fit, the best first; [] where a click can do nothing.
+    """Return what a click can do about a finding or a note of a fit, the best first; [] where a click can do nothing.
 
-    formula, settings, forecast, design: those of the fit. A change to settings that no recipe takes is not offered.
+    formula, settings, forecast, design: those of the fit; reading: how the file was read, None where there is none. A
+    change to settings that no recipe takes is not offered.
     """
     known = [*design.uses, *(name.name for name in design.hypothesis.outputs)]
-    case = Case(finding.values, formula, settings, Recipe(**settings), forecast, known, design)
-    offer = FOR_FINDINGS.get(finding.code)
+    case = Case(finding.values, formula, settings, Recipe(**settings), forecast, known, design, reading=reading)
+    offer = (FOR_NOTES if isinstance(finding, Note) else FOR_FINDINGS).get(finding.code)
     return _possible(case, offer(case)) if offer else []
 
 
@@ -57,15 +64,18 @@ def changes_for_error(
     settings: dict[str, Any],
     forecast: Forecast | None = None,
     columns: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    reading: Reading | None = AS_FOUND,
 ) -> list[Change]:
     """Return what a click can do about an error; [] where a click can do nothing.
 
-    forecast: of the run, where there is one; columns: those of the table, where they are known.
+    forecast: of the run, where there is one; columns: those of the table, where they are known, and which of them are
+    text; reading: how its file is read, None where there is none.
     """
     recipe = Recipe(**settings) if _sound(settings) else Recipe()
     if forecast is None:
         forecast = getattr(getattr(error, "model", None), "forecast", None)
-    case = Case(error.values, formula, settings, recipe, forecast, columns)
+    case = Case(error.values, formula, settings, recipe, forecast, columns, texts=texts, reading=reading)
     offer = FOR_ERRORS.get(error.code)
     try:
         return _possible(case, offer(case)) if offer else []
@@ -78,7 +88,8 @@ def _possible(case: Case, changes: Iterable[Change]) -> list[Change]:
     sound, kept = _sound(case.settings), []
     for change in changes:
         formula, settings = change.applied(case.formula, case.settings)
-        if change.reading or ((formula, settings) != (case.formula, case.settings) and (not sound or _sound(settings))):
+        changed = (formula, settings) != (case.formula, case.settings) and (not sound or _sound(settings))
+        if case.reading is not None if change.reading else changed:
             kept.append(change)
     return kept
 
@@ -96,6 +107,7 @@ def _set(code: str, **settings: Any) -> Offer:
     return lambda case: [case.setting(Note(code, settings), **settings)]
 
 
+SOFTMAX = _set("remedy.softmax", family="softmax", loss=None)
 HUBER = _set("remedy.huber", loss="huber")
 WITHOUT_ROWS = _set("remedy.drop", missing="drop")
 WITH_MEANS = _set("remedy.mean", missing="mean")
@@ -236,7 +248,8 @@ def _network(case: Case) -> list[Change]:
 def _missing(case: Case) -> list[Change]:
     """Leave rows out; or fill a column of numbers, which a target is not to be."""
     target = {name.name for name in edits.resolved(case.formula, case.known).outputs}
-    return [*WITHOUT_ROWS(case), *([] if case.values["column"] in target else WITH_MEANS(case))]
+    filled = [] if case.values["column"] in target else WITH_MEANS(case)
+    return [*WITHOUT_ROWS(case), *filled, *rereading.markers_as_text(case)]
 
 
 def _smaller_numbers(case: Case) -> list[Change]:
@@ -251,18 +264,6 @@ def _reset(case: Case) -> list[Change]:
 
 def _from_zero(case: Case) -> list[Change]:
     return [case.setting(Note("remedy.reset", {"name": "init"}), init=None)]
-
-
-def _decimal_commas(case: Case) -> list[Change]:
-    """Read numbers with a decimal comma, and cells that are parted by one as before."""
-    reading = {"decimal": ",", **({"delimiter": ","} if "--delimiter" in case.values["options"] else {})}
-    return [Change(Note("remedy.decimal-comma", {}), None, {}, reading)]
-
-
-def _encodings(case: Case) -> list[Change]:
-    """Read the file in one of the encodings that are met most."""
-    known = [encoding for encoding in USUAL_ENCODINGS if encoding != case.values.get("encoding")]
-    return [Change(Note("remedy.encoding", {"encoding": one}), None, {}, {"encoding": one}) for one in known]
 
 
 def _both(*offers: Offer) -> Offer:
@@ -295,6 +296,7 @@ FOR_FINDINGS: dict[str, Offer] = {
     "finding.collinear": _both(_leave_design_column("last"), _shrink),
     "finding.near-collinear": _both(_leave_design_column("first"), _shrink),
     "finding.raw-powers": _orthogonal,
+    "finding.missing-code": rereading.as_missing("value"),
     "finding.outliers": HUBER,
     "finding.curvature": _bend("column"),
     "finding.heteroscedastic": _even_out,
@@ -302,10 +304,22 @@ FOR_FINDINGS: dict[str, Offer] = {
     "finding.underfit-image": _network,
 }
 
+FOR_NOTES: dict[str, Offer] = {
+    "note.encoding-doubted": rereading.other_encoding,
+    "note.comma-thousands": rereading.decimal_commas,
+}
+
 FOR_ERRORS: dict[str, Offer] = {
-    "table.decimal-comma": _decimal_commas,
-    "table.undecodable": _encodings,
-    "table.wrong-encoding": _encodings,
+    "table.decimal-comma": rereading.decimal_commas,
+    "table.undecodable": rereading.encodings,
+    "table.wrong-encoding": rereading.encodings,
+    "table.binary": rereading.unmarked,
+    "table.preamble": rereading.header_at("first"),
+    "table.double-header": rereading.header_at("line"),
+    "table.comments": rereading.without_comments,
+    "table.footer": rereading.without_footer,
+    "table.bad-cell": rereading.as_missing("found"),
+    "table.like-numbers": SOFTMAX,
     "table.missing": _missing,
     "table.missing-no-mean": WITHOUT_ROWS,
     "table.all-dropped": WITH_MEANS,
@@ -315,7 +329,7 @@ FOR_ERRORS: dict[str, Offer] = {
     "design.no-column-near": _rename("column"),
     "design.one-level": _leave_column,
     "design.all-distinct": _leave_column,
-    "design.not-two": _set("remedy.softmax", family="softmax", loss=None),
+    "design.not-two": SOFTMAX,
     "design.zero-target": _set("remedy.loss", loss="mae"),
     "design.negative-target": _set("remedy.loss", loss="mse"),
     "option.loss-family": _set("remedy.own-loss", loss=None, delta=None),

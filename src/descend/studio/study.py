@@ -11,10 +11,9 @@ from descend.archive import load
 from descend.errors import DescendError, OptionError
 from descend.formula import parse
 from descend.recipe import Recipe
-from descend.studio.looking import USUAL, Looking
+from descend.studio.opening import Opening
 from descend.studio.process import told
 from descend.studio.progress import Progress
-from descend.studio.reading import Unread, changed
 from descend.studio.runs import Run, run_of
 from descend.studio.slide import Slide, slides
 from descend.studio.threads import in_thread
@@ -25,9 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from descend.model import Model
-    from descend.studio.bench import Opened, Prepared
-    from descend.studio.profile import Profile
-    from descend.studio.reading import Reading
+    from descend.studio.bench import Prepared
     from descend.studio.scene import Scene
     from descend.studio.worker import Worker
 
@@ -37,146 +34,20 @@ BENDING = ("l2", "init", "seed")  # what changes the loss that is drawn, or wher
 NAMES = frozenset(f.name for f in fields(Recipe))
 
 
-class Study(Looking):
+class Study(Opening):
     """A tab's table, hypothesis, recipe, runs, and the run that is looked at.
 
     ``heard`` is called with the names of the parts that changed: "table", "hypothesis", "recipe", "stage", "moment",
     "zones", "words", "runs", "busy", "progress", "leave".
-    What a person asks for takes the place of what they asked for before: that ends without a word, whatever it had
-    come to. Only a table that is being read is waited for, and what is stated meanwhile is not: it was of another one.
     """
 
     def __init__(self, worker: Worker, folder: Path, lang: str, heard: Callable[[set[str]], None]) -> None:
-        super().__init__(lang)
-        self.worker, self.folder, self._heard = worker, folder, heard
-        self.file = ""
-        self.source = ("", "")  # how the table was had, and what was asked for
-        self.reading: dict[str, Any] = {}  # how its file was read
-        self.unread: Unread | None = None  # the file that was to take its place
-        self.profile: Profile | None = None
-        self.formula = ""
+        super().__init__(worker, lang, heard)
+        self.folder = folder
         self.model: Model | None = None
-        self.error: DescendError | None = None
-        self.busy: str | None = None
         self.progress = Progress()
-        self.settled = True
-        self._opened: Profile | None = None  # of the table that the worker has
-        self._shown: int | None = None  # the run that is looked at
-        self._told: DescendError | None = None  # an error that is not about the fit, and stays when one ends
         self._wanted_before: Any = None  # what was prepared
-        self._serial = 0  # of what was asked for last
-        self._acting = False  # whether it is still being done
         self._preparing = asyncio.Lock()
-        self._fitting: asyncio.Task[None] | None = None
-        self._ending: set[asyncio.Task[None]] = set()
-        self._closed = False
-
-    def heard(self, parts: set[str]) -> None:
-        """Tell the page what changed."""
-        if not self._closed:
-            self._heard(parts)
-
-    # the table
-
-    async def open(self, path: str, shown: str, reading: Reading | None = None) -> None:
-        """Read a file and show a first hypothesis about it; ``shown`` is what the person calls the file."""
-        await self._read("open", path, shown, changed(reading or {}))
-
-    async def example(self, id: str) -> None:
-        """Open a worked example with its own hypothesis and settings."""
-        await self._read("example", id, f"{id}.csv", {})
-
-    @property
-    def asked(self) -> dict[str, Any] | None:
-        """How the file was to be read that was asked for last; None where there is none."""
-        if self.unread is not None:
-            return self.unread.reading
-        return self.reading if self.source[0] == "open" else None
-
-    async def reread(self, **options: Any) -> None:
-        """Read the file another way; what has been stated of its table stays."""
-        if self.busy == "reading" or self.asked is None:
-            return
-        path, shown = (self.unread.path, self.unread.shown) if self.unread else (self.source[1], self.file)
-        stated = (self.formula, self.settings) if self.formula and path == self.source[1] else None
-        await self._read("open", path, shown, changed(self.asked, **options), stated)
-
-    def glance(self, profile: Profile) -> None:
-        """Show the first rows of a table while the rest still comes."""
-        self.profile, self.error = profile, None
-        self.heard({"table", "words"})
-
-    def refuse(self, error: DescendError) -> None:
-        """Show why something could not be done; the table is the one that it was."""
-        self.error = self._told = error
-        if self.profile is not self._opened:
-            self.profile = self._opened
-            self.heard({"table"})
-        self.heard({"words", "busy"})
-
-    async def _read(self, how: str, what: str, shown: str, reading: dict[str, Any], stated: Any = None) -> None:
-        mine = self._begin()
-        self.busy, self.error, self._told = "reading", None, None
-        self.heard({"busy", "words"})
-        try:
-            opened = await self.worker.call(how, what, *([reading] if reading else []))
-        except DescendError as error:
-            if self._done(mine):
-                self.unread = Unread(what, shown, reading) if how == "open" else None
-                self.heard({"table"})
-                await self._go_on(error)
-            return
-        self.source, self.reading, self.unread = (how, what), reading, None
-        self._take(opened, shown)  # also where another one is asked for already: the worker has it
-        self.formula, self.settings = stated or (self.formula, self.settings)
-        if self._done(mine):
-            self.heard({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
-            if self.formula:
-                await self.restate()
-            else:
-                self.error = opened.profile.fault
-                self.heard({"words"})
-
-    def _take(self, opened: Opened, shown: str) -> None:
-        self.file, self.profile, self._opened = shown, opened.profile, opened.profile
-        self.formula, self.settings = opened.formula, {**USUAL, **opened.settings}
-        self._forget()
-        self.runs.clear()
-        self._shown, self.way, self.chosen, self.settled = None, "", None, True
-
-    async def _go_on(self, error: DescendError) -> None:
-        """Go on with the table there was, after another one could not be read."""
-        if self.formula and (self.prepared is None or not self.settled):
-            await self.restate()
-        self.refuse(error)
-
-    def _forget(self) -> None:
-        self.prepared, self.slide, self.scene, self.model = None, None, None, None
-        self._wanted_before = None
-
-    # one thing after another
-
-    def _begin(self) -> int:
-        """End what is under way, to begin with something else; returns its number."""
-        self._serial += 1
-        self._acting, self.busy = True, None
-        self._break_off()
-        return self._serial
-
-    def _done(self, mine: int) -> bool:
-        """Be done with what was begun; whether nothing else has been begun since."""
-        if mine != self._serial or self._closed:
-            return False
-        self._acting, self.busy = False, None
-        return True
-
-    def _break_off(self) -> None:
-        """End the fit that is awaited or runs; the worker sees it to its end before anything else."""
-        task, self._fitting = self._fitting, None
-        if task is not None and not task.done():
-            task.cancel()
-            self._ending.add(task)
-            task.add_done_callback(self._ending.discard)
 
     # what is stated
 
@@ -232,11 +103,16 @@ class Study(Looking):
         """Change the hypothesis or its recipe and act on it: show the run at once where that can be, then fit it."""
         if self.busy == "reading":
             return
+        named = False
         if formula is not None and formula != self.formula:
+            named = self._in_heading(formula)
             self.formula = formula
             if not isinstance(self.settings.get("init", ""), str):
                 self.settings.pop("init")  # parameters given for other columns
         self.set(**settings)
+        if named:
+            await self.reread(header=True)
+            return
         mine = self._begin()
         if self._opened is None:
             self._done(mine)
@@ -303,6 +179,10 @@ class Study(Looking):
         if not slide.trustworthy(recipe):
             return None, None
         return slide, self._draw(slide.view(recipe))
+
+    def _forget(self) -> None:
+        self.prepared, self.slide, self.scene, self.model = None, None, None, None
+        self._wanted_before = None
 
     # fits
 

@@ -12,6 +12,8 @@ from descend.studio.remedies import changes_for, changes_for_error
 from descend.studio.widgets import Told, button, tag
 
 if TYPE_CHECKING:
+    from descend.diagnosis import Finding
+    from descend.messages import Note
     from descend.studio.remedies import Change
     from descend.studio.runs import Run
     from descend.studio.study import Study
@@ -60,13 +62,15 @@ class WordsPart(Part):
         error, lang = self.study.error, self.study.lang
         assert error is not None
         profile = self.study.profile
-        columns = [] if profile is None else [column.name for column in profile.columns]
-        forecast = self.study.forecast()
+        known = [] if profile is None else profile.columns
+        columns = [column.name for column in known]
+        texts = [column.name for column in known if column.kind == "text"]
         with tag("div", "finding error", role="alert"):
             tag("p", "kind", error.tell(lang))
             if isinstance(error, FormulaError):
                 tag("p", "caret mono", error.caret)
-            changes = changes_for_error(error, self.study.formula, self.study.settings, forecast, columns)
+            stated = self.study.formula, self.study.settings, self.study.forecast()
+            changes = changes_for_error(error, *stated, columns, texts, self.study.asked)
             hint = error.hint(lang)
             if changes:
                 self._remedies(changes)
@@ -79,13 +83,12 @@ class WordsPart(Part):
         if verification is not None:
             kind = verification.verdict.removeprefix("verdict.").split("-")[0]
             tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))
-        forecast = self.study.forecast()
         for finding in run.findings:
             if finding.code == TOO_LARGE and self.study.error is not None and run.stop == "diverged":
                 continue  # the error above says it, with the same remedies
             with tag("div", f"finding {finding.severity}"):
                 tag("p", text=finding.tell(lang))
-                changes = changes_for(finding, run.formula, run.settings, forecast, model.design) if model else []
+                changes = self._changes(finding, run)
                 if changes:
                     self._remedies(changes)
                 else:
@@ -96,6 +99,13 @@ class WordsPart(Part):
             tag("p", "fitted", " · ".join(fit_lines(model, lang)[-2:]))
         for note in run.notes:
             tag("p", "hint empty", note.tell(lang))
+            self._remedies(self._changes(note, run))
+
+    def _changes(self, told: Finding | Note, run: Run) -> list[Change]:
+        study, model = self.study, self.study.model
+        if model is None:
+            return []
+        return changes_for(told, run.formula, run.settings, study.forecast(), model.design, study.asked)
 
     def _scores(self, run: Run) -> None:
         verification, lang = run.verification, self.study.lang
@@ -118,6 +128,8 @@ class WordsPart(Part):
                                 tag("td", text=f"{score[row][metric]:.4g}".replace("-", "−"))
 
     def _remedies(self, changes: list[Change]) -> None:
+        if not changes:
+            return
         with tag("div", "remedies"):
             for change in changes:
                 self._remedy(change)
@@ -125,7 +137,7 @@ class WordsPart(Part):
     def _remedy(self, change: Change) -> None:
         def apply() -> None:
             if change.reading:
-                self.act(self.study.reread(**change.reading))
+                self.act(self.study.reread(change.settings, **change.reading))
             else:
                 self.act(self.study.restate(change.formula, **change.settings))
 
