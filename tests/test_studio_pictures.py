@@ -117,7 +117,8 @@ def test_squeezed_rows_have_the_loss_of_all_the_rows_everywhere(factored, data):
         near(gradient, slope)
     near(few.hessian(w), whole.hessian(w))
     mine, full = GramObjective.of(few), GramObjective.of(whole)
-    near(mine.curvatures, full.curvatures, 1e-8)
+    columns = whole.shape[0]  # fewer rows bend in fewer directions, and in the others not at all
+    near(*(np.pad(one.curvatures, (columns - one.curvatures.size, 0)) for one in (mine, full)), 1e-8)
     assert mine.value(w) == pytest.approx(full.value(w), rel=1e-8)
 
 
