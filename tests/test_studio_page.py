@@ -8,11 +8,14 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pytest
 from conftest import called
 from playwright.sync_api import expect
 from studio_fixtures import running_studio
 
+import descend
 from descend import load
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -242,6 +245,47 @@ def test_words_with_a_click_stand_alone_until_there_is_something_to_draw(studio_
     expect(page.get_by_role("tab", name="Runs")).to_be_visible()
 
 
+def test_a_run_that_is_chosen_twice_at_once_is_chosen_twice(studio_server, page):
+    opened(page, studio_server.url)
+    example(page, "noisy-line")
+    settled(page)
+    page.get_by_label("Formula").fill("y ~ 1")
+    page.get_by_label("Formula").press("Enter")
+    boxes = page.get_by_role("checkbox", name=re.compile("^Compare run"))
+    expect(boxes).to_have_count(2, timeout=WAIT)
+    settled(page)
+    page.evaluate("for (const box of document.querySelectorAll('.runs input[type=checkbox]')) box.click()")
+    expect(page.locator(".picture.loss .key li")).to_have_count(3, timeout=WAIT)  # both, and the forecast or the unseen
+    expect(boxes.nth(0)).to_be_checked()
+    expect(boxes.nth(1)).to_be_checked()
+
+
+def test_of_a_transformed_target_the_mean_can_be_predicted(studio_server, page, tmp_path):
+    x = np.arange(40)
+    table = {"x": x, "price": np.exp(1 + 0.05 * x + 0.5 * np.sin(7 * x))}
+    pl.DataFrame(table).write_csv(tmp_path / "prices.csv")
+    opened(page, studio_server.url)
+    dropped(page, tmp_path / "prices.csv")
+    settled(page)
+    page.get_by_label("Formula").fill("log(price) ~ x")
+    page.get_by_label("Formula").press("Enter")
+    expect(page.locator(".equation")).to_contain_text("log(price) =", timeout=WAIT)
+    settled(page)
+    page.get_by_role("tab", name="Predict").click()
+    panel = page.get_by_role("tabpanel", name="Predict")
+    expect(panel).to_contain_text("price is predicted by its median")
+    page.get_by_label("x", exact=True).fill("200")
+    expect(panel).to_contain_text("far outside of what was fitted: x, from 0 to 39; nothing was learnt there")
+    median = float(panel.locator(".answer").inner_text().split("= ")[1])
+    panel.get_by_role("switch", name="The mean, not the median").check()
+    expect(panel).not_to_contain_text("median,")
+    expect(panel.locator(".answer")).not_to_contain_text(f"{median:.6g}")
+    mean = float(panel.locator(".answer").inner_text().split("= ")[1])
+    model = descend.fit("log(price) ~ x", tmp_path / "prices.csv", epochs=100, optimizer="sgd")
+    assert median == pytest.approx(model.predict({"x": [200]})[0], rel=1e-5)
+    assert mean == pytest.approx(model.predict({"x": [200]}, mean=True)[0], rel=1e-5)
+
+
 def test_a_value_out_there_or_none_is_told_where_it_is_typed(studio_server, page):
     opened(page, studio_server.url)
     example(page, "noisy-line")
@@ -250,7 +294,7 @@ def test_a_value_out_there_or_none_is_told_where_it_is_typed(studio_server, page
     panel, x = page.get_by_role("tabpanel", name="Predict"), page.get_by_label("x", exact=True)
     expect(panel).not_to_contain_text("nothing was learnt")
     x.fill("1000")
-    expect(panel).to_contain_text("beyond it nothing was learnt")
+    expect(panel).to_contain_text("far outside of what was fitted: x,")
     for typed in ("", "abc", "inf"):
         x.fill(typed)
         expect(panel).to_contain_text("x is a number: type one")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from descend.cautions import medians
 from descend.errors import DescendError
-from descend.messages import Note
+from descend.messages import Note, say
 from descend.studio.parts.part import Part
 from descend.studio.widgets import Field, tag
 from descend.tables import typed_row
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 MOST = 24
 
-MEDIAN = "note.median"  # what lies outside is told of the whole table
-
 
 class PredictPart(Part):
     """Values in, a prediction out."""
@@ -28,6 +27,7 @@ class PredictPart(Part):
     def __init__(self, study: Study) -> None:
         super().__init__(study)
         self.typed: dict[str, str] = {}
+        self.mean = False  # of a transformed target, whose prediction is a median
         self.body = tag("div")
         self.show()
 
@@ -47,6 +47,9 @@ class PredictPart(Part):
             with tag("div", "predict"):
                 for name, use in uses.items():
                     self._field(model, name, use)
+            if medians(model.target):
+                help = say("help.mean", self.study.lang)
+                Field("check", self.say("predict-mean"), self.mean, self._take_mean, help=help)
             with tag("div", aria_live="polite"):
                 self.answer = tag("p", "answer")
                 self.more = tag("p")
@@ -63,6 +66,10 @@ class PredictPart(Part):
         else:
             Field("number", name, self.typed[name], put, on_typing=put)
 
+    def _take_mean(self, mean: bool) -> None:
+        self.mean = mean
+        self._predict()
+
     def _predict(self) -> None:
         model = self.study.model
         if model is None:
@@ -73,25 +80,19 @@ class PredictPart(Part):
             if wrong:
                 answer, more = "", self.say("predict-number", column=wrong[0])
             else:
-                answer, more = _told(model, row, self)
-                medians = [note.tell(self.study.lang) for note in model.cautions(typed_row(row)) if note.code == MEDIAN]
-                more = " · ".join(filter(None, [more, *self._beyond(model, row), *medians]))
+                answer, more = _told(model, row, self, mean=self.mean)
+                more = " · ".join(filter(None, [more, *self._cautions(model, row)]))
         except DescendError as error:
             answer, more = "", error.tell(self.study.lang)
         self.answer._text, self.more._text = answer, more
         self.answer.update()
         self.more.update()
 
-    def _beyond(self, model: Model, row: dict[str, str]) -> list[str]:
-        """Tell which numbers lie outside of the table's own."""
-        profile = self.study.profile
-        told = []
-        for column in [] if profile is None else profile.columns:
-            if model.design.uses.get(column.name) != "number" or column.low is None or column.high is None:
-                continue
-            if not column.low <= float(row[column.name]) <= column.high:
-                told.append(self.say("beyond", column=column.name, low=column.low, high=column.high))
-        return told
+    def _cautions(self, model: Model, row: dict[str, str]) -> list[str]:
+        """Tell what there is to mind, as ``Model.cautions`` finds it, of one row."""
+        told = {"note.beyond": "beyond", "note.median": "" if self.mean else "median"}
+        notes = model.cautions(typed_row(row))
+        return [self.say(told[note.code], **note.values) for note in notes if told[note.code]]
 
 
 def _is_number(text: str) -> bool:
@@ -108,11 +109,11 @@ def _usual(model: Model, name: str) -> str:
     return f"{model.means.get(name, 0.0):.4g}"
 
 
-def _told(model: Model, row: dict[str, str], part: Part) -> tuple[str, str]:
-    """Return the prediction, and between what it lies."""
+def _told(model: Model, row: dict[str, str], part: Part, *, mean: bool) -> tuple[str, str]:
+    """Return the prediction, and between what it lies: of a mean of a transformed target that is not known."""
     table = typed_row(row)
-    if isinstance(model.inference, Note):
-        frame: pl.DataFrame = model.predictions(table)
+    if isinstance(model.inference, Note) or (mean and medians(model.target)):
+        frame: pl.DataFrame = model.predictions(table, mean=mean)
         bounds = ""
     else:
         frame, bounds = model.intervals(table), ""

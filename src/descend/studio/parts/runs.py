@@ -1,4 +1,7 @@
-"""The runs: a row for every fit, to be opened again, renamed, forgotten, and laid over one another."""
+"""The runs: a row for every fit, to be opened again, renamed, forgotten, and laid over one another.
+
+A row stays where it is while nothing of it changes: a click on an element that was replaced meanwhile would be lost.
+"""
 
 from __future__ import annotations
 
@@ -27,44 +30,61 @@ class RunsPart(Part):
         super().__init__(study)
         self.share = share
         self.renaming: int | None = None
-        self.body = tag("div")
+        self.rows: dict[int, tuple[ui.element, tuple[str, bool, bool]]] = {}  # a run's row and what it shows
+        self.none = tag("p", "empty", self.say("no-runs"))
+        with tag("table", "runs") as self.table:
+            with tag("thead"), tag("tr"):
+                for key in ("lay", "run", "score", "seconds", "change"):
+                    hidden = key in ("lay", "change")
+                    with tag("th", key, scope="col"):
+                        tag("span", "visually-hidden" if hidden else "", self.say(f"head-{key}"))
+            self.body = tag("tbody")
+        self.few = tag("p", "empty", self.say("lay-two"))
         with tag("div", role="status"):
             self.note = Told("empty")
         self.show()
 
     def show(self) -> None:
         """Show every run, the newest first."""
-        runs = self.study.runs
+        runs, current = self.study.runs, self.study.run
         self.note.tell("")
-        self.body.clear()
-        with self.body:
-            if not runs.rows:
-                tag("p", "empty", self.say("no-runs"))
-                return
-            with tag("table", "runs"):
-                with tag("thead"), tag("tr"):
-                    for key in ("lay", "run", "score", "seconds", "change"):
-                        hidden = key in ("lay", "change")
-                        with tag("th", key, scope="col"):
-                            tag("span", "visually-hidden" if hidden else "", self.say(f"head-{key}"))
-                with tag("tbody"):
-                    best = runs.best()
-                    for run in reversed(runs.rows):
-                        self._row(run, run.number == best)
-            if len(runs.rows) > 1 and len(runs.chosen) < 2:
-                tag("p", "empty", self.say("lay-two"))
+        best = runs.best()
+        shown = {run.number: (run.name, run.number == best, run.number == self.renaming) for run in runs.rows}
+        for number, (row, was) in list(self.rows.items()):
+            if shown.get(number) != was:
+                row.delete()
+                del self.rows[number]
+        for place, run in enumerate(reversed(runs.rows)):
+            if run.number not in self.rows:
+                with self.body:
+                    made = self._row(run, *shown[run.number][1:])
+                made.move(target_index=place)
+                self.rows[run.number] = made, shown[run.number]
+            row, _ = self.rows[run.number]
+            if ("current" in row.classes) != (run is current):
+                row.classes(toggle="current")
+        self._show_few()
 
-    def _row(self, run: Run, best: bool) -> None:
+    def _show_few(self) -> None:
+        """Show what there is to say of so many runs."""
+        runs = self.study.runs
+        for part, holds in (
+            (self.none, not runs.rows),
+            (self.table, bool(runs.rows)),
+            (self.few, len(runs.rows) > 1 and len(runs.chosen) < 2),
+        ):
+            part.set_visibility(holds)
+
+    def _row(self, run: Run, best: bool, renamed: bool) -> ui.element:
         study = self.study
-        current = study.run is not None and run.number == study.run.number
-        with tag("tr", "current" if current else ""):
+        with tag("tr") as row:
             with tag("td"):
                 box = tag("input", type="checkbox", aria_label=self.say("lay", name=run.name))
                 if run.number in study.runs.chosen:
                     box._props["checked"] = True
                 box.on("change", only(bool, lambda chosen: self._lay(run.number, chosen)), js_handler=_CHECKED)
             with tag("td", "grow"):
-                if self.renaming == run.number:
+                if renamed:
                     entry = tag("input", "rename", type="text", value=run.name, aria_label=self.say("rename"))
                     entry.on("change", only(str, lambda name: self._rename(run.number, name)), js_handler=_VALUE)
                 else:
@@ -80,6 +100,7 @@ class RunsPart(Part):
                 button("↗", lambda: self._share(run.number), aria_label=told, title=self.say("share"))
                 button("✎", lambda: self._ask(run.number), aria_label=self.say("rename-run", name=run.name))
                 button("✕", lambda: self._delete(run.number), aria_label=self.say("delete-run", name=run.name))
+        return row
 
     def _score(self, run: Run) -> str:
         if run.metric is None or run.score is None:
@@ -95,7 +116,8 @@ class RunsPart(Part):
 
     def _lay(self, number: int, chosen: bool) -> None:
         self.study.runs.choose(number, chosen)
-        self.study.heard({"runs", "stage-moves"})
+        self._show_few()
+        self.study.heard({"stage-moves"})
 
     def _ask(self, number: int) -> None:
         self.renaming = None if self.renaming == number else number
