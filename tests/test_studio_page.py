@@ -255,7 +255,11 @@ def test_a_run_that_is_chosen_twice_at_once_is_chosen_twice(studio_server, page)
     expect(boxes).to_have_count(2, timeout=WAIT)
     settled(page)
     page.evaluate("for (const box of document.querySelectorAll('.runs input[type=checkbox]')) box.click()")
-    expect(page.locator(".picture.loss .key li")).to_have_count(3, timeout=WAIT)  # both, and the forecast or the unseen
+    for at in (0, 1):
+        name = boxes.nth(at).get_attribute("aria-label").removeprefix("Compare run ")
+        expect(page.locator(".picture.loss .key li").filter(has_text=re.compile(f"^{name}$"))).to_be_visible(
+            timeout=WAIT
+        )
     expect(boxes.nth(0)).to_be_checked()
     expect(boxes.nth(1)).to_be_checked()
 
