@@ -40,6 +40,11 @@ class Loss(Protocol):
         ...
 
     @property
+    def likelihood(self) -> bool:
+        """Whether it is less a log-likelihood, so that a loss of 1 says the same whatever the target's unit."""
+        ...
+
+    @property
     def cornered(self) -> bool:
         """Whether the slope jumps, or as good as that, so that a solver is led there by rounder losses."""
         ...
@@ -103,6 +108,11 @@ class Loss(Protocol):
 
 class Elementwise:
     """What the losses of one output at a time have in common; any target will do unless a loss says otherwise."""
+
+    @property
+    def likelihood(self) -> bool:
+        """Of numbers, whose unit is the target's."""
+        return False
 
     @property
     def cornered(self) -> bool:
@@ -398,6 +408,11 @@ class BinaryCrossEntropy(Elementwise):
     mean: bool = True
     curvature_limit: float | None = 0.25
 
+    @property
+    def likelihood(self) -> bool:
+        """Of classes."""
+        return True
+
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return log1p(e^-|z|) + max(z, 0) - y z."""
         return np.asarray(np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0) - Y * Z)
@@ -451,11 +466,16 @@ class CrossEntropy(Elementwise):
     mean: bool = True
     curvature_limit: float | None = 0.5  # Boehning (1992)
 
+    @property
+    def likelihood(self) -> bool:
+        """Of classes."""
+        return True
+
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return each row's loss, rows x 1."""
-        Z = Z - Z.max(axis=1, keepdims=True)
+        Z, rest = _from_the_top(Z)
         own = np.take_along_axis(Z, _codes(Y), axis=1)
-        return np.asarray(np.log(np.exp(Z).sum(axis=1, keepdims=True)) - own)
+        return np.asarray(np.log1p(rest)[:, None] - own)
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return p, less 1 at the row's class."""
@@ -471,13 +491,12 @@ class CrossEntropy(Elementwise):
     def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
         """Return both from one exponential a class."""
         codes, rows = _codes(Y)[:, 0], np.arange(len(Z))
-        Z = Z - Z.max(axis=1, keepdims=True)
+        Z, rest = _from_the_top(Z)
         own = Z[rows, codes]
         P: Floats = np.exp(Z, out=Z)
-        total = P.sum(axis=1, keepdims=True)
-        P /= total
+        P /= (1 + rest)[:, None]
         _less_own(P, rows, codes)
-        return np.log(total).sum() - own.sum(), P
+        return np.log1p(rest).sum() - own.sum(), P
 
     def curvatures(self, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
         """Yield p_a (1 - p_a) and -p_a p_b."""
@@ -507,6 +526,18 @@ def softmax(Z: Floats) -> Floats:
     E: Floats = np.exp(Z - Z.max(axis=1, keepdims=True))
     E /= E.sum(axis=1, keepdims=True)
     return E
+
+
+def _from_the_top(Z: Floats) -> tuple[Floats, Floats]:
+    """Return the logits less their row's largest, and the sum of the others' exponentials.
+
+    So a loss next to 0 has all its digits: log(1 + the sum) is not taken of a 1 that has swallowed it.
+    """
+    rows, top = np.arange(len(Z)), Z.argmax(axis=1)
+    Z = Z - Z[rows, top][:, None]
+    others: Floats = np.exp(Z)
+    others[rows, top] = 0
+    return Z, others.sum(axis=1)
 
 
 def _less_own(P: Floats, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> None:

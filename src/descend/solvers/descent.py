@@ -95,6 +95,8 @@ class Descent:
         """
         point = Point.at(objective, self.w) if start is None else start
         while self.left > 0:
+            if objective.loss.likelihood and point.value <= TINY * objective.share * objective.rows:
+                return "stalled"  # each row's class is certain: the loss falls for ever, and nothing shows it
             self.left -= 1
             self.direction.look(objective, point)
             step = self.direction.step(point.gradient)
