@@ -43,6 +43,11 @@ class NumberCode:
         """The name of the column."""
         return [self.text]
 
+    @property
+    def width(self) -> int:
+        """How many columns."""
+        return 1
+
     def columns(self, data: Columns) -> Floats:
         """Return the value for every row, rows x 1; raises DesignError where it is not defined."""
         return defined(self.expression, self.text, data)[:, None]
@@ -76,6 +81,11 @@ class PolyCode:
         if self.norms:
             return [f"{self.text}[{power}]" for power in range(1, self.degree + 1)]
         return [power_name(self.expression, power) for power in range(1, self.degree + 1)]
+
+    @property
+    def width(self) -> int:
+        """How many columns."""
+        return self.degree
 
     @classmethod
     def learn(cls, factor: Poly, data: Columns) -> PolyCode:
@@ -208,6 +218,11 @@ class LevelCode:
         """``sex[male]`` and so on."""
         return [f"{self.name}[{level}]" for level in self.levels[0 if self.full else 1 :]]
 
+    @property
+    def width(self) -> int:
+        """How many columns."""
+        return len(self.levels) - (0 if self.full else 1)
+
     def columns(self, data: Columns) -> Floats:
         """Return the indicators for every row; raises DesignError for a level that was not seen in fitting."""
         codes = level_codes(self.name, data, self.levels)
@@ -245,6 +260,11 @@ class ImageCode:
     def names(self) -> list[str]:
         """``image[0,0]``, ``image[0,1]`` and so on."""
         return [f"{self.name}[{','.join(map(str, place))}]" for place in np.ndindex(self.shape)]
+
+    @property
+    def width(self) -> int:
+        """How many columns."""
+        return math.prod(self.shape)
 
     def columns(self, data: Columns) -> Floats:
         """Return the pixels of every row, rows x pixels; raises DesignError for images of another shape."""

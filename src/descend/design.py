@@ -63,7 +63,7 @@ class Block:
     @cached_property
     def width(self) -> int:
         """How many columns."""
-        return len(self.names)
+        return math.prod(code.width for code in self.codes)
 
     def columns(self, data: Columns) -> Floats:
         """Return rows x columns of the term; raises DesignError where it is not defined."""
@@ -331,6 +331,19 @@ class Design:
         if self.hypothesis.intercept:
             raw[0] -= self.means @ raw
         return raw
+
+
+def width_of(hypothesis: Hypothesis, uses: Mapping[str, Use], data: Columns) -> int:
+    """Return how many columns a hypothesis will have, without encoding a row; raises DesignError."""
+    levels = {name: level_list(name, data) for name, use in uses.items() if use == "category"}
+    for name in levels:
+        require_levels(name, levels[name], len(data))
+    images = {name: ImageCode(name, found.shape[1:], 1) for name, found in data.images.items()}
+
+    def poly(factor: Poly) -> PolyCode:
+        return PolyCode(factor.expression, factor.degree, str(factor), 0.0, 1.0, (), ())
+
+    return int(hypothesis.intercept) + sum(block.width for block in blocks_of(hypothesis, uses, levels, images, poly))
 
 
 def blocks_of(

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from descend.exact import Exact
     from descend.objectives.module import ModuleObjective
     from descend.objectives.rows import RowsObjective
-    from descend.problem import Problem, Trained
+    from descend.problem import Problem
     from descend.recipe import Recipe
+    from descend.trained import Trained
 
     Floats = NDArray[np.floating[Any]]
 

@@ -33,9 +33,10 @@ if TYPE_CHECKING:
     from descend.columns import Columns
     from descend.foresight import Forecast
     from descend.model import Sample
-    from descend.problem import OnEpoch, OnForecast, Problem, Trained
+    from descend.problem import Problem
     from descend.stated import Stated
     from descend.terms import Formula
+    from descend.trained import OnEpoch, OnForecast, Trained
     from descend.workers import OnRead
 
     Floats = NDArray[np.floating[Any]]

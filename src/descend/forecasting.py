@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from descend.effort import minutes, sums_at_once
 from descend.foresight import Forecast, bound_of, foresee, rates_of
 from descend.losses import SquaredError
 from descend.objectives.gram import GramObjective
@@ -32,7 +33,11 @@ def foretell(
         batch_sure = 2 / steepest if steepest else None
     if not isinstance(objective.loss, SquaredError):
         return _bounded(objective, start, recipe, reason, batch_sure)
-    quadratic = quadratic or GramObjective.of(objective, start)
+    if quadratic is None:
+        sums = sums_at_once(objective.rows, *objective.shape, objective.loss, optimum=False)
+        if reason is not None and minutes(sums) > recipe.minutes:  # the run does without what it would be told from
+            return Forecast(reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
+        quadratic = GramObjective.of(objective, start)
     made = Forecast(quadratic.curvatures, reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
     if not quadratic.trustworthy:
         return replace(made, reason="forecast.uneven")

@@ -135,6 +135,7 @@ def stated(
     objective: RowsObjective | PartsObjective
     if isinstance(rows, Table):
         problem = Problem.of(formula, rows, recipe)
+        problem.effort(recipe, len(problem.data)).require(recipe)
         design, objective = problem.objective(np.arange(len(problem.data)), recipe)
     else:
         from descend.streamed import state

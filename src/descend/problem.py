@@ -4,91 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.columns import Columns, gather, rounded, uses
-from descend.design import Design
+from descend.design import Design, width_of
+from descend.effort import Effort
 from descend.errors import OptionError, TableError
-from descend.forecasting import foretell
 from descend.foresight import Forecast
 from descend.formula import parse
 from descend.losses import Loss, make_loss
 from descend.messages import Note
 from descend.objectives.rows import RowsObjective
 from descend.reading import read
-from descend.solving import descent_of, quadratic_of, require_finite, solve
+from descend.solving import quadratic_of, require_finite
 from descend.target import Target, choose_family, learn_target, target_uses
 from descend.terms import Formula, Hypothesis, Poly
+from descend.trained import Trained, run, start_of
 from descend.verification import Split, Verification, baseline, judge, left_out, split_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from descend.columns import Use
-    from descend.history import History
-    from descend.networks.network import Network
-    from descend.objectives import OverRows
     from descend.objectives.batches import Source
-    from descend.objectives.gram import GramObjective
     from descend.objectives.module import ModuleObjective
     from descend.recipe import Recipe
     from descend.solvers.checkpoints import Checkpoint
-    from descend.solvers.fast_forward import Descent
+    from descend.trained import OnEpoch, OnForecast
 
     Floats = NDArray[np.floating[Any]]
     Rows = NDArray[np.int64]
-    OnEpoch = Callable[[int, float], None]
-    OnForecast = Callable[[Forecast], None]
 
 
-REFITS = 2e10  # sums of the refits that leave out one row after the other: about a quarter of a minute
-REFIT, STEPS = 1e7, 20  # sums of what any refit takes besides its steps, and how many steps it takes
+REFITS = 2e10  # sums of the refits that leave out one row after the other, in small steps: a quarter of a minute
+REFIT = 1e7  # sums of what any refit of classes takes besides
 FOLDS = 10  # parts that are left out in turn where single rows would take too long
 LAID = 4_000_000  # cells
-
-
-@dataclass(frozen=True)
-class Trained:
-    """One run of the solver: the design and parameters (columns x outputs) it gave and how it went.
-
-    ``over`` and ``data`` are the fitted rows; where these are too many to hold, ``data`` and ``shown`` are some of
-    them. ``quadratic`` is squared error's engine over them, ``descent`` its run in closed form, ``forecast`` what was
-    known before it, each where it was made. Where the hypothesis is a ``network``, ``weights`` is its flat state
-    (numbers x 1).
-    """
-
-    design: Design
-    weights: Floats
-    history: History
-    over: OverRows | ModuleObjective
-    data: Columns
-    quadratic: GramObjective | None = None
-    descent: Descent | None = None
-    forecast: Forecast | None = None
-    network: Network | None = None
-    shown: RowsObjective | None = None
-
-    @property
-    def objective(self) -> OverRows:
-        """The fitted rows as an equation's solver saw them; a network's is ``over``."""
-        return cast("OverRows", self.over)
-
-    @property
-    def whole(self) -> RowsObjective | None:
-        """The fitted rows where all of them are in memory, else None."""
-        return self.over if isinstance(self.over, RowsObjective) and self.shown is None else None
-
-    def predict(self, target: Target, data: Columns, rows: Rows | None = None) -> Floats:
-        """Return predictions for rows, by default for all."""
-        return target.predict(self.predictor(self.design.matrix(data, rows)))
-
-    def predictor(self, X: Floats) -> Floats:
-        """Return the linear predictor, rows x outputs, of rows of the design."""
-        return X @ self.weights if self.network is None else self.network.predictor(X)
 
 
 @dataclass(frozen=True)
@@ -155,18 +108,34 @@ class Problem:
             whole=data.table.rows,
         )  # fmt: skip
         split = draw(recipe.test)
-        if split.method != "loo" or self._refits(recipe, len(data)) <= REFITS:
-            return split
-        folds = min(FOLDS, max(len(data) // 2, 2))
-        values = {"rows": len(data), "folds": folds}
-        return replace(draw(folds), instead=Note("note.folds-instead", values))
+        if split.method == "loo" and self._refits(recipe) > REFITS:
+            folds = min(FOLDS, max(len(data) // 2, 2))
+            values = {"rows": len(data), "folds": folds}
+            split = replace(draw(folds), instead=Note("note.folds-instead", values))
+        self.require_feasible(split, recipe)
+        return split
 
-    def _refits(self, recipe: Recipe, count: int) -> float:
-        """Return about how many sums so many refits of classes take by Newton steps; numbers have a formula."""
-        if self.target.family == "linear" or recipe.networked:
+    def require_feasible(self, split: Split, recipe: Recipe) -> None:
+        """Raise FitError where a fit and its test would take longer than allowed, or more memory than is free."""
+        if recipe.networked:
+            return
+        effort = self.effort(recipe, split.train.size)
+        refits = split.method == "folds" or (split.method == "loo" and self._refits(recipe) > 0)
+        effort.require(recipe, len(split.folds) if refits else 0)
+
+    def effort(self, recipe: Recipe, rows: int) -> Effort:
+        """Return what a fit of so many of the rows takes."""
+        width = width_of(self.hypothesis, self.uses, self.data)
+        return Effort.of(rows, width, len(self.target.outputs), self.loss, recipe)
+
+    def _refits(self, recipe: Recipe) -> float:
+        """Return about how many sums it takes to fit all rows but one, for each; a least squares has a formula."""
+        if recipe.networked:
             return 0.0
-        width = len(self.learn_design(np.arange(len(self.data)), recipe).names) * len(self.target.outputs)
-        return count * (REFIT + STEPS * (len(self.data) * float(width) ** 2 + float(width) ** 3))
+        effort, linear = self.effort(recipe, len(self.data)), self.target.family == "linear"
+        if linear and recipe.method == "auto" and not recipe.l2 and effort.rows > effort.columns:
+            return 0.0
+        return effort.rows * (effort.sums + (0.0 if linear else REFIT))
 
     def train(
         self,
@@ -359,44 +328,6 @@ class Problem:
         again = self.train(fitted, recipe)
         made = self.target.predict(again.predictor(self.matrix(again.design, test)))
         return np.full_like(made, np.nan) if again.history.diverged else made
-
-
-def start_of(design: Design, objective: OverRows, recipe: Recipe) -> Floats:
-    """Return the parameters that a recipe's run begins with, flat."""
-    start = recipe.start(design.names, objective.outputs)
-    if recipe.method == "auto":
-        start.reshape(objective.shape)[design.constant] = 0.0  # any number would do: none has an effect
-    return start
-
-
-def run(
-    design: Design,
-    objective: OverRows,
-    data: Columns,
-    recipe: Recipe,
-    validation: OverRows | None = None,
-    on_epoch: OnEpoch | None = None,
-    *,
-    halt: bool = True,
-    on_batch: OnEpoch | None = None,
-    on_forecast: OnForecast | None = None,
-    checkpoint: Checkpoint | None = None,
-    shown: RowsObjective | None = None,
-) -> Trained:
-    """Fit an equation whose design and objective are there; ``data`` and ``shown`` as in ``Trained``."""
-    start = start_of(design, objective, recipe)
-    quadratic = quadratic_of(objective, recipe, start)
-    forecast = None
-    if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):
-        forecast = foretell(objective, start, recipe, quadratic, design.names)
-        on_forecast(forecast)
-    history = solve(
-        objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch,
-        checkpoint=checkpoint,
-    )  # fmt: skip
-    weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
-    descent = descent_of(quadratic, start, history, recipe)
-    return Trained(design, weights, history, objective, data, quadratic, descent, forecast, shown=shown)
 
 
 def _recorded(epoch: int, loss: float) -> None:

@@ -198,7 +198,7 @@ def _opened(
     found = open_scan(name, scratch=scratch, **options)
     if found is None:
         return read(name, **options)
-    if workers is not None or _needed(found, formula) > limit:
+    if workers is not None or _in_parts(found, formula, limit):
         return found
     return whole(found)
 
@@ -215,7 +215,7 @@ def _piped(
         return read(file_of(source, came), **options)
     found = open_scan(source, piped=came, **options)
     assert found is not None
-    return found if _needed(found, formula) > limit else whole(found)
+    return found if _in_parts(found, formula, limit) else whole(found)
 
 
 def _fetched(rows: QueryScan) -> Table:
@@ -270,6 +270,11 @@ def sources_of(source: str) -> list[str]:
             except TableError:  # it is told when the table is read
                 return []
     return source.split("::")
+
+
+def _in_parts(scan: Scan, formula: str | Formula | None, limit: int) -> bool:
+    """Tell whether rows are to be read part by part: where they do not fit, and products of columns take less."""
+    return _needed(scan, formula) > limit and scan.rows > _columns(scan, formula)
 
 
 def _needed(scan: Scan, formula: str | Formula | None) -> int:

@@ -65,6 +65,8 @@ class Recipe:
         a step's gradient, where to compute ("auto": a graphics processor where there is one), half precision on cuda,
         and the processes that read a torch Dataset.
     keep_rows: how many rows of the table the model, and so its file, keeps for its pictures; 0: none.
+    minutes: how long the work on very many columns, of which nothing is heard until it is done, may take by an
+        estimate before it; more is refused.
     """
 
     hypothesis: Any = "linear"
@@ -100,6 +102,7 @@ class Recipe:
     mixed_precision: bool = False
     workers: int = 0
     keep_rows: int = KEPT_ROWS
+    minutes: float = 1.0
 
     def __new__(cls, *_: Any, **settings: Any) -> Recipe:
         """Refuse a setting that there is not, with the one that may be meant; raises OptionError."""
@@ -148,6 +151,8 @@ class Recipe:
                 raise OptionError("option.count-large", name=name, most=LARGEST)
             if value is not None and not (number and 1 <= value <= LARGEST and value == int(value)):
                 raise OptionError("option.count", name=name, value=value)
+        if not self.minutes > 0:
+            raise OptionError("option.positive", name="minutes", value=self.minutes)
         if self.clip == 0:
             raise OptionError("option.clip", value=self.clip)
         for name in ("l2", "tolerance", "weight_decay", "clip"):
@@ -289,6 +294,7 @@ class Recipe:
         A run can be taken up again for more epochs, but under a schedule that is spread over all of them.
         """
         settings = self.changes()
+        settings.pop("minutes", None)
         if self.schedule != "cosine":
             settings.pop("epochs", None)
         return settings

@@ -117,6 +117,8 @@ def compare(
     split = split_rows(rows, test, recipe.seed, problems[0].codes)
     if split.method == "none":
         raise OptionError("option.test", value=test)
+    for problem in problems:
+        problem.require_feasible(split, recipe)
     losses, bases, columns, verdicts = [], [], [], []
     for index, problem in enumerate(problems):
         if on_fold is not None:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.problem import OnEpoch, OnForecast, Trained
     from descend.recipe import Recipe
     from descend.scans import Scan
     from descend.solvers.checkpoints import Checkpoint
     from descend.streamed import Streamed
     from descend.tables import Table
     from descend.terms import Formula
+    from descend.trained import OnEpoch, OnForecast, Trained
     from descend.verification import Split
     from descend.workers import Reading
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from descend.coding import ImageCode
 from descend.columns import uses
+from descend.effort import Effort
 from descend.errors import OptionError
 from descend.formula import parse
 from descend.holdout import EXACT_BELOW, LOOKED_AT, Draw
@@ -22,7 +23,7 @@ from descend.objectives.parts import PartsObjective
 from descend.objectives.reread import Around, Block, RereadObjective
 from descend.objectives.rows import RowsObjective
 from descend.objectives.spilled import Spill, SpilledObjective
-from descend.problem import Problem, run
+from descend.problem import Problem
 from descend.scans.query import QueryScan
 from descend.surveys.keeping import SurveyFile
 from descend.surveys.keeping import survey as surveyed
@@ -33,6 +34,7 @@ from descend.surveys.survey import LAYERS, Plan, Survey, plain, settled
 from descend.target import Target, choose_family, target_uses
 from descend.terms import Formula
 from descend.threads import block_rows
+from descend.trained import run
 from descend.verification import Split, is_share
 from descend.workers import Reading, Rereading, Threads
 
@@ -45,11 +47,11 @@ if TYPE_CHECKING:
     from descend.columns import Columns, Use
     from descend.design import Design
     from descend.losses import Loss
-    from descend.problem import OnEpoch, OnForecast, Trained
     from descend.recipe import Recipe
     from descend.scans import Part, Scan
     from descend.solvers.checkpoints import Checkpoint
     from descend.terms import Hypothesis
+    from descend.trained import OnEpoch, OnForecast, Trained
 
     Floats = NDArray[np.floating[Any]]
 
@@ -104,6 +106,8 @@ class Streamed:
         """
         columns, loss = list(self.plan.wanted), self.problem.loss
         encode = Encoding(self.plan, self.design, self.problem.target, loss)
+        side = len(self.design.names)  # rows that are as many: readings tell of themselves
+        Effort.of(side, side, len(self.problem.target.outputs), loss, recipe).require(recipe)
         sums = sums_of(self.plan, self.survey, self.design)
         targets = max(len(self.plan.expressions), 1)
         outputs, width = len(self.problem.target.outputs), len(self.design.names)

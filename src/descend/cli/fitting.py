@@ -76,6 +76,7 @@ def fit(
     log_batches: o.LogBatches = False,
     keep: o.Keep = False,
     keep_rows: o.KeepRows = 2000,
+    minutes: o.Minutes = 1.0,
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
@@ -105,7 +106,7 @@ def fit(
         nesterov=nesterov, epochs=epochs, tolerance=tolerance, batch_size=batch_size, schedule=schedule, gamma=gamma,
         step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
-        keep_rows=keep_rows,
+        keep_rows=keep_rows, minutes=minutes,
     )  # fmt: skip
     options = {
         **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),
@@ -182,6 +183,7 @@ def compare(
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
+    minutes: o.Minutes = 1.0,
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
@@ -196,7 +198,7 @@ def compare(
 
     recipe = Recipe(
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum, epochs=epochs,
-        l2=l2, standardize=standardize, seed=seed, missing=missing, test=test,
+        l2=l2, standardize=standardize, seed=seed, missing=missing, test=test, minutes=minutes,
     )  # fmt: skip
     options = {
         **reading_options(encoding, delimiter, header_of(header, *formulas), decimal, na, keep_na_text),

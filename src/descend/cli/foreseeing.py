@@ -39,6 +39,7 @@ def forecast(
     query: o.Query = None,
     memory: o.Memory = None,
     scratch: o.Scratch = None,
+    minutes: o.Minutes = 1.0,
     json: o.Json = False,
     lang: o.Lang = None,
     debug: o.Debug = False,
@@ -55,7 +56,7 @@ def forecast(
     recipe = Recipe(
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum,
         nesterov=nesterov, epochs=epochs, batch_size=batch_size, schedule=schedule, l2=l2, standardize=standardize,
-        ddof=ddof, init=o.start_of(init), seed=seed, missing=missing,
+        ddof=ddof, init=o.start_of(init), seed=seed, missing=missing, minutes=minutes,
     )  # fmt: skip
     options = {
         **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from descend.labs.outcome import Cell
-    from descend.problem import Trained
+    from descend.trained import Trained
 
 HEADS, TOSSES = 27, 100
 # what a pocket calculator gives, written down before anything is run

@@ -16,7 +16,7 @@ from descend.formula import parse
 from descend.labs import Lab, Lesson, example
 from descend.labs.outcome import Check, Outcome
 from descend.metrics import class_scores
-from descend.problem import Problem, Trained
+from descend.problem import Problem
 from descend.reading import read
 from descend.recipe import Recipe
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from descend.trained import Trained
 
     Floats = NDArray[np.floating[Any]]
 

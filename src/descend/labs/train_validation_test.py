@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from descend.history import History
     from descend.labs.outcome import Cell
-    from descend.problem import Trained
+    from descend.trained import Trained
     from descend.verification import Split
 
     Floats = NDArray[np.floating[Any]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.losses import BinaryCrossEntropy, CrossEntropy
-from descend.threads import block_rows, in_order, summed
+from descend.threads import QUIET, block_rows, in_order, summed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -265,10 +265,18 @@ class RowsObjective:
         """Return the loss's largest second derivative times the largest eigenvalue of X'X over its count."""
         if self.loss.curvature_limit is None:
             return None
-        gram = self.gram()
+        gram = self._products()
         if not np.isfinite(gram).all():
             return float("inf")
         return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self._stiffness
+
+    def _products(self) -> Floats:
+        """Return X'X or, of fewer rows than columns, X X', which has the same eigenvalues but for zeros."""
+        if self.every > 1 or self.rows >= self.X.shape[1]:
+            return self.gram()
+        X, _ = self.rooted(slice(0, self.rows))
+        with np.errstate(**QUIET):
+            return np.asarray(X @ X.T)
 
     def batch_curvature_limit(self, size: int) -> float | None:
         """Return the same for any batch of so many rows: as if all were the longest one, and as heavy as any."""

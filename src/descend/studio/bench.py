@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from descend.messages import Note
     from descend.model import Sample
     from descend.objectives.rows import RowsObjective
-    from descend.problem import OnEpoch
     from descend.studio.profile import Profile
     from descend.target import Family, Target
+    from descend.trained import OnEpoch
     from descend.verification import Method, Split
 
     Rows = NDArray[np.int64]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from descend.studio.study import Study
 
 OPTIMIZERS = ("auto", "sgd", "rmsprop", "adagrad", "adam")
-NUMBERS = {"epochs": int, "batch_size": int, "patience": int, "keep_rows": int, "l2": float, "momentum": float}
+WHOLE = ("epochs", "batch_size", "patience", "keep_rows")
+NUMBERS = {**dict.fromkeys(WHOLE, int), **dict.fromkeys(("minutes", "l2", "momentum"), float)}
 
 
 class RecipePart(Part):
@@ -43,6 +44,7 @@ class RecipePart(Part):
                 )
                 self._add("hypothesis", "text", placeholder="mlp(32, 16)")
                 self._add("keep_rows", "number", placeholder=f"{KEPT_ROWS:,}")
+                self._add("minutes", "number", placeholder="1")
                 self._add("standardize", "check")
         tag("p", "help", self.say("help-none"), id="help", aria_hidden="true", data_none=self.say("help-none"))
         self.show()
