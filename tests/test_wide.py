@@ -174,3 +174,17 @@ def test_the_root_of_the_information_gives_the_hessian(loss):
     expected = rows.hessian(W.ravel())[np.ix_(others, others)] / rows.share
     R = rows.information_triangle(W.ravel(), np.ones(others.size))
     np.testing.assert_allclose(R.T @ R, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_twenty_thousand_columns_of_a_file_are_fitted_and_tested_as_least_length_has_it(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    X, y = wide(30, 20_000, 7)
+    X, y = X.round(4), y.round(4)
+    pl.DataFrame(table_of(X, y)).write_csv(tmp_path / "wide.csv")
+    assert main(["fit", str(tmp_path / "wide.csv"), "y ~ .", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    left = [by_lstsq(np.delete(X, row, 0), np.delete(y, row), X[[row]])[0][0] for row in range(30)]
+    rmse = np.sqrt(np.mean((np.array(left) - y) ** 2))
+    assert told["verification"]["method"] == "loo"
+    assert told["verification"]["scores"][0]["hypothesis"]["rmse"] == pytest.approx(rmse, rel=1e-8)

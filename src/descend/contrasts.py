@@ -23,6 +23,8 @@ def subterms_of(hypothesis: Hypothesis, categories: Collection[Factor]) -> list[
     1992, section 2.4.1; Smith 2011, patsy). In ``a:b`` beside an intercept alone: ``b``, then ``a`` by all levels of
     ``b``.
     """
+    if not categories:
+        return [[{}] for _ in hypothesis.terms]
     said: dict[frozenset[Factor], set[frozenset[Factor]]] = {}
     if hypothesis.intercept:
         said[frozenset()] = {frozenset()}

@@ -217,6 +217,8 @@ class Design:
     @cached_property
     def pixels(self) -> NDArray[np.bool_]:
         """Which columns are the pixels of images."""
+        if "image" not in self.uses.values():
+            return np.zeros(self.means.size, dtype=bool)
         return self._marked([isinstance(block.codes[0], ImageCode) for block in self.blocks])
 
     @property

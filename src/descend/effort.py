@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from descend.recipe import Recipe
 
 SPEED = 2e10  # sums (a product and an addition) that a core makes of large matrices in a second
-EIGEN = 20  # sums for each cell of a cube: what eigenvalues and their vectors take, at the speed of products
+EIGEN = 40  # sums for each cell of a cube: what eigenvalues and vectors take at the speed of products (20), as often
+# as they are taken: again of scaled columns, and by a triangle where some columns determine others
 STEPS = 20  # of Newton's to a minimum
 INVERSES = 3  # that a guess of a softmax's curvature is taken anew on the way
 COPIES = 3  # of the design matrix that are held at once

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 
+WORTH = 0.05  # minutes that rates may take of a run whose epochs are not foretold
+
+
 def foretell(
     objective: OverRows, start: Floats, recipe: Recipe, quadratic: GramObjective | None, names: list[str]
 ) -> Forecast:
@@ -35,7 +38,7 @@ def foretell(
         return _bounded(objective, start, recipe, reason, batch_sure)
     if quadratic is None:
         sums = sums_at_once(objective.rows, *objective.shape, objective.loss, optimum=False)
-        if reason is not None and minutes(sums) > recipe.minutes:  # the run does without what it would be told from
+        if reason is not None and minutes(sums) > WORTH:  # the run does without what it would be told from
             return Forecast(reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
         quadratic = GramObjective.of(objective, start)
     made = Forecast(quadratic.curvatures, reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)

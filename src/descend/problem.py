@@ -125,8 +125,11 @@ class Problem:
 
     def effort(self, recipe: Recipe, rows: int) -> Effort:
         """Return what a fit of so many of the rows takes."""
-        width = width_of(self.hypothesis, self.uses, self.data)
-        return Effort.of(rows, width, len(self.target.outputs), self.loss, recipe)
+        return Effort.of(rows, self._width, len(self.target.outputs), self.loss, recipe)
+
+    @cached_property
+    def _width(self) -> int:
+        return width_of(self.hypothesis, self.uses, self.data)
 
     def _refits(self, recipe: Recipe) -> float:
         """Return about how many sums it takes to fit all rows but one, for each; a least squares has a formula."""

@@ -262,7 +262,9 @@ class Table:
         if series.dtype == pl.String:
             with np.errstate(invalid="ignore"):
                 large = np.abs(self.parsed(column)[0]) >= EXACT
-            series = self._text(column).filter(pl.Series(large)) if large.any() else series.clear()
+            if not large.any():
+                return None
+            series = self._text(column).filter(pl.Series(large))
             found = series.filter(series.str.contains(r"^[+-]?[0-9]+$"))
         elif series.dtype.is_integer():
             found = series.filter((series > EXACT) | (series < -EXACT))

@@ -43,7 +43,7 @@ def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
         found = _few_rows(sample.rows, columns)
     found += empty
     found += _constant(design, constant)
-    if columns > sample.rows or l2 or pictured:
+    if columns > sample.rows or l2 or pictured or not sample.factored:
         return found
     gone = constant | dead | _in_its_stead(design, bare)
     groups = _tied(_flat(evidence, sample, gone))

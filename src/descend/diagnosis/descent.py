@@ -71,7 +71,7 @@ def _stopped_short(evidence: Evidence) -> list[Finding]:
 def _unscaled(evidence: Evidence, sample: Sample) -> list[Finding]:
     """Tell of columns left in their units, where standardising would have made them far easier to descend on."""
     design = evidence.design
-    if sample.X.shape[0] < 2:
+    if sample.X.shape[0] < 2 or not sample.factored:
         return []
     spread = np.linalg.svd(np.linalg.qr(sample.X, mode="r"), compute_uv=False)
     counting = spread[spread > np.finfo(np.float64).eps * sample.X.shape[0] * spread[0]]

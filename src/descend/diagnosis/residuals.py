@@ -72,7 +72,8 @@ def of_residuals(evidence: Evidence, sample: Sample) -> list[Finding]:
     A bend, or an uneven spread, is one only if it is still there without the rows that do not belong; and these only if
     they still do not once the bend is in, or beside errors as large as the others' are there.
     """
-    if not isinstance(evidence.objective.loss, SquaredError) or sample.rows < ROWS or evidence.design.pixels.any():
+    few = sample.rows < ROWS or evidence.design.pixels.any() or not sample.factored
+    if few or not isinstance(evidence.objective.loss, SquaredError):
         return []
     found: list[Finding] = []
     for output, name in enumerate(evidence.target.outputs):

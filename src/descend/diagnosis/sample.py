@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ROWS = 20_000  # with so many, what a test cannot see is too small to matter
 CELLS = 4_000_000  # a factorisation of more than this is felt
 TALL = 5  # rows a column that it takes at least
+FACTORED = 2e10  # sums that a factorisation may take: that of more columns would take longer than the fit
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Sample:
     def whole(self) -> bool:
         """Whether these are all the rows."""
         return self.chosen.size == self.rows
+
+    @property
+    def factored(self) -> bool:
+        """Whether the columns are few enough for what is only to be had from their factors."""
+        rows, columns = self.X.shape
+        return float(rows) * columns * min(rows, columns) <= FACTORED
 
     @cached_property
     def _svd(self) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:
