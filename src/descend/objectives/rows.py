@@ -272,7 +272,7 @@ class RowsObjective:
 
     def _products(self) -> Floats:
         """Return X'X or, of fewer rows than columns, X X', which has the same eigenvalues but for zeros."""
-        if self.every > 1 or self.rows >= self.X.shape[1]:
+        if self.every > 1 or not 0 < self.rows < self.X.shape[1]:
             return self.gram()
         X, _ = self.rooted(slice(0, self.rows))
         with np.errstate(**QUIET):
