@@ -54,7 +54,7 @@ class Sample:
     def factored(self) -> bool:
         """Whether the columns are few enough for what is only to be had from their factors."""
         rows, columns = self.X.shape
-        return float(rows) * columns * min(rows, columns) <= FACTORED
+        return bool(float(rows) * columns * min(rows, columns) <= FACTORED)
 
     @cached_property
     def _svd(self) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:
