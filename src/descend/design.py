@@ -7,6 +7,7 @@ back to the units of the table.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
