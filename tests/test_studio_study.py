@@ -18,6 +18,7 @@ import descend
 from descend import labs
 from descend.errors import DivergedError, FormulaError, OptionError, TableError
 from descend.studio.data import COMPARED, REGIONS
+from descend.studio.leaving import command_line, python_code
 from descend.studio.progress import GROWN
 from descend.studio.remedies import changes_for, changes_for_error
 from descend.studio.runs import settings_told
@@ -616,6 +617,21 @@ def test_a_code_for_missing_is_taken_as_missing_by_a_click(loop, study, tmp_path
         assert "finding.missing-code" not in [finding.code for finding in study.run.findings]
 
     loop.run(run())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_model_without_rows_of_the_table_is_drawn_here_and_takes_none_along(loop, study, csv, tmp_path, optimizer):
+    loop.run(opened(study, csv, "y ~ a", keep_rows=0, optimizer=optimizer, test=0.2))
+    assert study.error is None
+    drawn = shown(study)["data"]["points"]
+    assert sum(len(group["fitted"]) + len(group["unseen"]) for group in drawn) == 120  # the page has the table
+    model = descend.load(study.run.path)
+    assert model.sample is None
+    model.plot(tmp_path / "fit.png")
+    assert (tmp_path / "fit.png").stat().st_size > 0
+    line = command_line("noisy.csv", study.run.formula, study.run.settings)
+    assert "--keep-rows 0" in line
+    assert "keep_rows=0" in python_code("noisy.csv", study.run.formula, study.run.settings)
 
 
 def test_an_upload_that_breaks_off_leaves_the_table_that_was(loop, study, csv, tmp_path):

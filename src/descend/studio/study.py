@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -240,7 +240,14 @@ class Study(Opening):
     def _read_model(self, path: Path) -> tuple[Model, Scene | None]:
         """Return a model and, where no slide tells its run, the scene of it; in a thread."""
         model = load(path)
-        return model, None if self.live else self._draw(view_of(model))
+        return model, None if self.live else self._draw(view_of(self._with_rows(model)))
+
+    def _with_rows(self, model: Model) -> Model:
+        """Return a model with the rows that the page draws, however many of them it was asked to keep."""
+        prepared = self.prepared
+        if "keep_rows" not in model.settings or prepared is None or prepared.formula != model.formula:
+            return model
+        return replace(model, sample=prepared.sample)
 
     async def stop(self) -> None:
         """Stop the fit that runs; what it has reached is kept."""
