@@ -221,12 +221,13 @@ export default {
       clearTimeout(this.hover);
       this.hover = setTimeout(() => this.readable(), 250);
     },
-    // Within two powers of ten their halves and doubles are ticks too: one label alone is no scale.
+    // Powers of ten, five or so; within two of them their doubles and halves too: one label alone is no scale.
     decades([low, high]) {
-      if (!(low > 0) || Math.log10(high / low) > 2) return {};
-      const from = Math.floor(Math.log10(low));
-      const powers = Array.from({ length: 5 }, (_, at) => from + at);
-      const at = powers.flatMap((power) => [1, 2, 5].map((step) => Number(`${step}e${power}`))).filter((value) => value > low && value < high);
+      if (!(low > 0)) return {};
+      const [from, span] = [Math.floor(Math.log10(low)), Math.log10(high / low)];
+      const [every, steps] = span > 2 ? [Math.ceil(span / 6), [1]] : [1, [1, 2, 5]];
+      const powers = Array.from({ length: Math.ceil(span) + 2 }, (_, at) => from + at).filter((power) => power % every === 0);
+      const at = powers.flatMap((power) => steps.map((step) => Number(`${step}e${power}`))).filter((value) => value > low && value < high);
       const { muted, font } = this.colours;
       return { splitLine: { show: false }, axisTick: { show: true, customValues: at }, axisLabel: { color: muted, fontFamily: font, fontSize: this.size(11), formatter: tick, hideOverlap: true, customValues: at } };
     },
