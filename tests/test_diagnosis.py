@@ -759,3 +759,12 @@ def test_a_column_that_tells_the_classes_apart_makes_them_separable_however_shor
     t = {"x": x, "c": np.where(x > 0.3, "yes", "no")}
     assert "separable" in found("c ~ x", t, lr=1, epochs=1)
     assert "separable" not in found("c ~ x - 1", t, lr=1, epochs=1)
+
+
+def test_a_rate_that_is_too_small_is_told_by_losses_that_can_be_told_apart():
+    t = clean()
+    finding = only("rate-too-small", "y ~ x + z", {**t, "y": t["y"] + 0.123}, lr=1e-9, epochs=5)
+    for lang in ("en", "ko"):
+        first, last = re.findall(r"\d+\.\d+", finding.tell(lang))[-2:]
+        assert first != last
+        assert float(last) == pytest.approx(finding.values["last"], rel=1e-6)

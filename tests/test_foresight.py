@@ -823,3 +823,12 @@ def test_a_rate_that_arrives_in_one_epoch_says_so_once(scores):
         told = forecast_line(foretold, lang).plain
         assert word in told
         assert "0.01%" not in told
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_rate_at_the_edge_is_said_to_swing_and_not_to_reach_infinity_at_no_epoch(lang):
+    made = descend.forecast("y ~ x", {"x": [1.0, 2, 3], "y": [2.0, 4.1, 6]}, lr=1)
+    assert made.outlook.verdict == "diverges"
+    told = str(forecast_line(made, lang))
+    assert "inf" not in told
+    assert "never arrives" in told or "수렴하지 않습니다" in told

@@ -12,6 +12,7 @@ import pytest
 import descend
 from descend.errors import FormulaError, OptionError, TableError, pointer
 from descend.messages import codes, language, say
+from descend.messages.particles import settled
 
 PACKAGE = Path(descend.__file__).parent
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
@@ -203,3 +204,27 @@ def test_the_caret_stands_under_the_place_that_is_meant(text, position, under):
     shown, caret = pointer(text, position).split("\n")
     assert caret.index("^") == under
     assert len(shown) <= 102
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("사과", "사과를 사과로"),
+        ("수박", "수박을 수박으로"),
+        ("귤", "귤을 귤로"),
+        (0.5, "0.5를 0.5로"),
+        (3, "3을 3으로"),
+        (17, "17을 17로"),
+        (1e10, "10000000000.0을 10000000000.0으로"),
+        ("'수박'", "'수박'을 '수박'으로"),
+        ("torch", "torch을(를) torch(으)로"),
+        ("", "을(를) (으)로"),
+        ("x을(를)y", "x을(를)y을(를) x을(를)y(으)로"),
+    ],
+)
+def test_a_korean_particle_goes_by_the_last_sound_of_the_value_before_it(value, told):
+    assert settled("{value}을(를) {value}(으)로", {"value": value}).format(value=value) == told
+
+
+def test_korean_sentences_keep_one_register():
+    assert not [code for code, sentence in codes("ko").items() if re.search("세요|해요|이에요|예요", sentence)]

@@ -180,3 +180,10 @@ def test_rows_held_back_once_are_told_as_such():
     few = descend.compare({name: values[:30] for name, values in curved().items()}, ["y ~ x", "y ~ z"], test="0.2")
     assert few.verdict == "report.prefer-few"
     assert few.values["rows"] == few.tested == 6
+
+
+def test_a_hypothesis_whose_classes_are_separable_is_not_called_unfinished():
+    random = np.random.default_rng(0)
+    x, z = random.normal(size=(2, 60))
+    found = descend.compare({"x": x, "z": z, "c": np.where(x > 0, "yes", "no")}, ["c ~ x", "c ~ z"])
+    assert found.verdict != "report.prefer-untrained"

@@ -78,7 +78,9 @@ def unfinished(problem: Problem, trained: Trained, recipe: Recipe) -> bool:
     if trained.history.stop in ("optimum", "solved", "converged", "early"):
         return False
     with np.errstate(all="ignore"):
-        return any(finding.unfinished for finding in of_run(_evidence(problem, trained, recipe)))
+        evidence = _evidence(problem, trained, recipe)
+        late = any(finding.unfinished for finding in of_run(evidence))
+        return late and any(finding.unfinished for finding in diagnose(evidence))  # which sees whether there is an end
 
 
 def _evidence(problem: Problem, trained: Trained, recipe: Recipe) -> Evidence:

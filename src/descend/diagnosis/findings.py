@@ -52,7 +52,10 @@ class Finding:
 
     def tell(self, lang: str = "en") -> str:
         """Return what was found, as a sentence."""
-        return say(self.code, lang, **self.values)
+        told = dict(self.values)
+        if isinstance(told.get("last"), float) and isinstance(told.get("first"), float):
+            told |= dict(zip(("first", "last"), _unlike(told["first"], told["last"]), strict=True))
+        return say(self.code, lang, **told)
 
     def remedy(self, lang: str = "en") -> str:
         """Return what to do about it: of several remedies the one that the values name."""
@@ -88,3 +91,9 @@ class Evidence:
         """The fitted rows as an equation's solver saw them; a network's is ``over``."""
         assert isinstance(self.over, RowsObjective)
         return self.over
+
+
+def _unlike(first: float, last: float) -> tuple[str, str]:
+    """Return two numbers with four digits, or with as many as tell them apart where that is more than rounding."""
+    digits = next((digits for digits in range(4, 13) if f"{first:.{digits}g}" != f"{last:.{digits}g}"), 4)
+    return f"{first:.{digits}g}", f"{last:.{digits}g}"

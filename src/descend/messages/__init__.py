@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from descend.messages.particles import settled
 from descend.visible import visible
 
 LANGUAGES = ("en", "ko")
@@ -29,7 +30,10 @@ def say(code: str, lang: str = "en", **values: Any) -> str:
 
     Control characters in the values are shown.
     """
-    return visible(_sentences(lang if lang in LANGUAGES else "en")[code].format(**values))
+    sentence = _sentences(lang if lang in LANGUAGES else "en")[code]
+    if lang == "ko":
+        sentence = settled(sentence, values)
+    return visible(sentence.format(**values))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.errors import FitError
+from descend.objectives.sums import require_digits
 from descend.objectives.wide import is_wide, spectrum
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class GramObjective:
             hessian = scale * gram + np.diag(ridge)
         if not (np.isfinite(hessian).all() and np.isfinite(cross).all() and np.isfinite(squares).all()):
             raise FitError("fit.squares-not-finite")
+        require_digits(squares, cross)
         live = np.diag(hessian) > 0  # a column of zeros leaves the others' digits alone
         curvatures, directions = np.linalg.eigh(hessian[np.ix_(live, live)])
         curvatures = np.maximum(curvatures, 0.0)

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.errors import FitError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
 
+LEAST = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)  # smaller squares have not all their digits
 CANCELLED = 1e-6  # of the terms of which they are the sum: of residuals so small rounding leaves too few digits
 
 
@@ -45,3 +48,9 @@ class Sums:
             size = np.abs(moved)
             terms = self.squares + (size * (np.abs(self.gram) @ size + 2 * np.abs(self.cross))).sum(axis=0)
         return left if (left > CANCELLED * terms).all() else None
+
+
+def require_digits(squares: Floats, products: Floats) -> None:
+    """Raise FitError where a target's squares vanish (1 x targets), though its ``products`` show that it does not."""
+    if ((squares < LEAST) & (np.abs(products).max(axis=0, initial=0.0) > 0)).any():
+        raise FitError("fit.squares-vanish")

@@ -12,6 +12,7 @@ import numpy as np
 
 from descend.errors import FitError
 from descend.objectives.rows import RowsObjective
+from descend.objectives.sums import require_digits
 from descend.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def spectrum(objective: RowsObjective, start: Floats | None) -> tuple[Floats, Fl
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         if not np.isfinite(np.square(X).sum() * scale):
             raise FitError("fit.squares-not-finite")
+        require_digits(np.square(Y).sum(axis=0), Y)
         if not objective.l2:
             left, sizes, directions = _singular(X)
             minimum = directions @ (left.T @ Y / sizes[:, None])

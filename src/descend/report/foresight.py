@@ -52,7 +52,9 @@ def outlook_sentence(forecast: Forecast, outlook: Outlook, lang: str) -> str:
     at_best = not outlook.momentum and abs(outlook.lr / plain.best - 1) < 1e-6
     if outlook.verdict == "stalls" and at_best:
         return say("forecast.slow-at-best", lang, **values)
-    kind = "converges-at-once" if reached == outlook.reach[1e-2] == 1 else outlook.verdict
+    kind: str = "converges-at-once" if reached == outlook.reach[1e-2] == 1 else outlook.verdict
+    if outlook.verdict == "diverges" and not any(outlook.overflow.values()):
+        kind = "never-arrives"
     told = say(f"forecast.{kind}", lang, **values)
     if outlook.verdict == "diverges" or outlook.momentum or plain.epochs is None:
         return told
