@@ -43,9 +43,9 @@ SPELLED = {path.relative_to(PACKAGE).as_posix(): spellings(path) for path in PAC
 # where the words are written that fill a blank, if not beside it
 WORDS_OF = {
     "studio.{}": "studio/",
-    "studio.loss-{}": "losses.py",
+    "studio.loss-{}": "losses/",
     "studio.setting-{}": "recipe.py",
-    "loss.{}": "losses.py",
+    "loss.{}": "losses/",
     "lesson.{}": "labs/",
     "help.{}": "cli/",
     "report.split-{}": "verification.py",

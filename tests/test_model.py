@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 
 import numpy as np
@@ -79,6 +80,21 @@ def test_a_model_with_any_byte_changed_is_refused(saved, tmp_path):
         changed.write_bytes(broken)
         with pytest.raises(ModelError):
             descend.load(changed)
+
+
+def test_a_digit_that_gives_the_same_number_is_a_change_too(saved, tmp_path):
+    data = saved.read_bytes()
+    changed = tmp_path / "changed.safetensors"
+    (length,) = struct.unpack("<Q", data[:8])
+    text = json.loads(data[8 : 8 + length])
+    sealed = text["__metadata__"]["descend"]
+    found = re.search(r"\d\.\d{6,15}(?=[,}])", sealed)
+    text["__metadata__"]["descend"] = sealed[: found.end()] + "0" + sealed[found.end() :]
+    header = json.dumps(text).encode()
+    changed.write_bytes(struct.pack("<Q", len(header)) + header + data[8 + length :])
+    with pytest.raises(ModelError) as error:
+        descend.load(changed)
+    assert error.value.code == "model.changed"
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -31,7 +31,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors
     header = plain({"format": FORMAT, **header})
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     sealed = {"sha256": checksum(header, tensors), "model": header}
-    metadata = {"descend": json.dumps(sealed, ensure_ascii=False, allow_nan=False)}
+    metadata = {"descend": _written(sealed)}
     with written_whole(path) as temporary:
         temporary.write_bytes(save(tensors, metadata=metadata))
     return path
@@ -59,7 +59,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
     try:
         sealed = json.loads(metadata["descend"])
         header, seal = sealed["model"], sealed["sha256"]
-        whole = isinstance(header, dict) and seal == checksum(header, tensors)
+        as_written = _written(sealed) == metadata["descend"]  # a changed digit may give the same number
+        whole = as_written and isinstance(header, dict) and seal == checksum(header, tensors)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelError("model.inconsistent", file=name, reason=type(error).__name__) from error
     if not whole:
@@ -67,6 +68,10 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
     if header.get("format") != FORMAT:
         raise ModelError("model.format", file=name, found=header.get("format"), known=FORMAT)
     return header, tensors
+
+
+def _written(sealed: dict[str, Any]) -> str:
+    return json.dumps(sealed, ensure_ascii=False, allow_nan=False)
 
 
 def checksum(header: dict[str, Any], tensors: Tensors) -> str:
