@@ -1083,3 +1083,21 @@ def test_a_column_of_decimal_commas_says_which_option_reads_it(save):
         read(path).kind("a")
     assert (error.value.code, error.value.column, error.value.line) == ("table.decimal-comma", "a", 2)
     assert read(path, decimal=",").numbers("a").tolist() == [1.5, 2.5, 3.0]
+
+
+def test_each_of_many_doubtful_columns_is_looked_at_once(tmp_path, monkeypatch):
+    """Columns of 1.125 ask what the others have: 300 of them are not looked at 300 times each."""
+    from descend.numerals import Marks
+
+    looked = 0
+
+    def counted(self):
+        nonlocal looked
+        looked += 1
+        return self[0]
+
+    pl.DataFrame({f"c{index}": ["1.125", "2.250"] for index in range(300)}).write_csv(tmp_path / "t.csv")
+    table = read(tmp_path / "t.csv")
+    monkeypatch.setattr(Marks, "decimals", property(counted))
+    assert {table.kind(name) for name in table.columns} == {"number"}
+    assert looked < 20 * 300

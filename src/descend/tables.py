@@ -84,7 +84,6 @@ class Table:
     notations: dict[str, Notation] = field(default_factory=dict)
     places: Places | None = None
     _numbers: dict[str, tuple[Floats, NDArray[np.bool_]]] = field(default_factory=dict, repr=False)
-    _marks: dict[str, Marks] = field(default_factory=dict, repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -348,12 +347,24 @@ class Table:
 
     def _others(self, column: str) -> Marks:
         """Return what the commas and points of the other columns' first rows are."""
-        if not self._marks:
-            names = [name for name in self.columns if self.frame[name].dtype == pl.String]
-            self._marks.update((name, marks_of(self._text(name).head(JUDGED))) for name in names)
-        others = [marks for name, marks in self._marks.items() if name != column]
-        decimals = sum(marks.decimals for marks in others if not marks.thousands)
-        return Marks(decimals, sum(marks.thousands for marks in others if not marks.decimals), 0, False, "")
+        decimals, thousands = self._certain
+        own = _certain(self._marks[column]) if column in self._marks else (0, 0)
+        return Marks(decimals - own[0], thousands - own[1], 0, False, "")
+
+    @cached_property
+    def _marks(self) -> dict[str, Marks]:
+        """What the commas and points of each column's first rows are."""
+        names = [name for name in self.columns if self.frame[name].dtype == pl.String]
+        return {name: marks_of(self._text(name).head(JUDGED)) for name in names}
+
+    @cached_property
+    def _certain(self) -> tuple[int, int]:
+        """How many of them are decimal and how many between thousands, in all columns: to leave one out is to subtract.
+
+        So many columns take a look at each, and not at each for each.
+        """
+        found = [_certain(marks) for marks in self._marks.values()]
+        return sum(decimals for decimals, _ in found), sum(thousands for _, thousands in found)
 
     def _refuse_decimal_comma(self, column: str, text: pl.Series, bad: NDArray[np.bool_]) -> None:
         """Raise TableError where a column's numbers are written with a decimal comma, and a point was expected.
@@ -433,6 +444,11 @@ def markers_of(missing: Sequence[str] | None, kind: str) -> tuple[str, ...]:
     if missing is not None:
         return tuple(missing)
     return () if kind in OWN_GAPS else MISSING
+
+
+def _certain(marks: Marks) -> tuple[int, int]:
+    """Return the decimal marks and those between thousands of a column that has but one kind of them."""
+    return (0 if marks.thousands else marks.decimals), (0 if marks.decimals else marks.thousands)
 
 
 def _are_booleans(cells: pl.Series) -> bool:
