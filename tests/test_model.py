@@ -264,3 +264,11 @@ def test_history_is_a_frame(fitted):
     frame = fitted.history.frame()
     assert isinstance(frame, pl.DataFrame)
     assert frame["epoch"][0] == 0
+
+
+def test_a_notebook_tells_what_was_found_and_what_there_is_to_note():
+    x = np.random.default_rng(0).normal(size=60)
+    shown = descend.fit("c ~ x", {"x": x, "c": np.where(x > 0, "yes", "no")})._repr_html_()
+    assert "told apart without an error" in shown
+    assert "--l2 0.01" in shown
+    assert "median" in descend.fit("log(y) ~ x", {"x": x, "y": np.exp(x + np.sin(9 * x))})._repr_html_()

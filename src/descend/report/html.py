@@ -1,4 +1,4 @@
-"""A model in a notebook: its equation, its scores and the verdict, as a small piece of HTML."""
+"""A model in a notebook: its equation, scores and verdict, its findings and notes, as a small piece of HTML."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def render(model: Model) -> str:
                 rows.append(f"<tr><td>{escape(name)}</td>{cells}</tr>")
         parts.append(f"<table><tr><th></th>{heads}</tr>{''.join(rows)}</table>")
         parts.append(f"<p>{escape(verification.tell(lang))}</p>")
+    told = [f"{finding.tell(lang)} → {finding.remedy(lang)}" for finding in model.findings]
+    told += [note.tell(lang) for note in model.notes if note.code.startswith("note.")]
+    parts += [f"<p>{escape(text)}</p>" for text in told]
     return f"<div>{''.join(parts)}</div>"
 
 
