@@ -20,12 +20,13 @@ from playwright.sync_api import expect
 import descend
 from descend.errors import DivergedError, OptionError, TableError
 from descend.recipe import Recipe
-from descend.studio import study as studies
 from descend.studio.data import COMPARED, REGIONS, ways
 from descend.studio.desk import MOST_SHARED, Studio
 from descend.studio.heard import DRAGGED, PLANE, RATE, SCRUBBED, fits, only
+from descend.studio.looking import Looking
 from descend.studio.study import Study
 from descend.studio.uploads import Uploads
+from descend.studio.view import view_of
 from descend.studio.worker import Worker
 
 WAIT = 30_000
@@ -101,15 +102,15 @@ def test_what_a_control_says_is_heard_and_nothing_else(shape, good):
 
 def test_columns_named_as_a_way_to_show_the_data_are_columns(noisy):
     model = descend.fit("passed ~ regions", {"regions": noisy["a"], "passed": noisy["passed"]})
-    view = studies.view_of(model)
+    view = view_of(model)
     assert ways(view) == ["regions", COMPARED]
     for way in (*ways(view), REGIONS):
-        still = studies.Looking("en")._draw(view).shown(way, "en").still()
+        still = Looking("en")._draw(view).shown(way, "en").still()
         assert still["kind"] == ("counts" if way == COMPARED else "curve")
     model = descend.fit("y ~ predicted", {"predicted": noisy["a"], "y": noisy["y"]})
-    view = studies.view_of(model)
+    view = view_of(model)
     assert ways(view) == ["predicted", COMPARED]
-    assert studies.Looking("en")._draw(view).still()["x"] == "predicted"
+    assert Looking("en")._draw(view).still()["x"] == "predicted"
 
 
 # numbers at the ends of what there is
@@ -133,7 +134,7 @@ def test_an_equation_of_a_column_near_nothing_is_written():
     x = np.random.default_rng(0).normal(size=60)
     model = descend.fit("y ~ x", {"x": x * 1e-320, "y": x}, optimizer="adam", epochs=20)
     for epoch in range(21):
-        assert studies.Looking("en")._draw(studies.view_of(model)).equation(epoch, "en")
+        assert Looking("en")._draw(view_of(model)).equation(epoch, "en")
 
 
 def test_a_run_whose_first_loss_is_infinite_has_diverged():
