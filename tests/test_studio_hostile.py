@@ -20,6 +20,7 @@ from playwright.sync_api import expect
 import descend
 from descend.errors import DivergedError, OptionError, TableError
 from descend.recipe import Recipe
+from descend.studio import study as studies
 from descend.studio.data import COMPARED, REGIONS, ways
 from descend.studio.desk import MOST_SHARED, Studio
 from descend.studio.heard import DRAGGED, PLANE, RATE, SCRUBBED, fits, only
@@ -132,7 +133,7 @@ def test_more_epochs_than_can_be_counted_are_refused_in_a_sentence(loop, study, 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_an_equation_of_a_column_near_nothing_is_written():
     x = np.random.default_rng(0).normal(size=60)
-    model = descend.fit("y ~ x", {"x": x * 1e-320, "y": x}, optimizer="adam", epochs=20)
+    model = descend.fit("y ~ x", {"x": x * 1e-300, "y": x}, optimizer="adam", epochs=20)
     for epoch in range(21):
         assert Looking("en")._draw(view_of(model)).equation(epoch, "en")
 
