@@ -111,3 +111,30 @@ def test_rows_far_outside_are_told_of_a_table_that_is_read_part_by_part(capsys, 
     assert main(["predict", path, str(rows), "--memory", "1KB", "--out", out, "--mean"]) == 0
     wanted = model.predict(pl.read_parquet(rows), mean=True)
     np.testing.assert_allclose(pl.read_parquet(out)["price_predicted"], wanted)
+
+
+def test_units_that_were_left_out_of_new_rows_are_told_in_every_face(capsys, tmp_path):
+    fitted = {"dist": [5.0, 6.0, 7.0, 8.0, 9.0], "speed": [11.0, 12.0, 15.0, 16.0, 19.0]}
+    saved = str(descend.fit("speed ~ dist", fitted).save(tmp_path / "m.safetensors"))
+    path = tmp_path / "new.csv"
+    path.write_text("dist,speed\n" + "".join(f"{d} km,${s}\n" for d, s in zip(*fitted.values(), strict=True)))
+    (note,) = descend.load(saved).cautions(path)
+    assert (note.code, note.values["unit"]) == ("note.unit", "km")
+    for extra in ([], ["--memory", "1KB", "--out", str(tmp_path / "made.csv")]):
+        assert main(["predict", saved, str(path), *extra]) == 0
+        assert "'km' was left out" in capsys.readouterr().err
+    for extra in ([], ["--memory", "1KB"]):
+        assert main(["evaluate", saved, str(path), *extra]) == 0
+        told = capsys.readouterr().out
+        assert "'km' was left out" in told
+        assert "'$' was left out" in told
+
+
+def test_a_unit_that_is_part_of_a_category_is_not_told(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("rate,y\n" + "5%,1.0\n10%,2.5\n20%,3.0\n" * 4)
+    for settings in ({}, {"memory": "1KB"}):
+        model = descend.fit("y ~ C(rate)", path, test="none", **settings)
+        assert model.design.levels["rate"] == ("10%", "20%", "5%")
+        assert "note.unit" not in [note.code for note in model.notes]
+    assert "note.unit" in [note.code for note in descend.fit("y ~ rate", path, test="none").notes]

@@ -586,3 +586,60 @@ def test_frames_of_pandas_are_read_where_pyarrow_is_not_installed():
     program = [sys.executable, "-c", WITHOUT_PYARROW, str(script)]
     done = subprocess.run(program, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "pandas without pyarrow: all is well\n"), done.stderr
+
+
+FLOATED = pl.DataFrame({"g": [1.0, 2.0, 3.0] * 4, "y": [0.0, 1, 0, 1] * 3})
+WHOLE = [str(int(level)) for level in FLOATED["g"]]
+
+
+@pytest.mark.parametrize(("fitted", "given"), [("1", "1.0"), ("1.0", "1"), ("1.0", "1."), ("01", "01")])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "frame"])
+def test_a_level_is_the_same_number_where_another_table_writes_it_as_a_float(tmp_path, fitted, given, kind):
+    written = FLOATED.with_columns(g=pl.Series([fitted.replace("1", level) for level in WHOLE]))
+    model = descend.fit("y ~ C(g)", csv_of_frame(tmp_path / "fitted.csv", written), test="none")
+    if kind == "csv":
+        cells = pl.Series([given.replace("1", level) for level in WHOLE])
+        new = csv_of_frame(tmp_path / "new.csv", FLOATED.with_columns(g=cells))
+    else:
+        new = FLOATED if kind == "frame" else tmp_path / "new.parquet"
+        FLOATED.write_parquet(tmp_path / "new.parquet")
+    np.testing.assert_allclose(model.predict(new), model.predict(written), rtol=1e-12)
+    assert model.evaluate(new).confusion == model.evaluate(written).confusion
+
+
+@pytest.mark.parametrize("cell", ["01", "1e0", "1.5", "4", "1.0.0"])
+def test_a_text_that_is_no_level_is_another_one_though_it_may_be_the_same_number(cell):
+    model = descend.fit("y ~ C(g)", FLOATED.with_columns(g=pl.Series(WHOLE)), test="none")
+    with pytest.raises(DesignError, match="has not seen"):
+        model.predict({"g": [cell]})
+
+
+def test_a_number_that_could_be_two_levels_is_none_of_them():
+    written = FLOATED.with_columns(g=pl.Series(["01", "001", "3"] * 4))
+    model = descend.fit("y ~ C(g)", written, test="none")
+    with pytest.raises(DesignError):
+        model.predict({"g": [1.0]})
+
+
+@pytest.mark.parametrize("family", ["auto", "softmax"])
+def test_classes_that_are_numbers_are_one_where_some_are_written_as_floats(tmp_path, family):
+    random = np.random.default_rng(5)
+    x = random.normal(size=90)
+    y = (x + random.normal(size=90) > 0).astype(int) if family == "auto" else random.integers(1, 4, size=90)
+    cells = [f"{value}.0" if row % 2 else str(value) for row, value in enumerate(y)]
+    plain_path, mixed = (
+        csv_of_frame(tmp_path / f"{name}.csv", pl.DataFrame({"x": x, "y": pl.Series(values)}))
+        for name, values in (("plain", list(map(str, y))), ("mixed", cells))
+    )
+    expected = descend.fit("y ~ x", plain_path, family=family)
+    for settings_ in ({}, {"memory": "1KB"}):
+        found = descend.fit("y ~ x", mixed, family=family, **settings_)
+        np.testing.assert_allclose(found.weights, expected.weights, rtol=1e-6, atol=1e-8)
+        assert found.target.levels == expected.target.levels
+        np.testing.assert_allclose(found.base, expected.base)
+        assert found.verification.rows == expected.verification.rows
+
+
+def csv_of_frame(path, frame):
+    frame.write_csv(path)
+    return path

@@ -11,7 +11,7 @@ import numpy as np
 from descend import fields
 from descend.errors import DesignError
 from descend.extended import pair
-from descend.labels import in_order
+from descend.labels import in_order, same_numbers
 from descend.moments import ROUNDING
 from descend.terms import Expression, Poly, grouped, names_of
 from descend.transforms import evaluate, evaluate_exactly, powers
@@ -312,6 +312,8 @@ def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.i
     else:
         codes = labels.replace_strict(list(levels), range(len(levels)), default=-1, return_dtype=pl.Int64).to_numpy()
     if (codes < 0).any():
+        codes = _written_otherwise(name, data, levels, codes)
+    if (codes < 0).any():
         row = int(np.argmax(codes < 0))
         raise DesignError(
             "design.unseen-level",
@@ -322,6 +324,17 @@ def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.i
             known=", ".join(levels[:20]),
         )
     return np.asarray(codes)
+
+
+def _written_otherwise(name: str, data: Columns, levels: Sequence[str], codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the positions with those of the labels that are a level's number, written otherwise."""
+    left = codes < 0
+    labels = data.labels[name].filter(left)
+    numbers = data.table.frame[name].dtype.is_numeric()
+    alike = same_numbers(labels.unique().to_list(), levels, numbers=numbers)
+    made = np.array(codes, dtype=np.int64)
+    made[left] = [levels.index(alike[label]) if label in alike else -1 for label in labels.to_list()]
+    return made
 
 
 def defined(expression: Expression, text: str, data: Columns) -> Floats:

@@ -121,10 +121,12 @@ def uses(hypothesis: Hypothesis, table: Table) -> dict[str, Use]:
     return found
 
 
-def rounded(wanted: Mapping[str, Use], table: Table) -> list[Note]:
-    """Return what a person is to know of columns of numbers whose whole numbers float64 may not hold."""
-    first = {name: table.first_beyond(name) for name, use in wanted.items() if use == "number"}
-    return [Note("note.rounded", {"column": name, "found": found}) for name, found in first.items() if found]
+def told(wanted: Mapping[str, Use], table: Table) -> list[Note]:
+    """Return what a person is to know of how the numbers of columns were read, and whether float64 may hold them."""
+    numbers = [name for name, use in wanted.items() if use == "number"]
+    first = {name: table.first_beyond(name) for name in numbers}
+    beyond = [Note("note.rounded", {"column": name, "found": found}) for name, found in first.items() if found]
+    return [*table.told(numbers), *beyond]
 
 
 def gather(

@@ -25,6 +25,7 @@ EXACT = 2**53  # whole numbers up to here are float64's
 WHOLE = 2**64  # floats up to here are written as the whole number types write them
 DIGITS = re.compile(r"[+-]?[0-9]{1,4000}")
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+FLOATED = re.compile(r"([+-]?(?:0|[1-9][0-9]*))\.0*")  # a whole number, as a column of floats is written
 MIDNIGHT = r" 00:00:00$"
 FRACTION = r"(\.\d*?)0+$"
 
@@ -64,6 +65,39 @@ def _number(text: str) -> float | None:
     if DIGITS.fullmatch(text):
         return int(text)
     return float(text) if DECIMAL.fullmatch(text) and math.isfinite(float(text)) else None
+
+
+def merged(levels: Iterable[str]) -> tuple[str, ...]:
+    """Return classes that are numbers without those that another one is, written as a float: 1.0 beside 1."""
+    kept: dict[str, str] = {}
+    for level in levels:
+        kept.setdefault(_unfloated(level), level)
+    return tuple(kept.values())
+
+
+def same_numbers(found: Iterable[str], levels: Sequence[str], *, numbers: bool) -> dict[str, str]:
+    """Return for labels that are no levels the level that each is, where it is one written otherwise.
+
+    A whole number may be written as a float, 1.0 for 1, as frames and other programs do where cells are missing.
+    numbers: the labels are those of a column of numbers, which are a level where it alone is that number.
+    """
+    written: dict[str, list[str]] = {}
+    sizes: dict[float | None, list[str]] = {}
+    for level in levels:
+        written.setdefault(_unfloated(level), []).append(level)
+        sizes.setdefault(_number(level), []).append(level)
+    made = {}
+    for label in found:
+        alike = written.get(_unfloated(label)) or (sizes.get(_number(label)) if numbers else None) or []
+        if len(alike) == 1:
+            made[label] = alike[0]
+    return made
+
+
+def _unfloated(text: str) -> str:
+    """Return a whole number without the point and the zeros of a float; any other text as it is."""
+    found = FLOATED.fullmatch(text)
+    return found[1] if found else text
 
 
 def are_zero_one(levels: Iterable[str]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from descend.cautions import beyond, means, medians
-from descend.columns import Columns, Use, gather, require
+from descend.columns import Columns, Use, gather, require, told
 from descend.design import INTERCEPT, Design
 from descend.drawings import as_fitted, ground
 from descend.equation import equation_lines, network_line
@@ -174,10 +174,11 @@ class Model:
     def cautions(self, source: Any, *, missing: str = "error") -> list[Note]:
         """Return what there is to mind about predictions of ``source``, for ``Note.tell``.
 
-        Columns of numbers farther outside of the fitted range than half its width, and targets whose prediction is a
-        median.
+        How the numbers of columns were read, such as units left out; columns farther outside of the fitted range than
+        half its width; and targets whose prediction is a median.
         """
-        return [*self.beyond(self.gather(source, missing=missing)), *medians(self.target)]
+        data = self.gather(source, missing=missing)
+        return [*told(self.wanted(data.table), data.table), *self.beyond(data), *medians(self.target)]
 
     def beyond(self, data: Columns) -> list[Note]:
         """Return the notes of rows that were gathered and are far outside of those that were fitted."""

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from descend.cautions import medians, together
+from descend.columns import told
 from descend.errors import OptionError, TableError
 from descend.files import ending, written_whole
 from descend.holdout import Draw
@@ -56,7 +57,7 @@ def predict_to(
 
     Raises as ``Model.predictions`` does, naming the file and the row; OptionError where the file cannot be written.
     """
-    model.wanted(scan.head)
+    wanted = model.wanted(scan.head)
     inference = None if level is None else model.require_inference()
     alone = nullcontext() if model.network is None else Lock()  # a network's body is switched over while it predicts
 
@@ -75,7 +76,12 @@ def predict_to(
             heard += found
         _require_rows(rows, scan)
     if notes is not None:
-        notes += [*together(heard), *([] if mean else medians(model.target))]
+        notes += [
+            *scan.head.notes,
+            *told(wanted, scan.head),
+            *together(heard),
+            *([] if mean else medians(model.target)),
+        ]
     return rows
 
 
@@ -85,7 +91,7 @@ def evaluate(model: Model, scan: Scan, reading: Reading, *, missing: str = "erro
     Those are drawn by their number, and not those that a fit of the same table holds back. Returns what there is to
     note beside the test. Raises as ``Model.evaluate`` does.
     """
-    columns = list(model.wanted(scan.head, target=True))
+    wanted = model.wanted(scan.head, target=True)
     draw = Draw.of(scan.rows, 1.0, int(model.settings.get("seed", 0)) + 1)
     alone = nullcontext() if model.network is None else Lock()
 
@@ -96,11 +102,13 @@ def evaluate(model: Model, scan: Scan, reading: Reading, *, missing: str = "erro
         with alone:
             return truth[drawn], model.predicted(data if drawn.size == len(data) else data.take(drawn))
 
-    made = list(reading.each("predicting", task, scan.parts(columns)))
+    made = list(reading.each("predicting", task, scan.parts(list(wanted))))
     truth, predicted = (np.concatenate(arrays) for arrays in zip(*made, strict=True))
     _require_rows(len(truth), scan)
-    some = Note("note.tested-drawn", {"tested": len(truth), "rows": scan.rows})
-    return model.judged(truth, predicted), [some] if draw.tested < draw.held else []
+    notes = [*scan.head.notes, *told(wanted, scan.head)]
+    if draw.tested < draw.held:
+        notes.append(Note("note.tested-drawn", {"tested": len(truth), "rows": scan.rows}))
+    return model.judged(truth, predicted), notes
 
 
 def _require_rows(rows: int, scan: Scan) -> None:

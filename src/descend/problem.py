@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.columns import Columns, gather, rounded, uses
+from descend.columns import Columns, gather, told, uses
 from descend.design import Design, width_of
 from descend.effort import Effort
 from descend.errors import OptionError, TableError
@@ -85,8 +85,7 @@ class Problem:
         notes = [
             why,
             *table.notes,
-            *table.told({**wanted, **outputs}),
-            *rounded({**wanted, **outputs}, table),
+            *told({**wanted, **outputs}, table),
             *data.notes,
         ]
         if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:

@@ -10,7 +10,7 @@ import numpy as np
 from descend import fields
 from descend.coding import level_codes, level_list
 from descend.errors import DesignError, OptionError
-from descend.labels import are_numbers, as_numbers
+from descend.labels import are_numbers, as_numbers, merged
 from descend.messages import Note
 from descend.moments import deviations
 from descend.terms import Expression, Hypothesis, Name, names_of
@@ -187,8 +187,8 @@ def learn_target(hypothesis: Hypothesis, family: Family, data: Columns) -> Targe
             undo(expression, np.ones(1))
         target = Target(family, hypothesis.targets, columns, ())
         return replace(target, spreads=tuple(deviations(target.encode(data)).tolist()))
-    levels = level_list(columns[0], data)
-    return of_classes(hypothesis, family, levels, data.table.kind(columns[0]))
+    levels, kind = level_list(columns[0], data), data.table.kind(columns[0])
+    return of_classes(hypothesis, family, merged(levels) if kind == "number" else levels, kind)
 
 
 def of_classes(hypothesis: Hypothesis, family: Family, levels: tuple[str, ...], kind: str) -> Target:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from descend.messages import Note
     from descend.model import Model
     from descend.scans import Scan
-    from descend.tables import Table
 
 SHOWN = 20
 
@@ -79,12 +78,12 @@ def predict(
         if not isinstance(rows, Table):
             return _predict_parts(loaded, rows, out, missing, interval, scratch, mean=mean, json=json)
         table = loaded.prepared(rows)
-        _tell_pictures(table)
     if interval is None:
         frame = loaded.predictions(table, missing=missing, mean=mean)
     else:
         frame = loaded.intervals(table, level=interval, missing=missing)
-    notes = [note for note in loaded.cautions(table, missing=missing) if not mean or note.code != "note.median"]
+    cautions = [note for note in loaded.cautions(table, missing=missing) if not mean or note.code != "note.median"]
+    notes = [*table.notes, *cautions]
     if out is not None:
         _write(frame, out)
         _tell_written(out, frame.height, json=json)
@@ -124,6 +123,7 @@ def evaluate(
     help: o.Help = False,
 ) -> int:
     """Test a model on a table."""
+    from descend.columns import told
     from descend.predicting import evaluate as test
     from descend.reading import header_of, open_rows
     from descend.report.facts import verification_facts
@@ -140,17 +140,17 @@ def evaluate(
     notes: list[Note] = []
     if isinstance(rows, Table):
         table = loaded.prepared(rows)
-        _tell_pictures(table)
         verification = loaded.evaluate(table, missing=missing)
+        notes = [*table.notes, *told(loaded.wanted(table, target=True), table)]
     else:
         with reading_progress(rows) as on_read:
             verification, notes = test(loaded, rows, Reading(Threads(), scratch, on_read), missing=missing)
-    told = [note.tell(speak()) for note in notes]
+    lines = [note.tell(speak()) for note in notes]
     if json:
-        tell_json({**verification_facts(verification, speak()), "notes": told})
+        tell_json({**verification_facts(verification, speak()), "notes": lines})
     else:
         tell(tell_verification(verification, speak(), rows.name))
-        for line in told:
+        for line in lines:
             tell(line)
         tell(tell_verdict(verification, speak()))
     return 0
@@ -245,13 +245,6 @@ def _tell_notes(notes: list[Note], *, json: bool) -> None:
     """Say what there is to mind beside the predictions; JSON has it already."""
     for note in [] if json else notes:
         typer.echo(note.tell(speak()), err=True)
-
-
-def _tell_pictures(table: Table) -> None:
-    """Say what was done to pictures before the model saw them."""
-    for note in table.notes:
-        if note.code in ("note.picture-turned", "note.picture-redrawn"):
-            typer.echo(note.tell(speak()), err=True)
 
 
 def _told(frame: pl.DataFrame) -> Any:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from descend.columns import Columns, gather, rounded
+from descend.columns import Columns, gather, told
 from descend.design import INTERCEPT, Design, blocks_of, require_levels
 from descend.errors import DesignError, TableError
-from descend.labels import are_zero_one, in_order
+from descend.labels import are_zero_one, in_order, merged, same_numbers
 from descend.messages import Note
 from descend.moments import bounded
 from descend.objectives.sums import Sums
@@ -87,7 +87,7 @@ def target_of(plan: Plan, survey: Survey, scan: Scan, family: Family) -> Target:
     """Return the target: its classes from all rows, the spread of its numbers from the fitted ones."""
     if plan.target is None:
         column = next(iter(plan.target_uses))
-        return of_classes(plan.hypothesis, family, _levels(column, survey, scan), scan.head.kind(column))
+        return of_classes(plan.hypothesis, family, _classes(column, survey, scan), scan.head.kind(column))
     for expression in plan.expressions:
         undo(expression, np.ones(1))
     labels = [target_label(index) for index in range(len(plan.expressions))]
@@ -100,7 +100,7 @@ def target_of(plan: Plan, survey: Survey, scan: Scan, family: Family) -> Target:
 def family_of(plan: Plan, survey: Survey, scan: Scan) -> tuple[Family, Note]:
     """Return the family that the classes of all rows ask for; raises DesignError where the first rows misled."""
     column = next(iter(plan.target_uses))
-    levels = _levels(column, survey, scan)
+    levels = _classes(column, survey, scan)
     if scan.head.kind(column) == "number":
         if not are_zero_one(levels):
             found = next(level for level in levels if not are_zero_one([level]))
@@ -114,6 +114,12 @@ def family_of(plan: Plan, survey: Survey, scan: Scan) -> tuple[Family, Note]:
 def _levels(column: str, survey: Survey, scan: Scan) -> tuple[str, ...]:
     """Return the levels of a category that rows of any part have, in their order."""
     return in_order(survey.levels[column], scan.head.declared(column))
+
+
+def _classes(column: str, survey: Survey, scan: Scan) -> tuple[str, ...]:
+    """Return the classes of a target."""
+    levels = _levels(column, survey, scan)
+    return merged(levels) if scan.head.kind(column) == "number" else levels
 
 
 def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
@@ -145,15 +151,19 @@ def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
 def base_of(plan: Plan, survey: Survey, target: Target) -> Floats:
     """Return what no hypothesis predicts, 1 x targets or classes: the mean, or the shares, of the fitted rows."""
     if plan.target is None:
-        counts = survey.levels[target.columns[0]]
-        return np.array([[counts[level] / survey.fitted for level in target.levels]])
+        found = survey.levels[target.columns[0]]
+        alike = same_numbers(found, target.levels, numbers=False)
+        counts = dict.fromkeys(target.levels, 0)
+        for level, count in found.items():
+            counts[level if level in counts else alike[level]] += count
+        return np.array([[count / survey.fitted for count in counts.values()]])
     means = column_means(plan, survey)
     return np.array([[means[name] for name in target.columns]])
 
 
 def notes_of(plan: Plan, survey: Survey, scan: Scan) -> list[Note]:
     """Return what a person is to know of the rows: filled and dropped cells, and which were held back and tested."""
-    notes = [*scan.head.told(plan.wanted), *rounded(plan.wanted, scan.head)]
+    notes = [*told(plan.wanted, scan.head)]
     notes += [
         Note("note.filled", {"count": count, "column": name, "mean": plan.fills[name]})
         for name, count in survey.filled.items()

@@ -13,6 +13,7 @@ from descend.coding import LevelCode, PolyCode
 from descend.columns import gather
 from descend.design import INTERCEPT
 from descend.errors import TableError
+from descend.labels import in_order, merged, same_numbers
 from descend.surveys.survey import Plan, labels_of, lay, levels_of, settled, survey_part
 from descend.terms import Poly
 from descend.transforms import evaluate
@@ -98,7 +99,11 @@ def classes_of(plan: Plan, scan: Scan, reading: Reading) -> tuple[NDArray[np.int
     """
     columns = list(plan.wanted if plan.missing == "drop" else plan.target_uses)
     found = list(reading.each("preparing", partial(classes_part, plan), scan.parts(columns)))
-    labels = pl.concat([labels for _, labels in found])
+    labels = pl.concat([labels.cast(pl.String) for _, labels in found])
+    (target,) = plan.target_uses
+    if scan.head.kind(target) == "number":
+        levels = in_order(labels.unique().to_list())
+        labels = labels.replace(same_numbers(levels, merged(levels), numbers=False))
     return np.concatenate([numbers for numbers, _ in found]), labels.rank("dense").to_numpy().astype(np.int64) - 1
 
 
