@@ -1,5 +1,8 @@
 """Which lines of a file are its table: told by options, recognised, or asked for by name, in memory and in parts."""
 
+import sqlite3
+from contextlib import closing
+
 import polars as pl
 import pytest
 import xlsxwriter
@@ -7,7 +10,7 @@ from conftest import called
 
 import descend
 from descend.errors import OptionError, TableError
-from descend.reading import read
+from descend.reading import open_rows, read
 from descend.scans.files import find
 from descend.scans.text import Layout, Reading, TextScan
 
@@ -204,3 +207,36 @@ def test_every_command_that_reads_a_table_takes_the_layout(tmp_path, capsys):
     for command in (["predict", model, path], ["evaluate", model, path], ["forecast", path, "v ~ t"]):
         assert called(capsys, *command, *layout)[0] == 0, command
     assert called(capsys, "compare", path, "v ~ t", "v ~ 1", *layout)[0] == 0
+
+
+@pytest.mark.parametrize("option", [{"skip_rows": 1}, {"header_row": 2}, {"comment": "#"}, {"skip_footer": 1}])
+@pytest.mark.parametrize("kind", ["parquet", "parts", "json", "db", "query", "frame"])
+def test_an_option_about_lines_is_refused_where_a_source_has_none(tmp_path, kind, option):
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]})
+    frame.write_parquet(tmp_path / "t.parquet")
+    frame.write_json(tmp_path / "t.json")
+    with closing(sqlite3.connect(tmp_path / "t.db")) as connection:
+        connection.execute("create table t (x, y)")
+        connection.executemany("insert into t values (?, ?)", frame.rows())
+        connection.commit()
+    how = {"parts": {"memory": "1KB"}, "query": {"query": "select * from t"}}.get(kind, {})
+    name = {"parts": "t.parquet", "query": "t.db"}.get(kind, f"t.{kind}")
+    source = frame if kind == "frame" else tmp_path / name
+    with pytest.raises(OptionError) as caught:
+        open_rows(source, "y ~ x", **how, **option)
+    assert caught.value.code == "option.no-effect"
+
+
+@pytest.mark.parametrize("lines", [2**31, 10**30])
+@pytest.mark.parametrize("option", ["skip_rows", "header_row", "skip_footer"])
+@pytest.mark.parametrize("kind", ["csv", "parts", "xlsx"])
+def test_more_lines_than_a_file_has_leave_nothing_of_it(tmp_path, kind, option, lines):
+    frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "y": [1.0, 2.0, 4.0]})
+    path = tmp_path / f"t.{'xlsx' if kind == 'xlsx' else 'csv'}"
+    if kind == "xlsx":
+        frame.write_excel(path)
+    else:
+        frame.write_csv(path)
+    with pytest.raises(TableError) as caught:
+        open_rows(path, "y ~ x", memory="1KB" if kind == "parts" else None, **{option: lines})
+    assert caught.value.code in {"table.empty", "table.no-rows"}

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 COMMENTS = ("#", "//", "%", "!", "--")  # what a line of comment begins with
+OPTIONS = {  # of each kind of file, those that say which lines are its table
+    "text": ("skip_rows", "header_row", "comment", "skip_footer"),
+    "excel": ("skip_rows", "header_row", "skip_footer"),
+}
 LOOKED_AT = 200  # records from which the table's width is told
 TOP_LINES = 5  # lines among which the names are looked for
 ENOUGH = 3  # rows over a footer, and the header
@@ -52,6 +56,13 @@ class Layout:
         ):
             raise OptionError("option.comment", value=self.comment)
 
+    def require_effect(self, kind: str) -> None:
+        """Raise OptionError naming an option that a kind of source has no lines for."""
+        for name, value in vars(self).items():
+            if value not in (0, None) and name not in OPTIONS.get(kind, ()):
+                needs = "CSV" if name == "comment" else "CSV, Excel"
+                raise OptionError("option.no-effect", name=name, needs=needs)
+
     @property
     def above(self) -> int:
         """How many lines are above the header."""
@@ -68,10 +79,9 @@ class Layout:
             return text
         text = self.without_comments(text)
         lines = text.split("\n")
-        gone = [*range(self.above), *range(self.above + 1, self.above + 1 + self.below)]
-        for index in gone:
-            if index < len(lines):
-                lines[index] = ""
+        for first, count in ((0, self.above), (self.above + 1, self.below)):
+            gone = min(count, max(len(lines) - first, 0))  # so that no number is too large
+            lines[first : first + gone] = [""] * gone
         if whole and self.skip_footer:
             for index in [i for i in range(len(lines) - 1, -1, -1) if lines[i]][: self.skip_footer]:
                 lines[index] = ""
@@ -102,7 +112,7 @@ def line_start(read: Callable[[int, int], bytes], start: int, lines: int) -> int
     """Return the place of a file's byte after so many lines from the byte ``start`` on."""
     while lines and (block := read(start, BLOCK)):
         block = block[:-1] if block.endswith(b"\r") and len(block) > 1 else block  # a line feed may follow
-        ends = [found.end() for found in islice(re.finditer(rb"\r\n|\n|\r", block), lines)]
+        ends = [found.end() for found in islice(re.finditer(rb"\r\n|\n|\r", block), min(lines, BLOCK))]
         lines -= len(ends)
         start += ends[-1] if not lines and ends else len(block)
     return start

@@ -16,7 +16,7 @@ from descend.delimited import NUMBER, read_delimited
 from descend.errors import DescendError, OptionError, TableError
 from descend.formula import parse
 from descend.frames import from_memory
-from descend.layout import Layout
+from descend.layout import OPTIONS, Layout
 from descend.memory import COPIES, allowance
 from descend.numerals import DECIMALS
 from descend.pictures import read_folder
@@ -85,6 +85,7 @@ def read(
     if isinstance(source, File):
         return _table(source, decimal, missing, layout, **how)
     if not isinstance(source, (str, os.PathLike)):
+        layout.require_effect("frame")
         try:
             frame = from_memory(source, names)
         except DescendError:
@@ -114,12 +115,14 @@ def read(
             if scan is not None:
                 return whole(scan)
             if os.path.isdir(source):
+                layout.require_effect("picture")
                 return Table(read_folder(str(source)), Path(source).name, markers_of(missing, "picture"), pictures=True)
     return _table(open_file(str(source)), decimal, missing, layout, **how)
 
 
 def _table(file: File, decimal: str, missing: Sequence[str] | None, layout: Layout, **how: Any) -> Table:
     """Return a file that was read as a table."""
+    layout.require_effect(file.kind)
     markers = markers_of(missing, file.kind)
     if file.kind == "text":
         frame, delimited = read_delimited(file.data, file.name, decimal=decimal, layout=layout, **how)
@@ -186,6 +189,7 @@ def _opened(
             raise OptionError("option.no-query")
         from descend.scans.query import open_query
 
+        Layout(**{key: value for key, value in options.items() if key in OPTIONS["text"]}).require_effect("query")
         rows = open_query(name, query, missing=markers_of(options.get("missing"), "query"))
         return rows if rows.rows > FETCHED else _fetched(rows)
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:

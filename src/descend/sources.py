@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 UNNAMED = "__UNNAMED__"  # what calamine calls a column without a name
+MOST_ROWS = 1 << 20  # of a sheet
 ENDED = re.compile(r"_[0-9]+$")  # what the reader of workbooks puts behind a name that stands twice
 
 
@@ -132,10 +133,11 @@ def _read_arrow(file: File) -> pl.DataFrame:
 def _read_excel(file: File, layout: Layout) -> pl.DataFrame:
     """Read a sheet; raises TableError where its names seem to stand lower than the header is looked for."""
     read = partial(pl.read_excel, sheet_name=file.inner or None, engine="calamine")
-    options = {"header_row": layout.above, "skip_rows": layout.below}
+    above, below = min(layout.above, MOST_ROWS), min(layout.below, MOST_ROWS)
+    options = {"header_row": above, "skip_rows": below}
     frame = read(io.BytesIO(file.data), read_options=options)
     if any(ENDED.sub("", name) in frame.columns for name in frame.columns if ENDED.search(name)):
-        options = {"skip_rows": layout.above, "n_rows": 1}
+        options = {"skip_rows": above, "n_rows": 1}
         top = read(io.BytesIO(file.data), has_header=False, read_options=options)
         file.notes.extend(_repeated(top.row(0), frame.columns))
     frame = frame.head(max(frame.height - layout.skip_footer, 0))

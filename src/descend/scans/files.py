@@ -73,6 +73,7 @@ def open_scan(
         kind = _one_kind(files, text)
     name = files[0].name if len(files) == 1 else Path(text).name or text
     if kind == "parquet":
+        layout.require_effect(kind)
         return ParquetScan.of(name, files, markers_of(missing, kind), decimal)
     if kind == "text":
         reading = Reading(encoding, delimiter, header, decimal, markers_of(missing, kind), layout)
