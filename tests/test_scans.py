@@ -417,13 +417,27 @@ def test_folders_of_partitions_add_their_columns(save):
     scan = open_scan(where)
     assert scan.head.columns == ["n", "x", "year", "month", "place"]
     assert [scan.head.kind(column) for column in scan.head.columns] == ["number", "number", "number", "number", "text"]
-    assert joined(scan, ["month", "n"]).rows() == [(3.0, 1), (3.0, 2), (12.0, 2), (12.0, 3)]
-    assert joined(scan, ["year"]).rows() == [(2023.0,), (2023.0,), (2024.0,), (2024.0,)]
+    assert joined(scan, ["month", "n"]).rows() == [("03", 1), ("03", 2), ("12", 2), ("12", 3)]
+    assert [part.table().numbers("month")[0] for part in scan.parts(["month"])] == [3.0, 12.0]
+    assert joined(scan, ["year"]).rows() == [(2023,), (2023,), (2024,), (2024,)]
     table = read(str(where / "year=*" / "**" / "*.parquet"))
     assert table.labels("place").to_list() == ["a/b c", "a/b c", None, None]
     assert table.labels("year").to_list() == ["2023", "2023", "2024", "2024"]
     sent = pickle.loads(pickle.dumps(list(scan.parts(["place", "x"]))))
     assert [part.table().labels("place").to_list() for part in sent] == [["a/b c"] * 2, [None] * 2]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+@pytest.mark.parametrize("memory", [None, "1KB"])
+def test_numbers_in_folders_names_are_levels_as_they_are_written(save, kind, memory):
+    where, values = save(), {"007": 1.0, "7": 5.0, "9007199254740992": 20.0, "9007199254740993": 30.0}
+    for value, mean in values.items():
+        (where / f"id={value}").mkdir(parents=True)
+        rows = pl.DataFrame({"y": mean + np.array([-0.5, 0.0, 0.5] * 8)})
+        getattr(rows, f"write_{kind}")(where / f"id={value}" / f"part.{kind}")
+    model = descend.fit("y ~ C(id)", where, test="none", memory=memory)
+    assert model.design.levels["id"] == tuple(values)
+    np.testing.assert_allclose(model.raw[:, 0], [1, 4, 19, 29], atol=1e-8)
 
 
 def test_folders_of_partitions_hold_text_too(save):

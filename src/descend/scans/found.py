@@ -11,7 +11,6 @@ from urllib.parse import unquote
 import polars as pl
 
 from descend.errors import TableError
-from descend.labels import number_label
 from descend.numerals import parse_numbers
 
 if TYPE_CHECKING:
@@ -21,7 +20,17 @@ if TYPE_CHECKING:
     from descend.tables import Kind
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark call the folder of rows without a value
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,17}")
+SWAPPED = str.maketrans(",.", ".,")
 KEY = re.compile(r"([^=]+)=(.*)", re.DOTALL)
+
+
+class Cell(NamedTuple):
+    """What a file's folders say of all of its rows in one column: None where it is missing."""
+
+    key: str
+    value: int | str | None
+    dtype: type[pl.DataType]
 
 
 class Found(NamedTuple):
@@ -54,6 +63,7 @@ class Partitions:
 
     kinds: dict[str, Kind]
     missing: frozenset[str]
+    dtypes: dict[str, type[pl.DataType]]
 
     @classmethod
     def of(cls, files: Sequence[Found], own: Sequence[str], missing: Sequence[str]) -> Partitions:
@@ -71,28 +81,27 @@ class Partitions:
         kinds: dict[str, Kind] = {
             key: "number" if _are_numbers(found, markers) else "text" for key, found in values.items() if key not in own
         }
-        return cls(kinds, markers)
+        dtypes: dict[str, type[pl.DataType]] = {
+            key: pl.Int64 if _are_whole(values[key], markers) else pl.String for key in kinds
+        }
+        return cls(kinds, markers, dtypes)
 
-    def cells(self, file: Found) -> tuple[tuple[str, float | str | None], ...]:
-        """Return the one value that each of the columns has in a file, None where it is missing."""
-        return tuple((key, self._cell(key, value)) for key, value in file.partition if key in self.kinds)
+    def cells(self, file: Found) -> tuple[Cell, ...]:
+        """Return the one value that each of the columns has in a file."""
+        return tuple(self._cell(key, value) for key, value in file.partition if key in self.kinds)
 
-    def _cell(self, key: str, value: str) -> float | str | None:
-        if value.strip().lower() in self.missing:
-            return None
-        return _number(value) if self.kinds[key] == "number" else value
+    def _cell(self, key: str, value: str) -> Cell:
+        gap, dtype = value.strip().lower() in self.missing, self.dtypes[key]
+        return Cell(key, None if gap else int(value) if dtype == pl.Int64 else value, dtype)
 
 
-def with_cells(
-    frame: pl.DataFrame, cells: Sequence[tuple[str, float | str | None]], kinds: dict[str, Kind], decimal: str = ""
-) -> pl.DataFrame:
+def with_cells(frame: pl.DataFrame, cells: Sequence[Cell], kinds: dict[str, Kind], decimal: str = "") -> pl.DataFrame:
     """Add columns of one value; as text with a ``decimal`` mark, where that is given."""
     added = []
-    for key, value in cells:
-        if decimal and isinstance(value, float):
-            value = number_label(value).replace(".", decimal)
-        dtype = pl.Float64() if kinds[key] == "number" and not decimal else pl.String()
-        added.append(pl.lit(value, dtype=dtype).alias(key))
+    for key, value, dtype in cells:
+        text = str(value).translate(SWAPPED) if decimal == "," and kinds[key] == "number" else str(value)
+        written = text if decimal and value is not None else value
+        added.append(pl.lit(written, dtype=pl.String if decimal else dtype).alias(key))
     return frame.with_columns(added)
 
 
@@ -109,6 +118,12 @@ def require_same(first: str, expected: Sequence[str], file: str, found: Sequence
 def _are_numbers(values: Sequence[str], missing: frozenset[str]) -> bool:
     given = [value for value in values if value.strip().lower() not in missing]
     return bool(given) and all(math.isfinite(_number(value)) for value in given)
+
+
+def _are_whole(values: Sequence[str], missing: frozenset[str]) -> bool:
+    """Tell whether values are whole numbers and written as these are: 007 is not."""
+    given = [value for value in values if value.strip().lower() not in missing]
+    return all(WHOLE.fullmatch(value) for value in given)
 
 
 def _number(value: str) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from descend.scans.parquet import ParquetScan
 from descend.scans.text import TextScan
 from descend.tables import Table
 from descend.workers import Threads
@@ -73,7 +74,7 @@ def whole(scan: Scan) -> Table:
     parts = tuple(scan.parts(head.columns))
     frames = list(_frames(scan, parts))
     starts = tuple(accumulate((frame.height for frame in frames[:-1]), initial=0))
-    added = [key for key, _ in scan.files[0][0].cells] if isinstance(scan, TextScan) else []
+    added = scan.added if isinstance(scan, (TextScan, ParquetScan)) else []
     return Table(
         pl.concat(frames, how="vertical_relaxed"),
         scan.name,

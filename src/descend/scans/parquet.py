@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from descend.errors import TableError
-from descend.scans.found import Partitions, require_same, with_cells
+from descend.scans.found import Cell, Partitions, require_same, with_cells
 from descend.scans.remote import is_address, options_for, remote_error
 from descend.tables import Kind, Table
 from descend.texts import plain_name
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from descend.numerals import Notation
     from descend.scans.found import Found
 
-    Cells = tuple[tuple[str, float | str | None], ...]
 
 ASKED = 8  # files at an address that are asked for at once
 HEAD_ROWS = 10_000
@@ -43,11 +42,11 @@ class ParquetPart:
     kinds: dict[str, Kind]
     notations: dict[str, Notation]
     missing: tuple[str, ...]
-    cells: Cells = ()
+    cells: tuple[Cell, ...] = ()
 
     def table(self) -> Table:
         """Read the rows; raises TableError where the file is missing, damaged, or has other columns."""
-        added = [key for key, _ in self.cells]
+        added = [cell.key for cell in self.cells]
         own = [column for column in self.columns if column not in added]
         if own or not added:
             frame = read_rows(self.path, self.name, own, self.start, self.rows)
@@ -75,7 +74,7 @@ class ParquetScan:
     size: int
     mark: str
     files: tuple[tuple[str, str, int, int], ...]
-    cells: tuple[Cells, ...]
+    cells: tuple[tuple[Cell, ...], ...]
     group: int = 0
     scattered: bool = True
     partitions: int | None = None
@@ -103,6 +102,11 @@ class ParquetScan:
         return cls(name, head, rows, sum(size for *_, size in known), mark, known, cells, group)
 
     @property
+    def added(self) -> list[str]:
+        """The columns that folders' names add."""
+        return [cell.key for cell in self.cells[0]]
+
+    @property
     def quick(self) -> bool:
         """Whether the files are here: their numbers need not be read as text."""
         return not any(is_address(path) for path, *_ in self.files)
@@ -115,7 +119,7 @@ class ParquetScan:
         kinds, notations = self.head.judged(columns)
         first = 0
         for (path, called, height, size), cells in zip(self.files, self.cells, strict=True):
-            added = tuple((key, value) for key, value in cells if key in columns)
+            added = tuple(cell for cell in cells if cell.key in columns)
             whole = ParquetPart(
                 path, called, 0, height, first, size, tuple(columns), kinds, notations, self.head.missing, added
             )

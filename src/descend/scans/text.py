@@ -18,7 +18,7 @@ from descend.errors import TableError
 from descend.layout import Layout, aligned, footer_start, line_start
 from descend.letters import LANGUAGES, Guess, guess
 from descend.scans.cuts import PIECE, Piece, cut
-from descend.scans.found import Partitions, require_same, with_cells
+from descend.scans.found import Cell, Partitions, require_same, with_cells
 from descend.scans.unpacked import Unpacked, gunzipped
 from descend.tables import MISSING, Kind, Table
 
@@ -60,7 +60,7 @@ class TextFile:
     quote: str
     header: bool
     names: tuple[str, ...]
-    cells: tuple[tuple[str, float | str | None], ...] = ()
+    cells: tuple[Cell, ...] = ()
     unpacked: Unpacked | None = field(default=None, repr=False)
     trailing: bool = False
     aligned: bool = False
@@ -180,9 +180,14 @@ class TextScan:
         scattered = all(file.unpacked is None for file, _ in known)
         return cls(name, head, rows, size, mark, tuple(known), scattered)
 
+    @property
+    def added(self) -> list[str]:
+        """The columns that folders' names add."""
+        return [cell.key for cell in self.files[0][0].cells]
+
     def parts(self, columns: Sequence[str]) -> Iterator[TextPart]:
         """Yield the pieces of the files that have rows, in their order."""
-        wanted = {*columns, *(key for key, _ in self.files[0][0].cells)}
+        wanted = {*columns, *self.added}
         kinds, notations = self.head.judged(wanted)
         head, first = self.head, 0
         for file, pieces in self.files:
@@ -325,7 +330,7 @@ def _head(known: Sequence[tuple[TextFile, tuple[Piece, ...]]], added: dict[str, 
         regular=all(piece.regular for piece in taken),
         check=None,
     )
-    columns = (*file.names, *(key for key, _ in file.cells))
+    columns = (*file.names, *(cell.key for cell in file.cells))
     table = TextPart(file, whole, 0, columns, added, {}, reading.decimal, reading.missing).table()
     table.frame = table.frame.head(HEAD_ROWS)
     return table
