@@ -240,3 +240,19 @@ def test_more_lines_than_a_file_has_leave_nothing_of_it(tmp_path, kind, option, 
     with pytest.raises(TableError) as caught:
         open_rows(path, "y ~ x", memory="1KB" if kind == "parts" else None, **{option: lines})
     assert caught.value.code in {"table.empty", "table.no-rows"}
+
+
+def test_a_cell_of_a_workbook_is_named_by_the_row_that_it_shows(tmp_path):
+    path = tmp_path / "t.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for line, cells in {3: ["x", "y"], 4: [1, 2], 6: [3, 4], 7: [4, 6], 9: ["Total", 12]}.items():
+            for column, cell in enumerate(cells):
+                sheet.write(line - 1, column, cell)
+    for layout in ({}, {"header_row": 3}, {"skip_rows": 2}):
+        table = read(path, **layout)
+        assert table.columns == ["x", "y"]
+        with pytest.raises(TableError) as caught:
+            table.numbers("x")
+        assert (caught.value.code, caught.value.line) == ("table.bad-cell", 9)
+    assert read(path, skip_footer=1).numbers("x").tolist() == [1, 3, 4]

@@ -61,6 +61,7 @@ def opened(source, columns, folder):
         ("1\u202f250", 1250),
         ("0.21D+02", 21),
         ("1.5d3", 1500),
+        ("2D+1", 20),
         ("(3.50)", -3.5),
         ("(1,250)", -1250),
         ("3.50-", -3.5),
@@ -94,6 +95,7 @@ def test_a_number_is_read_however_it_is_written(cell, number):
         "--3",
         "3 4",
         "3-4",
+        "2D1",
     ],
 )
 def test_what_is_no_number_is_none(cell):
@@ -137,6 +139,8 @@ def test_the_unit_of_a_column_is_left_out_and_told(tmp_path, source, cells, unit
         ["12b", "14b", "0"],
         ["3я", "4я"],
         ["5 Jan 2024", "6 Jan 2024"],
+        ["1Q2024", "2Q2024"],
+        ["2D1", "3D4"],
     ],
 )
 def test_text_with_digits_in_it_stays_text(cells):
@@ -150,7 +154,7 @@ def test_a_bad_cell_among_numbers_is_named_by_every_source(tmp_path, source, cel
     with pytest.raises(TableError) as error:
         table.numbers("a")
     assert (error.value.code, error.value.values["found"]) == ("table.bad-cell", cell)
-    assert error.value.line == (4 if source in ("csv", "parts") else 3)
+    assert error.value.line == (4 if source in ("csv", "parts", "xlsx") else 3)
 
 
 def test_a_cell_without_the_columns_unit_is_bad():
@@ -276,6 +280,28 @@ def test_a_target_that_looks_like_numbers_is_never_a_class(rows):
         "$10",
         "€11",
     )
+
+
+@pytest.mark.parametrize("cell", ["<{}.5", "~{}", "≥ {}", "{}.5***", "{}.2×10^3", "{}.2 x 10⁻³", "12,34,{}56"])
+def test_a_target_of_marked_numbers_is_never_a_class(cell):
+    table = {"x": list(range(60)), "y": [cell.format(i % 20 + 1) for i in range(60)]}
+    with pytest.raises(TableError) as error:
+        descend.fit("y ~ x", table)
+    assert error.value.code == "table.like-numbers"
+
+
+def test_classes_that_are_marked_numbers_and_few_stay_classes():
+    table = {"x": list(range(12)), "y": ["<18", "18-65", ">65"] * 4}
+    assert descend.fit("y ~ x", table, l2=0.1, test="none").family == "softmax"
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_brackets_that_are_a_minus_are_told_where_nothing_says_that_these_are_amounts(tmp_path, source):
+    table = opened(source, {"a": ["(1)", "(2)", "3"], "b": ["$1", "$2", "($3)"]}, tmp_path)
+    assert table.numbers("a").tolist() == [-1, -2, 3]
+    assert table.numbers("b").tolist() == [1, 2, -3]
+    notes = table.told(["a", "b"])
+    assert [(note.code, note.values["column"]) for note in notes] == [("note.brackets", "a"), ("note.unit", "b")]
 
 
 def test_classes_that_are_counted_stay_classes():

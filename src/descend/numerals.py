@@ -9,7 +9,7 @@ Patterns are those of Rust's regex, which takes time in proportion to a cell's l
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +31,8 @@ JUDGED = 10_000  # rows from which a notation is settled, in memory as part by p
 POINTS = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 1.125 may be a thousand and more
 SHARE = 0.75  # of a column's cells: so many have a unit where it is the column's
 ERRORS = ("#N/A", "#DIV/0!", "#NULL!", "#REF!", "#VALUE!", "#NAME?", "#NUM!")  # what a spreadsheet writes for no value
+_DIGITS = r"[0-9]+(?:[.,][0-9]+)*"
+MARKED = rf"^[~≈<>≤≥] ?[+-]?{_DIGITS}$|^[+-]?{_DIGITS}(?: ?[*†‡+]+| ?[×x*] ?10(?:\^|\*\*)?[+-]?[0-9⁻⁰¹²³⁴-⁹]+)?$"
 ORDINALS = ("st", "nd", "rd", "th")
 LETTERS = "ACFGHJKLMNTVWBdghklmpstwxyµΩÅ"  # that are a unit right behind a number; any other makes a name of it: 12a
 
@@ -63,7 +65,8 @@ class Notation:
     """How a column writes its numbers: the decimal mark, and what stands before and after every one.
 
     ``spread``: an uncertainty follows them after ±; ``example`` is a cell, and ``doubtful`` says that its comma could
-    be a decimal mark as well.
+    be a decimal mark as well. ``bracketed`` is a cell in brackets, which are
+    a minus, where nothing else says that these are amounts.
     """
 
     decimal: str = "."
@@ -72,6 +75,7 @@ class Notation:
     spread: bool = False
     example: str = ""
     doubtful: bool = False
+    bracketed: str = ""
 
     @property
     def unit(self) -> str:
@@ -172,7 +176,9 @@ def notation_of(text: pl.Series, decimal: str) -> Notation:
     if before or after or spread:
         mine = (forms["before"] == before) & (forms["after"] == after)
         example = str(cells.filter(mine)[0])
-    return Notation(decimal, before, after, spread, example)
+    found = Notation(decimal, before, after, spread, example)
+    brackets = cells.filter((forms["open"] != "") & _values(forms, decimal).is_not_null())
+    return replace(found, bracketed=str(brackets[0])) if brackets.len() and not found.unit else found
 
 
 def marks_of(text: pl.Series) -> Marks:
@@ -193,10 +199,14 @@ def marks_of(text: pl.Series) -> Marks:
 
 
 def like_numbers(text: pl.Series) -> Mask:
-    """Mark the cells that begin as a number and have a unit of whatever kind after it, but those that count: 1st."""
+    """Mark the cells that begin as a number and have a unit of whatever kind after it, but those that count: 1st.
+
+    So are those with a mark before or behind a number (<0.5, 1.2*), with groups of two digits, and with powers of ten.
+    """
     forms = _split(text.fill_null(""))
     found = _values(forms, ".").is_not_null() | _values(forms, ",").is_not_null()
-    return np.asarray((found & ~forms["after"].is_in(ORDINALS)).to_numpy(), dtype=bool)
+    found &= ~forms["after"].is_in(ORDINALS)
+    return np.asarray((found | text.str.contains(MARKED).fill_null(value=False)).to_numpy(), dtype=bool)
 
 
 def is_number(cell: str) -> bool:
@@ -207,7 +217,7 @@ def is_number(cell: str) -> bool:
 
 def _is_unit(after: str) -> bool:
     """Tell whether what follows a number can be its unit: no second number does, and no year."""
-    return not any(digit.isdigit() and before in " .-" for before, digit in pairwise(after))
+    return not any(digit.isdigit() and (before in " .-" or before.isdigit()) for before, digit in pairwise(after))
 
 
 def _split(cells: pl.Series) -> pl.DataFrame:
@@ -231,6 +241,7 @@ def _values(forms: pl.DataFrame, decimal: str) -> pl.Series:
     digits = grouped.otherwise(None).str.replace(decimal, ".", literal=True)
     signs = sum((pl.col(part) != "").cast(pl.Int8) for part in ("open", "sign", "inner", "last"))
     sound = (signs <= 1) & ((pl.col("open") != "") == (pl.col("close") != ""))
+    sound &= ~power.str.contains("^[dD][0-9]") | core.str.contains(r"[.,]")  # 1.5D2 is Fortran's, 2D1 may be a code
     below = (pl.col("open") != "") | (pl.col("last") != "") | (pl.col("sign") == "-") | (pl.col("inner") == "-")
     sign = pl.when(below).then(pl.lit("-")).otherwise(pl.lit(""))
     written = pl.concat_str([sign, digits, power.str.replace("[dD]", "e")])

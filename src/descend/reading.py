@@ -20,7 +20,7 @@ from descend.layout import OPTIONS, Layout
 from descend.memory import COPIES, allowance
 from descend.numerals import DECIMALS
 from descend.pictures import read_folder
-from descend.sources import File, open_file, read_binary
+from descend.sources import File, SheetRows, open_file, read_binary
 from descend.tables import Table, markers_of
 from descend.terms import Formula
 
@@ -128,7 +128,8 @@ def _table(file: File, decimal: str, missing: Sequence[str] | None, layout: Layo
         frame, delimited = read_delimited(file.data, file.name, decimal=decimal, layout=layout, **how)
         return Table(frame, file.name, markers, decimal, delimited, delimited.notes)
     frame = read_binary(file, layout)
-    return Table(frame, file.name, markers, decimal, notes=file.notes, pictures=file.kind == "picture")
+    places = SheetRows(file, layout) if file.kind == "excel" else None
+    return Table(frame, file.name, markers, decimal, notes=file.notes, pictures=file.kind == "picture", places=places)
 
 
 def open_rows(

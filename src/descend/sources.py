@@ -9,7 +9,7 @@ import os
 import re
 import zlib
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +134,7 @@ def _read_excel(file: File, layout: Layout) -> pl.DataFrame:
     """Read a sheet; raises TableError where its names seem to stand lower than the header is looked for."""
     read = partial(pl.read_excel, sheet_name=file.inner or None, engine="calamine")
     above, below = min(layout.above, MOST_ROWS), min(layout.below, MOST_ROWS)
-    options = {"header_row": above, "skip_rows": below}
+    options = {"header_row": above, **({"skip_rows": below} if below else {})}
     frame = read(io.BytesIO(file.data), read_options=options)
     if any(ENDED.sub("", name) in frame.columns for name in frame.columns if ENDED.search(name)):
         options = {"skip_rows": above, "n_rows": 1}
@@ -147,6 +147,32 @@ def _read_excel(file: File, layout: Layout) -> pl.DataFrame:
         records = [(line, cells) for line, cells in enumerate(rows, start=1) if any(map(str.strip, cells))]
         refuse_double_header(file.name, records, lambda cell: NUMBER.fullmatch(cell) is not None)
     return frame.rename({column: _named(column, frame) for column in frame.columns})
+
+
+@dataclass(frozen=True)
+class SheetRows:
+    """Where a sheet's rows stand in it, which is looked up when it is asked for; blank ones are no rows."""
+
+    sheet: File
+    layout: Layout
+
+    def file(self, row: int) -> str:
+        """Return what a person calls the workbook."""
+        return self.sheet.name
+
+    def line(self, row: int) -> int:
+        """Return the number that the workbook shows beside a row."""
+        return self._lines[row]
+
+    @cached_property
+    def _lines(self) -> list[int]:
+        cells = pl.read_excel(
+            io.BytesIO(self.sheet.data), sheet_name=self.sheet.inner or None, engine="calamine", has_header=False,
+            drop_empty_rows=False, infer_schema_length=0, read_options={"skip_rows": 0},
+        )  # fmt: skip
+        filled = cells.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_list()
+        lines = [line for line, found in enumerate(filled, start=1) if found and line > self.layout.above]
+        return [line for line in lines[1:] if line > lines[0] + self.layout.below]
 
 
 def _repeated(header: Sequence[object], names: Sequence[str]) -> Iterator[Note]:

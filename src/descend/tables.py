@@ -241,10 +241,13 @@ class Table:
         notes = []
         for column in columns:
             notation = self.notations.get(column)
-            if notation is None or not notation.example or self.kind(column) != "number":
+            if notation is None or self.kind(column) != "number":
                 continue
-            read = parse_numbers(pl.Series([notation.example]), notation)[0][0]
-            values = {"column": column, "found": cut_short(notation.example), "number": number_label(float(read))}
+            if notation.bracketed:
+                notes.append(Note("note.brackets", self._read(column, notation, notation.bracketed)))
+            if not notation.example:
+                continue
+            values = self._read(column, notation, notation.example)
             if notation.unit:
                 notes.append(Note("note.unit", {**values, "unit": notation.unit}))
             if notation.spread:
@@ -254,6 +257,11 @@ class Table:
             if notation.doubtful:
                 notes.append(Note("note.comma-thousands", values))
         return notes
+
+    def _read(self, column: str, notation: Notation, cell: str) -> dict[str, Any]:
+        """Return what a note says of how a cell of a column was read."""
+        number = parse_numbers(pl.Series([cell]), notation)[0][0]
+        return {"column": column, "found": cut_short(cell), "number": number_label(float(number))}
 
     def first_beyond(self, column: str) -> str | None:
         """Return the first whole number of a column that is beyond 2^53, as it is written; None where there is none."""
