@@ -19,6 +19,7 @@ def codes(model):
     [
         (["TRUE", "T", "true", "FALSE"], [["TRUE", "true", "T"]]),
         (["yes", "Yes", "Y", "no"], [["yes", "Yes", "Y"]]),
+        (["1", "1.0", "2", "01", "1.5", "1.50"], [["1", "1.0"]]),
         (["male", "M", "F", "female"], [["female", "F"], ["male", "M"]]),
         (["New York", "new  york", "New_York ", "Boston"], [["New York", "new  york", "New_York "]]),
         (["A+", "A-", "A"], []),

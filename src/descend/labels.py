@@ -71,7 +71,7 @@ def merged(levels: Iterable[str]) -> tuple[str, ...]:
     """Return classes that are numbers without those that another one is, written as a float: 1.0 beside 1."""
     kept: dict[str, str] = {}
     for level in levels:
-        kept.setdefault(_unfloated(level), level)
+        kept.setdefault(unfloated(level), level)
     return tuple(kept.values())
 
 
@@ -84,17 +84,17 @@ def same_numbers(found: Iterable[str], levels: Sequence[str], *, numbers: bool) 
     written: dict[str, list[str]] = {}
     sizes: dict[float | None, list[str]] = {}
     for level in levels:
-        written.setdefault(_unfloated(level), []).append(level)
+        written.setdefault(unfloated(level), []).append(level)
         sizes.setdefault(_number(level), []).append(level)
     made = {}
     for label in found:
-        alike = written.get(_unfloated(label)) or (sizes.get(_number(label)) if numbers else None) or []
+        alike = written.get(unfloated(label)) or (sizes.get(_number(label)) if numbers else None) or []
         if len(alike) == 1:
             made[label] = alike[0]
     return made
 
 
-def _unfloated(text: str) -> str:
+def unfloated(text: str) -> str:
     """Return a whole number without the point and the zeros of a float; any other text as it is."""
     found = FLOATED.fullmatch(text)
     return found[1] if found else text

@@ -11,7 +11,7 @@ import numpy as np
 from descend.coding import LevelCode
 from descend.diagnosis.findings import Finding
 from descend.diagnosis.sample import listed, placed
-from descend.labels import number_label
+from descend.labels import number_label, unfloated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,10 +50,10 @@ def _near_same(evidence: Evidence) -> list[Finding]:
 
 
 def near_same(levels: Iterable[str]) -> list[list[str]]:
-    """Return the levels that differ in case and spaces only, and those that are short for another: T and true."""
+    """Return the levels that differ in case and spaces only or are written as floats, and short ones: T and true."""
     groups: dict[str, list[str]] = defaultdict(list)
     for level in levels:
-        groups[re.sub(r"[\s_]+", " ", level.casefold()).strip(" .'\"")].append(level)
+        groups[re.sub(r"[\s_]+", " ", unfloated(level.casefold())).strip(" .'\"")].append(level)
     for short, names in SHORT.items():
         name = next((name for name in names if name in groups), None)
         if short in groups and name is not None:
