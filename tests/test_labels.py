@@ -643,3 +643,16 @@ def test_classes_that_are_numbers_are_one_where_some_are_written_as_floats(tmp_p
 def csv_of_frame(path, frame):
     frame.write_csv(path)
     return path
+
+
+@pytest.mark.parametrize("dtype", [pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Int8, pl.Int64])
+def test_whole_numbers_of_every_type_are_numbers(tmp_path, dtype):
+    frame = pl.DataFrame({"x": pl.Series([1, 2, 3, 5] * 20, dtype=dtype), "y": [1.0, 2.0, 3.0, 4.0] * 20})
+    frame.write_parquet(tmp_path / "t.parquet")
+    slope = np.polyfit(frame["x"].cast(float), frame["y"], 1)[0]
+    for source, memory in ((frame, None), (tmp_path / "t.parquet", None), (tmp_path / "t.parquet", "1KB")):
+        model = descend.fit("y ~ x", source, test="none", memory=memory)
+        assert model.coefficients["x"] == pytest.approx(slope, rel=1e-10)
+    if dtype == pl.UInt64:
+        large = frame.with_columns(x=frame["x"] + 2**63)
+        assert "note.rounded" in [note.code for note in descend.fit("y ~ x", large, test="none").notes]

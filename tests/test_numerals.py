@@ -242,6 +242,23 @@ def test_commas_that_could_be_either_are_told(tmp_path):
     assert not [note for note in descend.fit("y ~ x", path).notes if note.code.startswith("note.")]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x;y\n1.500;3\n2.250;4\n3.750;7\n", True),
+        ("x;y\n1.500;3.5\n2.250;4.5\n3.750;7.5\n", False),  # the other column has decimal points
+        ("x;y\n1.500;3\n2.25;4\n3.750;7\n", False),
+        ("x,y\n1.500,3\n2.250,4\n3.750,7\n", False),  # where commas cut the cells, points are decimal marks
+    ],
+)
+@pytest.mark.parametrize("memory", [None, "1KB"])
+def test_points_that_could_be_marks_of_thousands_are_told(tmp_path, text, told, memory):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    notes = descend.fit("y ~ x", path, test="none", memory=memory).notes
+    assert [note.values["number"] for note in notes if note.code == "note.point-decimal"] == ["1.5"] * told
+
+
 def test_a_quoted_decimal_comma_in_a_file_cut_by_commas_names_both_options(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('x,y\n"1,5",1\n"2,5",2\n"3,5",4\n', encoding="utf-8")

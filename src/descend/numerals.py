@@ -65,7 +65,7 @@ class Notation:
     """How a column writes its numbers: the decimal mark, and what stands before and after every one.
 
     ``spread``: an uncertainty follows them after ±; ``example`` is a cell, and ``doubtful`` says that its comma could
-    be a decimal mark as well. ``bracketed`` is a cell in brackets, which are
+    be a decimal mark as well, or its point a mark of thousands. ``bracketed`` is a cell in brackets, which are
     a minus, where nothing else says that these are amounts.
     """
 

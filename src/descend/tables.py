@@ -255,7 +255,8 @@ class Table:
             if notation.decimal != self.decimal:
                 notes.append(Note("note.decimal-comma", values))
             if notation.doubtful:
-                notes.append(Note("note.comma-thousands", values))
+                comma = "," in notation.example
+                notes.append(Note("note.comma-thousands" if comma else "note.point-decimal", values))
         return notes
 
     def _read(self, column: str, notation: Notation, cell: str) -> dict[str, Any]:
@@ -273,8 +274,9 @@ class Table:
                 return None
             series = self._text(column).filter(pl.Series(large))
             found = series.filter(series.str.contains(r"^[+-]?[0-9]+$"))
-        elif series.dtype.is_integer():
-            found = series.filter((series > EXACT) | (series < -EXACT))
+        elif series.dtype in (pl.Int64, pl.UInt64, pl.Int128, pl.UInt128):  # the others hold none
+            signed = series.dtype.is_signed_integer()
+            found = series.filter((series > EXACT) | (series < -EXACT) if signed else series > EXACT)
         else:
             return None
         return next((str(cell) for cell in found if abs(int(cell)) > EXACT), None)
@@ -398,6 +400,8 @@ class Table:
             others = self._others(column)
             refused = others.decimals > 0 and not others.thousands
             marks = marks_of(head)._replace(example=str(head[0]))
+            if not refused and not others.thousands and self.source is not None and self.source.delimiter == ";":
+                self.notations[column] = Notation(doubtful=True, example=marks.example)
         if refused:
             row = int(np.argmax((text == marks.example).fill_null(value=False).to_numpy()))
             values = {
