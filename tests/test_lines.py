@@ -227,7 +227,7 @@ def test_an_option_about_lines_is_refused_where_a_source_has_none(tmp_path, kind
     assert caught.value.code == "option.no-effect"
 
 
-@pytest.mark.parametrize("lines", [2**31, 10**30])
+@pytest.mark.parametrize("lines", [2**31, 2**62])
 @pytest.mark.parametrize("option", ["skip_rows", "header_row", "skip_footer"])
 @pytest.mark.parametrize("kind", ["csv", "parts", "xlsx"])
 def test_more_lines_than_a_file_has_leave_nothing_of_it(tmp_path, kind, option, lines):
