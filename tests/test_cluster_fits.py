@@ -158,7 +158,7 @@ def test_with_the_scheduler_lost_a_checkpoint_is_kept_and_another_cluster_goes_o
     )  # fmt: skip
     straight = descend.fit("won ~ a + b", str(folder), cluster=local, **settings)
     assert again.history.loss.tobytes() == straight.history.loss.tobytes()
-    assert read == []  # the survey was kept too
+    assert set(read) == {"preparing"}  # the classes; the survey was kept too
     assert any(note.code == "note.resumed" for note in again.notes)
 
 

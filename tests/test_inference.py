@@ -485,7 +485,7 @@ def test_show_tells_classes_against_the_first(capsys, noisy, tmp_path, lang):
     code, out, _ = called(capsys, "show", path, "--inference", "--lang", lang)
     model = descend.load(path)
     assert code == 0
-    assert {"en": "each class against u", "ko": "각 클래스를 u와(과) 비교"}[lang] in out
+    assert {"en": "each class against u", "ko": "각 클래스를 u"}[lang] in out
     assert [line.split()[0] for line in out.splitlines() if "(intercept)" in line] == ["v", "w"]
     assert f"{model.contrasts[0, 1]:.8g}" in out
 

@@ -364,6 +364,7 @@ def test_axe_finds_no_serious_fault(studio_server, open_tab, scheme, lang):
     if lang == "ko":
         tab.get_by_label("Language").select_option("ko")
         expect(tab.get_by_role("heading", name="가설")).to_be_visible(timeout=WAIT)
+    expect(tab.locator("html")).to_have_attribute("lang", lang, timeout=WAIT)  # the page's script tells it
     assert faults_found(tab, axe) == []
     tab.locator("select").nth(1).select_option("three-classes")
     settled(tab)

@@ -365,9 +365,9 @@ def test_an_error_is_the_one_that_the_command_line_tells(ask, tmp_path, capsys, 
 
 def test_what_is_no_error_of_the_users_is_told_as_ours(ask, csv):
     ask("open", str(csv))
-    error = refused(ask, "prepare", "y ~ a", {"nonsense": 1})
+    error = refused(ask, "prepare", "y ~ a", {}, "nonsense")
     assert (error.code, error.values["kind"]) == ("studio.worker-failed", "TypeError")
-    assert "nonsense" in error.values["reason"]
+    assert "prepare() takes 3" in error.values["reason"]
     assert ask("prepare", "y ~ a", {}).fitted_rows == 96
 
 

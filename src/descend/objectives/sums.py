@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-LEAST = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)  # smaller squares have not all their digits
+LEAST = 1e4 * float(np.finfo(np.float64).tiny)  # of smaller ones an error of a hundredth has not all its digits
 CANCELLED = 1e-6  # of the terms of which they are the sum: of residuals so small rounding leaves too few digits
 
 
