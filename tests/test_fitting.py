@@ -375,3 +375,14 @@ def test_a_target_whose_squares_vanish_is_refused(size, road, tmp_path):
     assert error.value.code == "fit.squares-vanish"
     descend.fit("y ~ x", {"x": x, "y": (x + 1) * 1e-150})
     descend.fit("y ~ x", {"x": x, "y": np.zeros(80)})
+
+
+@pytest.mark.parametrize("loss", ["huber", "mae"])
+@pytest.mark.parametrize(("size", "arrives"), [(1e300, True), (1e307, False)])  # the second's loss is beyond float64
+def test_numbers_near_the_end_of_float64_are_fitted_or_told_and_warn_of_nothing(loss, size, arrives, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "".join(f"{x!r},{(x + 2) * size!r}\n" for x in np.linspace(-1, 1, 60).tolist()))
+    model = descend.fit("y ~ x", path, loss=loss)  # a warning is an error here
+    assert any(finding.unfinished for finding in model.findings) is not arrives
+    if arrives:
+        assert model.coefficients["x"] / size == pytest.approx(1, rel=1e-6)

@@ -9,6 +9,7 @@ import numpy as np
 
 from descend.errors import DesignError, OptionError, TableError
 from descend.messages import Note
+from descend.moments import average
 from descend.terms import Arithmetic, Category, Name, label, names_of
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def gather(
 
 def _mean(values: Floats) -> float:
     """Return the mean, which rounding takes no farther than the numbers lie; NaN where there are none."""
-    return float(np.clip(values.mean(), values.min(), values.max())) if values.size else np.nan
+    return float(np.clip(average(values), values.min(), values.max())) if values.size else np.nan
 
 
 def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str, *, whole: bool) -> None:

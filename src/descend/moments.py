@@ -80,6 +80,13 @@ def bounded(spreads: Floats, low: Floats, high: Floats, rows: int) -> Floats:
     return np.asarray(np.clip(spreads, reach / np.sqrt(2 * rows), reach / 2))
 
 
+def average(values: Floats) -> Floats:
+    """Return the mean of numbers, or of each column's, also where their sum is beyond float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = values.mean(axis=0)
+    return np.asarray(mean if np.isfinite(mean).all() else (values / len(values)).sum(axis=0))
+
+
 def deviations(values: Floats) -> Floats:
     """Return each column's standard deviation (of rows x columns), 0 where it varies by rounding alone."""
     if not len(values):

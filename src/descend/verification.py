@@ -12,6 +12,7 @@ from descend.errors import OptionError
 from descend.holdout import Draw, row_keys, scattered
 from descend.messages import Note, has, say
 from descend.metrics import OF_CLASSES, OF_NUMBERS, class_scores, confusion, most_confused, number_scores, per_class
+from descend.moments import average
 from descend.verdicts import KINDS, percent, verdict_of
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def is_share(test: str | float) -> bool:
 def baseline(target: Target, fitted: Floats, tested: int) -> Floats:
     """Return what no hypothesis predicts for ``tested`` rows: the mean, or the classes' shares, of the fitted rows."""
     if target.family == "linear":
-        return np.broadcast_to(fitted.mean(axis=0), (tested, fitted.shape[1]))
+        return np.broadcast_to(average(fitted), (tested, fitted.shape[1]))
     classes = len(target.levels)
     shares = np.bincount(fitted[:, 0].astype(np.int64), minlength=classes) / len(fitted)
     return np.broadcast_to(shares, (tested, classes))
