@@ -86,13 +86,14 @@ def example_csv(id: str) -> bytes:
 
 
 @cache
-def flags() -> dict[str, tuple[list[str], str]]:
-    """Return for every field of the recipe what ``descend fit`` calls it: the flags (on, off) and the kind of value."""
+def flags() -> dict[str, tuple[list[str], bool]]:
+    """Return for every field of the recipe what ``descend fit`` calls it (on, off), and if it is a whole number."""
     options, made = _command_options(), {}
     for field in fields(Recipe):
         option = options.get(CALLED_OTHERWISE.get(field.name, field.name))
         if option is not None:
-            made[field.name] = ([*option.opts[:1], *option.secondary_opts[:1]], str(option.type.name))
+            whole = "int" in str(field.type) and "float" not in str(field.type)
+            made[field.name] = ([*option.opts[:1], *option.secondary_opts[:1]], whole)
     return made
 
 
@@ -118,11 +119,11 @@ def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tupl
         value = _plain(value)
         if name not in flags() or not isinstance(value, str | int | float):
             raise OptionError("studio.no-command", name=name)
-        written, kind = flags()[name]
+        written, whole = flags()[name]
         if isinstance(value, bool):
             made.append((written[not value].removeprefix("--"), []))
         else:
-            made.append((written[0].removeprefix("--"), [str(int(value)) if kind == "int" else str(value)]))
+            made.append((written[0].removeprefix("--"), [str(int(value)) if whole else str(value)]))
     return made
 
 
