@@ -101,7 +101,8 @@ def written(tmp_path, source, parts=5):
 def test_part_by_part_constant_columns_have_no_effect(family, tmp_path):
     target, settings = FAMILIES[family]
     path = written(tmp_path, table(4000))
-    model = assert_without_effect(f"{target} ~ x + z", path, NAMES, memory="1kB", test=0.2, **settings)
+    near = 1e-10 if family == "softmax" else 1e-12  # a guessed curvature: two searches end within the loss's rounding
+    model = assert_without_effect(f"{target} ~ x + z", path, NAMES, near, memory="1kB", test=0.2, **settings)
     assert model.fitted_rows < 4000
 
 
