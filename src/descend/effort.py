@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SPEED = 2e10  # sums (a product and an addition) that a core makes of large matrices in a second
 EIGEN = 40  # sums for each cell of a cube: what eigenvalues and vectors take at the speed of products (20), as often
 # as they are taken: again of scaled columns, and by a triangle where some columns determine others
-STEPS = 20  # of Newton's to a minimum
+HESSIANS = 4  # that are taken on the way to a minimum: each serves several steps
 INVERSES = 3  # that a guess of a softmax's curvature is taken anew on the way
 COPIES = 3  # of the design matrix that are held at once
 SQUARES = 6  # matrices of columns x columns: the products, scaled ones, their vectors and what these are worked out in
@@ -82,7 +82,7 @@ def sums_at_once(rows: int, columns: int, outputs: int, loss: Loss, *, optimum: 
     if not optimum:
         return spanned + bends + eigen / 4  # the largest eigenvalue alone
     if outputs == 1 or side * outputs <= WHOLE:
-        return spanned + STEPS * (outputs * (outputs + 1) / 2 * bends + eigen * outputs**3)
+        return spanned + HESSIANS * (outputs * (outputs + 1) / 2 * bends + eigen * outputs**3)
     return spanned + INVERSES * (bends + eigen)
 
 
