@@ -715,8 +715,7 @@ def test_closing_in_the_middle_of_a_fit_leaves_no_process_and_no_file(loop, csv,
         await study.close()
         await restating
         assert len(study.told) == said
-        await asyncio.to_thread(process.join, 20)
-        process.join(60)  # it has been killed; its end is waited for
+        await asyncio.to_thread(process.join, 60)  # beside the loop, which may have to end it
         assert not process.is_alive()
         with pytest.raises(ProcessLookupError):
             os.kill(process.pid, 0)
