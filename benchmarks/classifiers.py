@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.objectives.rows import RowsObjective
+    from descend.objectives.in_memory import RowsObjective
 
     Floats = NDArray[np.floating[Any]]
 

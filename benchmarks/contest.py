@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from descend.objectives.rows import RowsObjective
+    from descend.objectives.in_memory import RowsObjective
 
     Floats = NDArray[np.floating[Any]]
 

@@ -7,11 +7,11 @@ from time import perf_counter
 import numpy as np
 
 from benchmarks.pairs import Case, Peer
-from descend.losses import SquaredError
-from descend.objectives.gram import GramObjective
-from descend.objectives.rows import RowsObjective
-from descend.optimizers import SGD
-from descend.solvers.fast_forward import fast_forward
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import SquaredError
+from descend.objectives.quadratic import GramObjective
+from descend.solvers.closed_form import fast_forward
+from descend.solvers.optimizers import SGD
 
 EPOCHS = 1000
 

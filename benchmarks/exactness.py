@@ -11,8 +11,8 @@ from warnings import catch_warnings
 import numpy as np
 
 import descend
-from descend.preview import stated
-from descend.recipe import Recipe
+from descend.fitting.forecast import stated
+from descend.solvers.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.classifiers import sklearns, torches
 from benchmarks.contest import NEWTON, TOLERANCES, Contestant, Race
 from benchmarks.data import binary
-from descend.losses import BinaryCrossEntropy
-from descend.objectives.rows import RowsObjective
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import BinaryCrossEntropy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def race(name: str, rows: int, columns: int, unscaled: bool, divisor: int) -> Ra
     objective = RowsObjective(X, Y, BinaryCrossEntropy(), 1, 0.0, np.arange(columns) > 0)
 
     def descend(tolerance: float) -> Floats:
-        from descend.solvers.newton import quasi_newton
+        from descend.solvers.quasi_newton import quasi_newton
 
         return quasi_newton(objective, np.zeros(columns), tolerance=tolerance).weights
 

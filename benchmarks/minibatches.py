@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.pairs import Case, Peer
-from descend.losses import CrossEntropy
-from descend.objectives.rows import RowsObjective
-from descend.optimizers import SGD
-from descend.schedules import Schedule
-from descend.solvers.iterate import iterate
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import CrossEntropy
+from descend.solvers.epochs import iterate
+from descend.solvers.optimizers import SGD
+from descend.solvers.schedules import Schedule
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]

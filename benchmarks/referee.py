@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from descend.losses import SquaredError, sigmoid, softmax
+from descend.objectives.losses import SquaredError, sigmoid, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from descend.objectives.rows import RowsObjective
+    from descend.objectives.in_memory import RowsObjective
 
     Floats = NDArray[np.floating[Any]]
 

@@ -11,8 +11,8 @@ from benchmarks.classifiers import sklearns, torches
 from benchmarks.contest import TOLERANCES, Contestant, Race
 from benchmarks.data import pixels
 from benchmarks.digits import digits
-from descend.losses import CrossEntropy
-from descend.objectives.rows import RowsObjective
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import CrossEntropy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def race(name: str, title: str, table: Callable[[int], tuple[Floats, Floats]], d
     objective = RowsObjective(X, codes, CrossEntropy(), CLASSES, 1 / (2 * len(X)), np.arange(columns) > 0)
 
     def descend(tolerance: float) -> Floats:
-        from descend.solvers.newton import quasi_newton
+        from descend.solvers.quasi_newton import quasi_newton
 
         return quasi_newton(objective, np.zeros(columns * CLASSES), tolerance=tolerance).weights
 

@@ -17,9 +17,9 @@ import polars as pl
 import pytest
 from cluster_tasks import COLUMNS, Making
 
-from descend.cluster import connect
-from descend.scans.found import Found
-from descend.scans.parquet import ParquetScan
+from descend.tables.cluster import connect
+from descend.tables.scans.parquet import ParquetScan
+from descend.tables.scans.partitions import Found
 
 HERE = Path(__file__).parent
 W = np.array([0.5, 1.0, -2.0, 3.0])

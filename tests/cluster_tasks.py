@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from descend.losses import make_loss
-from descend.objectives.rows import RowsObjective
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import make_loss
 
 COLUMNS = ("a", "b", "y")
 

@@ -12,7 +12,7 @@ from hypothesis import settings
 from studio_fixtures import _module_studio, browser, open_tab, page, studio_server  # noqa: F401
 
 from descend.cli import main
-from descend.scans import parquet
+from descend.tables.scans import parquet
 
 ROOT = Path(__file__).parent.parent
 os.environ["DESCEND_LANG"] = "en"

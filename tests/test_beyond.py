@@ -13,16 +13,16 @@ import pytest
 from conftest import called
 
 import descend
-from descend import holdout
-from descend.errors import DescendError, OptionError
-from descend.predicting import evaluate, predict_to
-from descend.reading import open_rows
-from descend.scans import query
-from descend.scans.files import open_scan
-from descend.scans.parquet import ParquetScan
-from descend.scans.text import TextScan
-from descend.tables import Table
-from descend.workers import Reading, Threads
+from descend.base.errors import DescendError, OptionError
+from descend.model.streaming import evaluate, predict_to
+from descend.tables import row_sampling
+from descend.tables.databases import query
+from descend.tables.executors import Reading, Threads
+from descend.tables.open import open_rows
+from descend.tables.scans.find_files import open_scan
+from descend.tables.scans.parquet import ParquetScan
+from descend.tables.scans.text import TextScan
+from descend.tables.table import Table
 
 ROWS = 5_000
 SHORT = ("--memory", "50kB")
@@ -268,7 +268,7 @@ ENDLESS = """
 import sys
 from descend import predicting
 from descend.cli import main
-from descend.scans import parquet
+from descend.tables.scans import parquet
 parquet.PART_CELLS, parquet.FEWEST = 1, 700
 inner = predicting._writer
 from contextlib import contextmanager
@@ -319,10 +319,10 @@ def test_a_test_on_a_table_that_does_not_fit_is_that_in_memory(model, models, fi
 def test_of_very_many_rows_as_many_are_tested_as_a_test_needs_and_that_is_told(
     models, frame, file, capsys, monkeypatch
 ):
-    monkeypatch.setattr(holdout, "TESTED", 2000)
+    monkeypatch.setattr(row_sampling, "TESTED", 2000)
     model = descend.load(models["numbers"])
     verification, notes = evaluate(model, open_scan(file), told())
-    keys = holdout.row_keys(0, ROWS, 1)
+    keys = row_sampling.row_keys(0, ROWS, 1)
     drawn = frame.filter(pl.Series(keys < np.sort(keys)[ROWS // 4]))
     assert drawn.height == 1250
     assert_near(verification.as_dict(), model.evaluate(drawn).as_dict())
@@ -432,7 +432,7 @@ def test_rows_of_a_query_are_predicted_into_a_file_and_shown_where_they_fit(
 ):
     import sqlite3
 
-    monkeypatch.setattr("descend.reading.FETCHED", 1000)
+    monkeypatch.setattr("descend.tables.open.FETCHED", 1000)
     monkeypatch.setattr(query, "PART_CELLS", 3000)
     with sqlite3.connect(tmp_path / "rows.db") as database:
         names = ["x2", "x3", "won"]

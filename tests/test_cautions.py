@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 import descend
-from descend.cautions import ERRORS
+from descend.base.errors import ModelError
 from descend.cli import main
-from descend.errors import ModelError
+from descend.model.cautions import ERRORS
 
 
 def priced(rows=400, seed=0):

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import descend
-from descend.certificates import Certificate, certify
-from descend.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredLogError
-from descend.messages import Note
-from descend.objectives.rows import RowsObjective
+from descend.analysis.certificates import Certificate, certify
+from descend.base.messages import Note
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredLogError
 
 DIGITS = 40
 
@@ -314,8 +314,8 @@ def rational_gap(objective, w):
 
 def examined(formula, table, **settings):
     """Fit and return the model with the objective that it was fitted on."""
-    from descend.problem import Problem
-    from descend.recipe import Recipe
+    from descend.fitting.problem import Problem
+    from descend.solvers.recipe import Recipe
 
     recipe = Recipe(test="none", **settings)
     problem = Problem.of(formula, table, recipe)

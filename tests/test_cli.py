@@ -231,7 +231,7 @@ def test_an_interrupt_before_the_fit_says_so(monkeypatch, capsys, scores):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("descend.reading.open_rows", interrupted)
+    monkeypatch.setattr("descend.tables.open.open_rows", interrupted)
     code, _, err = called(capsys, "fit", scores, "score ~ hours")
     assert code == 130
     assert "stopped by hand" in err

@@ -25,10 +25,10 @@ from cluster_fixtures import (  # noqa: F401
 )
 from cluster_tasks import COLUMNS, Making, Numbered, exits, first_of, grows, value_of
 
-from descend.cluster import connect, tasks
-from descend.errors import ClusterError, OptionError, TableError
-from descend.extended import pair
-from descend.totals import pairs, rounded
+from descend.base.double_double import pair
+from descend.base.errors import ClusterError, OptionError, TableError
+from descend.base.reductions import pairs, rounded
+from descend.tables.cluster import connect, tasks
 
 PARTS = 8
 
@@ -153,7 +153,7 @@ def test_what_is_no_address_is_refused(where):
 
 
 def test_an_address_at_which_nobody_listens_is_told(monkeypatch):
-    monkeypatch.setattr("descend.cluster.dialing.ANSWER", 1.0)
+    monkeypatch.setattr("descend.tables.cluster.connect.ANSWER", 1.0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -163,7 +163,7 @@ def test_an_address_at_which_nobody_listens_is_told(monkeypatch):
 
 
 def test_an_address_at_which_something_else_listens_is_told(monkeypatch):
-    monkeypatch.setattr("descend.cluster.dialing.ANSWER", 1.0)
+    monkeypatch.setattr("descend.tables.cluster.connect.ANSWER", 1.0)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -213,9 +213,7 @@ def test_without_dask_it_is_told_what_to_install(monkeypatch):
 
 
 def test_descend_is_imported_without_dask():
-    program = (
-        "import sys, descend, descend.cluster, descend.scans.dask; print({'distributed', 'dask'} & set(sys.modules))"
-    )
+    program = "import sys, descend, descend.tables.cluster, descend.tables.scans.dask; print({'distributed', 'dask'} & set(sys.modules))"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert (
         subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True).stdout
@@ -239,7 +237,7 @@ def test_ctrl_c_in_a_terminal_ends_local_workers_without_a_word(tmp_path):
     text = """
 import os, signal
 from cluster_tasks import Numbered, sleeps
-from descend.cluster import connect
+from descend.tables.cluster import connect
 if __name__ == "__main__":
     try:
         with connect("local:1") as cluster:
@@ -255,8 +253,8 @@ if __name__ == "__main__":
 
 def test_a_script_that_its_workers_would_run_again_is_told_what_to_do(tmp_path):
     text = """
-from descend.cluster import connect
-from descend.errors import ClusterError
+from descend.tables.cluster import connect
+from descend.base.errors import ClusterError
 try:
     connect("local:1")
 except ClusterError as error:

@@ -27,8 +27,8 @@ from cluster_fixtures import (  # noqa: F401
 )
 from cluster_tasks import COLUMNS, Making, Numbered, first_of
 
-from descend.cluster import connect
-from descend.errors import ClusterError
+from descend.base.errors import ClusterError
+from descend.tables.cluster import connect
 
 
 def test_a_worker_killed_in_mid_pass_changes_no_bit(processes, scan, marks, undisturbed):

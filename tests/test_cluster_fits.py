@@ -10,9 +10,9 @@ from cluster_fixtures import Processes, found_by_workers_fixture, local_fixture 
 from conftest import called
 
 import descend
-from descend.cluster import connect
-from descend.errors import ClusterError, OptionError, TableError
-from descend.reading import open_rows
+from descend.base.errors import ClusterError, OptionError, TableError
+from descend.tables.cluster import connect
+from descend.tables.open import open_rows
 
 ROWS = 12_000
 

@@ -10,9 +10,9 @@ from sklearn.base import clone
 
 import descend
 from descend import DescentClassifier, DescentRegressor
-from descend.errors import DesignError
-from descend.holdout import Draw
-from descend.moments import deviations
+from descend.base.errors import DesignError
+from descend.base.moments import deviations
+from descend.tables.row_sampling import Draw
 
 VALUES = [0.0, 0.1, -0.1, 0.3, 1 / 3, 7.7, 12345.678, -1e9]
 VALUES += [sign * 10.0**power for power in (-300, -150, -6, 6, 150, 300) for sign in (1, -1)]

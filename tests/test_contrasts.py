@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 import descend
-from descend.columns import gather, uses
-from descend.design import INTERCEPT, Design
-from descend.formula import parse
-from descend.tables import Table
+from descend.design.matrix import INTERCEPT, Design
+from descend.formula.parser import parse
+from descend.tables.columns import gather, uses
+from descend.tables.table import Table
 
 ROWS = 150
 LEVELS = {"a": "pqr", "b": "uv", "c": "kmno", "d": "st"}

@@ -7,12 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from descend.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredError, SquaredLogError
-from descend.objectives.rows import RowsObjective
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import (
+    AbsoluteError,
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Huber,
+    SquaredError,
+    SquaredLogError,
+)
 from descend.solvers.direction import Direction, Metric, inverse, penalty
-from descend.solvers.ending import Ending, outcome, unseen
-from descend.solvers.newton import quasi_newton
-from descend.solvers.search import FALL, FLATTER, Point, Trial, line_search
+from descend.solvers.line_search import FALL, FLATTER, Point, Trial, line_search
+from descend.solvers.quasi_newton import quasi_newton
+from descend.solvers.termination import Ending, outcome, unseen
 
 CURVES = {
     "a parabola": (lambda t: (t - 1) ** 2, lambda t: 2 * (t - 1)),

@@ -10,9 +10,9 @@ import pytest
 from numpy.polynomial import polynomial
 
 from descend import DesignError, TableError, fit, parse, read
-from descend.columns import gather, uses
-from descend.design import INTERCEPT, Design
-from descend.equation import equation_lines
+from descend.design.matrix import INTERCEPT, Design
+from descend.model.equation import equation_lines
+from descend.tables.columns import gather, uses
 
 RANDOM = np.random.default_rng(20)
 ROWS = 60

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from patsy import dmatrix
 
-from descend.diagnosis import Evidence, diagnose
-from descend.formula import parse
-from descend.messages import codes
-from descend.problem import Problem
-from descend.reading import read
-from descend.recipe import Recipe
+from descend.analysis.diagnosis import Evidence, diagnose
+from descend.base.messages import codes
+from descend.fitting.problem import Problem
+from descend.formula.parser import parse
+from descend.solvers.recipe import Recipe
+from descend.tables.open import read
 
 
 def evidence(formula, table, *, rows=None, **settings):
@@ -607,7 +607,7 @@ def test_a_fit_on_three_rows_does_not_load_scipy():
     code = (
         "import sys, numpy as np, descend; from descend import fit\n"
         "fit('y ~ x', {'x': [1, 2, 3], 'y': [20, 41, 60]})\n"
-        "from descend.diagnosis import diagnose\n"
+        "from descend.analysis.diagnosis import diagnose\n"
         "assert not any(name.startswith('scipy') for name in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import descend
-from descend.diagnosis.cells import code_of, near_same
-from descend.reading import open_rows, read
+from descend.analysis.diagnosis.cells import code_of, near_same
+from descend.tables.open import open_rows, read
 
 RANDOM = np.random.default_rng(5)
 

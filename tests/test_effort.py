@@ -7,14 +7,14 @@ import polars as pl
 import pytest
 
 import descend
+from descend.base.errors import DescendError, FitError
 from descend.cli import main
-from descend.design import width_of
-from descend.effort import Effort
-from descend.errors import DescendError, FitError
-from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
-from descend.objectives.rows import RowsObjective
-from descend.problem import Problem
-from descend.recipe import Recipe
+from descend.design.matrix import width_of
+from descend.fitting.problem import Problem
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from descend.solvers.effort import Effort
+from descend.solvers.recipe import Recipe
 
 TALL = "y ~ (a + b + c)^2 + C(g)"
 
@@ -32,13 +32,13 @@ def table():
 @pytest.fixture
 def slow(monkeypatch):
     """A machine on which products of columns take for ever."""
-    monkeypatch.setattr("descend.effort.SPEED", 1e3)
+    monkeypatch.setattr("descend.solvers.effort.SPEED", 1e3)
 
 
 @pytest.fixture
 def narrow(monkeypatch):
     """A machine with hardly any memory that is free, but for the rows of a small table."""
-    monkeypatch.setattr("descend.effort.available", lambda: 500_000)
+    monkeypatch.setattr("descend.solvers.effort.available", lambda: 500_000)
 
 
 def codes_of(table, tmp_path, formula, **settings):
@@ -67,7 +67,7 @@ def test_work_past_what_is_allowed_is_refused_by_every_way_to_ask_for_it(table, 
 
 
 def test_work_past_the_memory_that_is_free_is_refused_by_every_way_to_ask_for_it(table, tmp_path, monkeypatch):
-    monkeypatch.setattr("descend.effort.available", lambda: 10_000)
+    monkeypatch.setattr("descend.solvers.effort.available", lambda: 10_000)
     assert set(codes_of(table, tmp_path, TALL).values()) == {"fit.too-large"}
 
 
@@ -104,8 +104,8 @@ def test_so_do_batches_where_the_products_alone_do_not_fit(table, narrow):
 
 def test_a_test_that_takes_too_long_is_told_apart_from_the_fit(table, monkeypatch):
     taken = Problem.of(TALL, table, Recipe()).effort(Recipe(), 400)
-    monkeypatch.setattr("descend.effort.SPEED", taken.sums / 40)
-    monkeypatch.setattr("descend.effort._cores", lambda: 1)
+    monkeypatch.setattr("descend.solvers.effort.SPEED", taken.sums / 40)
+    monkeypatch.setattr("descend.solvers.effort._cores", lambda: 1)
     with pytest.raises(FitError) as caught:
         descend.fit(TALL, table, test=10)
     assert caught.value.code == "fit.too-long-test"
@@ -126,9 +126,9 @@ def test_the_command_says_the_estimate_and_what_to_do(table, tmp_path, capsys, s
 
 
 def test_many_levels_are_refused_before_their_columns_are_made(monkeypatch):
-    monkeypatch.setattr("descend.effort.available", lambda: 8 * 10**9)
+    monkeypatch.setattr("descend.solvers.effort.available", lambda: 8 * 10**9)
     table = {"g": [f"g{index % 20_000}" for index in range(40_000)], "y": np.arange(40_000.0)}
-    monkeypatch.setattr("descend.design.Design.learn", None)
+    monkeypatch.setattr("descend.design.matrix.Design.learn", None)
     with pytest.raises(FitError) as caught:
         descend.fit("y ~ C(g)", table)
     assert caught.value.values["columns"] == 20_000
@@ -161,7 +161,7 @@ def test_each_row_of_wide_classes_is_left_out_in_turn():
 
 
 def test_numbers_are_left_out_in_parts_where_row_by_row_takes_too_long(table, monkeypatch):
-    monkeypatch.setattr("descend.problem.REFITS", 1e6)
+    monkeypatch.setattr("descend.fitting.problem.REFITS", 1e6)
     assert descend.fit("y ~ a + b", table, test="loo").verification.method == "loo"
     model = descend.fit("y ~ a + b", table, test="loo", l2=0.1)
     assert model.verification.method == "folds"

@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from threadpoolctl import threadpool_limits
 
 from descend import DescentClassifier, DescentRegressor, DesignError, DivergedError, OptionError
-from descend.objectives.rows import RowsObjective
+from descend.objectives.in_memory import RowsObjective
 
 RANDOM = np.random.default_rng(5)
 

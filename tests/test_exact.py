@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
+from descend.analysis.inference import Inference
+from descend.base.double_double import add, crossed, multiply, pair, product, reciprocal, rounded, subtract, total
+from descend.base.messages import Note
 from descend.cli import main
-from descend.extended import add, crossed, multiply, pair, product, reciprocal, rounded, subtract, total
-from descend.inference import Inference
-from descend.messages import Note
 
 STRD = {found["name"]: found for found in json.loads((Path(__file__).parent / "data" / "strd.json").read_text())}
 LINES = ("Norris", "Pontius", "NoInt1", "NoInt2", "Longley")
@@ -127,7 +127,7 @@ def test_products_in_bulk_keep_a_hundred_bits_of_the_largest_terms(size, monkeyp
     X = high, high * random.uniform(-1, 1, high.shape) * 2.0**-54
     T = (X[0][:9] / size).T, (X[1][:9] / size).T
     by_one = crossed(X, X), product(X, T)
-    monkeypatch.setattr("descend.extended.BULK", 0)
+    monkeypatch.setattr("descend.base.double_double.BULK", 0)
     for mine, theirs in zip((crossed(X, X), product(X, T)), by_one, strict=True):
         apart = np.abs(rounded(subtract(mine, theirs)))
         assert apart.max() <= 32 * 2.0**-100 * np.abs(rounded(theirs)).max()

@@ -15,8 +15,8 @@ import pytest
 from conftest import called
 
 import descend
-from descend.errors import DesignError, OptionError
-from descend.files import written_whole
+from descend.base.atomic_files import written_whole
+from descend.base.errors import DesignError, OptionError
 
 PROGRAM = [sys.executable, "-c", "from descend.cli import main; raise SystemExit(main())"]
 ENVIRONMENT = {**os.environ, "DESCEND_LANG": "en", "COLUMNS": "100"}
@@ -130,7 +130,7 @@ def test_a_pipe_is_written_to_and_not_replaced(capsys, model, table, tmp_path, n
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_that_nobody_reads_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("descend.files.PATIENCE", 0.0)
+    monkeypatch.setattr("descend.base.atomic_files.PATIENCE", 0.0)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OptionError) as error, written_whole(tmp_path / "pipe") as temporary:
         temporary.write_text("what nobody reads")
@@ -240,7 +240,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(capsys, model, table, tm
 @pytest.mark.parametrize("name", ["n" * 252 + ".csv", "zero\0.csv", "folder.csv", "no/such/folder.csv"])
 def test_a_name_that_cannot_be_written_is_told_before_the_work(capsys, model, table, tmp_path, name, monkeypatch):
     (tmp_path / "folder.csv").mkdir()
-    monkeypatch.setattr("descend.reading.open_rows", None)  # nothing is read
+    monkeypatch.setattr("descend.tables.open.open_rows", None)  # nothing is read
     code, _, err = called(capsys, "predict", model, table, "-o", f"{tmp_path}/{name}")
     assert (code, "[option.cannot-write]" in err) == (2, True)
 
@@ -255,7 +255,7 @@ def test_a_process_that_is_ended_leaves_no_half_file(tmp_path, number):
     program = """
 import sys, time
 from descend.cli.console import heeding_interrupts
-from descend.files import written_whole
+from descend.base.atomic_files import written_whole
 with heeding_interrupts(), written_whole(sys.argv[1]) as path:
     path.write_text("half")
     print("begun", flush=True)

@@ -9,8 +9,8 @@ import statsmodels.formula.api as smf
 import torch
 
 import descend
-from descend.errors import DescendError, DesignError, DivergedError, FitError, OptionError
-from descend.recipe import Recipe
+from descend.base.errors import DescendError, DesignError, DivergedError, FitError, OptionError
+from descend.solvers.recipe import Recipe
 
 
 def test_three_rows_give_the_line_through_them(scores):

@@ -18,10 +18,10 @@ from rich.console import Console
 from safetensors.numpy import save_file
 
 import descend
-from descend import storage
-from descend.errors import DescendError, ModelError
+from descend.base import container
+from descend.base.errors import DescendError, ModelError
 from descend.report.coefficients import tell_coefficients, tell_inference
-from descend.report.facts import model_facts
+from descend.report.json import model_facts
 from descend.report.terminal import batch_lines, log_lines, tell_model
 
 LANGUAGES = ("en", "ko")
@@ -66,13 +66,13 @@ def written(name):
         pytest.importorskip("torch")
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return storage.read(descend.fit(formula, table(), **options).save(Path(folder, "m.safetensors")))
+        return container.read(descend.fit(formula, table(), **options).save(Path(folder, "m.safetensors")))
 
 
 def sealed(path, header, tensors):
     """Write a file whose checksum is right."""
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    content = {"sha256": storage.checksum(header, tensors), "model": header}
+    content = {"sha256": container.checksum(header, tensors), "model": header}
     save_file(tensors, path, metadata={"descend": json.dumps(content)})
     return path
 
@@ -227,9 +227,9 @@ def test_a_tensor_of_a_model_that_is_wrong_is_refused_or_can_be_used(name, data,
 
 
 def test_every_kind_of_verdict_is_known_to_the_file_and_to_the_terminal():
-    from descend.messages import codes
+    from descend.analysis.verdicts import KINDS
+    from descend.base.messages import codes
     from descend.report.terminal import VERDICT_STYLES
-    from descend.verdicts import KINDS
 
     named = {code.split(".")[1].split("-")[0] for code in codes("en") if code.startswith("verdict.")}
     assert {*KINDS} == {*VERDICT_STYLES} == named - {"given", "unseen"}
@@ -238,7 +238,7 @@ def test_every_kind_of_verdict_is_known_to_the_file_and_to_the_terminal():
 def test_a_sentence_takes_the_same_values_in_the_same_form_in_both_languages():
     from string import Formatter
 
-    from descend.messages import codes
+    from descend.base.messages import codes
 
     def taken(sentence):
         return {(name, form, turned) for _, name, form, turned in Formatter().parse(sentence) if name is not None}

@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 
 from descend import FormulaError, parse
-from descend.errors import pointer
-from descend.terms import Apply, Arithmetic, Category, Name, Number, Operation, Poly, label
+from descend.base.errors import pointer
+from descend.formula.ast import Apply, Arithmetic, Category, Name, Number, Operation, Poly, label
 
 COLUMNS = ("y", "x", "z", "a", "b", "c", "g", "score", "hours")
 

@@ -9,8 +9,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from descend import DescendError, FormulaError, parse
-from descend.terms import label
-from descend.transforms import evaluate
+from descend.formula.ast import label
+from descend.formula.evaluate import evaluate
 
 COLUMNS = ("y", "x", "z", "g", "점수", "Sepal.Length", "my column")
 PLAIN = ("x", "z", "g", "점수", "Sepal.Length")

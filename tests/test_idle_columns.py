@@ -8,8 +8,8 @@ import pytest
 from conftest import called
 
 import descend
-from descend.problem import Problem
-from descend.verification import split_rows
+from descend.analysis.verification import split_rows
+from descend.fitting.problem import Problem
 
 IDLE = {"c": 0.1, "d": 0.0, "e": -1e300, "f": 1e-300}
 TARGETS = {

@@ -19,16 +19,16 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 import descend
-from descend.columns import gather, uses
-from descend.design import Design
-from descend.errors import DescendError, DesignError, ModelError, TableError
-from descend.formula import parse
-from descend.messages import say
-from descend.metrics import most_confused
-from descend.reading import read
-from descend.report.kept import Kept
+from descend.analysis.metrics import most_confused
+from descend.base.errors import DescendError, DesignError, ModelError, TableError
+from descend.base.messages import say
+from descend.design.matrix import Design
+from descend.formula.parser import parse
+from descend.report.plot_data import Kept
 from descend.report.plots import draw
 from descend.report.terminal import tell_frame
+from descend.tables.columns import gather, uses
+from descend.tables.open import read
 
 DATA = Path(__file__).parent / "data"
 

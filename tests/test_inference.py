@@ -17,11 +17,11 @@ from safetensors.numpy import save_file
 from scipy import stats
 
 import descend
+from descend.analysis.inference import Inference
+from descend.base.container import checksum
+from descend.base.errors import DescendError, ModelError, OptionError
+from descend.base.messages import Note
 from descend.cli import main
-from descend.errors import DescendError, ModelError, OptionError
-from descend.inference import Inference
-from descend.messages import Note
-from descend.storage import checksum
 
 LIKE = 1e-8
 

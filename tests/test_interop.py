@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 
 import descend
 from descend import DescentClassifier, DescentRegressor, DesignError, FormulaError, ModelError
-from descend.messages import say
+from descend.base.messages import say
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
+from descend.base.errors import DescendError
+from descend.base.messages import Note
 from descend.cli import main
-from descend.errors import DescendError
-from descend.messages import Note
 
 LIKE = 1e-6  # of half an interval's width
 REFUSED = {"inference.digits", "inference.collinear", "inference.flat", "inference.not-optimum"}
@@ -161,8 +161,8 @@ def test_a_column_a_hundred_million_from_0_and_columns_alike_to_eight_digits_are
 
 
 def test_what_a_table_too_large_for_twice_the_digits_cannot_carry_is_refused_with_the_reason(monkeypatch):
-    monkeypatch.setattr("descend.exact.AFFORDABLE", 0)
-    monkeypatch.setattr("descend.exact.FREE", 0)
+    monkeypatch.setattr("descend.analysis.refined_least_squares.AFFORDABLE", 0)
+    monkeypatch.setattr("descend.analysis.refined_least_squares.FREE", 0)
     formula, table, _, _ = years()
     assert descend.fit(formula, table, test="none").inference == Note("inference.digits", {})
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import called
 
 import descend
-from descend.errors import OptionError
+from descend.base.errors import OptionError
 
 SECRET = "Katharina"
 

@@ -18,16 +18,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
+from descend.base.errors import DesignError, FormulaError, TableError
+from descend.base.texts import plain
 from descend.cli import main
-from descend.errors import DesignError, FormulaError, TableError
-from descend.formula import parse
-from descend.labels import are_numbers, as_numbers, in_order
-from descend.reading import read
-from descend.scans.files import open_scan
-from descend.scans.query import open_query
-from descend.sql import name_sql
-from descend.tables import typed_row
-from descend.texts import plain
+from descend.formula.parser import parse
+from descend.tables.databases.query import open_query
+from descend.tables.databases.sql import name_sql
+from descend.tables.labels import are_numbers, as_numbers, in_order
+from descend.tables.open import read
+from descend.tables.scans.find_files import open_scan
+from descend.tables.table import typed_row
 
 BIG = 2**53
 IDS = [BIG, BIG + 1, BIG + 2] * 8

@@ -7,14 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
-from descend.errors import OptionError
-from descend.formula import parse
+from descend.base.errors import OptionError
+from descend.formula.parser import parse
 from descend.labs import LESSONS, all_labs, example, examples, find
 from descend.labs.runner import agrees, recipe_of, run, train
-from descend.objectives.gram import GramObjective
-from descend.optimizers import SGD
-from descend.schedules import Schedule
-from descend.solvers.iterate import iterate
+from descend.objectives.quadratic import GramObjective
+from descend.solvers.epochs import iterate
+from descend.solvers.optimizers import SGD
+from descend.solvers.schedules import Schedule
 
 LABS = {lab.id: lab for lab in examples()}
 LOGGED = [lab.id for lab in examples() if lab.log and not lab.rule]

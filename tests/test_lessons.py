@@ -12,15 +12,15 @@ from conftest import called
 from scipy.special import expit
 from scipy.stats import binom
 
+from descend.base.errors import OptionError
+from descend.base.messages import Note, codes
 from descend.cli.console import tell
-from descend.errors import OptionError
 from descend.labs import LESSONS, find, maximum_likelihood, sigmoid, tensors, train_validation_test
 from descend.labs.outcome import Outcome, Section
+from descend.labs.plots import PAINTERS
+from descend.labs.report import tell_outcome
 from descend.labs.runner import run
 from descend.labs.tensor_steps import GIVEN, TITLED, Refusal, Step, code_of
-from descend.messages import Note, codes
-from descend.report.lesson_plots import PAINTERS
-from descend.report.lessons import tell_outcome
 
 STEPS = [step for steps in TITLED.values() for step in steps]
 NAMES = [lesson.id for lesson in LESSONS]

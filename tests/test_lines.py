@@ -9,10 +9,10 @@ import xlsxwriter
 from conftest import called
 
 import descend
-from descend.errors import OptionError, TableError
-from descend.reading import open_rows, read
-from descend.scans.files import find
-from descend.scans.text import Layout, Reading, TextScan
+from descend.base.errors import OptionError, TableError
+from descend.tables.open import open_rows, read
+from descend.tables.scans.find_files import find
+from descend.tables.scans.text import Layout, Reading, TextScan
 
 ROADS = ["memory", "parts"]
 
@@ -63,7 +63,7 @@ def test_the_lines_that_are_left_keep_their_numbers(tmp_path, road):
     memory = None if road == "memory" else "1 B"
     code = "table.bad-cell"
     with pytest.raises(TableError) as error:
-        descend.fit("v ~ t", descend.reading.open_rows(path, "v ~ t", memory=memory, **layout))
+        descend.fit("v ~ t", descend.tables.open.open_rows(path, "v ~ t", memory=memory, **layout))
     assert (error.value.code, error.value.line) == (code, 7)
 
 
@@ -130,7 +130,7 @@ def test_a_nameless_first_column_of_row_numbers_is_left_out_of_the_dot(tmp_path,
     head, *rows = TABLE.splitlines()
     lines = [f"{heading},{head}", *(f"{number},{row}" for number, row in zip(numbers, rows, strict=True))]
     path.write_text("\n".join(lines), encoding="utf-8")
-    rows = descend.reading.open_rows(path, memory=None if road == "memory" else "1 B")
+    rows = descend.tables.open.open_rows(path, memory=None if road == "memory" else "1 B")
     model = descend.fit("v ~ .", rows)
     assert list(model.coefficients) == ["(intercept)", "t"]
     assert "note.row-numbers" in [note.code for note in model.notes]

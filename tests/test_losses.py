@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from descend.errors import DesignError, OptionError
-from descend.losses import (
+from descend.base.errors import DesignError, OptionError
+from descend.objectives.losses import (
     BY_FAMILY,
     AbsoluteError,
     BinaryCrossEntropy,

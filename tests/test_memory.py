@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from descend import memory
-from descend.errors import OptionError
+from descend.base import memory
+from descend.base.errors import OptionError
 
 GIB = 2**30
 V2, V1 = "0::/a.slice/b.scope\n", "3:cpu:/a\n4:cpuset,memory:/a/b\n"

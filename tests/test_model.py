@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 import descend
-from descend.errors import DescendError, ModelError, OptionError
-from descend.files import plain
+from descend.base.atomic_files import plain
+from descend.base.errors import DescendError, ModelError, OptionError
 
 FITS = {
     "line": ("y ~ a + b", {}),
@@ -116,7 +116,7 @@ def rewritten(path, target, change):
     """Write a model with its header changed and its checksum made right, as a forger would."""
     from safetensors import safe_open
 
-    from descend.storage import checksum
+    from descend.base.container import checksum
 
     header = header_of(path)
     with safe_open(str(path), framework="numpy") as handle:
@@ -176,7 +176,7 @@ def test_a_model_is_written_whole_or_not_at_all(saved, noisy, tmp_path, monkeypa
     def full_disk(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("descend.files.os.fsync", full_disk)
+    monkeypatch.setattr("descend.base.atomic_files.os.fsync", full_disk)
     with pytest.raises(OptionError) as error:
         model.save(saved)
     assert error.value.code == "option.cannot-write"

@@ -21,14 +21,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 import descend
-from descend.errors import DescendError, OptionError
+from descend.base.errors import DescendError, OptionError
+from descend.fitting.statement_torch import of_module
 from descend.labs import all_labs
 from descend.labs.runner import agrees, recipe_of, train
-from descend.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
-from descend.networks.build import class_in_file
-from descend.networks.training import device_of
-from descend.recipe import Recipe
-from descend.stating import of_module
+from descend.objectives.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
+from descend.objectives.networks.build import class_in_file
+from descend.solvers.recipe import Recipe
+from descend.solvers.torch_training import device_of
 
 LABS = {lab.id: lab for lab in all_labs() if getattr(lab, "log", None) and lab.batch_size is None and not lab.rule}
 DIGITS = Path(__file__).parent / "data"
@@ -273,13 +273,13 @@ def test_a_module_of_ones_own_is_handed_in_again_at_loading(noisy, tmp_path):
 
 
 def test_a_forged_architecture_asks_for_no_more_than_the_file_holds(noisy, tmp_path):
-    from descend import storage
+    from descend.base import container
 
     path = descend.fit("y ~ a + b", noisy, hypothesis="mlp(4)", epochs=1).save(tmp_path / "net.safetensors")
-    header, tensors = storage.read(path)
+    header, tensors = container.read(path)
     for title in ("mlp(65536, 65536)", "mlp(5)", "cnn(4)", "Net"):
         header["network"]["title"] = title
-        storage.write(path, header, tensors)
+        container.write(path, header, tensors)
         with pytest.raises(DescendError) as caught:
             descend.load(path)
         assert caught.value.code in ("model.inconsistent", "model.unreadable")
@@ -501,7 +501,7 @@ def test_what_a_module_or_a_loss_raises_is_told():
 
 @pytest.mark.parametrize("chosen", [{"hypothesis": "mlp(4)"}, {"lr": 0.1, "batch_size": 16}])
 def test_a_checkpoint_is_of_its_columns_and_its_module_and_of_no_more_epochs(chosen, noisy, tmp_path, monkeypatch):
-    monkeypatch.setattr("descend.solvers.checkpoints.EVERY", 0.0)
+    monkeypatch.setattr("descend.solvers.checkpoint.EVERY", 0.0)
     kept = {"checkpoint": tmp_path / "run.safetensors", "resume": True, "test": "none"}
     descend.fit("y ~ a", noisy, epochs=6, **chosen, **kept)
     other = {**{name: noisy[name] for name in ("y", "b")}, "a": np.asarray(noisy["b"])}

@@ -11,10 +11,10 @@ import xlsxwriter
 from conftest import called
 
 import descend
-from descend.errors import TableError
-from descend.numerals import Notation, notation_of, parse_numbers
-from descend.reading import open_rows, read
-from descend.scans.opening import open_scan
+from descend.base.errors import TableError
+from descend.tables.formats.numerals import Notation, notation_of, parse_numbers
+from descend.tables.open import open_rows, read
+from descend.tables.scans.find_files import open_scan
 
 SOURCES = ["csv", "parts", "xlsx", "sqlite", "json", "ndjson", "parquet", "parquet-parts", "pandas", "polars"]
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descend.losses import (
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
     CrossEntropy,
@@ -17,8 +18,7 @@ from descend.losses import (
     SquaredError,
     SquaredLogError,
 )
-from descend.objectives.gram import GramObjective
-from descend.objectives.rows import RowsObjective
+from descend.objectives.quadratic import GramObjective
 
 RANDOM = np.random.default_rng(11)
 X = np.column_stack([np.ones(25), RANDOM.normal(size=(25, 3)) * [1, 10, 0.1]])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from descend.errors import OptionError
-from descend.optimizers import SGD, Adagrad, Adam, RMSprop, make_optimizer
-from descend.schedules import Schedule
+from descend.base.errors import OptionError
+from descend.solvers.optimizers import SGD, Adagrad, Adam, RMSprop, make_optimizer
+from descend.solvers.schedules import Schedule
 
 RANDOM = np.random.default_rng(3)
 A = RANDOM.normal(size=(30, 6)) * [1, 2, 0.1, 5, 1, 1]

@@ -12,7 +12,7 @@ import pytest
 
 import descend
 from descend.cli import main
-from descend.cli.outlet import outlets
+from descend.cli.streams import outlets
 
 PROGRAM = [sys.executable, "-c", "from descend.cli import main; raise SystemExit(main())"]
 ENVIRONMENT = {**os.environ, "DESCEND_LANG": "en", "COLUMNS": "100"}
@@ -44,7 +44,7 @@ def encoded(monkeypatch, tmp_path):
         monkeypatch.setenv("DESCEND_LANG", "en")  # main leaves there the language that it was asked for
         paths = [tmp_path / name for name in ("out.txt", "err.txt")]
         streams = [open(path, "w", encoding=encoding, newline="") for path in paths]  # noqa: SIM115
-        monkeypatch.setattr("descend.cli.outlet.DESCRIPTORS", (streams[0].fileno(), streams[1].fileno()))
+        monkeypatch.setattr("descend.cli.streams.DESCRIPTORS", (streams[0].fileno(), streams[1].fileno()))
         for name, stream in zip(("stdout", "stderr"), streams, strict=True):
             monkeypatch.setattr(sys, name, stream)
             monkeypatch.setattr(sys, f"__{name}__", stream)
@@ -178,7 +178,7 @@ def test_what_nobody_foresaw_is_one_sentence_in_both_languages(capsys, monkeypat
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("descend.reading.open_rows", fail)
+    monkeypatch.setattr("descend.tables.open.open_rows", fail)
     for lang in ("en", "ko"):
         assert main(["fit", "t.csv", "y ~ x", "--lang", lang]) == 1
         err = capsys.readouterr().err

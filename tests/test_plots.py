@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import descend
-from descend.errors import DivergedError, OptionError
-from descend.report.kept import Kept
+from descend.base.errors import DivergedError, OptionError
 from descend.report.path_panel import _plane, walked_path
 from descend.report.plane import heights_of, losses_on
+from descend.report.plot_data import Kept
 from descend.report.plots import draw, korean_font, lacks_letters
 
 FITS = {

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 from database_fixtures import PASSWORD
 
-from descend.errors import TableError
-from descend.scans import query as queries
-from descend.scans.query import open_query
+from descend.base.errors import TableError
+from descend.tables.databases import query as queries
+from descend.tables.databases.query import open_query
 
 ROWS = [(number, (number * 7919) % 1000 / 8, "xyz"[number % 3]) for number in range(1000)]
 TYPES = {"id": "int", "value": "real", "group": "text"}
@@ -356,7 +356,7 @@ def test_without_the_driver_the_extra_is_named(monkeypatch):
 
 
 def test_the_driver_is_imported_only_where_it_is_used():
-    code = "import sys, descend.scans.query, descend.surveys.pushdown; sys.exit('psycopg' in sys.modules)"
+    code = "import sys, descend.tables.databases.query, descend.fitting.survey.pushdown; sys.exit('psycopg' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

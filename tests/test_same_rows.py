@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
-from descend.errors import DescendError
-from descend.holdout import EXACT_BELOW, Draw, row_keys, scattered
+from descend.base.errors import DescendError
+from descend.tables.row_sampling import EXACT_BELOW, Draw, row_keys, scattered
 
 ROADS = ["memory", "parquet in parts", "csv in parts", "query"]
 FORMULAS = ["y ~ x", "won ~ x", "kind ~ x", "y ~ x + kind"]

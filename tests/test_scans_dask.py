@@ -15,11 +15,11 @@ from cluster_fixtures import (  # noqa: F401
 )
 from cluster_tasks import COLUMNS, Making, table_of, who_read
 
-from descend.cluster import tasks
-from descend.errors import TableError
-from descend.scans.dask import DaskScan
-from descend.totals import pairs, rounded
-from descend.workers import Threads
+from descend.base.errors import TableError
+from descend.base.reductions import pairs, rounded
+from descend.tables.cluster import tasks
+from descend.tables.executors import Threads
+from descend.tables.scans.dask import DaskScan
 
 
 def dask_frame(partitions=4):

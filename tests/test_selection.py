@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import descend
-from descend.errors import DescendError, FitError, OptionError
-from descend.formula import parse
-from descend.problem import Problem
-from descend.reading import read
-from descend.recipe import Recipe
-from descend.verification import split_rows
+from descend.analysis.verification import split_rows
+from descend.base.errors import DescendError, FitError, OptionError
+from descend.fitting.problem import Problem
+from descend.formula.parser import parse
+from descend.solvers.recipe import Recipe
+from descend.tables.open import read
 
 
 def curved(rows=200, noise=1.0, bend=0.5):

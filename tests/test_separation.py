@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descend import separation
-from descend.losses import BinaryCrossEntropy, CrossEntropy
-from descend.separation import find_separation
+from descend.analysis import separation
+from descend.analysis.separation import find_separation
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
 
 
 def line(*columns):

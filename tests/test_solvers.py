@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descend.foresight import best_rate, largest_stable_rate
-from descend.history import SNAPSHOTS, snapshot_epochs
-from descend.losses import (
+from descend.analysis.forecast import best_rate, largest_stable_rate
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import (
     AbsoluteError,
     BinaryCrossEntropy,
     CrossEntropy,
@@ -20,15 +20,15 @@ from descend.losses import (
     SquaredError,
     SquaredLogError,
 )
-from descend.objectives.gram import GramObjective
-from descend.objectives.rows import RowsObjective
-from descend.optimizers import SGD, Adam
-from descend.schedules import Schedule
-from descend.solvers.fast_forward import fast_forward
-from descend.solvers.iterate import iterate
-from descend.solvers.leading import led
-from descend.solvers.newton import quasi_newton
-from descend.solvers.optimum import limit
+from descend.objectives.quadratic import GramObjective
+from descend.solvers.closed_form import fast_forward
+from descend.solvers.epochs import iterate
+from descend.solvers.exact_minimum import limit
+from descend.solvers.history import SNAPSHOTS, snapshot_epochs
+from descend.solvers.leading_block import led
+from descend.solvers.optimizers import SGD, Adam
+from descend.solvers.quasi_newton import quasi_newton
+from descend.solvers.schedules import Schedule
 
 CONSTANT = Schedule()
 

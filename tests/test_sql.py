@@ -13,22 +13,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from descend.coding import PolyCode
-from descend.columns import uses
-from descend.errors import TableError
-from descend.formula import parse
-from descend.holdout import KEYS, Draw, row_keys
-from descend.scans import sqlite as sqlite_scans
-from descend.scans.query import open_query
-from descend.sql import DIALECTS, expression_sql, key_sql, keyed_sql, name_sql, number_sql, text_sql, value_sql
-from descend.surveys.aggregate import SUMS, gram
-from descend.surveys.pushdown import survey
-from descend.surveys.survey import Plan, survey_part
-from descend.target import Target, target_uses
-from descend.terms import Apply, Arithmetic, Category, Hypothesis, Name, Number, Operation, Poly
-from descend.texts import plain_name
-from descend.threads import one_blas_thread
-from descend.transforms import evaluate
+from descend.base.errors import TableError
+from descend.base.texts import plain_name
+from descend.base.threads import one_blas_thread
+from descend.design.encodings import PolyCode
+from descend.fitting.survey.aggregate_sql import SUMS, gram
+from descend.fitting.survey.pushdown import survey
+from descend.fitting.survey.survey import Plan, survey_part
+from descend.formula.ast import Apply, Arithmetic, Category, Hypothesis, Name, Number, Operation, Poly
+from descend.formula.evaluate import evaluate
+from descend.formula.parser import parse
+from descend.objectives.target import Target, target_uses
+from descend.tables.columns import uses
+from descend.tables.databases import sqlite as sqlite_scans
+from descend.tables.databases.query import open_query
+from descend.tables.databases.sql import (
+    DIALECTS,
+    expression_sql,
+    key_sql,
+    keyed_sql,
+    name_sql,
+    number_sql,
+    text_sql,
+    value_sql,
+)
+from descend.tables.row_sampling import KEYS, Draw, row_keys
 
 EXPRESSIONS = [
     "log(x)", "log10(x)", "log1p(x)", "sqrt(x)", "abs(x)", "sin(x)", "cos(x)", "tanh(x)", "exp(x)", "I(x/n)",

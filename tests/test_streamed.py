@@ -18,31 +18,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
-from descend import holdout
-from descend.coding import PolyCode
-from descend.errors import DescendError, DesignError, InterruptedFitError, OptionError, TableError
-from descend.formula import parse
-from descend.holdout import KEYS, Draw, row_keys
-from descend.losses import Huber, make_loss
-from descend.memory import size_of
-from descend.objectives import gram
-from descend.objectives.parts import PartsObjective
-from descend.objectives.reread import Around, Block, RereadObjective
-from descend.objectives.rows import RowsObjective
+from descend.analysis.verification import split_rows
+from descend.base.errors import DescendError, DesignError, InterruptedFitError, OptionError, TableError
+from descend.base.memory import size_of
+from descend.base.reductions import total_of
+from descend.design.encodings import PolyCode
+from descend.fitting.problem import Problem
+from descend.fitting.streaming import Encoding, state
+from descend.fitting.survey import survey
+from descend.fitting.survey.survey import survey_part
+from descend.formula.ast import Poly
+from descend.formula.parser import parse
+from descend.objectives import quadratic
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import Huber, make_loss
+from descend.objectives.partitioned import PartsObjective
+from descend.objectives.rereading import Around, Block, RereadObjective
 from descend.objectives.spilled import Spill, SpilledObjective
-from descend.objectives.sums import Sums
-from descend.problem import Problem
-from descend.reading import open_rows
-from descend.scans.files import open_scan
-from descend.scans.parquet import ParquetScan
-from descend.streamed import Encoding, state
-from descend.surveys import survey
-from descend.surveys.survey import survey_part
-from descend.tables import Table
-from descend.terms import Poly
-from descend.totals import total_of
-from descend.verification import split_rows
-from descend.workers import Reading, Rereading, Threads
+from descend.objectives.sufficient_statistics import Sums
+from descend.tables import row_sampling
+from descend.tables.executors import Reading, Rereading, Threads
+from descend.tables.open import open_rows
+from descend.tables.row_sampling import KEYS, Draw, row_keys
+from descend.tables.scans.find_files import open_scan
+from descend.tables.scans.parquet import ParquetScan
+from descend.tables.table import Table
 
 ROWS = 6_000
 
@@ -120,7 +120,7 @@ def test_its_model_is_kept_loaded_and_predicts_as_any_other(file, columns, tmp_p
 
 
 def test_squared_error_reads_the_rows_once_whatever_the_epochs(file, monkeypatch):
-    monkeypatch.setattr(gram, "SMALL", 0)  # of a small table the last digits are won back from the rows
+    monkeypatch.setattr(quadratic, "SMALL", 0)  # of a small table the last digits are won back from the rows
     read = []
     descend.fit(
         "y ~ a + b", scan_of(file), lr=0.1, epochs=10**9, on_read=lambda what, rows, size: read.append((what, rows))
@@ -259,7 +259,7 @@ def test_a_survey_does_not_depend_on_how_the_rows_are_cut(cuts, seed, columns, f
 
 
 def descend_recipe(**settings):
-    from descend.recipe import Recipe
+    from descend.solvers.recipe import Recipe
 
     return Recipe(**settings)
 
@@ -369,7 +369,7 @@ def test_a_loss_over_parts_or_over_a_file_is_the_loss_over_the_rows(engine, fami
 
 def test_a_large_sample_is_taken_where_the_parts_are(monkeypatch):
     rows = made_objective("logistic", "auto")
-    monkeypatch.setattr("descend.objectives.parts.GATHERED_BYTES", 100)
+    monkeypatch.setattr("descend.objectives.partitioned.GATHERED_BYTES", 100)
     parts = PartsObjective(
         Held(rows, [1000, 3000]), rows.loss, 1, rows.l2, rows.penalised, columns=4, targets=1, rows=5000
     )
@@ -469,8 +469,8 @@ def test_a_run_to_the_optimum_is_taken_up_where_it_was(file, tmp_path):
 
 KILLED = """
 import sys, descend
-from descend.scans import parquet
-from descend.scans.files import open_scan
+from descend.tables.scans import parquet
+from descend.tables.scans.find_files import open_scan
 parquet.PART_CELLS, parquet.FEWEST = 1, 700
 path, scratch = sys.argv[1:]
 def tell(epoch, loss):
@@ -621,11 +621,11 @@ def test_keys_draw_rows_as_chance_would():
 def test_very_many_rows_are_tested_on_no_more_than_a_test_needs():
     assert (row_keys(0, 1000, 0) < Draw.of(1000, None, 0).held).sum() == 200
     large = Draw.of(10**9, None, 0)
-    assert 500_000 < large.held / KEYS * 10**9 <= holdout.TESTED
+    assert 500_000 < large.held / KEYS * 10**9 <= row_sampling.TESTED
     assert large.held == large.tested
     asked = Draw.of(10**9, 0.3, 0)
     assert asked.held == round(0.3 * KEYS)
-    assert asked.tested / KEYS * 10**9 <= holdout.TESTED
+    assert asked.tested / KEYS * 10**9 <= row_sampling.TESTED
     assert Draw.of(1000, 0.0, 0).held == 0
 
 
@@ -634,7 +634,7 @@ def test_of_a_wide_table_no_more_rows_are_kept_than_memory_has_room_for():
         draw = Draw.of(10**9, None, 0, columns=columns)
         tested = draw.tested / KEYS * 10**9
         assert draw.held == draw.tested
-        assert tested <= max(holdout.TESTED_CELLS / columns, holdout.LOOKED_AT)
+        assert tested <= max(row_sampling.TESTED_CELLS / columns, row_sampling.LOOKED_AT)
         assert split_rows(10**6, "auto", 0, columns=columns).folds[0][1].size == pytest.approx(
             Draw.of(10**6, None, 0, columns=columns).tested / KEYS * 10**6, rel=0.05
         )

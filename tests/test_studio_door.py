@@ -24,7 +24,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from studio_fixtures import running_studio
 
-from descend.errors import DescendError
+from descend.base.errors import DescendError
 
 pytest.importorskip("nicegui", reason="the studio is not installed: pip install -e '.[studio]'")
 

@@ -18,17 +18,17 @@ import pytest
 from playwright.sync_api import expect
 
 import descend
-from descend.errors import DivergedError, OptionError, TableError
-from descend.recipe import Recipe
+from descend.base.errors import DivergedError, OptionError, TableError
+from descend.solvers.recipe import Recipe
 from descend.studio import study as studies
-from descend.studio.data import COMPARED, REGIONS, ways
-from descend.studio.desk import MOST_SHARED, Studio
-from descend.studio.heard import DRAGGED, PLANE, RATE, SCRUBBED, fits, only
+from descend.studio.data_chart import COMPARED, REGIONS, ways
+from descend.studio.event_schema import DRAGGED, PLANE, RATE, SCRUBBED, fits, only
 from descend.studio.looking import Looking
+from descend.studio.shared import MOST_SHARED, Studio
 from descend.studio.study import Study
 from descend.studio.uploads import Uploads
 from descend.studio.view import view_of
-from descend.studio.worker import Worker
+from descend.studio.worker.parent import Worker
 
 WAIT = 30_000
 
@@ -201,7 +201,7 @@ def test_an_upload_for_which_there_is_no_room_is_told(loop, tmp_path):
 HELD = """
 import gzip, os, sys
 from descend.studio import process
-from descend.studio.bench import Bench
+from descend.studio.worker.session import Bench
 process.SHARE = 1.5 * 2**30 / (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 process.hold_to_memory()
 print(open("/proc/self/oom_score_adj").read().strip())

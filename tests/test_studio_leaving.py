@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 
 import descend
 from descend import labs
-from descend.cli.fitting import fit as fit_command
+from descend.base.errors import DivergedError, OptionError
+from descend.cli.fit import fit as fit_command
 from descend.cli.options import start_of
-from descend.errors import DivergedError, OptionError
 from descend.labs.runner import recipe_of
-from descend.recipe import Recipe
-from descend.studio.leaving import PYTHON_ONLY, WIDTH, command_line, example_csv, flags, python_code
+from descend.solvers.recipe import Recipe
 from descend.studio.reading import OPTIONS, keywords, offered
+from descend.studio.reproduce import PYTHON_ONLY, WIDTH, command_line, example_csv, flags, python_code
 
 SCORES, PENGUINS = "examples/scores.csv", "examples/penguins.csv"
 MASS = "body_mass_g ~ species + poly(flipper_length_mm, 2)"

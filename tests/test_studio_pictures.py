@@ -15,27 +15,27 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import descend
-from descend.errors import DivergedError, FormulaError
-from descend.foresight import best_rate, largest_stable_rate
-from descend.formula import parse
-from descend.losses import SquaredError
-from descend.objectives import squeezed
-from descend.objectives.gram import GramObjective
-from descend.objectives.rows import RowsObjective
-from descend.problem import Problem
-from descend.recipe import Recipe
-from descend.studio.bench import Bench
-from descend.studio.data import COMPARED, REGIONS, data_picture, ways
-from descend.studio.numbers import rounded
-from descend.studio.pictures import _span, growing_picture, path_picture
+from descend.analysis.forecast import best_rate, largest_stable_rate
+from descend.analysis.verification import Verification, split_rows
+from descend.base.errors import DivergedError, FormulaError
+from descend.fitting.problem import Problem
+from descend.formula.parser import parse
+from descend.objectives import compressed
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import SquaredError
+from descend.objectives.quadratic import GramObjective
+from descend.solvers.recipe import Recipe
+from descend.studio.charts import _span, growing_picture, path_picture
+from descend.studio.data_chart import COMPARED, REGIONS, data_picture, ways
+from descend.studio.live_run import Slide, slides
 from descend.studio.plane import plane_of, surface
 from descend.studio.runs import MOST, Run, Runs, run_of
 from descend.studio.scene import Scene
-from descend.studio.slide import Slide, slides
+from descend.studio.short_numbers import rounded
 from descend.studio.statement import retargeted, roles, toggled
 from descend.studio.view import Curve, view_of
+from descend.studio.worker.session import Bench
 from descend.studio.zones import zones_foretold, zones_of
-from descend.verification import Verification, split_rows
 
 SGD = {"optimizer": "sgd", "lr": 0.1, "epochs": 40}
 HUGE = np.finfo(np.float64).max
@@ -106,14 +106,14 @@ def every_curvature(quadratic, columns):
     return np.sort(np.append(quadratic.curvatures, np.full(columns - quadratic.curvatures.size, quadratic.beyond)))
 
 
-@pytest.mark.parametrize("factored", [squeezed.FACTORED, 0], ids=["by triangles", "by moments"])
+@pytest.mark.parametrize("factored", [compressed.FACTORED, 0], ids=["by triangles", "by moments"])
 @settings(max_examples=40)
 @given(data=st.data())
 def test_squeezed_rows_have_the_loss_of_all_the_rows_everywhere(factored, data):
     whole = objectives(data.draw)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(squeezed, "FACTORED", factored)
-        few = squeezed.squeeze(whole)
+        patched.setattr(compressed, "FACTORED", factored)
+        few = compressed.squeeze(whole)
     assert few.rows <= sum(whole.shape)
     random = np.random.default_rng(0)
     for w in random.standard_normal((3, whole.shape[0] * whole.outputs)):

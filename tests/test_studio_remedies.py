@@ -12,16 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import descend
-from descend.diagnosis import Finding
-from descend.errors import DescendError, DivergedError, FormulaError, OptionError, TableError
-from descend.formula import parse
-from descend.messages import codes
-from descend.recipe import Recipe
+from descend.analysis.diagnosis import Finding
+from descend.analysis.verification import split_rows
+from descend.base.errors import DescendError, DivergedError, FormulaError, OptionError, TableError
+from descend.base.messages import codes
+from descend.formula.ast import Arithmetic, Name
+from descend.formula.parser import parse
+from descend.solvers.recipe import Recipe
 from descend.studio import edits
 from descend.studio.reading import changed, keywords
 from descend.studio.remedies import FOR_ERRORS, FOR_FINDINGS, FOR_NOTES, Change, changes_for, changes_for_error
-from descend.terms import Arithmetic, Name
-from descend.verification import split_rows
 
 PENGUINS = str(ROOT / "examples" / "penguins.csv")
 MASS = "body_mass_g ~ flipper_length_mm + bill_length_mm"

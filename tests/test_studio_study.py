@@ -16,14 +16,14 @@ import pytest
 
 import descend
 from descend import labs
-from descend.errors import DivergedError, FormulaError, OptionError, TableError
-from descend.studio.data import COMPARED, REGIONS
-from descend.studio.leaving import command_line, python_code
+from descend.base.errors import DivergedError, FormulaError, OptionError, TableError
+from descend.studio.data_chart import COMPARED, REGIONS
 from descend.studio.progress import GROWN
 from descend.studio.remedies import changes_for, changes_for_error
+from descend.studio.reproduce import command_line, python_code
 from descend.studio.runs import settings_told
 from descend.studio.study import Study
-from descend.studio.worker import Worker
+from descend.studio.worker.parent import Worker
 
 DATA = Path(__file__).parent / "data"
 LONG = {"optimizer": "sgd", "lr": 0.01, "batch_size": 16, "epochs": 100_000, "test": "none"}

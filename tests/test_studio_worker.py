@@ -20,16 +20,16 @@ from conftest import called
 
 import descend
 from descend import labs
-from descend.errors import DescendError, InterruptedFitError, OptionError, TableError
+from descend.analysis.verification import split_rows
+from descend.base.errors import DescendError, InterruptedFitError, OptionError, TableError
+from descend.fitting.problem import Problem
 from descend.labs.runner import train
-from descend.objectives.gram import GramObjective
-from descend.problem import Problem
-from descend.reading import read
-from descend.recipe import Recipe
-from descend.studio.bench import Bench
+from descend.objectives.quadratic import GramObjective
+from descend.solvers.recipe import Recipe
 from descend.studio.profile import BARS, profile, propose
-from descend.studio.worker import Worker
-from descend.verification import split_rows
+from descend.studio.worker.parent import Worker
+from descend.studio.worker.session import Bench
+from descend.tables.open import read
 
 MOST = 1_000_000
 FORMULA = "y ~ a + b + group"
@@ -131,7 +131,7 @@ def test_a_hypothesis_to_begin_with_is_of_the_last_column_and_can_be_stated(colu
     table = read(columns)
     assert propose(table) == propose(profile(table)) == formula
     if formula:
-        descend.formula.parse(formula).resolve(table.columns)
+        descend.formula.parser.parse(formula).resolve(table.columns)
 
 
 # the bench
@@ -264,7 +264,7 @@ def test_what_no_few_rows_can_stand_for_is_prepared_without_them(bench, csv, for
 def test_the_columns_are_gathered_once_for_all_recipes(bench, csv, monkeypatch):
     bench.open(str(csv))
     bench.prepare("y ~ a", {})
-    monkeypatch.setattr("descend.problem.gather", None)
+    monkeypatch.setattr("descend.fitting.problem.gather", None)
     sgd = bench.prepare("y ~ a", {"lr": 0.1, "test": "none", "standardize": False})
     assert sgd.fitted_rows == 120
     assert "note.sgd-asked" in [note.code for note in sgd.notes]
@@ -541,7 +541,7 @@ def test_the_process_does_not_hold_the_servers_sockets(ask, worker, scores):
 
 SERVER = """
 import asyncio, sys, time
-from descend.studio.worker import Worker
+from descend.studio.worker.parent import Worker
 
 async def main():
     worker = Worker(100)

@@ -14,10 +14,10 @@ import pytest
 import xlsxwriter
 from sklearn import datasets
 
-from descend.columns import gather
-from descend.errors import OptionError, TableError
-from descend.reading import read
-from descend.tables import Table
+from descend.base.errors import OptionError, TableError
+from descend.tables.columns import gather
+from descend.tables.open import read
+from descend.tables.table import Table
 
 KOREAN = "시간,점수\n1,10\n2,20\n"
 FRAME = pl.DataFrame({"hours": [1, 2, 3], "score": [1.5, None, 3.5], "group": ["x", None, "y"]})
@@ -1087,7 +1087,7 @@ def test_a_column_of_decimal_commas_says_which_option_reads_it(save):
 
 def test_each_of_many_doubtful_columns_is_looked_at_once(tmp_path, monkeypatch):
     """Columns of 1.125 ask what the others have: 300 of them are not looked at 300 times each."""
-    from descend.numerals import Marks
+    from descend.tables.formats.numerals import Marks
 
     looked = 0
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from descend.errors import DescendError, TableError
-from descend.reading import read
+from descend.base.errors import DescendError, TableError
+from descend.tables.open import read
 
 many = settings(max_examples=200)
 

@@ -8,9 +8,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from descend import DesignError, OptionError, TableError, fit, parse, read
-from descend.columns import gather
-from descend.target import Target, choose_family, learn_target, target_uses
-from descend.transforms import evaluate, undo
+from descend.formula.evaluate import evaluate, undo
+from descend.objectives.target import Target, choose_family, learn_target, target_uses
+from descend.tables.columns import gather
 
 RANDOM = np.random.default_rng(4)
 ROWS = 40

@@ -12,9 +12,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import descend
-from descend.messages import say
+from descend.base.messages import say
 from descend.report.coefficients import tell_coefficients
-from descend.report.facts import model_facts
+from descend.report.json import model_facts
 from descend.report.layout import grid_of, labelled
 from descend.report.terminal import fit_lines, tell_model
 

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
-from descend.errors import OptionError
-from descend.formula import parse
-from descend.holdout import row_keys
-from descend.metrics import auc, class_scores, confusion, most_confused, number_scores, per_class, row_log_loss
-from descend.problem import Problem
-from descend.reading import read
-from descend.recipe import Recipe
-from descend.verdicts import percent
-from descend.verification import judge, left_out, split_rows
+from descend.analysis.metrics import auc, class_scores, confusion, most_confused, number_scores, per_class, row_log_loss
+from descend.analysis.verdicts import percent
+from descend.analysis.verification import judge, left_out, split_rows
+from descend.base.errors import OptionError
+from descend.fitting.problem import Problem
+from descend.formula.parser import parse
+from descend.solvers.recipe import Recipe
+from descend.tables.open import read
+from descend.tables.row_sampling import row_keys
 
 
 @settings(max_examples=200)

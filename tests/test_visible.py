@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import descend
+from descend.base.visible import in_a_line, json_visible, visible
 from descend.cli import main
-from descend.visible import in_a_line, json_visible, visible
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eabc\u2066\x7f\x00\x08$\\bad$"
 NAMES = {"y": f"y{HOSTILE}", "g": f"g{HOSTILE}", "x": "x", "k": "k"}

@@ -12,13 +12,13 @@ from scipy.special import expit, log_softmax
 
 import descend
 from descend.cli import main
-from descend.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
-from descend.objectives.gram import GramObjective
-from descend.objectives.rows import RowsObjective
-from descend.optimizers import SGD
-from descend.schedules import Schedule
-from descend.solvers.fast_forward import fast_forward
-from descend.solvers.iterate import iterate
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from descend.objectives.quadratic import GramObjective
+from descend.solvers.closed_form import fast_forward
+from descend.solvers.epochs import iterate
+from descend.solvers.optimizers import SGD
+from descend.solvers.schedules import Schedule
 
 
 def wide(rows, columns, seed=0):
@@ -155,7 +155,7 @@ def test_columns_of_a_wide_file_are_read_as_one_after_the_other_would_be(tmp_pat
         return kinds, {name: table.parsed(name) for name in table.columns}
 
     together = looked_at()
-    monkeypatch.setattr("descend.tables.WIDE", 10_000)
+    monkeypatch.setattr("descend.tables.table.WIDE", 10_000)
     kinds, numbers = looked_at()
     assert together[0] == kinds
     for name, (values, bad) in numbers.items():

@@ -12,7 +12,7 @@ def run(file, target, how, tested="none"):
     formula = f"{target} ~ {' + '.join(f'x{number}' for number in range(1, 11))}"
     settings = {"epochs": 1000} if target == "y" else {}
     if how.startswith("local:"):
-        import_module("descend.cluster")
+        import_module("descend.tables.cluster")
         settings["cluster"] = how
     else:
         settings["memory"] = how

@@ -6,12 +6,13 @@ Everything public is listed here and imported only when it is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from descend._version import __version__
+from descend.base._version import __version__
 
 if TYPE_CHECKING:
-    from descend.archive import load
-    from descend.diagnosis import Finding
-    from descend.errors import (
+    from descend.analysis.diagnosis import Finding
+    from descend.analysis.forecast import Forecast
+    from descend.analysis.verification import Verification
+    from descend.base.errors import (
         ClusterError,
         DescendError,
         DesignError,
@@ -24,51 +25,50 @@ if TYPE_CHECKING:
         TableError,
     )
     from descend.estimators import DescentClassifier, DescentRegressor, ModuleClassifier, ModuleRegressor
-    from descend.fitting import fit
-    from descend.foresight import Forecast
-    from descend.formula import parse
-    from descend.history import History
-    from descend.interop import from_sklearn
-    from descend.model import Model
-    from descend.preview import Trajectory, forecast, trajectory
-    from descend.reading import read
-    from descend.recipe import Recipe
-    from descend.selection import Comparison, compare
-    from descend.tables import Table
-    from descend.verification import Verification
+    from descend.estimators.interop import from_sklearn
+    from descend.fitting.compare import Comparison, compare
+    from descend.fitting.fit import fit
+    from descend.fitting.forecast import Trajectory, forecast, trajectory
+    from descend.formula.parser import parse
+    from descend.model.fitted import Model
+    from descend.model.serialise import load
+    from descend.solvers.history import History
+    from descend.solvers.recipe import Recipe
+    from descend.tables.open import read
+    from descend.tables.table import Table
 
 _HOME = {
-    "fit": "fitting",
-    "forecast": "preview",
-    "Forecast": "foresight",
-    "trajectory": "preview",
-    "Trajectory": "preview",
-    "Finding": "diagnosis",
-    "compare": "selection",
-    "Comparison": "selection",
-    "Model": "model",
-    "load": "archive",
-    "History": "history",
-    "Table": "tables",
-    "read": "reading",
-    "parse": "formula",
-    "from_sklearn": "interop",
+    "fit": "fitting.fit",
+    "forecast": "fitting.forecast",
+    "Forecast": "analysis.forecast",
+    "trajectory": "fitting.forecast",
+    "Trajectory": "fitting.forecast",
+    "Finding": "analysis.diagnosis",
+    "compare": "fitting.compare",
+    "Comparison": "fitting.compare",
+    "Model": "model.fitted",
+    "load": "model.serialise",
+    "History": "solvers.history",
+    "Table": "tables.table",
+    "read": "tables.open",
+    "parse": "formula.parser",
+    "from_sklearn": "estimators.interop",
     "DescentRegressor": "estimators",
     "DescentClassifier": "estimators",
     "ModuleRegressor": "estimators",
     "ModuleClassifier": "estimators",
-    "DescendError": "errors",
-    "TableError": "errors",
-    "FormulaError": "errors",
-    "DesignError": "errors",
-    "OptionError": "errors",
-    "FitError": "errors",
-    "DivergedError": "errors",
-    "ModelError": "errors",
-    "ClusterError": "errors",
-    "InterruptedFitError": "errors",
-    "Recipe": "recipe",
-    "Verification": "verification",
+    "DescendError": "base.errors",
+    "TableError": "base.errors",
+    "FormulaError": "base.errors",
+    "DesignError": "base.errors",
+    "OptionError": "base.errors",
+    "FitError": "base.errors",
+    "DivergedError": "base.errors",
+    "ModelError": "base.errors",
+    "ClusterError": "base.errors",
+    "InterruptedFitError": "base.errors",
+    "Recipe": "solvers.recipe",
+    "Verification": "analysis.verification",
 }
 
 __all__ = [

@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 
 import descend
-from descend.reading import read
+from descend.tables.open import read
 
 CELLS = ["b", "a", None, "NA"]
 TEXTS = {

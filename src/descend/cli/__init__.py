@@ -12,13 +12,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from descend.cli.outlet import json_text, outlets
-from descend.messages import language, say
+from descend.base.messages import language, say
+from descend.cli.streams import json_text, outlets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from descend.errors import DescendError
+    from descend.base.errors import DescendError
 
 INTERRUPTED = 130
 OUT_OF_MEMORY = (  # as libraries say it
@@ -50,12 +50,12 @@ def _run(arguments: list[str], lang: str) -> int:
     """Run the command; returns its exit code, with every error told."""
     if lang != "en":
         _translate_the_parser(lang)
-    from descend.errors import DescendError, OptionError
+    from descend.base.errors import DescendError, OptionError
 
     try:
         from descend.cli.app import build
         from descend.cli.console import heeding_interrupts
-        from descend.cli.slips import unquoted
+        from descend.cli.suggestions import unquoted
 
         options = [lang] if "--lang" in arguments else []
         asked = next((word for word in arguments if not word.startswith("-") and word not in options), "")
@@ -127,7 +127,7 @@ def _translate_the_parser(lang: str) -> None:
 def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
     caret = getattr(error, "caret", "")
     if as_json:
-        from descend.files import plain
+        from descend.base.atomic_files import plain
 
         facts = {
             "code": error.code,
@@ -141,7 +141,7 @@ def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
 
 def _tell_usage(error: Exception, arguments: Sequence[str], lang: str) -> None:
     """Tell what the command-line parser refused, in the reader's language."""
-    from descend.cli.slips import near_command, near_option
+    from descend.cli.suggestions import near_command, near_option
 
     kind = type(error).__name__
     code = {

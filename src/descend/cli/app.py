@@ -9,22 +9,22 @@ from typing import Any
 
 import typer
 
+from descend.base.atomic_files import is_standard_output
+from descend.base.errors import InterruptedFitError
+from descend.base.memory import require_start
+from descend.base.messages import say
 from descend.cli import options as o
-from descend.errors import InterruptedFitError
-from descend.files import is_standard_output
-from descend.memory import require_start
-from descend.messages import say
 
 COMMANDS = {
-    "fit": "fitting",
-    "forecast": "foreseeing",
-    "predict": "using",
-    "evaluate": "using",
-    "show": "using",
-    "plot": "using",
-    "compare": "fitting",
-    "labs": "learning",
-    "lab": "learning",
+    "fit": "fit",
+    "forecast": "forecast",
+    "predict": "model",
+    "evaluate": "model",
+    "show": "model",
+    "plot": "model",
+    "compare": "fit",
+    "labs": "labs",
+    "lab": "labs",
     "studio": "studio",
 }
 FILES = ("out", "checkpoint", "save_table", "plot")  # the options that name a file to write
@@ -53,7 +53,7 @@ def build(lang: str, asked: str) -> Callable[..., Any]:
 def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> None:
     """Take the options that may stand before the command; ``main`` has read them already."""
     if version:
-        from descend._version import __version__
+        from descend.base._version import __version__
 
         print(f"descend {__version__}")
         raise typer.Exit

@@ -9,8 +9,8 @@ from functools import cache
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
-from descend.cli.outlet import json_text
-from descend.messages import language, say
+from descend.base.messages import language, say
+from descend.cli.streams import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

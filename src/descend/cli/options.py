@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from typer import Argument, Context, Exit, Option
 
-from descend.errors import OptionError
-from descend.messages import language, say
+from descend.base.errors import OptionError
+from descend.base.messages import language, say
 
 _LANG = language()
 
@@ -126,7 +126,7 @@ def hypothesis_of(text: str, module: str | None) -> Any:
         return text
     if text != "linear":
         raise OptionError("option.hypothesis-and-module")
-    from descend.networks.build import class_in_file
+    from descend.objectives.networks.build import class_in_file
 
     return class_in_file(module)
 

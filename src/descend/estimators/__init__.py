@@ -1,6 +1,6 @@
 """scikit-learn estimators; importing this imports scikit-learn, which is an extra."""
 
-from descend.errors import OptionError
+from descend.base.errors import OptionError
 
 try:
     import sklearn  # type: ignore[import-untyped]  # noqa: F401

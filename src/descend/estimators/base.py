@@ -11,14 +11,14 @@ from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped
 from sklearn.utils import check_random_state  # type: ignore[import-untyped]
 from sklearn.utils.validation import _check_sample_weight, validate_data  # type: ignore[import-untyped]
 
-from descend.errors import DivergedError, OptionError
-from descend.messages import say
-from descend.recipe import Recipe
+from descend.base.errors import DivergedError, OptionError
+from descend.base.messages import say
+from descend.solvers.recipe import Recipe
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from descend.history import History
+    from descend.solvers.history import History
 
     Floats = NDArray[np.floating[Any]]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import ClassifierMixin  # type: ignore[import-untyped]
 
-from descend.errors import DesignError
-from descend.losses import BinaryCrossEntropy, CrossEntropy, sigmoid, softmax
+from descend.base.errors import DesignError
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, sigmoid, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from descend.losses import Loss
+    from descend.objectives.losses import Loss
 
     Floats = NDArray[np.floating[Any]]
 

@@ -11,23 +11,23 @@ from sklearn.base import is_classifier  # type: ignore[import-untyped]
 from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
 from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
 
-from descend.diagnosis.arrival import arrived
-from descend.diagnosis.targets import margins, separated
-from descend.errors import OptionError
+from descend.analysis.diagnosis.arrival import arrived
+from descend.analysis.diagnosis.target import margins, separated
+from descend.analysis.separation import find_separation
+from descend.analysis.verification import split_rows
+from descend.base.errors import OptionError
+from descend.base.messages import say
 from descend.estimators.base import Estimator, diverged
 from descend.estimators.scaling import Scaling
-from descend.messages import say
-from descend.objectives.rows import RowsObjective
-from descend.separation import find_separation
-from descend.solving import centred, optimizer_of, quadratic_of, require_finite, solve
-from descend.verification import split_rows
+from descend.objectives.in_memory import RowsObjective
+from descend.solvers.dispatch import centred, optimizer_of, quadratic_of, require_finite, solve
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from descend.losses import Loss
-    from descend.optimizers import Optimizer, State
-    from descend.recipe import Recipe
+    from descend.objectives.losses import Loss
+    from descend.solvers.optimizers import Optimizer, State
+    from descend.solvers.recipe import Recipe
 
     Floats = NDArray[np.floating[Any]]
 

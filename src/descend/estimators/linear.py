@@ -13,17 +13,17 @@ from sklearn.base import MultiOutputMixin, RegressorMixin  # type: ignore[import
 from sklearn.utils.class_weight import compute_class_weight  # type: ignore[import-untyped]
 from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import-untyped]
 
-from descend.errors import OptionError
+from descend.base.errors import OptionError
 from descend.estimators.classes import Classifier, classes_of
 from descend.estimators.descent import Descent
-from descend.losses import make_loss
+from descend.objectives.losses import make_loss
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
-    from descend.losses import Loss
+    from descend.objectives.losses import Loss
 
     Floats = NDArray[np.floating[Any]]
 

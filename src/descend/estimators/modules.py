@@ -9,20 +9,20 @@ from sklearn.base import MultiOutputMixin, RegressorMixin, is_classifier  # type
 from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import-untyped]
 from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
 
+from descend.analysis.verification import split_rows
 from descend.estimators.base import Estimator, diverged
 from descend.estimators.classes import Classifier, classes_of
 from descend.estimators.plain import plain_design, plain_target
 from descend.estimators.scaling import Scaling
-from descend.losses import make_loss
-from descend.networks import training
-from descend.verification import split_rows
+from descend.objectives.losses import make_loss
+from descend.solvers import torch_training
 
 if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike, NDArray
 
-    from descend.losses import Loss
-    from descend.objectives.module import ModuleObjective
+    from descend.objectives.losses import Loss
+    from descend.objectives.torch_module import ModuleObjective
 
     Floats = NDArray[np.floating[Any]]
 
@@ -49,15 +49,17 @@ class Trained(Estimator):
         if self.early_stopping:
             codes = Y[:, 0].astype(np.int64) if is_classifier(self) else None
             fitted, held = split_rows(len(X), recipe.validation, recipe.seed, codes).folds[0]
-        network = training.prepare(design, target, Y[fitted], recipe)
+        network = torch_training.prepare(design, target, Y[fitted], recipe)
         columns = self._scaling.apply(X)
 
         def over(rows: NDArray[np.int64]) -> ModuleObjective:
-            source = training.in_memory(network, columns[rows], Y[rows])
-            return training.objective_of(network, source, loss, recipe, classes=outputs > 1 and classes is not None)
+            source = torch_training.in_memory(network, columns[rows], Y[rows])
+            return torch_training.objective_of(
+                network, source, loss, recipe, classes=outputs > 1 and classes is not None
+            )
 
         with np.errstate(over="ignore", invalid="ignore"):  # a loss that overflows is told below
-            history = training.train(over(fitted), recipe, None if held is None else over(held))
+            history = torch_training.train(over(fitted), recipe, None if held is None else over(held))
         if history.diverged:
             raise diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))
         self.network_ = network

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.design import Design
-from descend.errors import DesignError
-from descend.formula import parse
-from descend.labels import cell_label
-from descend.moments import ROUNDING
-from descend.target import Target, kind_of
+from descend.base.errors import DesignError
+from descend.base.moments import ROUNDING
+from descend.design.matrix import Design
+from descend.formula.parser import parse
+from descend.objectives.target import Target, kind_of
+from descend.tables.labels import cell_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.estimators.scaling import Scaling
-    from descend.terms import Hypothesis
+    from descend.formula.ast import Hypothesis
 
 LETTERS = re.compile(r"[^\W\d]\w*")
 KINDS = {"b": "boolean", "i": "number", "u": "number", "f": "number"}

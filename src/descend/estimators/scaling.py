@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.moments import moments, same, scaling
+from descend.base.moments import moments, same, scaling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from descend.errors import OptionError
-from descend.messages import LANGUAGES, say
+from descend.base.errors import OptionError
+from descend.base.messages import LANGUAGES, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.base.messages import Note
+from descend.fitting.problem import Problem
 from descend.labs.outcome import Check, Section
-from descend.losses import sigmoid
-from descend.messages import Note
-from descend.problem import Problem
-from descend.reading import read
-from descend.recipe import Recipe
+from descend.objectives.losses import sigmoid
+from descend.solvers.recipe import Recipe
+from descend.tables.open import read
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from descend.fitting.trained import Trained
     from descend.labs.outcome import Cell
-    from descend.trained import Trained
 
 HEADS, TOSSES = 27, 100
 # what a pocket calculator gives, written down before anything is run

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from descend.base.messages import Note
     from descend.labs import Lab, Lesson
-    from descend.messages import Note
 
     Cell = str | Note
 

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.formula import parse
+from descend.analysis.metrics import class_scores
+from descend.fitting.problem import Problem
+from descend.formula.parser import parse
 from descend.labs import Lab, Lesson, example
 from descend.labs.outcome import Check, Outcome
-from descend.metrics import class_scores
-from descend.problem import Problem
-from descend.reading import read
-from descend.recipe import Recipe
+from descend.solvers.recipe import Recipe
+from descend.tables.open import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from descend.trained import Trained
+    from descend.fitting.trained import Trained
 
     Floats = NDArray[np.floating[Any]]
 

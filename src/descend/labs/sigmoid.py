@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.base.messages import Note
 from descend.labs.outcome import Check, Section
-from descend.losses import sigmoid
-from descend.messages import Note
+from descend.objectives.losses import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

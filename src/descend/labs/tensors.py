@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.errors import OptionError
+from descend.base.errors import OptionError
+from descend.base.messages import Note
 from descend.labs.outcome import Check, Line, Section, Snippet
 from descend.labs.tensor_steps import GIVEN, TITLED, Refusal, Step, code_of
-from descend.messages import Note
-from descend.networks.network import require_torch
+from descend.objectives.networks.network import require_torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.columns import gather
-from descend.errors import OptionError
-from descend.formula import parse
+from descend.analysis.verification import split_rows
+from descend.base.errors import OptionError
+from descend.base.messages import Note
+from descend.fitting.problem import Problem
+from descend.formula.parser import parse
 from descend.labs.outcome import Check, Section
-from descend.messages import Note
-from descend.networks.network import require_torch
-from descend.problem import Problem
-from descend.reading import read
-from descend.recipe import Recipe
-from descend.verification import split_rows
+from descend.objectives.networks.network import require_torch
+from descend.solvers.recipe import Recipe
+from descend.tables.columns import gather
+from descend.tables.open import read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from descend.history import History
+    from descend.analysis.verification import Split
+    from descend.fitting.trained import Trained
     from descend.labs.outcome import Cell
-    from descend.trained import Trained
-    from descend.verification import Split
+    from descend.solvers.history import History
 
     Floats = NDArray[np.floating[Any]]
     Rows = NDArray[np.int64]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from descend.losses import Loss
+    from descend.objectives.losses import Loss
 
     Floats = NDArray[np.floating[Any]]
 

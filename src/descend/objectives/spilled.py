@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.errors import OptionError
-from descend.objectives.rows import RowsObjective
+from descend.base.errors import OptionError
+from descend.objectives.in_memory import RowsObjective
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from descend.objectives.sums import Sums
+    from descend.objectives.sufficient_statistics import Sums
 
     Floats = NDArray[np.floating[Any]]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from descend.errors import FitError
-from descend.objectives.rows import RowsObjective
-from descend.objectives.sums import require_digits
-from descend.threads import one_blas_thread
+from descend.base.errors import FitError
+from descend.base.threads import one_blas_thread
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.sufficient_statistics import require_digits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

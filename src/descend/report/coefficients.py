@@ -9,16 +9,16 @@ from rich.console import Group
 from rich.padding import Padding
 from rich.text import Text
 
-from descend.messages import Note, say
-from descend.report.facts import penalty_of
+from descend.base.messages import Note, say
+from descend.report.json import penalty_of
 from descend.report.layout import grid_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from descend.model import Model
-    from descend.networks.network import Network
+    from descend.model.fitted import Model
+    from descend.objectives.networks.network import Network
 
 
 def tell_coefficients(model: Model, lang: str) -> RenderableType:

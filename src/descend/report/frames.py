@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from descend.messages import say
-from descend.visible import in_a_line
+from descend.base.messages import say
+from descend.base.visible import in_a_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

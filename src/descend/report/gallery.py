@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.coding import ImageCode
-from descend.diagnosis.sample import placed
-from descend.messages import say
+from descend.analysis.diagnosis.subsample import placed
+from descend.base.messages import say
+from descend.base.visible import in_a_line
+from descend.design.encodings import ImageCode
 from descend.report.frames import COLOURS, GREY, name_axes
-from descend.visible import in_a_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from descend.design import Design
-    from descend.report.kept import Kept
+    from descend.design.matrix import Design
+    from descend.report.plot_data import Kept
 
     Floats = NDArray[np.floating[Any]]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from descend.messages import language, say
-from descend.visible import visible
+from descend.base.messages import language, say
+from descend.base.visible import visible
 
 if TYPE_CHECKING:
-    from descend.model import Model
+    from descend.model.fitted import Model
 
 
 def render(model: Model) -> str:

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Span, Text
 
-from descend.visible import visible
+from descend.base.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

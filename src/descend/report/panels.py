@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.columns import Columns
-from descend.messages import say
-from descend.metrics import confusion
+from descend.analysis.metrics import confusion
+from descend.base.messages import say
 from descend.report.frames import COLOURS, GREY, name_axes, name_ticks
+from descend.tables.columns import Columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from descend.history import History
-    from descend.report.kept import Kept
+    from descend.report.plot_data import Kept
+    from descend.solvers.history import History
 
     Floats = NDArray[np.floating[Any]]
 

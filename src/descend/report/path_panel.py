@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.messages import say
-from descend.objectives.gram import GramObjective
+from descend.base.messages import say
+from descend.objectives.quadratic import GramObjective
 from descend.report.frames import COLOURS, name_axes
 from descend.report.plane import heights_of, losses_on, parameter_names, plane_over, principal_plane
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from descend.history import History
-    from descend.report.kept import Kept
     from descend.report.plane import Plane
+    from descend.report.plot_data import Kept
+    from descend.solvers.history import History
 
     Floats = NDArray[np.floating[Any]]
 

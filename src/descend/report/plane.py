@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.messages import say
-from descend.objectives.gram import GramObjective
-from descend.objectives.rows import RowsObjective
+from descend.base.messages import say
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.quadratic import GramObjective
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from descend.design import Design
+    from descend.design.matrix import Design
     from descend.objectives import Objective
-    from descend.target import Target
+    from descend.objectives.target import Target
 
     Floats = NDArray[np.floating[Any]]
 

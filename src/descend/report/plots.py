@@ -7,13 +7,13 @@ from io import BytesIO
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from descend.files import ending, written_whole
-from descend.messages import say
+from descend.base.atomic_files import ending, written_whole
+from descend.base.messages import say
+from descend.base.visible import in_a_line
 from descend.report import gallery, panels
 from descend.report.frames import GREY
-from descend.report.kept import Kept
 from descend.report.path_panel import path_on_contours
-from descend.visible import in_a_line
+from descend.report.plot_data import Kept
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from descend.model import Model
+    from descend.model.fitted import Model
 
 PICTURES = (".png", ".svg", ".pdf")
 KOREAN_FONTS = (

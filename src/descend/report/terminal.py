@@ -9,25 +9,25 @@ import numpy as np
 from rich.console import Group
 from rich.text import Text
 
-from descend.coding import ImageCode
-from descend.images import told
-from descend.messages import say
-from descend.report.facts import network_facts
-from descend.report.foresight import forecast_line
+from descend.base.messages import say
+from descend.base.visible import in_a_line
+from descend.design.encodings import ImageCode
+from descend.report.forecast import forecast_line
+from descend.report.json import network_facts
 from descend.report.layout import grid_of, labelled
-from descend.visible import in_a_line
+from descend.tables.formats.idx import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rich.console import RenderableType
 
-    from descend.diagnosis import Finding
-    from descend.foresight import Forecast
-    from descend.history import History
-    from descend.model import Model
-    from descend.selection import Comparison
-    from descend.verification import Verification
+    from descend.analysis.diagnosis import Finding
+    from descend.analysis.forecast import Forecast
+    from descend.analysis.verification import Verification
+    from descend.fitting.compare import Comparison
+    from descend.model.fitted import Model
+    from descend.solvers.history import History
 
 WIDE = 14
 WIDE_FRAME = 8

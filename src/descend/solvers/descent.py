@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.solvers.direction import Direction, penalty, whole
-from descend.solvers.ending import Ending, Outcome, outcome
-from descend.solvers.leading import led
-from descend.solvers.search import TINY, Point, Trial, along, line_search
+from descend.solvers.leading_block import led
+from descend.solvers.line_search import TINY, Point, Trial, along, line_search
+from descend.solvers.termination import Ending, Outcome, outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.losses import Loss
     from descend.objectives import OverRows
-    from descend.solvers.way import Way
+    from descend.objectives.losses import Loss
+    from descend.solvers.trace import Way
 
     Floats = NDArray[np.floating[Any]]
 

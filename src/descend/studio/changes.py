@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.foresight import best_rate
-from descend.messages import Note
+from descend.analysis.forecast import best_rate
+from descend.base.messages import Note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from descend.design import Design
-    from descend.foresight import Forecast
-    from descend.recipe import Recipe
+    from descend.analysis.forecast import Forecast
+    from descend.design.matrix import Design
+    from descend.solvers.recipe import Recipe
     from descend.studio.reading import Reading
 
 OF_A_RUN = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from descend.messages import say
+from descend.base.messages import say
 
 if TYPE_CHECKING:
     import asyncio

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from descend.diagnosis.formulas import quoted, rewritten, written
-from descend.errors import FormulaError
-from descend.formula import parse
-from descend.terms import Arithmetic, Chain, Formula, Leaf, Name, Number, Operation, Poly, names_of
-from descend.terms import leaves as leaves_of
+from descend.analysis.diagnosis.suggestions import quoted, rewritten, written
+from descend.base.errors import FormulaError
+from descend.formula.ast import Arithmetic, Chain, Formula, Leaf, Name, Number, Operation, Poly, names_of
+from descend.formula.ast import leaves as leaves_of
+from descend.formula.parser import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from descend.terms import Factor, Hypothesis, Term, Tree
+    from descend.formula.ast import Factor, Hypothesis, Term, Tree
 
     Terms = set[frozenset[Factor]]
 

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from starlette.responses import HTMLResponse, PlainTextResponse
 
-from descend.messages import LANGUAGES, say
+from descend.base.messages import LANGUAGES, say
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from descend.errors import DescendError
-from descend.recipe import Recipe
-from descend.report.foresight import forecast_line
+from descend.base.errors import DescendError
+from descend.report.forecast import forecast_line
+from descend.solvers.recipe import Recipe
+from descend.studio.live_run import slides
 from descend.studio.runs import Runs
 from descend.studio.scene import Scene
-from descend.studio.slide import slides
 from descend.studio.zones import Zones, zones_foretold, zones_of
 
 if TYPE_CHECKING:
-    from descend.foresight import Forecast
-    from descend.studio.bench import Prepared
+    from descend.analysis.forecast import Forecast
+    from descend.studio.live_run import Slide
     from descend.studio.runs import Run
-    from descend.studio.slide import Slide
     from descend.studio.view import View
+    from descend.studio.worker.session import Prepared
 
 USUAL: dict[str, Any] = {"optimizer": "sgd", "lr": "auto", "epochs": 100}
 

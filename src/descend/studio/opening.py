@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from descend.errors import DescendError, FormulaError
-from descend.formula import parse
-from descend.reading import header_of
+from descend.base.errors import DescendError, FormulaError
+from descend.formula.parser import parse
 from descend.studio.looking import USUAL, Looking
 from descend.studio.profile import propose
 from descend.studio.reading import Unread, changed
+from descend.tables.open import header_of
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Mapping
 
-    from descend.studio.bench import Opened
     from descend.studio.profile import Profile
     from descend.studio.reading import Reading
-    from descend.studio.worker import Worker
+    from descend.studio.worker.parent import Worker
+    from descend.studio.worker.session import Opened
 
 
 class Opening(Looking):

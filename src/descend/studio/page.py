@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import Client, ui
 
-from descend.errors import DescendError
-from descend.messages import LANGUAGES, say
-from descend.studio.heard import PLANE, RATE, SCRUBBED, only
+from descend.base.errors import DescendError
+from descend.base.messages import LANGUAGES, say
+from descend.studio.charts import growing_picture
+from descend.studio.event_schema import PLANE, RATE, SCRUBBED, only
 from descend.studio.parts.head import HeadPart
 from descend.studio.parts.hypothesis import HypothesisPart
 from descend.studio.parts.part import Part
@@ -21,14 +22,13 @@ from descend.studio.parts.runs import RunsPart
 from descend.studio.parts.table import TablePart
 from descend.studio.parts.take import TakePart
 from descend.studio.parts.words import WordsPart
-from descend.studio.pictures import growing_picture
 from descend.studio.study import Study
 from descend.studio.tabs import Tabs
 from descend.studio.widgets import Rate, Scrub, Stage, button, tag
-from descend.studio.worker import Worker
+from descend.studio.worker.parent import Worker
 
 if TYPE_CHECKING:
-    from descend.studio.desk import Shared, Studio
+    from descend.studio.shared import Shared, Studio
 
 STYLE = Path(__file__).parent / "widgets" / "studio.css"
 STAGE_LABELS = (

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.objectives.gram import GramObjective
+from descend.objectives.quadratic import GramObjective
 from descend.report.plane import Plane, heights_of, losses_on, parameter_names, plane_over, principal_plane
-from descend.studio.numbers import encoded, points
+from descend.studio.short_numbers import encoded, points
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

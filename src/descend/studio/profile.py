@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.diagnosis.formulas import quoted
-from descend.errors import FormulaError, TableError
-from descend.formula import parse
-from descend.terms import ROW_NUMBERS, Name
+from descend.analysis.diagnosis.suggestions import quoted
+from descend.base.errors import FormulaError, TableError
+from descend.formula.ast import ROW_NUMBERS, Name
+from descend.formula.parser import parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.tables import Kind, Table
+    from descend.tables.table import Kind, Table
 
     Floats = NDArray[np.floating[Any]]
 

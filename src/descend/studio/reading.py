@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from descend.errors import OptionError
-from descend.messages import say
-from descend.numerals import DECIMALS
-from descend.reading import read
-from descend.tables import MISSING
+from descend.base.errors import OptionError
+from descend.base.messages import say
+from descend.tables.formats.numerals import DECIMALS
+from descend.tables.open import read
+from descend.tables.table import MISSING
 
 Reading = Mapping[str, Any]
 

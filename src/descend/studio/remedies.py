@@ -5,27 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from descend.coding import NumberCode
-from descend.diagnosis.formulas import quoted, written
-from descend.diagnosis.sample import listed, placed
-from descend.errors import FormulaError, OptionError
-from descend.formula import parse
-from descend.messages import Note
-from descend.networks.architecture import parse_architecture
-from descend.recipe import Recipe
+from descend.analysis.diagnosis.subsample import listed, placed
+from descend.analysis.diagnosis.suggestions import quoted, written
+from descend.base.errors import FormulaError, OptionError
+from descend.base.messages import Note
+from descend.design.encodings import NumberCode
+from descend.formula.ast import Arithmetic, Name
+from descend.formula.parser import parse
+from descend.objectives.networks.architecture import parse_architecture
+from descend.solvers.recipe import Recipe
 from descend.studio import edits, rereading
 from descend.studio.changes import OF_A_RUN, Case, Change, faster, longer, optimum, slower, sooner, standardise
-from descend.terms import Arithmetic, Name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from descend.design import Design
-    from descend.diagnosis import Finding
-    from descend.errors import DescendError
-    from descend.foresight import Forecast
+    from descend.analysis.diagnosis import Finding
+    from descend.analysis.forecast import Forecast
+    from descend.base.errors import DescendError
+    from descend.design.matrix import Design
+    from descend.formula.ast import Term
     from descend.studio.reading import Reading
-    from descend.terms import Term
 
     Offer = Callable[[Case], list[Change]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from descend.messages import Note
+from descend.base.messages import Note
 from descend.studio.changes import Case, Change
 
 if TYPE_CHECKING:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.messages import say
+from descend.base.messages import say
 from descend.studio.view import Curve
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from descend.diagnosis import Finding
-    from descend.errors import DescendError
-    from descend.messages import Note
-    from descend.model import Model
-    from descend.verification import Verification
+    from descend.analysis.diagnosis import Finding
+    from descend.analysis.verification import Verification
+    from descend.base.errors import DescendError
+    from descend.base.messages import Note
+    from descend.model.fitted import Model
 
 MOST = 60
 CURVE = 200

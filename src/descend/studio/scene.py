@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.report.plane import parameter_names
-from descend.studio.data import data_picture, ways
-from descend.studio.pictures import equation_at, loss_picture, moment, path_picture
+from descend.studio.charts import equation_at, loss_picture, moment, path_picture
+from descend.studio.data_chart import data_picture, ways
 from descend.studio.plane import contours, plane_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from descend.report.plane import Plane
-    from descend.studio.data import DataPicture
+    from descend.studio.data_chart import DataPicture
     from descend.studio.view import Curve, View
 
 OFFERED = 200  # parameters that can be chosen for the plane

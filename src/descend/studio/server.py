@@ -15,14 +15,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from descend.errors import OptionError, TableError
-from descend.messages import say
+from descend.base.errors import OptionError, TableError
+from descend.base.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from descend.studio.desk import Studio
     from descend.studio.guard import Guard
+    from descend.studio.shared import Studio
 
 PORT, TRIED = 8765, 50
 GRACE = 2  # seconds that requests under way, and then tasks, have at the end
@@ -58,7 +58,7 @@ def serve(
             import nicegui  # noqa: F401
         except ImportError as error:
             raise OptionError("studio.needs-extra") from error
-        from descend.studio.desk import Studio
+        from descend.studio.shared import Studio
         from descend.studio.uploads import Uploads
 
         uploads = Path(folder, "uploads")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from descend.diagnosis.formulas import quoted
-from descend.errors import FormulaError
-from descend.formula import parse
+from descend.analysis.diagnosis.suggestions import quoted
+from descend.base.errors import FormulaError
+from descend.formula.ast import Name
+from descend.formula.parser import parse
 from descend.studio.edits import terms_with, without
-from descend.terms import Name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from descend.terms import Hypothesis
+    from descend.formula.ast import Hypothesis
 
     Role = Literal["target", "input"]
 

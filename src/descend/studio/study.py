@@ -7,26 +7,26 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from descend.archive import load
-from descend.errors import DescendError, OptionError
-from descend.formula import parse
-from descend.recipe import Recipe
+from descend.base.errors import DescendError, OptionError
+from descend.formula.parser import parse
+from descend.model.serialise import load
+from descend.solvers.recipe import Recipe
+from descend.studio.live_run import Slide, slides
 from descend.studio.opening import Opening
-from descend.studio.process import told
 from descend.studio.progress import Progress
 from descend.studio.runs import Run, run_of
-from descend.studio.slide import Slide, slides
 from descend.studio.threads import in_thread
 from descend.studio.view import view_of
+from descend.studio.worker.child import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from descend.model import Model
-    from descend.studio.bench import Prepared
+    from descend.model.fitted import Model
     from descend.studio.scene import Scene
-    from descend.studio.worker import Worker
+    from descend.studio.worker.parent import Worker
+    from descend.studio.worker.session import Prepared
 
 SETTLED = 0.45  # seconds without a change after which what is shown is fitted and tested in full
 LIVE = frozenset({"lr", "epochs", "init", "momentum", "nesterov", "l2"})  # what a slide follows by itself

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Protocol
 
-from descend.messages import say
+from descend.base.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 
-from descend.errors import DescendError, TableError
+from descend.base.errors import DescendError, TableError
 from descend.studio.threads import in_thread
 
 if TYPE_CHECKING:

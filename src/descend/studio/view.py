@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.columns import gather
-from descend.losses import make_loss
-from descend.report.kept import Kept
-from descend.tables import Table
-from descend.target import target_uses
+from descend.objectives.losses import make_loss
+from descend.objectives.target import target_uses
+from descend.report.plot_data import Kept
+from descend.tables.columns import gather
+from descend.tables.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from descend.columns import Columns
-    from descend.design import Design
-    from descend.model import Model
+    from descend.design.matrix import Design
+    from descend.model.fitted import Model
     from descend.objectives import Objective
-    from descend.studio.bench import Prepared
-    from descend.target import Target
+    from descend.objectives.target import Target
+    from descend.studio.worker.session import Prepared
+    from descend.tables.columns import Columns
 
     Floats = NDArray[np.floating[Any]]
 

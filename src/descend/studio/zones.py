@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from descend.foresight import best_rate, largest_stable_rate
+from descend.analysis.forecast import best_rate, largest_stable_rate
 
 if TYPE_CHECKING:
-    from descend.foresight import Forecast
-    from descend.objectives.gram import GramObjective
-    from descend.recipe import Recipe
+    from descend.analysis.forecast import Forecast
+    from descend.objectives.quadratic import GramObjective
+    from descend.solvers.recipe import Recipe
 
 BELOW, ABOVE = 4.0, 1.0  # decades shown under and over the edge
 WIDEST = (-6.0, 1.0)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from descend import losses
-from descend.errors import FormulaError
-from descend.formula import parse
+from descend.base.errors import FormulaError
+from descend.formula.parser import parse
+from descend.objectives import losses
+from descend.objectives.target import FAMILIES
 from descend.studio.parts.part import Part
 from descend.studio.widgets import Field, tag
-from descend.target import FAMILIES
 
 if TYPE_CHECKING:
     from descend.studio.study import Study

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nicegui import background_tasks
 
-from descend.messages import say
+from descend.base.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from descend.cautions import medians
-from descend.errors import DescendError
-from descend.messages import Note, say
+from descend.base.errors import DescendError
+from descend.base.messages import Note, say
+from descend.model.cautions import medians
 from descend.studio.parts.part import Part
 from descend.studio.widgets import Field, tag
-from descend.tables import typed_row
+from descend.tables.table import typed_row
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from descend.model import Model
+    from descend.model.fitted import Model
     from descend.studio.study import Study
 
 MOST = 24

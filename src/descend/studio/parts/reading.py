@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from descend.errors import OptionError
-from descend.messages import say
+from descend.base.errors import OptionError
+from descend.base.messages import say
 from descend.studio.parts.part import Part
 from descend.studio.reading import OPTIONS, offered
 from descend.studio.widgets import Field, tag

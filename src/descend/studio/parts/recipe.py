@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from descend.errors import OptionError
-from descend.recipe import KEPT_ROWS
+from descend.base.errors import OptionError
+from descend.solvers.recipe import KEPT_ROWS
 from descend.studio.parts.part import Part
 from descend.studio.widgets import Field, tag
 

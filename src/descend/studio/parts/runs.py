@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from descend.errors import DescendError
-from descend.messages import say
-from descend.studio.heard import only
+from descend.base.errors import DescendError
+from descend.base.messages import say
+from descend.studio.event_schema import only
 from descend.studio.parts.part import Part
 from descend.studio.runs import settings_told
 from descend.studio.widgets import Told, button, tag

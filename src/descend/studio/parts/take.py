@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from descend.errors import DescendError, OptionError
-from descend.studio.leaving import command_line, example_csv, python_code
+from descend.base.errors import DescendError, OptionError
 from descend.studio.parts.part import Part
-from descend.studio.process import told
+from descend.studio.reproduce import command_line, example_csv, python_code
 from descend.studio.threads import in_thread
 from descend.studio.widgets import button, tag
+from descend.studio.worker.child import told
 
 if TYPE_CHECKING:
-    from descend.model import Model
+    from descend.model.fitted import Model
     from descend.studio.runs import Run
     from descend.studio.study import Study
 

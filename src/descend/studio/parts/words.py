@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from descend.errors import FormulaError
-from descend.messages import say
+from descend.base.errors import FormulaError
+from descend.base.messages import say
 from descend.report.terminal import VERDICT_STYLES, fit_lines
 from descend.studio.parts.part import Part
 from descend.studio.remedies import changes_for, changes_for_error
 from descend.studio.widgets import Told, button, tag
 
 if TYPE_CHECKING:
-    from descend.diagnosis import Finding
-    from descend.messages import Note
+    from descend.analysis.diagnosis import Finding
+    from descend.base.messages import Note
     from descend.studio.remedies import Change
     from descend.studio.runs import Run
     from descend.studio.study import Study

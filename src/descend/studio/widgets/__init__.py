@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import nicegui.elements.echart as bundled
 from nicegui import ui
 
-from descend.studio.heard import DRAGGED, only
-from descend.visible import visible
+from descend.base.visible import visible
+from descend.studio.event_schema import DRAGGED, only
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

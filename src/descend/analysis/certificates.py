@@ -1,0 +1,119 @@
+"""How far a fit can still be from the optimum.
+
+Squared error: exactly. Cross-entropy: the logistic losses' third derivative along a line is at most R times the second
+(Bach 2010, self-concordance), so within a distance r of the fit, in the norm of the Hessian there, no curvature is
+less than e^(-R r) of its own. With the Newton decrement v = (g'H^-1 g)^(1/2): where r e^(-R r) >= 2 v for some r, the
+optimum is within r, and the loss at most e^(R r) v^2 / 2 above the least. R is the most by which a step of length 1 in
+that norm can move a row's logit, or two classes' logits apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from descend.analysis.information import information_root
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.objectives import OverRows
+
+    Floats = NDArray[np.floating[Any]]
+
+FLAT = 1e-12
+Certainty = Literal["exact", "bound", "none"]
+CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """``gap`` is by how much the loss can be above the least possible: "exact", at most that ("bound"), or not known
+    ("none", gap None); ``slope`` is the gradient's norm.
+    """
+
+    kind: Certainty
+    gap: float | None
+    slope: float
+
+
+def certify(
+    objective: OverRows,
+    weights: Floats,
+    gap: float | None,
+    hessian: Floats | None,
+    slope: float | None = None,
+    *,
+    live: NDArray[np.bool_] | None = None,
+) -> Certificate:
+    """Return the certificate of ``weights`` (flat); ``gap`` is the exact one where it is known, ``hessian`` that at
+    the weights where it could be had. With a gap and the gradient's norm (``slope``) the rows are not read. ``live``
+    are the columns that are not 0 in every row, by default all.
+    """
+    exact = gap is not None and np.isfinite(gap)
+    if gap is not None and exact and slope is not None:
+        return Certificate("exact", max(gap, 0.0), slope)
+    gradient = objective.gradient(weights)
+    slope = float(np.linalg.norm(gradient))
+    if gap is not None and exact:
+        return Certificate("exact", max(gap, 0.0), slope)
+    if hessian is None or not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)):
+        return Certificate("none", None, slope)
+    root = _penalised_root(objective, hessian) if objective.l2 else _root(objective, weights, hessian, live)
+    if root is None:  # a direction without curvature: no minimum, or more than one
+        return Certificate("none", None, slope)
+    decrement = float(np.linalg.norm(root.T @ gradient))
+    longest = _longest(objective, root)
+    reach = _reach(decrement, longest)
+    if reach is None:
+        return Certificate("none", None, slope)
+    return Certificate("bound", float(np.exp(longest * reach) * decrement**2 / 2), slope)
+
+
+def _root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[np.bool_] | None) -> Floats | None:
+    """Return a root of the inverse Hessian, parameters x directions, None where rounding hides one direction.
+
+    What shifts a column's weights of all classes alike changes nothing: of several classes the first stands still.
+    """
+    columns, outputs = objective.shape
+    found = information_root(objective, weights, hessian, np.ones(columns, bool) if live is None else live)
+    if not found.carried:
+        return None
+    root: Floats = found.root / np.sqrt(objective.share)
+    if outputs == 1:
+        return root
+    return np.asarray(np.insert(root.reshape(columns, outputs - 1, -1), 0, 0.0, axis=1).reshape(columns * outputs, -1))
+
+
+def _penalised_root(objective: OverRows, hessian: Floats) -> Floats | None:
+    """Return the same where a penalty bends the loss along all directions but the shifts of what it leaves alone."""
+    values, vectors = np.linalg.eigh(hessian)
+    solid = values > FLAT * values[-1]
+    shifts = 0 if objective.outputs == 1 else int((objective.penalised == 0).sum())
+    return np.asarray(vectors[:, solid] / np.sqrt(values[solid])) if (~solid).sum() <= shifts else None
+
+
+def _longest(objective: OverRows, root: Floats) -> float:
+    """Return R: the length of the longest row in the norm of H^-1; of two classes, the sum of theirs is enough."""
+    columns, outputs = objective.shape
+    blocks = root.reshape(columns, outputs, -1)
+    if outputs > 1:
+        blocks = blocks - blocks.mean(axis=1, keepdims=True)  # what moves all classes alike moves none apart
+    lengths = [objective.longest_row(blocks[:, output]) for output in range(outputs)]
+    return float(np.sort(lengths)[-2:].sum())
+
+
+def _reach(decrement: float, longest: float) -> float | None:
+    """Return the least r with r e^(-R r) >= 2 v, None where there is none; the left side is highest at r = 1 / R."""
+    if decrement == 0 or longest == 0:
+        return 0.0
+    low, high = 0.0, 1 / longest
+    if high * np.exp(-1) < 2 * decrement:
+        return None
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (low, middle) if middle * np.exp(-longest * middle) >= 2 * decrement else (middle, high)
+    return high

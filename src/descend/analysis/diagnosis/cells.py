@@ -1,0 +1,87 @@
+"""What the cells say before any equation does: levels that are one level written in two ways, codes for missing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.subsample import listed, placed
+from descend.design.encodings import LevelCode
+from descend.tables.labels import number_label, unfloated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.subsample import Sample
+
+    Floats = NDArray[np.floating[Any]]
+
+SHORT = {"t": ("true",), "f": ("false", "female"), "y": ("yes",), "n": ("no",), "m": ("male",)}
+CODE = re.compile(r"-?(?:99+(?:\.9+)?|88+|77+|32767|32768|65535|2147483647|1e\+?[23]\d)")
+FEW = 5  # other cells, and three values among them: fewer say nothing of one that lies apart
+CODED = 0.5  # times the span of the others: so far away lies a number that is often a code
+APART = 5.0  # times: so far away lies any that repeats
+MOST_CODES = 4  # of a column
+
+
+def of_cells(evidence: Evidence, sample: Sample) -> list[Finding]:
+    """Return what the cells of the columns in use say."""
+    return _near_same(evidence) + _codes(evidence, sample)
+
+
+def _near_same(evidence: Evidence) -> list[Finding]:
+    levels: dict[str, Sequence[str]] = {}
+    for block, _ in placed(evidence.design):
+        levels |= {code.name: code.levels for code in block.codes if isinstance(code, LevelCode)}
+    if evidence.target.levels:
+        levels[evidence.target.columns[0]] = evidence.target.levels
+    return [
+        Finding("finding.near-same-levels", "warning", {"column": column, "levels": listed(alike), "first": alike[0]})
+        for column, found in levels.items()
+        for alike in near_same(found)
+    ]
+
+
+def near_same(levels: Iterable[str]) -> list[list[str]]:
+    """Return the levels that differ in case and spaces only or are written as floats, and short ones: T and true."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for level in levels:
+        groups[re.sub(r"[\s_]+", " ", unfloated(level.casefold())).strip(" .'\"")].append(level)
+    for short, names in SHORT.items():
+        name = next((name for name in names if name in groups), None)
+        if short in groups and name is not None:
+            groups[name] += groups.pop(short)
+    return [alike for alike in groups.values() if len(alike) > 1]
+
+
+def _codes(evidence: Evidence, sample: Sample) -> list[Finding]:
+    found = []
+    for column, values in evidence.data.numbers.items():
+        code = code_of(values[sample.chosen])
+        if code is not None:
+            value, count = code
+            values_told = {"column": column, "value": number_label(value), "count": count}
+            found.append(Finding("finding.missing-code", "warning", values_told))
+    return found[:MOST_CODES]
+
+
+def code_of(values: Floats) -> tuple[float, int] | None:
+    """Return a value that repeats far outside the others, and how often; None where there is none."""
+    values = values[np.isfinite(values)]
+    for value in (values.max(initial=-np.inf), values.min(initial=np.inf)):
+        others = values[values != value]
+        count = values.size - others.size
+        if count < 2 or others.size < FEW or np.unique(others[: 10 * FEW]).size < 3:
+            continue
+        span = others.max() - others.min()
+        gap = np.abs(others - value).min()
+        if gap > (CODED if CODE.fullmatch(number_label(float(value))) else APART) * span:
+            return float(value), int(count)
+    return None

@@ -1,0 +1,212 @@
+"""What the columns say: too few rows for them, columns without effect, columns that determine one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.subsample import listed, placed
+from descend.analysis.diagnosis.suggestions import written
+from descend.design.encodings import LevelCode, NumberCode, PolyCode
+from descend.formula.ast import grouped, names_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.subsample import Sample
+    from descend.design.matrix import Design
+
+    Floats = NDArray[np.floating[Any]]
+
+ROWS_A_PARAMETER = 10  # the usual rule of thumb (Harrell 2015, section 4.4, asks for 10 to 20)
+TEXTBOOK = 10  # rows: under it the verdict says already how little they prove
+INFLATED = 1e3  # variance inflation: two columns correlated 0.9995; 10, the textbook's, is what any product term has
+TIED = 1e-5  # of the largest share in a flat direction: less is rounding
+ROUNDING = 1e-6  # of a flat direction's length
+TOLD = 3  # groups of columns that determine one another
+
+
+def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
+    """Return what the design matrix alone says."""
+    design, l2 = evidence.design, evidence.recipe.l2
+    empty, dead, bare = _empty_levels(design)
+    constant = design.constant & ~dead
+    columns, pictured = int((~dead & ~constant).sum()), bool(design.pixels.any())
+    if pictured:
+        found = []  # pixels are many, alike, and blank at the edges: that is as it should be
+    elif columns > sample.rows and not l2:
+        found = [Finding("finding.more-columns", "error", {"columns": columns, "rows": sample.rows})]
+    else:
+        found = _few_rows(sample.rows, columns)
+    found += empty
+    found += _constant(design, constant)
+    if columns > sample.rows or l2 or pictured or not sample.factored:
+        return found
+    gone = constant | dead | _in_its_stead(design, bare)
+    groups = _tied(_flat(evidence, sample, gone))
+    spare = np.zeros(len(design.names), dtype=bool)
+    for group in groups:
+        spare[group[-1]] = True
+    for group in groups[:TOLD]:
+        tied = [design.names[index] for index in group]
+        values = {"columns": listed(tied), "last": tied[-1], "groups": len(groups)}
+        found.append(Finding("finding.collinear", "warning", values))
+    return found + _near_collinear(design, sample, ~(gone | spare) & design.penalised)
+
+
+def _constant(design: Design, constant: NDArray[np.bool_]) -> list[Finding]:
+    """Tell of columns that are the same in every row, and of those whose numbers differ by their rounding alone."""
+    found = []
+    for nearly in (False, True):
+        chosen = constant & ((design.spreads > 0) == nearly)
+        if chosen.any():
+            names = [name for name, mark in zip(design.names, chosen, strict=True) if mark]
+            first = next(block.term for block, place in placed(design) if chosen[place].any())
+            values = {"columns": listed(names), "first": written(first)}
+            code = "finding.nearly-constant" if nearly else "finding.constant"
+            found.append(Finding(code, "warning" if nearly else "hint", values))
+    return found
+
+
+def _few_rows(rows: int, columns: int) -> list[Finding]:
+    if rows >= ROWS_A_PARAMETER * columns or 2 <= rows < TEXTBOOK:
+        return []
+    values = {"rows": rows, "parameters": columns, "enough": ROWS_A_PARAMETER * columns}
+    return [Finding("finding.few-rows", "warning" if rows < 2 else "hint", values)]
+
+
+def _empty_levels(design: Design) -> tuple[list[Finding], NDArray[np.bool_], set[str]]:
+    """Tell of levels that no fitted row has, mark their columns, and name the categories whose reference is one.
+
+    An indicator's mean square is its level's share of the rows, so the reference's is what the others leave. Of a
+    product nothing is told that a level without rows says already.
+    """
+    found, dead = [], np.zeros(len(design.names), dtype=bool)
+    told, bare = set[str](), set[str]()
+    for block, place in placed(design):
+        codes = [code for code in block.codes if isinstance(code, LevelCode)]
+        if not codes:
+            continue
+        zero = design.sizes[place] == 0
+        dead[place] = zero
+        missing = [
+            name for name, none in zip(block.names, zero, strict=True) if none and not told & set(name.split(":"))
+        ]
+        (code, *others) = codes
+        alone = not others and len(block.codes) == 1
+        left = 1 - np.square(design.sizes[place]).sum()
+        if alone and not code.full and design.sizes.any() and abs(left) < 1e-12:
+            missing.insert(0, f"{code.name}[{code.levels[0]}]")
+            bare.add(code.name)
+        if missing:
+            told |= set(missing)
+            values = {"column": code.name, "levels": listed(missing)}
+            found.append(Finding("finding.empty-level", "warning", values))
+    return found, dead, bare
+
+
+def _in_its_stead(design: Design, bare: set[str]) -> NDArray[np.bool_]:
+    """Mark the columns of the first level with rows of the categories (``bare``) whose reference has none.
+
+    Were that level the reference, nothing would be missing: without its columns no other is tied by the lack.
+    """
+    chosen = np.zeros(len(design.names), dtype=bool)
+    for block, place in placed(design):
+        each, own = 1, np.arange(len(block.names))
+        for code in block.codes:
+            count = len(code.names)
+            if isinstance(code, LevelCode) and not code.full and code.name in bare:
+                level = own // each % count
+                live = level[design.sizes[place] > 0]
+                chosen[place] |= level == live.min(initial=count)
+            each *= count
+    return chosen
+
+
+def _flat(evidence: Evidence, sample: Sample, gone: NDArray[np.bool_]) -> Floats:
+    """Return the directions that change no prediction, columns x directions, in shares of the columns' sizes.
+
+    Only those without the columns that are ``gone`` first, as these are 0 in every row: each is such a direction by
+    itself, and of the others beside it nothing would be left but rounding.
+    """
+    sizes = np.where(gone, 1.0, evidence.design.scaled_sizes)[:, None]
+    flat = sample.flat if evidence.quadratic is None else evidence.quadratic.flat
+    if evidence.quadratic is None and flat.size and not sample.whole:
+        # what is flat on all rows is flat on some of them: only these directions are left to look at
+        lengths = np.linalg.norm(flat * sizes, axis=0)  # 0 of directions in columns of zeros alone
+        flat = flat[:, lengths > 0] / lengths[lengths > 0]
+        moved = evidence.objective.X @ flat.astype(evidence.objective.X.dtype)
+        _, spread, V = np.linalg.svd(moved.astype(np.float64).T @ moved.astype(np.float64))
+        limit = np.finfo(evidence.objective.X.dtype).eps * len(moved)
+        flat = flat @ V[np.sqrt(spread) <= limit].T
+    flat = flat * sizes
+    if not gone.any() or not flat.size:
+        return np.asarray(flat)
+    even, _ = np.linalg.qr(flat)
+    _, shares, V = np.linalg.svd(even[gone])
+    kept = even @ V[int((shares > ROUNDING).sum()) :].T
+    kept[gone] = 0.0
+    return np.asarray(kept)
+
+
+def _tied(flat: Floats) -> list[list[int]]:
+    """Return groups of columns of which the last is determined by the others, from the row echelon form."""
+    A = flat.T.copy()
+    groups, row = [], 0
+    for column in reversed(range(len(flat))):
+        if row == len(A):
+            break
+        pivot = row + int(np.argmax(np.abs(A[row:, column])))
+        if abs(A[pivot, column]) <= TIED * np.abs(flat).max():
+            continue
+        A[[row, pivot]] = A[[pivot, row]]
+        A[row] /= A[row, column]
+        others = np.arange(len(A)) != row
+        A[others] -= A[others, column][:, None] * A[row]
+        row += 1
+    for line in A[:row]:
+        group = np.flatnonzero(np.abs(line) > TIED * np.abs(line).max()).tolist()
+        if len(group) > 1:
+            groups.append(group)
+    return groups[::-1]
+
+
+def _near_collinear(design: Design, sample: Sample, used: NDArray[np.bool_]) -> list[Finding]:
+    """Tell of columns that the others all but determine, by their variance inflation (Marquardt 1970).
+
+    It is that of the adjusted R squared, so that few rows alone do not inflate it.
+    """
+    rows = sample.chosen.size
+    used = used & (np.abs(sample.X).max(axis=0) > 0)
+    columns = np.flatnonzero(used)
+    freedom = rows - columns.size - int(design.hypothesis.intercept)
+    if columns.size < 2 or freedom < 1:
+        return []
+    spread, V = sample.even(columns, centred=design.hypothesis.intercept)
+    inflation = np.square(V / np.maximum(spread, 1e-15)).sum(axis=1) * freedom / (rows - 1)
+    worst = np.flatnonzero(inflation > INFLATED)
+    if worst.size < 2:
+        return []
+    order = worst[np.argsort(-inflation[worst], kind="stable")]
+    chosen = [int(columns[index]) for index in order]
+    powers = _powers(design, chosen)
+    values = {"columns": listed([design.names[index] for index in sorted(chosen)]), "inflation": inflation.max()}
+    if powers is not None:
+        return [Finding("finding.raw-powers", "hint", {**values, "term": f"poly({powers}, {len(chosen)})"})]
+    return [Finding("finding.near-collinear", "warning", {**values, "first": design.names[chosen[0]]})]
+
+
+def _powers(design: Design, chosen: list[int]) -> str | None:
+    """Return the one column whose powers the chosen ones are, None where they are more than that."""
+    bases = set()
+    for block, place in placed(design):
+        if not any(place.start <= index < place.stop for index in chosen):
+            continue
+        (code, *others) = block.codes
+        if others or not isinstance(code, NumberCode | PolyCode):
+            return None
+        bases |= {grouped(name) for name in names_of(code.expression)}
+    return bases.pop() if len(bases) == 1 else None

@@ -1,0 +1,91 @@
+"""Whether the errors of a hypothesis bend with one of its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.subsample import placed
+from descend.analysis.diagnosis.suggestions import quoted, rewritten
+from descend.design.encodings import NumberCode
+from descend.formula.ast import Name, names_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.subsample import Sample
+
+    Floats = NDArray[np.floating[Any]]
+
+BENT = 1e-3  # chance of a bend where there is none, over all columns and targets (Bonferroni)
+MATERIAL = 0.01  # share of what is left that a bend must explain: with many rows anything is significant
+NOTHING_NEW = 1e-12  # of a square: what the columns leave of it is rounding, as of a column of two values
+NONE_LEFT = 1e-14  # of the squared errors, so that a bend that explains all has a finite F
+
+
+@dataclass(frozen=True)
+class Bend:
+    """A column whose square explains a ``share`` of the squared errors; ``chance`` that it would without a bend."""
+
+    name: str
+    column: int
+    share: float
+    chance: float
+
+
+def find_bend(evidence: Evidence, sample: Sample, errors: Floats) -> Bend | None:
+    """Return the column whose square explains most, by the partial F test (all columns held), None where none does."""
+    from scipy.special import fdtrc
+
+    straight, targets = _straight(evidence), len(evidence.target.outputs)
+    if not straight:
+        return None
+    squares, freedom = float(errors @ errors), errors.size - sample.basis.shape[1] - 1
+    curves = squared(evidence, sample.X[:, [column for _, column in straight]])
+    fresh = curves - sample.basis @ (sample.basis.T @ curves)
+    lengths = np.square(fresh).sum(axis=0)
+    new = lengths > NOTHING_NEW * np.square(curves).sum(axis=0)
+    shares = np.divide((errors @ fresh) ** 2, lengths * squares, out=np.zeros(lengths.size), where=new)
+    best = int(shares.argmax())
+    share = min(float(shares[best]), 1 - NONE_LEFT)
+    chance = min(1.0, float(fdtrc(1, freedom, share / (1 - share) * freedom)) * len(straight) * targets)
+    if not (chance < BENT and share > MATERIAL):
+        return None
+    name, column = straight[best]
+    return Bend(name, column, share, chance)
+
+
+def squared(evidence: Evidence, x: Floats) -> Floats:
+    """Return the square of a column, or of each, about its middle where the line through it may be anywhere."""
+    return np.square(x - x.mean(axis=0)) if evidence.design.hypothesis.intercept else np.square(x)
+
+
+def told(evidence: Evidence, bend: Bend, target: str) -> Finding:
+    """Return what a bend says, with the formula to type."""
+    term = f"poly({quoted(bend.name)}, 2)"
+    written = rewritten(evidence.design.hypothesis, evidence.data.table.columns, bend.name)
+    values = {
+        "column": bend.name,
+        "target": target,
+        "share": bend.share,
+        "chance": bend.chance,
+        "term": term,
+        "formula": written or f"{target} ~ … + {term}",
+    }
+    return Finding("finding.curvature", "warning", values)
+
+
+def _straight(evidence: Evidence) -> list[tuple[str, int]]:
+    """Return the number columns that are in the hypothesis as they are and in no other shape, and where."""
+    found, bent = [], set()
+    for block, place in placed(evidence.design):
+        for code, factor in zip(block.codes, block.term, strict=True):
+            if not isinstance(code, NumberCode) or not isinstance(code.expression, Name):
+                bent |= {name.name for name in names_of(factor)}
+            elif len(block.codes) == 1:
+                found.append((code.expression.name, place.start))
+    return [(name, column) for name, column in found if name not in bent]

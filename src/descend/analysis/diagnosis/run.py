@@ -1,0 +1,264 @@
+"""What the run says: a rate too large or too small, columns that it could not follow, an end before the end."""
+
+from __future__ import annotations
+
+from math import ceil, isfinite, log
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from descend.analysis.diagnosis.arrival import ARRIVED, arrived, excess
+from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.suggestions import quoted
+from descend.analysis.forecast import best_rate, foresee, largest_stable_rate
+from descend.design.matrix import INTERCEPT
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from descend.solvers.optimizers import SGD
+
+if TYPE_CHECKING:
+    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.subsample import Sample
+    from descend.analysis.forecast import Outlook
+
+UNEVEN = 1e4  # condition number from which descent takes tens of thousands of epochs
+EVENED = 100.0  # by how much standardising must lower it to be the remedy
+SAFE = 0.9  # of the largest stable rate
+HALF = 0.5  # of the best rate: above it the rate is not what makes the run slow
+BOUNCED = 0.5  # of the loss's net fall: all its rises together
+HARDLY = 0.01  # of the first loss: a fall under it is none
+STEEP = 0.5  # of the first gradient's norm: still there, so there was a way to go
+FALLING = 0.9  # of the gradient norm at half time: above it nothing says when it will have gone
+RISEN = 0.1  # of the best held-out loss
+NO_BETTER = 0.99  # of the mean's loss
+FARTHEST = 10**18  # epochs: what a forecast looks ahead
+L2 = 0.01  # a penalty that makes a minimum round enough to be found, and changes little
+MORE_RATE = 10  # times the rate, where nothing is known of the right one
+
+
+def of_descent(evidence: Evidence, sample: Sample | None) -> list[Finding]:
+    """Return what the run says; without a sample nothing of the columns' scales."""
+    auto = evidence.history.optimizer == "auto"
+    # at the optimum no scale matters any more, but to a penalty
+    matters = not auto or evidence.history.stop != "optimum" or evidence.recipe.l2 > 0
+    uneven = not evidence.recipe.standardize and not evidence.design.pixels.any()  # pixels are all of one scale
+    found = _unscaled(evidence, sample) if sample is not None and matters and uneven else []
+    if auto:
+        return [*_stopped_short(evidence), *found]
+    if len(evidence.history) < 2:
+        return found
+    outlook = _outlook(evidence)
+    slow = _too_large(evidence, outlook) or _too_small(evidence, outlook) or _not_converged(evidence, outlook)
+    return [*slow, *found, *_held_out(evidence, slow)]
+
+
+def _stopped_short(evidence: Evidence) -> list[Finding]:
+    """Tell of a way to the optimum that ended before it, and of what makes it shorter or sure."""
+    history, recipe, loss = evidence.history, evidence.recipe, evidence.over.loss
+    if history.stop not in ("stalled", "epochs"):
+        return []
+    values = {"steps": history.epochs, "slope": history.final_gradient_norm, "loss": history.final_loss}
+    if loss.hollow is not None:
+        target = quoted(evidence.target.columns[0])
+        return [Finding("finding.hollows", "warning", {"loss": history.final_loss, "target": target})]
+    if recipe.init != "zeros":
+        return [Finding("finding.not-arrived-from", "warning", values)]
+    if not recipe.standardize:
+        return [Finding("finding.not-arrived-raw", "warning", values)]
+    option = "--loss mse" if recipe.l2 and evidence.target.family == "linear" else f"--l2 {max(10 * recipe.l2, L2):.2g}"
+    return [Finding("finding.not-arrived", "warning", {**values, "option": option})]
+
+
+def _unscaled(evidence: Evidence, sample: Sample) -> list[Finding]:
+    """Tell of columns left in their units, where standardising would have made them far easier to descend on."""
+    design = evidence.design
+    if sample.X.shape[0] < 2 or not sample.factored:
+        return []
+    spread = np.linalg.svd(np.linalg.qr(sample.X, mode="r"), compute_uv=False)
+    counting = spread[spread > np.finfo(np.float64).eps * sample.X.shape[0] * spread[0]]
+    raw = float((counting[0] / counting[-1]) ** 2) if counting.size else 1.0
+    columns = np.flatnonzero(design.penalised & ~design.constant & (design.spreads > 0))
+    if not raw > UNEVEN or not columns.size:
+        return []
+    even, _ = sample.even(columns, centred=design.hypothesis.intercept)
+    solid = even[even > np.finfo(np.float64).eps * sample.X.shape[0] * even[0]]
+    scaled = float((solid[0] / solid[-1]) ** 2) if solid.size else 1.0
+    if raw < EVENED * scaled:
+        return []
+    sizes = np.where(design.sizes > 0, design.sizes, np.nan)
+    small, large = int(np.nanargmin(sizes)), int(np.nanargmax(sizes))
+    values = {
+        "smallest": design.names[small],
+        "small": float(sizes[small]),
+        "largest": design.names[large],
+        "large": float(sizes[large]),
+        "condition": raw,
+        "standardised": scaled,
+    }
+    return [Finding("finding.unscaled", "hint" if evidence.history.optimizer == "auto" else "warning", values)]
+
+
+def _outlook(evidence: Evidence) -> Outlook | None:
+    """Return the forecast of the run that was made, where squared error gives one."""
+    if evidence.forecast is not None and evidence.forecast.outlook is not None:
+        return evidence.forecast.outlook
+    recipe, quadratic, history = evidence.recipe, evidence.quadratic, evidence.history
+    if quadratic is None or history.optimizer != "sgd" or history.batch_size is not None:
+        return None
+    if not quadratic.trustworthy or not recipe.make_schedule().constant:
+        return None
+    names = evidence.design.names
+    optimizer = SGD(history.lr, recipe.momentum, recipe.nesterov)
+    return foresee(quadratic, recipe.start(names, quadratic.shape[1]), optimizer, history.epochs, names)
+
+
+def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
+    """Tell of a rate at which the loss grew, is bound to grow, or bounced."""
+    history, recipe = evidence.history, evidence.recipe
+    foretold = outlook is not None and outlook.verdict == "diverges"
+    if not history.diverged and not foretold and not _bounced(evidence):
+        return []
+    stable = None
+    if history.optimizer == "sgd" and history.batch_size is None:
+        quadratic = evidence.quadratic
+        worst = evidence.over.curvature_limit() if quadratic is None else quadratic.curvature_limit()
+        if worst is not None and isfinite(worst):
+            stable = largest_stable_rate(worst, recipe.momentum, recipe.nesterov)
+    suggestion = history.lr / MORE_RATE
+    if stable is not None and isfinite(stable) and SAFE * stable < history.lr:
+        suggestion = SAFE * stable
+    values = {
+        "lr": history.lr,
+        "first": float(history.loss[0]),
+        "last": float(history.loss[-1]),
+        "epochs": history.epochs,
+        "suggestion": suggestion,
+    }
+    if history.diverged or foretold:
+        return [Finding("finding.rate-too-large", "error" if history.diverged else "warning", values)]
+    return [Finding("finding.rate-bounces", "warning", {**values, "rises": int((np.diff(history.loss) > 0).sum())})]
+
+
+def _bounced(evidence: Evidence) -> bool:
+    """Tell whether the loss went up again and again, all rows at a time, and did not arrive for it."""
+    history = evidence.history
+    if history.batch_size is not None or _arrived(evidence):
+        return False
+    rises = np.diff(history.loss)
+    fall = float(history.loss[0] - history.loss[-1])
+    return bool(rises[rises > 0].sum() > BOUNCED * abs(fall))
+
+
+def _arrived(evidence: Evidence) -> bool:
+    return arrived(evidence.history, evidence.quadratic)
+
+
+def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
+    """Tell of a rate at which the run stood still, where a larger one would not have."""
+    history, recipe, forecast = evidence.history, evidence.recipe, evidence.forecast
+    bound = forecast.bound if forecast is not None else None
+    stalled = (outlook is not None and outlook.verdict == "stalls") or (
+        bound is not None and bound.prospect == "stalls"
+    )
+    if history.stop != "epochs" or _arrived(evidence) or not (stalled or _still(evidence)):
+        return []
+    suggestion, enough = MORE_RATE * history.lr, float("inf")
+    if history.optimizer == "sgd" and evidence.quadratic is not None:
+        suggestion = best_rate(evidence.quadratic.curvatures, recipe.momentum, recipe.nesterov)
+        enough = HALF * suggestion
+    elif history.optimizer == "sgd" and bound is not None and isfinite(bound.sure):
+        suggestion = bound.sure / 2
+        enough = HALF * suggestion
+    if history.lr >= enough:
+        return []
+    values = {
+        "lr": history.lr,
+        "first": float(history.loss[0]),
+        "last": history.final_loss,
+        "epochs": history.epochs,
+        "suggestion": suggestion,
+    }
+    return [Finding("finding.rate-too-small", "warning", values)]
+
+
+def _still(evidence: Evidence) -> bool:
+    """Tell whether the loss hardly fell although the gradient pointed down to the end."""
+    history = evidence.history
+    first, slope = float(history.loss[0]), float(history.gradient_norm[0])
+    if history.batch_size is not None or not slope > 1e-8 * abs(first):
+        return False
+    return first - history.final_loss < HARDLY * abs(first) and history.final_gradient_norm > STEEP * slope
+
+
+def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
+    """Tell of a run that ended by its number of epochs, and how many more it would have taken."""
+    history = evidence.history
+    if history.stop != "epochs" or _arrived(evidence):
+        return []
+    won = excess(evidence.history, evidence.quadratic)
+    if outlook is not None and won is not None:
+        hundredth, millionth = (outlook.reach.get(share) or FARTHEST for share in (1e-2, 1e-6))
+        values = {
+            "epochs": history.epochs,
+            "left": won[1] / won[0],
+            "hundredth": max(hundredth - history.epochs, 1),
+            "millionth": max(millionth - history.epochs, 1),
+            "enough": millionth,
+        }
+        return [Finding("finding.not-converged", "warning", values)]
+    slopes = history.gradient_norm
+    middle, last, first = float(slopes[slopes.size // 2]), float(slopes[-1]), float(slopes[0])
+    passed = int(history.epoch[-1] - history.epoch[slopes.size // 2])
+    if not (first > 0 and 0 < last < FALLING * middle):
+        return []
+    # the longer a run, the flatter the directions that are left: it will not get faster
+    more = max(ceil(log(last / (ARRIVED * first)) / log(middle / last) * passed), 1)
+    values = {"epochs": history.epochs, "left": last / first, "more": more, "enough": history.epochs + more}
+    return [Finding("finding.not-converged-least", "warning", values)]
+
+
+def of_unsteady(evidence: Evidence) -> list[Finding]:
+    """Tell of a run that ended by its number of epochs, where nothing says how many more it would have taken."""
+    history = evidence.history
+    if history.stop != "epochs" or history.optimizer == "auto" or evidence.networked or _arrived(evidence):
+        return []
+    first, last = float(history.gradient_norm[0]), history.final_gradient_norm
+    values = {"epochs": history.epochs, "left": last / first if first > 0 else 1.0}
+    return [Finding("finding.not-converged-unsteady", "warning", values)]
+
+
+def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
+    """Tell what the held-out rows say: learnt by heart, or not learnt at all."""
+    history = evidence.history
+    held, loss = history.validation_loss, history.loss
+    if held.size < 2 or not np.isfinite(held).all():
+        return []
+    best = int(held.argmin())
+    rise = float(held[-1] - held[best])
+    if rise > RISEN * abs(float(held[best])) and loss[-1] < loss[best]:
+        values = {"epoch": int(history.epoch[best]), "best": float(held[best]), "last": float(held[-1])}
+        return [Finding("finding.overfit-network" if evidence.networked else "finding.overfit", "warning", values)]
+    alone = _mean_alone(evidence)
+    if slow or alone is None or min(float(held[best]), history.final_loss) < NO_BETTER * alone:
+        return []
+    names = [name for name in evidence.design.names if name != INTERCEPT]
+    if not names:
+        return []
+    inputs = [one.name for one in evidence.design.hypothesis.inputs]
+    first = next((name for name in inputs if evidence.design.uses.get(name) == "number"), inputs[0])  # it can bend
+    said = {"loss": history.final_loss, "held": float(held[best]), "mean": alone, "first": first}
+    kind = "finding.underfit-network" if evidence.networked else "finding.underfit"
+    if evidence.design.pixels.any() and not evidence.networked:
+        kind = "finding.underfit-image"
+    return [Finding(kind, "warning", said)]
+
+
+def _mean_alone(evidence: Evidence) -> float | None:
+    """Return the loss of the mean, or of the class shares, alone, where that is easily said."""
+    loss, Y = evidence.over.loss, evidence.over.Y
+    if isinstance(loss, SquaredError) and loss.mean:
+        return float(Y.var(axis=0).mean())
+    if isinstance(loss, BinaryCrossEntropy | CrossEntropy):
+        shares = np.bincount(Y[:, 0].astype(np.int64)) / len(Y)
+        shares = shares[shares > 0]
+        return float(-(shares * np.log(shares)).sum())
+    return None

@@ -1,0 +1,116 @@
+"""The rows that a diagnosis looks at closely: all of them, or so many drawn at random that more cost no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from descend.analysis.diagnosis.finding import Evidence
+    from descend.design.matrix import Block, Design
+
+    Floats = NDArray[np.floating[Any]]
+
+ROWS = 20_000  # with so many, what a test cannot see is too small to matter
+CELLS = 4_000_000  # a factorisation of more than this is felt
+TALL = 5  # rows a column that it takes at least
+FACTORED = 2e10  # sums that a factorisation may take: that of more columns would take longer than the fit
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some of the fitted rows (``chosen``, in order) of ``rows``: X and Y as the solver has them, in float64."""
+
+    rows: int
+    chosen: NDArray[np.int64]
+    X: Floats
+    Y: Floats
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Sample:
+        """Draw the rows, always the same of the same table."""
+        X, Y = evidence.objective.X, evidence.objective.Y
+        rows, columns = X.shape
+        most = min(ROWS, max(CELLS // columns, TALL * columns))
+        chosen = np.arange(rows)
+        if rows > most:
+            chosen = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+            X, Y = X[chosen], Y[chosen]
+        return cls(rows, chosen, X.astype(np.float64, copy=False), Y.astype(np.float64, copy=False))
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are all the rows."""
+        return self.chosen.size == self.rows
+
+    @property
+    def factored(self) -> bool:
+        """Whether the columns are few enough for what is only to be had from their factors."""
+        rows, columns = self.X.shape
+        return bool(float(rows) * columns * min(rows, columns) <= FACTORED)
+
+    @cached_property
+    def _svd(self) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.bool_]]:
+        lengths = np.abs(self.X).max(axis=0)
+        lengths[lengths == 0] = 1.0
+        Q, R = np.linalg.qr(self.X / lengths)
+        U, spread, V = np.linalg.svd(R, full_matrices=False)
+        solid = spread > np.finfo(np.float64).eps * max(self.X.shape) * spread[0]
+        return Q @ U, spread, V.T, lengths, solid
+
+    @cached_property
+    def basis(self) -> Floats:
+        """Orthonormal columns that span those of X, rows x rank."""
+        U, _, _, _, solid = self._svd
+        return U[:, solid]
+
+    @cached_property
+    def root(self) -> Floats:
+        """What X is multiplied by to give the basis, columns x rank."""
+        _, spread, V, lengths, solid = self._svd
+        return np.asarray(V[:, solid] / spread[solid] / lengths[:, None])
+
+    @cached_property
+    def flat(self) -> Floats:
+        """The weights, columns x directions, that X takes to 0."""
+        _, _, V, lengths, solid = self._svd
+        return np.asarray(V[:, ~solid] / lengths[:, None])
+
+    def among(self, mask: NDArray[np.bool_]) -> Sample:
+        """Return only the marked rows of these."""
+        return Sample(self.rows, self.chosen[mask], self.X[mask], self.Y[mask])
+
+    def wider(self, column: Floats) -> Sample:
+        """Return the same rows with one more column, the last."""
+        return Sample(self.rows, self.chosen, np.column_stack([self.X, column]), self.Y)
+
+    def even(self, columns: NDArray[np.intp], *, centred: bool) -> tuple[Floats, Floats]:
+        """Return singular values (falling) and right vectors (columns x values) of columns of length 1."""
+        largest = np.abs(self.X[:, columns]).max(axis=0)
+        X = self.X[:, columns] / np.where(largest > 0, largest, 1.0)
+        if centred:
+            X = X - X.mean(axis=0)
+        lengths = np.sqrt(np.square(X).sum(axis=0))
+        _, spread, V = np.linalg.svd(np.linalg.qr(X / np.where(lengths > 0, lengths, 1.0), mode="r"))
+        return spread, V.T
+
+
+def placed(design: Design) -> Iterator[tuple[Block, slice]]:
+    """Yield every block of the design and where its columns stand."""
+    start = int(design.hypothesis.intercept)
+    for block in design.blocks:
+        stop = start + len(block.names)
+        yield block, slice(start, stop)
+        start = stop
+
+
+def listed(names: list[str], most: int = 6) -> str:
+    """Return names as a list with commas, cut short where it is long."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

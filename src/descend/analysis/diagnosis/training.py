@@ -1,0 +1,82 @@
+"""Whether a run got anywhere: past what the mean, or the class shares, alone would have given it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.diagnosis.finding import Finding
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.analysis.diagnosis.finding import Evidence
+
+    Floats = NDArray[np.floating[Any]]
+
+HARDLY = 0.01  # of the loss of the mean alone: a gain under it is none
+LEFT = 0.1  # of what the columns can win beyond the mean: with more of it left the run has not arrived
+STEEP = 0.1  # of the first gradient's norm
+DRAWN = 1.05  # times the mean's loss on rows that stand for more: what the draw can make of it
+MOST = 300  # parameters whose second derivatives are looked at
+EDGE = 1e-12  # of a class's share, and of a curvature
+
+
+def of_training(evidence: Evidence) -> list[Finding]:
+    """Tell of a run that ended by its epochs no better, on the very rows it was fitted on, than the mean alone."""
+    history = evidence.history
+    alone = _alone(evidence)
+    if history.stop != "epochs" or alone is None or not _short(evidence, alone):
+        return []
+    values = {"epochs": history.epochs, "loss": history.final_loss, "mean": alone}
+    return [Finding("finding.untrained-network" if evidence.networked else "finding.untrained", "warning", values)]
+
+
+def _short(evidence: Evidence, alone: float) -> bool:
+    """Tell whether much of what there is to win beyond the mean's loss is left, as far as that is known."""
+    history, last = evidence.history, evidence.history.final_loss
+    drawn = len(evidence.over.Y) < evidence.rows
+    if last > alone * (DRAWN if drawn else 1 + EDGE):
+        return True
+    if evidence.networked:
+        return False
+    left = _left(evidence)
+    if left is not None:
+        return left > LEFT * max(alone - last + left, EDGE * abs(alone))
+    hardly = last > alone - HARDLY * abs(alone)
+    return hardly and history.final_gradient_norm > STEEP * float(history.gradient_norm[0])
+
+
+def _alone(evidence: Evidence) -> float | None:
+    """Return the loss of the hypothesis with its intercept alone; None where it has none."""
+    loss, family = evidence.over.loss, evidence.target.family
+    if callable(evidence.recipe.loss) or not (evidence.networked or evidence.design.hypothesis.intercept):
+        return None
+    Y = np.asarray(evidence.over.Y, dtype=np.float64)
+    if family == "linear":
+        Z = np.broadcast_to(Y.mean(axis=0), Y.shape)
+    else:
+        shares = np.bincount(Y[:, 0].astype(np.int64), minlength=len(evidence.target.levels)) / len(Y)
+        logits = np.log(np.maximum(shares, EDGE))
+        logits = logits[1:] - logits[:1] if family == "logistic" else logits
+        Z = np.broadcast_to(logits, (len(Y), logits.size))
+    with np.errstate(all="ignore"):
+        total = float(loss.total_and_slope(Z, Y)[0])
+    return total / Y.size if loss.mean else total * evidence.rows / len(Y)
+
+
+def _left(evidence: Evidence) -> float | None:
+    """Return how far above its least the loss is: exactly, or of cross-entropy by its curvature there."""
+    if evidence.quadratic is not None:
+        gap = evidence.history.gap
+        return evidence.history.final_loss - evidence.quadratic.least if gap is None else gap
+    objective = evidence.objective
+    if not isinstance(objective.loss, BinaryCrossEntropy | CrossEntropy) or evidence.weights.size > MOST:
+        return None
+    w = evidence.weights.ravel().astype(objective.X.dtype)
+    slope = objective.gradient(w).astype(np.float64)
+    curvatures, directions = np.linalg.eigh(objective.hessian(w).astype(np.float64))
+    solid = curvatures > EDGE * curvatures[-1]
+    return float((np.square(directions[:, solid].T @ slope) / curvatures[solid]).sum() / 2)

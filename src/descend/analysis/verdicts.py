@@ -1,0 +1,136 @@
+"""The verdict of a test: better than no hypothesis, no better, or not trained far enough to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.metrics import auc, row_log_loss
+from descend.base.moments import deviations
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.objectives.target import Target
+
+    Floats = NDArray[np.floating[Any]]
+
+KINDS = ("better", "few", "unsure", "same", "untrained", "one", "no")  # of verdicts: how their codes begin
+FEW_ROWS = 10
+SURE = 2.0  # standard errors
+PERHAPS = 1.0
+SAME = 1e-9  # of the errors: a smaller difference is none
+ROUNDING = 1e-12  # of a target's largest value: a smaller error is none
+HARDLY = 0.01  # of the baseline's error: an unfinished run that gains no more has not begun
+FAR = 2.0  # times the baseline's error: from here on a percentage is hard to read
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The ``code`` of the sentence that sums a test up, and the ``values`` for it."""
+
+    code: str
+    values: dict[str, Any]
+
+
+def verdict_of(
+    target: Target, truth: Floats, predicted: Floats, base: Floats, rival: Floats, *, finished: bool
+) -> Verdict:
+    """Compare predictions with the baseline's (``base``) row by row.
+
+    Better: the mean difference is more than twice its standard error; or, as a few large errors make that wide, of
+    numbers the share of rows that gain is so far above a half (sign test). ``rival`` is what no hypothesis predicts for
+    each row without having seen it: who predicts as that does is the same. A run that is not ``finished`` and no better
+    is not trained yet, which says nothing of the hypothesis. Classes whose probabilities are off may be told apart
+    nevertheless; rows of one class alone do not show it.
+    """
+    kind = "numbers" if target.family == "linear" else "classes"
+    broken = int((~np.isfinite(predicted)).any(axis=1).sum())
+    if broken:
+        return Verdict("verdict.no-verdict", {"broken": broken})
+    if kind == "classes" and finished and np.ptp(truth) == 0:  # who says nothing else is right every time
+        return Verdict("verdict.one-class", {"level": target.levels[int(truth[0, 0])]})
+    ours, theirs = row_losses(target, truth, predicted), row_losses(target, truth, base)
+    left, total = float(ours.mean()), float(theirs.mean())
+    ratio = _ratio(left, total, root=kind == "numbers")
+    values = {"lower": abs(1 - ratio)}
+    gains = theirs - ours
+    if left < total * (1 - SAME) and (finished or ratio < 1 - HARDLY):
+        if gains.size < FEW_ROWS:
+            return Verdict(f"verdict.few-rows-{kind}", values)
+        if max(_evidence(gains), _evidence(np.sign(gains)) if kind == "numbers" else 0.0) > SURE:
+            return Verdict(f"verdict.better-{kind}", values)
+        return Verdict(f"verdict.unsure-{kind}" if finished else "verdict.untrained", values)
+    if not finished:
+        return Verdict("verdict.untrained", values)
+    unseen = float(row_losses(target, truth, rival).mean())
+    if abs(left - unseen) <= SAME * max(left, unseen):
+        return Verdict(f"verdict.same-{kind}", {"lower": 0.0})
+    values["times"] = ratio
+    if kind == "classes":
+        apart = _apart(truth[:, 0].astype(np.int64), predicted, base, values)
+        if apart is not None:
+            return apart
+    if not np.isfinite(ratio):
+        return Verdict(f"verdict.no-better-exact-{kind}", values)
+    return Verdict(f"verdict.no-better-{kind}" if ratio < FAR else f"verdict.no-better-far-{kind}", values)
+
+
+def row_losses(target: Target, truth: Floats, predicted: Floats) -> Floats:
+    """Return each row's error: squared, in units of each target's spread and averaged over targets; or its log-loss."""
+    if target.family != "linear":
+        return row_log_loss(truth[:, 0].astype(np.int64), predicted)
+    size = np.abs(truth).max(axis=0)
+    size[size == 0] = 1.0
+    with np.errstate(over="ignore"):
+        spread = (truth / size).std(axis=0)
+        missed = (truth - predicted) / size
+    missed[np.abs(missed) <= ROUNDING] = 0.0
+    varies = deviations(truth) > 0
+    with np.errstate(over="ignore"):
+        return np.asarray(np.square(missed / np.where(varies, spread, 1.0)).mean(axis=1))
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage that is 0 or 100 only where the share is."""
+    if 0 < share < 0.01:
+        return f"{100 * share:.1g}%"
+    if 0.99 < share < 1:
+        return f"{100 - max(float(f'{100 * (1 - share):.1g}'), 1e-9):.12g}%"
+    return f"{share:.0%}"
+
+
+def _ratio(left: float, total: float, *, root: bool) -> float:
+    """Return the hypothesis's error in terms of the baseline's, 1 where neither makes any."""
+    if left == total:
+        return 1.0
+    ratio = left / total if total > 0 else np.inf
+    return float(np.sqrt(ratio)) if root else ratio
+
+
+def _evidence(gains: Floats) -> float:
+    """Return a mean in terms of its standard error."""
+    if gains.size < 2:
+        return 0.0
+    mean, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(gains.size))
+    return mean / error if error > 0 else np.inf * np.sign(mean) if mean else 0.0
+
+
+def _apart(codes: NDArray[np.int64], predicted: Floats, base: Floats, values: dict[str, Any]) -> Verdict | None:
+    """Tell of classes that are told apart by probabilities that are off: by the likeliest, or of two by their ranks.
+
+    Of ranks the standard error is that of a score that knows nothing (Mann and Whitney 1947). None where they are not.
+    """
+    hits = (predicted.argmax(axis=1) == codes).astype(np.float64) - (base.argmax(axis=1) == codes)
+    told, ranked = _evidence(hits), -np.inf
+    few, many = int((codes == 1).sum()), int((codes == 0).sum())
+    if predicted.shape[1] == 2 and few and many:
+        area = auc(codes == 1, predicted[:, 1])
+        ranked = (area - 0.5) / np.sqrt((few + many + 1) / (12 * few * many))
+        values = {**values, "auc": area}
+    if max(told, ranked) <= PERHAPS:
+        return None
+    sure = "better" if max(told, ranked) > SURE else "unsure"
+    return Verdict(f"verdict.{sure}-{'apart' if told >= ranked else 'ranks'}", values)

@@ -1,0 +1,59 @@
+"""What a person may have meant: a formula without quotes, which the shell cuts up, or a word that is nearly another."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from descend.base.arguments import nearest
+from descend.cli.app import COMMANDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WITH_FORMULA = ("fit", "forecast", "compare")
+ALONE = (  # options without a value
+    "--json", "--debug", "--resume", "--nesterov", "--standardize", "--no-standardize", "--header", "--no-header",
+    "--keep", "--keep-na-text", "--drop-last", "--log-batches", "--mixed-precision",
+)  # fmt: skip
+
+
+def unquoted(arguments: Sequence[str]) -> str | None:
+    """Return the formula that a person wrote without quotes, None where there is none.
+
+    The shell parts it at its blanks, and makes of a ``~`` that stands alone the home folder.
+    """
+    words = [word for index, word in enumerate(arguments) if not _of_option(arguments, index)]
+    if not words or words[0] not in WITH_FORMULA or any("~" in word.strip("~") for word in words):
+        return None
+    tilde = {"~", os.path.expanduser("~")}
+    for index, word in enumerate(words[2:], 2):
+        left, right = words[2:index], words[index + 1 :]
+        if word in tilde and left:
+            return f"{' '.join(left)} ~ {' '.join(right)}".strip()
+        if len(word) > 1 and word.startswith("~") and left:
+            return " ".join([*left, "~", word[1:], *right])
+        if len(word) > 1 and word.endswith("~"):
+            return " ".join([*left, word[:-1], "~", *right])
+    return None
+
+
+def near_option(error: Any) -> str:
+    """Return the option or the command that was meant by one that there is not, "" where that cannot be told."""
+    name, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
+    if name is None:
+        return ""
+    known = [option for parameter in context.command.params for option in parameter.opts] if context else []
+    found = nearest(name.lstrip("-"), [option.lstrip("-") for option in known if option.startswith("--")])
+    return f"--{found}" if found else ""
+
+
+def near_command(word: str) -> str:
+    """Return the command that was meant, "" where that cannot be told."""
+    return nearest(word, COMMANDS)
+
+
+def _of_option(arguments: Sequence[str], index: int) -> bool:
+    """Tell whether a word is an option, or may be an option's value."""
+    word, before = arguments[index], arguments[index - 1] if index else ""
+    return word.startswith("-") or (before.startswith("--") and "=" not in before and before not in ALONE)

@@ -1,0 +1,198 @@
+"""Between scikit-learn and descend: a fitted linear estimator as a Model, and a Model as a fitted estimator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from descend.base.errors import ModelError
+from descend.base.messages import Note
+from descend.design.encodings import NumberCode
+from descend.estimators import DescentClassifier, DescentRegressor
+from descend.estimators.plain import plain_design, plain_target
+from descend.estimators.scaling import Scaling
+from descend.formula.ast import Name, label
+from descend.model.fitted import Model
+from descend.solvers.history import History
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+
+def from_sklearn(
+    estimator: Any, feature_names: Sequence[str] | None = None, target: str | Sequence[str] | None = None
+) -> Model:
+    """Return a fitted scikit-learn estimator as a Model that tells its equation, predicts, is tested and saved.
+
+    estimator: LinearRegression, Ridge, Lasso, ElasticNet, SGDRegressor (squared_error, huber), LogisticRegression,
+        SGDClassifier (log_loss, two classes), DescentRegressor, DescentClassifier, or a Pipeline of a StandardScaler
+        and one of these.
+    feature_names: of the columns; None: those it was fitted on, or x0, x1 and so on.
+    target: a name, or one for each target; None: y, or y0, y1 and so on.
+
+    The rows are not known: the baseline that ``evaluate`` sets beside it is the prediction where the scaled columns
+    are 0, or equal probabilities. Raises ModelError for another estimator, one that is not fitted, and names that are
+    too few or too many.
+    """
+    scaler, final = _parts(estimator)
+    loss = _loss(final)
+    first = final if scaler is None else scaler
+    if not (hasattr(first, "n_features_in_") and hasattr(final, "coef_")):
+        raise ModelError("model.sklearn-unfitted", found=type(estimator).__name__)
+    own, whole = _scalings(scaler, final)
+    weights = own.inward(np.atleast_2d(final.coef_).astype(np.float64), _intercepts(final))
+    classes = getattr(final, "classes_", None)
+    names = _named(feature_names, getattr(first, "feature_names_in_", None), "x", whole.means.size)
+    given = [target] if isinstance(target, str) else target
+    targets = _named(given, None, "y", weights.shape[1] if classes is None else 1)
+    design = plain_design(names, targets, whole)
+    centre = weights[0] if whole.intercept else np.zeros(weights.shape[1])
+    return Model(
+        design=design,
+        target=plain_target(design.hypothesis, classes),
+        loss=loss,
+        delta=float(getattr(final, "delta", getattr(final, "epsilon", 1.0))),
+        weights=weights,
+        history=_history(final, weights),
+        verification=None,
+        table_name=type(final).__name__,
+        table_rows=0,
+        table_columns=[*names, *targets],
+        fitted_rows=0,
+        base=centre[None] if classes is None else np.full((1, len(classes)), 1 / len(classes)),
+        means={} if scaler is None or not scaler.with_mean else dict(zip(names, scaler.mean_.tolist(), strict=True)),
+        settings={"test": "none"},
+        notes=[Note("note.from-sklearn", {"name": type(final).__name__})],
+    )
+
+
+def to_sklearn(model: Model) -> Any:
+    """Return a fitted LinearRegression or LogisticRegression that predicts what the model does.
+
+    Raises ModelError for a network, and for a hypothesis with a term or a target that is more than a column.
+    """
+    from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped]
+
+    if model.network is not None:
+        raise ModelError("model.sklearn-network", title=model.network.title)
+    for block in model.design.blocks:
+        code = block.codes[0]
+        if len(block.codes) > 1 or not isinstance(code, NumberCode) or not isinstance(code.expression, Name):
+            raise ModelError("model.sklearn-term", term=label(block.term))
+    for expression in model.target.expressions:
+        if not isinstance(expression, Name):
+            raise ModelError("model.sklearn-target", target=str(expression))
+    intercept = model.design.hypothesis.intercept
+    raw = model.raw
+    intercepts = raw[0] if intercept else np.zeros(raw.shape[1])
+    coefficients = raw[int(intercept) :].T
+    made = LinearRegression(fit_intercept=intercept)
+    if model.family == "linear":
+        several = len(coefficients) > 1
+        made.coef_ = coefficients if several else coefficients[0]
+        made.intercept_ = intercepts if several else float(intercepts[0])
+    else:
+        made = LogisticRegression(fit_intercept=intercept)
+        made.coef_, made.intercept_ = coefficients, intercepts
+        made.classes_ = model.target.labels(np.eye(len(model.target.levels)))
+        made.n_iter_ = np.array([model.history.epochs], dtype=np.int32)
+    names = [name.name for name in model.design.hypothesis.inputs]
+    made.n_features_in_, made.feature_names_in_ = len(names), np.array(names, dtype=object)
+    return made
+
+
+def _parts(estimator: Any) -> tuple[Any, Any]:
+    """Return the scaler of a pipeline, None where there is none, and its last step."""
+    from sklearn.pipeline import Pipeline  # type: ignore[import-untyped]
+    from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
+
+    if not isinstance(estimator, Pipeline):
+        return None, estimator
+    steps = [step for _, step in estimator.steps if step is not None and step != "passthrough"]
+    if len(steps) == 1:
+        return None, steps[0]
+    if len(steps) != 2 or not isinstance(steps[0], StandardScaler):
+        found = " + ".join(type(step).__name__ for step in steps)
+        raise ModelError("model.sklearn-kind", found=f"Pipeline({found})")
+    return steps[0], steps[1]
+
+
+def _loss(final: Any) -> str:
+    """Return descend's name of what the estimator minimised; raises ModelError for one that has no place here."""
+    from sklearn.linear_model import (
+        ElasticNet,
+        LinearRegression,
+        LogisticRegression,
+        Ridge,
+        SGDClassifier,
+        SGDRegressor,
+    )
+
+    found = type(final).__name__
+    if isinstance(final, DescentRegressor):
+        return final.loss
+    if isinstance(final, (LinearRegression, Ridge, ElasticNet)):
+        return "mse"
+    if isinstance(final, (SGDRegressor, SGDClassifier)):
+        known = {"squared_error": "mse", "huber": "huber"}
+        if isinstance(final, SGDClassifier):  # of more classes it is one against the rest, which is no softmax
+            known = {"log_loss": "binary_cross_entropy"} if len(getattr(final, "classes_", "ab")) == 2 else {}
+        if final.loss in known:
+            return known[final.loss]
+        found = f"{found}(loss={final.loss!r})"
+    if isinstance(final, (LogisticRegression, DescentClassifier)):
+        return "binary_cross_entropy" if len(getattr(final, "classes_", "ab")) == 2 else "cross_entropy"
+    raise ModelError("model.sklearn-kind", found=found)
+
+
+def _scalings(scaler: Any, final: Any) -> tuple[Scaling, Scaling]:
+    """Return the scaling that the last step made within itself, and that together with the scaler's before it."""
+    width = np.shape(final.coef_)[-1]
+    nothing, one = np.zeros(width), np.ones(width)
+    own = Scaling.given(nothing, one, intercept=True)
+    if isinstance(final, (DescentRegressor, DescentClassifier)):
+        own = final._scaling
+    means = nothing if scaler is None or not scaler.with_mean else scaler.mean_
+    scales = one if scaler is None or not scaler.with_std else scaler.scale_
+    intercept = bool(final.fit_intercept or means.any())
+    own = Scaling.given(own.means, own.scales, intercept=intercept)
+    return own, Scaling.given(means + scales * own.means, scales * own.scales, intercept=intercept)
+
+
+def _intercepts(final: Any) -> Floats:
+    """Return an intercept for each output."""
+    outputs = len(np.atleast_2d(final.coef_))
+    return np.broadcast_to(np.ravel(final.intercept_).astype(np.float64), (outputs,))
+
+
+def _named(given: Sequence[str] | None, known: ArrayLike | None, letter: str, count: int) -> list[str]:
+    """Return the names that were given or known, else a letter and a number."""
+    if given is None and known is None:
+        return [letter] if letter == "y" and count == 1 else [f"{letter}{index}" for index in range(count)]
+    names = [str(name) for name in cast("Sequence[str]", known if given is None else given)]
+    if len(names) != count:
+        raise ModelError("model.sklearn-names", names=len(names), count=count)
+    return names
+
+
+def _history(final: Any, weights: Floats) -> History:
+    """Return the record of the fit, or where there is none one that only says who fitted it."""
+    kept = getattr(final, "history_", None)
+    if isinstance(kept, History) and kept.weights.size == weights.size and np.allclose(kept.weights, weights.ravel()):
+        return kept
+    return History(
+        epoch=np.zeros(1, dtype=np.int64),
+        loss=np.array([np.nan]),
+        gradient_norm=np.array([np.nan]),
+        weights=weights.ravel(),
+        snapshot_epoch=np.zeros(1, dtype=np.int64),
+        snapshots=weights.reshape(1, -1).copy(),
+        stop="imported",
+        optimizer=type(final).__name__,
+        lr=float("nan"),
+    )

@@ -1,0 +1,221 @@
+"""Comparing hypotheses about one target: the same rows, the same folds, and which to prefer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.verdicts import FEW_ROWS, row_losses, verdict_of
+from descend.analysis.verification import HOLDOUT_FROM, split_rows, told_base
+from descend.base.arguments import require_functions
+from descend.base.errors import DesignError, FitError, OptionError
+from descend.base.moments import deviations
+from descend.fitting.examine import unfinished
+from descend.fitting.problem import Problem
+from descend.formula.parser import parse
+from descend.objectives.target import choose_family, target_uses
+from descend.solvers.recipe import Recipe
+from descend.tables.columns import gather, uses
+from descend.tables.open import header_of, held, open_rows, require_formula
+from descend.tables.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+FOLDS = 10
+LATE = "verdict.untrained"
+APART = {"verdict.better-apart", "verdict.better-ranks"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One hypothesis: its columns (parameters an output), its score on unseen rows and that score's standard error.
+
+    ``difference`` is its score less the best one's, with its own standard error from the row-by-row differences.
+    """
+
+    formula: str
+    columns: int
+    score: float
+    error: float
+    difference: float
+    difference_error: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Hypotheses about one target, scored on the same ``tested`` rows in the same folds; lower scores are better.
+
+    ``metric`` is rmse (in the target's unit; over several targets in units of their spread) or log_loss. ``simplest``
+    is the one with the fewest columns within one standard error of the best (Breiman et al. 1984, section 3.4.3).
+    """
+
+    table_name: str
+    rows: int
+    folds: int
+    tested: int
+    metric: str
+    baseline: float
+    entries: list[Entry]
+    best: Entry
+    simplest: Entry
+    verdict: str
+    values: dict[str, Any]
+
+
+def compare(
+    source: Any,
+    formulas: Sequence[str],
+    *,
+    recipe: Recipe | None = None,
+    on_fold: Callable[[int, float], None] | None = None,
+    memory: str | int | None = None,
+    **settings: Any,
+) -> Comparison:
+    """Score each hypothesis on rows it has not seen, the same folds for all.
+
+    memory: what the table may take ("2GB"; default: half of what is free); the rows are held there.
+
+    Ten folds with 50 rows or more, else every row by itself; ``test`` asks for another number. Rows with a missing
+    cell in any of the hypotheses' columns are treated alike for all. Raises DescendError as ``fit`` does, and
+    OptionError for fewer than two hypotheses, for different targets or for a table that does not fit in memory.
+    """
+    recipe = Recipe.of(recipe, settings)
+    require_functions(on_fold=on_fold)
+    if isinstance(formulas, str | bytes | Mapping) or not isinstance(formulas, Sequence):
+        raise OptionError("option.kind", name="formulas", found=type(formulas).__name__, wanted="list")
+    if len(formulas) < 2:
+        raise OptionError("option.one-hypothesis")
+    for formula in formulas:
+        require_formula(formula, source)
+    table = held(open_rows(source, memory=memory, header=header_of(None, *formulas)), memory)
+    if not isinstance(table, Table):
+        raise OptionError("option.scan-compare", name=table.name, rows=table.rows)
+    hypotheses = [parse(formula).resolve(table.columns, table.repeated) for formula in formulas]
+    outputs = [{name.name for name in hypothesis.outputs} for hypothesis in hypotheses]
+    for hypothesis, output in zip(hypotheses, outputs, strict=True):
+        if output != outputs[0]:
+            raise OptionError("option.other-target", first=hypotheses[0].text, other=hypothesis.text)
+    family = choose_family(hypotheses[0], table, recipe.family, recipe.loss)[0]
+    targets = target_uses(hypotheses[0], family)
+    wanted = dict(targets)
+    for hypothesis in hypotheses:
+        for name, use in uses(hypothesis, table).items():
+            if wanted.setdefault(name, use) != use:
+                raise DesignError("design.both-uses", column=name)
+    data = gather(wanted, table, missing=recipe.missing, required=targets)
+    problems = [Problem.state(hypothesis, table, recipe, data) for hypothesis in hypotheses]
+    rows = len(data)
+    test = (str(FOLDS) if rows >= HOLDOUT_FROM else "loo") if recipe.test == "auto" else recipe.test
+    split = split_rows(rows, test, recipe.seed, problems[0].codes)
+    if split.method == "none":
+        raise OptionError("option.test", value=test)
+    for problem in problems:
+        problem.require_feasible(split, recipe)
+    losses, bases, columns, verdicts = [], [], [], []
+    for index, problem in enumerate(problems):
+        if on_fold is not None:
+            on_fold(index, len(problems))
+        trained = problem.train(split.train, recipe)
+        if trained.history.diverged:
+            raise FitError("fit.diverged-in-compare", formula=problem.hypothesis.text)
+        truth, predicted, base = problem.predict_unseen(split, trained, recipe)
+        told = told_base(problem.target, truth, base, split.method)
+        done = not unfinished(problem, trained, recipe)
+        verdicts.append(verdict_of(problem.target, truth, predicted, told, base, finished=done).code if done else LATE)
+        losses.append(row_losses(problem.target, truth, predicted))
+        bases.append(row_losses(problem.target, truth, told))
+        columns.append(len(trained.design.names))
+    unit = float(deviations(truth)[0]) or 1.0 if truth.shape[1] == 1 and family == "linear" else 1.0
+    about = table.name, rows, len(split.folds)
+    return _compared(about, family == "linear", unit, hypotheses, losses, bases[0], columns, verdicts)
+
+
+def _compared(
+    about: tuple[str, int, int],
+    squared: bool,
+    unit: float,
+    hypotheses: Sequence[Any],
+    losses: list[Floats],
+    base: Floats,
+    columns: list[int],
+    verdicts: list[str],
+) -> Comparison:
+    """Turn each hypothesis's row losses into scores, differences and a verdict."""
+
+    def score(values: Floats) -> float:
+        return float(np.sqrt(values.mean())) * unit if squared else float(values.mean())
+
+    def error(values: Floats, around: float) -> float:
+        """Return the standard error of a score; of a root by the delta method, d sqrt(m) = dm / (2 sqrt(m))."""
+        spread = float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else float("nan")
+        if not squared:
+            return spread
+        return spread * unit**2 / (2 * around) if around > 0 else 0.0
+
+    def influence(index: int) -> Floats:
+        """Return what each row adds to a score, but for a constant, so that differences of scores can be judged."""
+        return losses[index] / scores[index] if squared and scores[index] > 0 else losses[index]
+
+    scores = [score(values) for values in losses]
+    best = int(np.argmin([round(value, 12) for value in scores]))
+    best = min(range(len(scores)), key=lambda i: (scores[i] > scores[best] * (1 + 1e-9), columns[i]))
+    entries = [
+        Entry(
+            hypothesis.text,
+            columns[index],
+            scores[index],
+            error(losses[index], scores[index]),
+            scores[index] - scores[best],
+            error(influence(index) - influence(best), 1.0),
+        )
+        for index, hypothesis in enumerate(hypotheses)
+    ]
+    chosen = entries[best]
+    near = [entry for entry in entries if entry.score <= chosen.score + chosen.error] or [chosen]
+    simplest = min(near, key=lambda entry: (entry.columns, entry.score))
+    following = min((entry for entry in entries if entry is not chosen), key=lambda entry: entry.score)
+    tested = losses[0].size
+    values: dict[str, Any] = {"best": chosen.formula, "rows": tested}
+    late = [entry.formula for entry, code in zip(entries, verdicts, strict=True) if code == LATE]
+    apart = [entry.formula for entry, code in zip(entries, verdicts, strict=True) if code in APART]
+    if late:
+        verdict, values["late"] = "report.prefer-untrained", "; ".join(late)
+    elif chosen.score >= score(base):
+        verdict = "report.prefer-apart" if apart else "report.prefer-none"
+        values |= {"apart": "; ".join(apart)} if apart else {}
+    elif tested < FEW_ROWS:
+        verdict = "report.prefer-few"
+    elif simplest is not chosen:
+        verdict = "report.prefer-simple"
+        values |= {
+            "simplest": simplest.formula,
+            "difference": simplest.difference,
+            "error": simplest.difference_error,
+        }
+    else:
+        clear = following.difference > 2 * following.difference_error
+        verdict = "report.prefer-clear" if clear else "report.prefer-best"
+        values |= {
+            "next": following.formula,
+            "difference": following.difference,
+            "error": following.difference_error,
+        }
+    return Comparison(
+        *about,
+        tested,
+        "rmse" if squared else "log_loss",
+        score(base),
+        entries,
+        chosen,
+        simplest,
+        verdict,
+        values,
+    )

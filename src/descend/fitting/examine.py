@@ -1,0 +1,141 @@
+"""What is looked at once a fit is done: its last digits, how far from the optimum it is, its errors, its findings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from descend.analysis.certificates import Certificate, certify
+from descend.analysis.diagnosis import Evidence, Finding, diagnose, of_run
+from descend.analysis.inference import MOST, Inference, infer
+from descend.analysis.refined_least_squares import HARD, exactly, worth_it
+from descend.base.messages import Note
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.analysis.refined_least_squares import Exact
+    from descend.fitting.problem import Problem
+    from descend.fitting.trained import Trained
+    from descend.objectives.in_memory import RowsObjective
+    from descend.objectives.torch_module import ModuleObjective
+    from descend.solvers.recipe import Recipe
+    from descend.tables.columns import Columns
+
+    Floats = NDArray[np.floating[Any]]
+
+WORK = 2e11
+NEAR, NEAR_ENOUGH = 3e-13, 1e-6
+
+
+@dataclass(frozen=True)
+class Examination:
+    """``exact`` are the coefficients in the units of the table to the last digit, where they could be had, and ``rest``
+    what float64 leaves of them, where predictions need it; ``inference`` what the rows leave uncertain, or why that
+    cannot be said.
+    """
+
+    exact: Floats | None
+    rest: Floats | None
+    certificate: Certificate | None
+    inference: Inference | Note
+    findings: list[Finding]
+
+
+def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
+    """Look at a fit; of one that diverged or was interrupted only the findings are to be had."""
+    evidence = _evidence(problem, trained, recipe)
+    if not np.isfinite(trained.history.final_loss) or trained.history.stop in ("diverged", "interrupted"):
+        return Examination(None, None, None, Note("inference.not-optimum", {}), diagnose(evidence))
+    if trained.network is not None:
+        certificate = Certificate("none", None, trained.history.final_gradient_norm)
+        return Examination(None, None, certificate, Note("inference.network", {}), diagnose(evidence))
+    hessian = _hessian(trained)
+    history = trained.history
+    weights = trained.weights.ravel()
+    slope, live = history.final_gradient_norm, trained.design.live
+    certificate = certify(trained.objective, weights, history.gap, hessian, slope, live=live)
+    if trained.history.stop == "solved":
+        certificate = Certificate("exact", 0.0, certificate.slope)
+    exact = _exact(trained, trained.data)
+    quadratic = trained.quadratic
+    inference = infer(trained.objective, trained.design, trained.weights, quadratic, exact, hessian)
+    if isinstance(inference, Inference) and not _arrived(trained, certificate):
+        inference = Note("inference.not-optimum", {})
+    findings = diagnose(evidence)
+    if exact is None:
+        return Examination(None, None, certificate, inference, findings)
+    coefficients, rest = exact.coefficients
+    needed = quadratic is not None and quadratic.column_condition > HARD
+    return Examination(coefficients, rest if needed else None, certificate, inference, findings)
+
+
+def unfinished(problem: Problem, trained: Trained, recipe: Recipe) -> bool:
+    """Tell whether a fit ended before it had arrived."""
+    if trained.history.stop in ("optimum", "solved", "converged", "early"):
+        return False
+    with np.errstate(all="ignore"):
+        evidence = _evidence(problem, trained, recipe)
+        late = any(finding.unfinished for finding in of_run(evidence))
+        return late and any(finding.unfinished for finding in diagnose(evidence))  # which sees whether there is an end
+
+
+def _evidence(problem: Problem, trained: Trained, recipe: Recipe) -> Evidence:
+    return Evidence(
+        trained.design,
+        problem.target,
+        trained.data,
+        cast("RowsObjective | ModuleObjective", trained.shown or trained.over),
+        trained.weights,
+        trained.history,
+        recipe,
+        trained.quadratic,
+        trained.forecast,
+        trained.network is not None,
+        trained.over.rows,
+    )
+
+
+def _arrived(trained: Trained, certificate: Certificate) -> bool:
+    """Tell whether the fit is so near to the optimum that it does not show.
+
+    What went to the optimum is less than a millionth of a standard error from it, a run of so many epochs a thousandth.
+    For squared error the gap over each row's share of the loss is the squared distance in standard errors.
+    """
+    at_optimum = trained.history.stop in ("optimum", "solved")
+    if trained.quadratic is not None and at_optimum:
+        return True
+    loss = abs(trained.history.final_loss)
+    near = NEAR if at_optimum else NEAR_ENOUGH
+    return certificate.gap is not None and certificate.gap <= near * loss / trained.objective.rows
+
+
+def _hessian(trained: Trained) -> Floats | None:
+    """Return cross-entropy's Hessian at the end, where it is worth its price."""
+    objective = trained.objective
+    size = trained.weights.size
+    if not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)) or size > MOST:
+        return None
+    if objective.few is None and objective.rows * float(size) ** 2 > WORK:  # else it is known already
+        return None
+    return objective.hessian(trained.weights.ravel())
+
+
+def _exact(trained: Trained, data: Columns) -> Exact | None:
+    objective, quadratic, live = trained.whole, trained.quadratic, trained.design.live
+    if (
+        objective is None
+        or quadratic is None
+        or objective.l2
+        or quadratic.among(live).undetermined
+        or objective.dtype != np.float64
+    ):
+        return None
+    if trained.history.stop not in ("optimum", "solved") or not isinstance(objective.loss, SquaredError):
+        return None
+    if not worth_it(objective.rows * int(live.sum()), quadratic.column_condition):
+        return None
+    return exactly(trained.design, data, objective.Y)

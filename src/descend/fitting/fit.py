@@ -1,0 +1,205 @@
+"""fit(): the road from a table to a tested model, told in one page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.forecast import largest_stable_rate
+from descend.base.arguments import require, require_functions
+from descend.base.errors import DivergedError, FitError
+from descend.base.messages import Note
+from descend.fitting.examine import examine
+from descend.fitting.statement import of_scan, of_table
+from descend.fitting.statement_torch import of_module
+from descend.model.cautions import kept_errors, medians, ranges_of
+from descend.model.fitted import Model, keep_sample
+from descend.objectives.losses import SquaredError
+from descend.objectives.networks.build import is_module
+from descend.solvers.checkpoint import Checkpoint
+from descend.solvers.recipe import Recipe
+from descend.tables.executors import Reading, workers_of
+from descend.tables.open import open_rows
+from descend.tables.table import Table
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from descend.analysis.forecast import Forecast
+    from descend.fitting.problem import Problem
+    from descend.fitting.statement import Stated
+    from descend.fitting.trained import OnEpoch, OnForecast, Trained
+    from descend.formula.ast import Formula
+    from descend.model.fitted import Sample
+    from descend.tables.columns import Columns
+    from descend.tables.executors import OnRead
+
+    Floats = NDArray[np.floating[Any]]
+
+
+def fit(
+    formula: str | Formula | Any,
+    table: Any,
+    targets: Any = None,
+    *,
+    recipe: Recipe | None = None,
+    on_epoch: OnEpoch | None = None,
+    on_refit: OnEpoch | None = None,
+    on_forecast: OnForecast | None = None,
+    on_read: OnRead | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    memory: str | int | None = None,
+    scratch: str | None = None,
+    query: str | None = None,
+    cluster: Any = None,
+    partitions: int | None = None,
+    **settings: Any,
+) -> Model:
+    """Fit a hypothesis on a table by gradient descent and test it on rows it has not seen.
+
+    formula: ``"score ~ hours"``; table: whatever ``descend.read`` takes; settings: the fields of ``Recipe``.
+    In place of them a PyTorch module, inputs and ``targets``: ``fit(module, X, y)``; or a module and a torch Dataset or
+    DataLoader of pairs, of which a Dataset's test rows are held out and a DataLoader is only fitted.
+    on_forecast is called before the first step with what it will come to, where that is known; on_epoch with the epoch
+    and its loss while the model is fitted, on_refit with the fold and the number of folds while it is verified.
+    checkpoint: a file in which a run epoch by epoch is kept as it goes; with ``resume`` it is taken up from there.
+    memory: what a table may take ("2GB"; default: half of what is free). A larger one (Parquet, text, folders of them,
+    a database's rows by ``query``) is read part by part: on_read hears what is done, and the rows and bytes read; a
+    design that must be read often is put in the folder ``scratch``.
+    cluster: "tcp://scheduler:8786", "local:4" or a Dask Client, whose workers read the parts, of Parquet files so many
+    ``partitions`` (None: as large as is read well); the table may also be a Dask dataframe.
+
+    Returns the model. Its equation is of the rows that were fitted: with 50 rows or more a fifth is held out for the
+    test (``test="none"`` fits all). An interrupt gives the model as far as it came, not verified.
+    Raises DescendError: TableError, FormulaError, DesignError, OptionError; DivergedError, which holds the model, when
+    the loss grows without bound.
+    """
+    require("checkpoint", checkpoint, "path", "None")
+    require("resume", resume, "bool")
+    require_functions(on_epoch=on_epoch, on_refit=on_refit, on_forecast=on_forecast, on_read=on_read)
+    kept = None if checkpoint is None else Path(checkpoint)
+    with workers_of(cluster) as workers:
+        if is_module(formula):
+            stated = of_module(
+                formula, table, targets, settings if recipe is None else Recipe.of(recipe, settings).given()
+            )
+        else:
+            recipe = Recipe.of(recipe, settings)
+            spread = None if cluster is None else workers
+            rows = open_rows(
+                table, formula, memory=memory, scratch=scratch, query=query, workers=spread, partitions=partitions
+            )
+            if isinstance(rows, Table):
+                stated = of_table(formula, rows, recipe)
+            else:
+                stated = of_scan(formula, rows, recipe, Reading(workers, scratch, on_read), kept, resume=resume)
+        run = None if kept is None else Checkpoint(kept, stated.mark, resume=resume)
+        return _fitted(stated, run, on_epoch, on_refit, _unheard if on_forecast is None else on_forecast)
+
+
+def _fitted(
+    stated: Stated,
+    run: Checkpoint | None,
+    on_epoch: OnEpoch | None,
+    on_refit: OnEpoch | None,
+    on_forecast: OnForecast,
+) -> Model:
+    """Train, look at the run, test it on unseen rows, and put everything into a model."""
+    problem, recipe, split = stated.problem, stated.recipe, stated.split
+    trained = stated.train(on_epoch, on_forecast, run)
+    notes = list(problem.notes)
+    if split.instead is not None:
+        notes.append(split.instead)
+    if run is not None and run.resumed_at is not None:
+        notes.append(Note("note.resumed", {"epoch": run.resumed_at, "path": run.path.name}))
+    if recipe.mixed_precision and trained.network is not None and trained.network.device != "cuda":
+        notes.append(Note("note.full-precision", {"device": trained.network.device}))
+    notes += medians(problem.target)
+    examination = examine(problem, trained, recipe)
+    verification = None
+    if trained.history.stop not in ("diverged", "interrupted"):
+        finished = not any(finding.unfinished for finding in examination.findings)
+        verification = problem.verify(split, trained, recipe, on_refit, finished=finished)
+    name, count, columns = stated.table
+    tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
+    targets = problem.data.only(problem.target.columns).take(split.train)
+    model = Model(
+        design=trained.design,
+        target=problem.target,
+        loss=problem.loss.name,
+        delta=recipe.delta,
+        weights=trained.weights,
+        history=trained.history,
+        verification=verification,
+        table_name=name,
+        table_rows=count if problem.stream is None else trained.over.rows,
+        table_columns=columns,
+        fitted_rows=trained.over.rows,
+        base=problem.alone(problem.target.truth(targets), 1),
+        means=problem.data.means,
+        settings=recipe.changes(),
+        notes=notes,
+        sample=_kept_rows(problem.data, split.train, tested, recipe),
+        exact=examination.exact,
+        rest=examination.rest,
+        certificate=examination.certificate,
+        inference=examination.inference,
+        findings=examination.findings,
+        descent=trained.descent,
+        forecast=trained.forecast,
+        network=trained.network,
+        ranges=ranges_of(problem.data, split.train, problem.uses),
+        errors=_errors(problem, trained),
+    )
+    if trained.history.diverged:
+        raise _diverged(model, trained)
+    if model.network is None and not np.isfinite(model.design.to_raw(model.weights)).all():
+        raise FitError("fit.coefficients-beyond")
+    if stated.held is not None:
+        return replace(model, verification=replace(model.evaluate(stated.held), method="holdout"))
+    return model
+
+
+def _errors(problem: Problem, trained: Trained) -> Floats | None:
+    """Return the errors by which a transformed target's mean is told; None where its prediction is the mean."""
+    rows = trained.shown or trained.whole
+    if rows is None or trained.network is not None or not medians(problem.target):
+        return None
+    errors = kept_errors(rows.X, rows.Y, trained.weights)
+    return errors if np.isfinite(errors).all() else None
+
+
+def _kept_rows(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], recipe: Recipe) -> Sample | None:
+    return keep_sample(data, train, tested, recipe.seed, recipe.keep_rows) if recipe.keep_rows else None
+
+
+def _unheard(forecast: Forecast) -> None:
+    """Let a forecast be made that nobody asked to hear: the diagnosis looks at it."""
+
+
+def _diverged(model: Model, trained: Trained) -> DivergedError:
+    """Return the error that tells a divergence: when, how large, and the rate that would have been stable."""
+    history = model.history
+    values = {
+        "epoch": history.epochs,
+        "loss": float(history.loss[-1]),
+        "lr": history.lr,
+        "first": float(history.loss[0]),
+    }
+    if history.optimizer == "sgd":
+        momentum = model.settings.get("momentum", 0.0)
+        nesterov = bool(model.settings.get("nesterov", False))
+        worst = trained.over.curvature_limit()
+        if worst is not None and np.isfinite(worst) and history.batch_size is None:
+            stable = largest_stable_rate(worst, momentum, nesterov)
+            code = "fit.diverged-stable" if isinstance(trained.over.loss, SquaredError) else "fit.diverged-bound"
+            if model.settings.get("standardize", True) is False:
+                code += "-raw"
+            return DivergedError(code, model, stable=stable, safe=0.9 * stable, **values)
+    return DivergedError("fit.diverged", model, suggestion=history.lr / 10, **values)

@@ -1,0 +1,167 @@
+"""The road as far as the solver's door: forecast() says what happens behind it, trajectory() gives any epoch of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.forecast_run import foretell
+from descend.base.arguments import require, require_functions
+from descend.base.errors import OptionError
+from descend.fitting.problem import Problem
+from descend.objectives.losses import SquaredError
+from descend.objectives.quadratic import GramObjective
+from descend.objectives.wide import is_wide
+from descend.solvers.closed_form import Descent, whole_epoch
+from descend.solvers.dispatch import optimizer_of
+from descend.solvers.optimizers import SGD
+from descend.solvers.recipe import Recipe
+from descend.tables.executors import Reading, Threads
+from descend.tables.open import open_rows
+from descend.tables.table import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.analysis.forecast import Forecast
+    from descend.design.matrix import Design
+    from descend.formula.ast import Formula
+    from descend.objectives.in_memory import RowsObjective
+    from descend.objectives.partitioned import PartsObjective
+    from descend.tables.executors import OnRead
+
+    Floats = NDArray[np.floating[Any]]
+
+
+def forecast(
+    formula: Any,
+    table: Any,
+    *,
+    recipe: Recipe | None = None,
+    memory: str | int | None = None,
+    scratch: str | None = None,
+    query: str | None = None,
+    on_read: OnRead | None = None,
+    **settings: Any,
+) -> Forecast:
+    """Say what gradient descent will do before its first step.
+
+    Everything as ``fit`` takes it; without ``lr`` the best rate is looked at. The forecast is of all rows. For
+    squared error it is exact: curvatures, condition number, stable and best rates, the epochs that a run takes or the
+    epoch at which it overflows. For other smooth losses it is a bound, and says so.
+    Raises DescendError as ``fit`` does.
+    """
+    recipe = Recipe.of(recipe, settings)
+    design, objective, start = stated(formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query)
+    made = foretell(objective, start, recipe, None, design.names)
+    if not made.curvatures.size:
+        return made
+    with np.errstate(over="ignore", divide="ignore"):
+        return replace(made, raw_condition=_raw_condition(design, objective))
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """A run of full-batch SGD on squared error, every epoch of it at hand in constant time."""
+
+    design: Design
+    outputs: list[str]
+    descent: Descent
+
+    def loss(self, epoch: int) -> float:
+        """Return the loss after so many updates; inf where it has overflowed."""
+        return self.descent.loss(whole_epoch(epoch))
+
+    def weights(self, epoch: int) -> Floats:
+        """Return the parameters of the columns as the optimizer sees them, columns x outputs."""
+        return self.descent.weights(whole_epoch(epoch)).reshape(self.descent.objective.shape)
+
+    def coefficients(self, epoch: int) -> dict[str, Any]:
+        """Return the coefficients in the units of the table by column; by output first where there are several."""
+        raw = self.design.to_raw(self.weights(epoch))
+        made = {
+            output: dict(zip(self.design.names, raw[:, index].tolist(), strict=True))
+            for index, output in enumerate(self.outputs)
+        }
+        return made if len(made) > 1 else next(iter(made.values()))
+
+    def epochs_to(self, share: float) -> int | None:
+        """Return the first epoch with at most that share of the start's excess loss left; None for never."""
+        require("share", share, "float")
+        return self.descent.first(float(share) * self.descent.excess(0))
+
+
+def trajectory(
+    formula: Any,
+    table: Any,
+    *,
+    recipe: Recipe | None = None,
+    memory: str | int | None = None,
+    scratch: str | None = None,
+    query: str | None = None,
+    on_read: OnRead | None = None,
+    **settings: Any,
+) -> Trajectory:
+    """Return the whole run of SGD on squared error over all rows, after one reading of them.
+
+    Everything as ``fit`` takes it: ``lr`` (without it the best), ``momentum``, ``nesterov``, ``l2``, ``init`` ...
+    Raises OptionError for a loss or an optimizer whose run has no closed form.
+    """
+    recipe = Recipe.of(recipe, settings)
+    design, objective, start = stated(formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query)
+    if not isinstance(objective.loss, SquaredError):
+        raise OptionError("option.no-trajectory", found=objective.loss.name)
+    if recipe.optimizer == "auto":
+        recipe = replace(recipe, optimizer="sgd")
+    quadratic = GramObjective.of(objective, start)
+    optimizer = optimizer_of(objective, quadratic, recipe)
+    if not isinstance(optimizer, SGD) or recipe.batch_size is not None or not recipe.make_schedule().constant:
+        raise OptionError("option.no-trajectory", found=recipe.method)
+    outputs = [str(name) for name in design.hypothesis.targets]
+    return Trajectory(design, outputs, Descent(quadratic, start, optimizer))
+
+
+def stated(
+    formula: str | Formula, table: Any, recipe: Recipe, reading: Reading, memory: str | int | None, query: str | None
+) -> tuple[Design, RowsObjective | PartsObjective, Floats]:
+    """Open a table and go down the road to the design, the objective over all rows and its start (flat)."""
+    require_functions(on_read=reading.on_read)
+    rows = open_rows(table, formula, memory=memory, scratch=reading.scratch, query=query)
+    if recipe.networked:
+        raise OptionError("option.not-foretold")
+    design: Design
+    objective: RowsObjective | PartsObjective
+    if isinstance(rows, Table):
+        problem = Problem.of(formula, rows, recipe)
+        problem.effort(recipe, len(problem.data)).require(recipe)
+        design, objective = problem.objective(np.arange(len(problem.data)), recipe)
+    else:
+        from descend.fitting.streaming import state
+
+        every = replace(recipe, test="none", patience=None)
+        streamed = state(formula, rows, every, reading)
+        design, objective = streamed.design, streamed.objective(every)
+    return design, objective, recipe.start(design.names, objective.outputs)
+
+
+def _raw_condition(design: Design, objective: RowsObjective | PartsObjective) -> float:
+    """Return the condition number of the Hessian of the columns as they are in the table, without a penalty.
+
+    X_raw to_raw = X, so the triangle of X gives that of X_raw without another reading of it.
+    """
+    if is_wide(objective):
+        raw = np.linalg.svd(objective.X * design.scales + design.means, compute_uv=False)
+        return _condition(raw, len(design.scales))
+    lengths = np.sqrt(np.maximum(np.diag(objective.moments()[0]), np.finfo(np.float64).tiny))
+    triangle = objective.triangle(lengths) * lengths
+    to_raw = design.to_raw(np.eye(len(lengths)))
+    to_raw[design.idle, design.idle] = 1.0  # columns of zeros
+    raw = np.linalg.svd(np.linalg.solve(to_raw.T, triangle.T).T, compute_uv=False)
+    return _condition(raw, max(objective.rows, len(lengths)))
+
+
+def _condition(raw: Floats, count: int) -> float:
+    solid = raw[raw > np.finfo(np.float64).eps * count * raw[0]]
+    return float((solid[0] / solid[-1]) ** 2) if solid.size else 1.0

@@ -1,0 +1,338 @@
+"""A hypothesis stated on a table: whatever is fitted, or fitted again on other rows, starts here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.forecast import Forecast
+from descend.analysis.verification import Split, Verification, baseline, judge, left_out, split_rows
+from descend.base.errors import OptionError, TableError
+from descend.base.messages import Note
+from descend.design.matrix import Design, width_of
+from descend.fitting.trained import Trained, run, start_of
+from descend.formula.ast import Formula, Hypothesis, Poly
+from descend.formula.parser import parse
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.losses import Loss, make_loss
+from descend.objectives.target import Target, choose_family, learn_target, target_uses
+from descend.solvers.dispatch import quadratic_of, require_finite
+from descend.solvers.effort import Effort
+from descend.tables.columns import Columns, gather, told, uses
+from descend.tables.open import read
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.fitting.trained import OnEpoch, OnForecast
+    from descend.objectives.torch_batches import Source
+    from descend.objectives.torch_module import ModuleObjective
+    from descend.solvers.checkpoint import Checkpoint
+    from descend.solvers.recipe import Recipe
+    from descend.tables.columns import Use
+
+    Floats = NDArray[np.floating[Any]]
+    Rows = NDArray[np.int64]
+
+
+REFITS = 2e10  # sums of the refits that leave out one row after the other, in small steps: a quarter of a minute
+REFIT = 1e7  # sums of what any refit of classes takes besides
+FOLDS = 10  # parts that are left out in turn where single rows would take too long
+LAID = 4_000_000  # cells
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A hypothesis stated on a table: its columns, its target and its loss; whatever is refitted starts here.
+
+    ``stream`` is a torch Dataset or DataLoader that a network is fitted on, where ``data`` are only its first rows.
+    ``base`` is what no hypothesis predicts (1 x targets or classes), where ``data`` are not all the rows.
+    """
+
+    hypothesis: Hypothesis
+    uses: dict[str, Use]
+    data: Columns
+    target: Target
+    loss: Loss
+    notes: list[Note]
+    stream: Any = None
+    base: Floats | None = None
+
+    @classmethod
+    def of(cls, formula: str | Formula, table: Any, recipe: Recipe) -> Problem:
+        """Read a table and state a hypothesis on it."""
+        table = read(table)
+        parsed = parse(formula) if not isinstance(formula, Formula) else formula
+        return cls.state(parsed.resolve(table.columns, table.repeated), table, recipe)
+
+    @classmethod
+    def state(cls, hypothesis: Hypothesis, table: Any, recipe: Recipe, data: Columns | None = None) -> Problem:
+        """Read the columns that the hypothesis names and decide its family and its loss."""
+        if not table.rows:
+            raise TableError("table.no-rows", file=table.name)
+        wanted = uses(hypothesis, table)
+        named = "auto" if callable(recipe.loss) else recipe.loss
+        family, why = choose_family(hypothesis, table, recipe.family, named)
+        outputs = target_uses(hypothesis, family)
+        if data is None:
+            data = gather({**wanted, **outputs}, table, missing=recipe.missing, required=outputs)
+        target = learn_target(hypothesis, family, data)
+        loss = make_loss(named, family, delta=recipe.delta)
+        loss.check(target.encode(data), target.columns[0])
+        notes = [
+            why,
+            *table.notes,
+            *told({**wanted, **outputs}, table),
+            *data.notes,
+        ]
+        if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
+            notes.append(Note("note.sgd-asked", {}))
+        if callable(recipe.loss):
+            notes.append(Note("note.own-loss", {"name": recipe.changes()["loss"]}))
+        return cls(hypothesis, wanted, data, target, loss, notes)
+
+    @property
+    def codes(self) -> Rows | None:
+        """The class of every row, None for numbers."""
+        return None if self.target.family == "linear" else self.target.encode(self.data)[:, 0].astype(np.int64)
+
+    def split(self, recipe: Recipe) -> Split:
+        """Return which rows are fitted and which are tested."""
+        used, data = len({*self.uses, *self.target.columns}), self.data
+        draw = partial(
+            split_rows, len(data), seed=recipe.seed, codes=self.codes, columns=used, numbers=data.rows,
+            whole=data.table.rows,
+        )  # fmt: skip
+        split = draw(recipe.test)
+        if split.method == "loo" and self._refits(recipe) > REFITS:
+            folds = min(FOLDS, max(len(data) // 2, 2))
+            values = {"rows": len(data), "folds": folds}
+            split = replace(draw(folds), instead=Note("note.folds-instead", values))
+        self.require_feasible(split, recipe)
+        return split
+
+    def require_feasible(self, split: Split, recipe: Recipe) -> None:
+        """Raise FitError where a fit and its test would take longer than allowed, or more memory than is free."""
+        if recipe.networked:
+            return
+        effort = self.effort(recipe, split.train.size)
+        refits = split.method == "folds" or (split.method == "loo" and self._refits(recipe) > 0)
+        effort.require(recipe, len(split.folds) if refits else 0)
+
+    def effort(self, recipe: Recipe, rows: int) -> Effort:
+        """Return what a fit of so many of the rows takes."""
+        return Effort.of(rows, self._width, len(self.target.outputs), self.loss, recipe)
+
+    @cached_property
+    def _width(self) -> int:
+        return width_of(self.hypothesis, self.uses, self.data)
+
+    def _refits(self, recipe: Recipe) -> float:
+        """Return about how many sums it takes to fit all rows but one, for each; a least squares has a formula."""
+        if recipe.networked:
+            return 0.0
+        effort, linear = self.effort(recipe, len(self.data)), self.target.family == "linear"
+        if linear and recipe.method == "auto" and not recipe.l2 and effort.rows > effort.columns:
+            return 0.0
+        return effort.rows * (effort.sums + (0.0 if linear else REFIT))
+
+    def train(
+        self,
+        rows: Rows,
+        recipe: Recipe,
+        on_epoch: OnEpoch | None = None,
+        *,
+        halt: bool = True,
+        on_batch: OnEpoch | None = None,
+        on_forecast: OnForecast | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> Trained:
+        """Fit on some of the rows; ``halt``, ``on_batch`` and ``checkpoint`` as in ``iterate``, ``on_forecast`` as in
+        ``fit``.
+        """
+        design_rows = rows
+        rows, held = self.held_out(rows, recipe)
+        if recipe.batch_history and on_batch is None:
+            on_batch = _recorded
+        if recipe.drop_last and recipe.batch is not None and recipe.batch > rows.size and self.stream is None:
+            raise OptionError("option.no-batch", rows=rows.size, batch=recipe.batch)
+        if recipe.networked:
+            design = self.learn_design(design_rows, recipe)
+            return self._train_network(
+                design, rows, held, recipe, on_epoch, halt=halt, on_batch=on_batch, on_forecast=on_forecast,
+                checkpoint=checkpoint,
+            )  # fmt: skip
+        design, objective = self.objective(rows, recipe, learn_from=design_rows)
+        validation = None if held is None else self.over(design, held, recipe).beside(objective)
+        return run(
+            design, objective, self._rows(rows), recipe, validation, on_epoch, halt=halt, on_batch=on_batch,
+            on_forecast=on_forecast, checkpoint=checkpoint,
+        )  # fmt: skip
+
+    def _train_network(
+        self,
+        design: Design,
+        rows: Rows,
+        held: Rows | None,
+        recipe: Recipe,
+        on_epoch: OnEpoch | None,
+        *,
+        halt: bool,
+        on_batch: OnEpoch | None,
+        on_forecast: OnForecast | None,
+        checkpoint: Checkpoint | None,
+    ) -> Trained:
+        """Fit a network on some of the rows; ``held`` are those to stop by."""
+        from descend.solvers import torch_training
+
+        Y = self.target.encode(self._rows(rows))
+        network = torch_training.prepare(design, self.target, Y, recipe)
+        forecast = Forecast(reason="forecast.network", asked=True)
+        if on_forecast is not None:
+            on_forecast(forecast)
+
+        def over(chosen: Rows) -> ModuleObjective:
+            if self.stream is not None:
+                source: Source = torch_training.streamed(network, self.stream, design, recipe)
+            else:
+                source = torch_training.in_memory(network, *self._arrays(design, chosen))
+            return torch_training.objective_of(
+                network, source, self.loss, recipe, classes=self.target.family == "softmax"
+            )
+
+        objective = over(rows)
+        history = torch_training.train(
+            objective, recipe, None if held is None else over(held), halt=halt, checkpoint=checkpoint,
+            on_epoch=on_epoch, on_batch=on_batch,
+        )  # fmt: skip
+        weights = np.asarray(history.weights[:, None], dtype=np.float64)
+        return Trained(design, weights, history, objective, self._rows(rows), forecast=forecast, network=network)
+
+    def objective(self, rows: Rows, recipe: Recipe, *, learn_from: Rows | None = None) -> tuple[Design, RowsObjective]:
+        """Learn the design from some rows (default: the same) and return it with the loss over ``rows``."""
+        design = self.learn_design(rows if learn_from is None else learn_from, recipe)
+        return design, self.over(design, rows, recipe)
+
+    def held_out(self, rows: Rows, recipe: Recipe) -> tuple[Rows, Rows | None]:
+        """Return the rows to fit and those to stop by, None where the recipe keeps none back."""
+        if recipe.patience is None:
+            return rows, None
+        inner = split_rows(rows.size, str(recipe.validation), recipe.seed, None)
+        return rows[inner.train], rows[inner.folds[0][1]]
+
+    def learn_design(self, rows: Rows, recipe: Recipe) -> Design:
+        """Learn the design from some of the rows; who goes there step by step may want all columns as they are."""
+        settle = recipe.method == "auto"
+        if self._laid is not None and rows.size:
+            plain, X = self._laid
+            return plain.learnt(X, rows, standardize=recipe.standardize, ddof=recipe.ddof, settle=settle)
+        return Design.learn(
+            self.hypothesis, self.uses, self.data, rows=rows, standardize=recipe.standardize, ddof=recipe.ddof,
+            settle=settle,
+        )  # fmt: skip
+
+    @cached_property
+    def _laid(self) -> tuple[Design, Floats] | None:
+        """The columns as they are, of all rows, where these are few enough to be kept for one refit after the other."""
+        factors = [factor for term in self.hypothesis.terms for factor in term]
+        if self.data.images or any(isinstance(factor, Poly) and not factor.raw for factor in factors):
+            return None  # these columns depend on the rows that they are learnt from, and images are many
+        if len(self.data) * len(factors) > LAID:
+            return None
+        plain = Design.learn(self.hypothesis, self.uses, self.data, rows=np.empty(0, dtype=np.int64))
+        return (plain, plain.matrix(self.data)) if len(self.data) * plain.means.size <= LAID else None
+
+    def matrix(self, design: Design, rows: Rows) -> Floats:
+        """Return a design's matrix of some of the rows."""
+        if self._laid is None:
+            return design.matrix(self.data, None if rows.size == len(self.data) else rows)
+        return design.standardized(self._laid[1][rows])
+
+    def over(self, design: Design, rows: Rows, recipe: Recipe) -> RowsObjective:
+        """Return the loss over some of the rows; raises FitError where a number does not fit the recipe's dtype."""
+        X, Y = self._arrays(design, rows)
+        with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
+            X, Y = X.astype(recipe.arithmetic, copy=False), Y.astype(recipe.arithmetic, copy=False)
+        objective = RowsObjective(X, Y, self.loss, len(self.target.outputs), recipe.l2, design.penalised)
+        require_finite(objective)
+        return objective
+
+    def _rows(self, rows: Rows) -> Columns:
+        """Return the columns of some rows, uncopied where they are all of them."""
+        return self.data if rows.size == len(self.data) else self.data.take(rows)
+
+    def _arrays(self, design: Design, rows: Rows) -> tuple[Floats, Floats]:
+        """Return the design and the target's values of some rows."""
+        everything = rows.size == len(self.data)
+        target = self.data.only(self.target.columns)
+        return (
+            self.matrix(design, rows),
+            self.target.encode(target if everything else target.take(rows)),
+        )
+
+    def verify(
+        self,
+        split: Split,
+        trained: Trained,
+        recipe: Recipe,
+        on_refit: OnEpoch | None = None,
+        *,
+        finished: bool = True,
+    ) -> Verification | None:
+        """Test on the rows that the split keeps back; None where it keeps none. ``finished`` as in ``verdict_of``."""
+        if split.method == "none":
+            return None
+        truth, predicted, base = self.predict_unseen(split, trained, recipe, on_refit)
+        fitted = trained.over.rows if split.method == "holdout" else split.folds[0][0].size
+        return judge(self.target, truth, predicted, base, method=split.method, fitted_rows=fitted, finished=finished)
+
+    def alone(self, fitted: Floats, tested: int) -> Floats:
+        """Return what no hypothesis predicts for so many rows, from the truth of the fitted ones."""
+        if self.base is not None:
+            return np.broadcast_to(self.base, (tested, self.base.shape[1]))
+        return baseline(self.target, fitted, tested)
+
+    def predict_unseen(
+        self, split: Split, trained: Trained | None, recipe: Recipe, on_refit: OnEpoch | None = None
+    ) -> tuple[Floats, Floats, Floats]:
+        """Return the truth, the predictions and the baseline's of every row tested, in the order of the folds."""
+        truth = self.target.truth(self.data)
+        tested = np.concatenate([test for _, test in split.folds])
+        bases = [self.alone(truth[fitted], test.size) for fitted, test in split.folds]
+        quick = None
+        whole = trained.whole if trained and split.method == "loo" else None
+        if trained and whole and recipe.method == "auto" and trained.quadratic and not recipe.l2:
+            live = trained.design.live
+            quick = left_out(whole.X if live.all() else whole.X[:, live], whole.Y)
+        if quick is not None:
+            predictions = [self.target.predict(quick)]
+        else:
+            predictions = []
+            for index, (fitted, test) in enumerate(split.folds):
+                if on_refit is not None:
+                    on_refit(index, len(split.folds))
+                if trained and split.method == "holdout":
+                    predictions.append(self.target.predict(trained.predictor(self.matrix(trained.design, test))))
+                else:
+                    predictions.append(self._refitted(fitted, test, recipe))
+        return truth[tested], np.concatenate(predictions), np.concatenate(bases)
+
+    def _refitted(self, fitted: Rows, test: Rows, recipe: Recipe) -> Floats:
+        """Return the predictions of some rows by a fit on others; of a least squares without the way to it."""
+        if recipe.method == "auto" and recipe.patience is None and not recipe.networked:
+            design, objective = self.objective(fitted, recipe)
+            start = start_of(design, objective, recipe)
+            quadratic = quadratic_of(objective, recipe, start)
+            if quadratic is not None:
+                weights = quadratic.minimum_near(start).reshape(objective.shape)
+                return self.target.predict(self.matrix(design, test) @ weights)
+        again = self.train(fitted, recipe)
+        made = self.target.predict(again.predictor(self.matrix(again.design, test)))
+        return np.full_like(made, np.nan) if again.history.diverged else made
+
+
+def _recorded(epoch: int, loss: float) -> None:
+    """Let the losses of batches be kept that nobody asked to hear."""

@@ -1,0 +1,101 @@
+"""What there is to mind about predictions: rows far outside of those fitted, and medians of a transformed target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.messages import Note
+from descend.formula.ast import Name
+from descend.formula.evaluate import undo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from descend.objectives.target import Target
+    from descend.tables.columns import Columns
+
+    Floats = NDArray[np.floating[Any]]
+    Ranges = dict[str, tuple[float, float]]
+
+FAR = 0.5  # of the fitted range's width beyond its ends
+ERRORS = 2000  # of the fitted rows that are kept of a transformed target; of more, as many quantiles
+BLOCK = 1000  # rows whose means are taken at a time
+BENT = 1e-9  # of a transform's slope
+
+
+def ranges_of(data: Columns, rows: NDArray[np.int64], uses: Mapping[str, str]) -> Ranges:
+    """Return the least and the greatest of each column of numbers over some rows."""
+    chosen = {name: data.numbers[name][rows] for name, use in uses.items() if use == "number"}
+    return {name: (float(values.min()), float(values.max())) for name, values in chosen.items() if values.size}
+
+
+def beyond(ranges: Ranges, data: Columns) -> list[Note]:
+    """Tell of the columns of numbers that are farther outside of the fitted range than half its width."""
+    found = []
+    for name, (low, high) in ranges.items():
+        values = data.numbers.get(name)
+        if values is None or not values.size:
+            continue
+        away = np.maximum(low - values, values - high)
+        far = away > FAR * (high - low)
+        if far.any():
+            worst = float(values[np.argmax(np.where(far, away, -np.inf))])
+            facts = {"column": name, "count": int(far.sum()), "low": low, "high": high, "worst": worst}
+            found.append(Note("note.beyond", facts))
+    return found
+
+
+def together(notes: Iterable[Note]) -> list[Note]:
+    """Return the notes of a table's parts as those of the table."""
+    made: dict[str, Note] = {}
+    for note in notes:
+        name, kept = note.values["column"], made.get(note.values["column"])
+        if kept is None:
+            made[name] = note
+            continue
+        middle = (note.values["low"] + note.values["high"]) / 2
+        worst = max((kept, note), key=lambda one: abs(one.values["worst"] - middle)).values["worst"]
+        count = kept.values["count"] + note.values["count"]
+        made[name] = Note(note.code, {**note.values, "count": count, "worst": worst})
+    return list(made.values())
+
+
+def medians(target: Target) -> list[Note]:
+    """Tell of targets whose transform bends, so that its mean turned back is their median."""
+    if target.family != "linear":
+        return []
+    pairs = zip(target.expressions, target.columns, strict=True)
+    bent = [(str(expression), column) for expression, column in pairs if _bends(expression)]
+    return [Note("note.median", {"target": column, "expression": written}) for written, column in bent]
+
+
+def _bends(expression: Any) -> bool:
+    if isinstance(expression, Name):
+        return False
+    values = undo(expression, np.array([0.25, 0.5, 0.75]))
+    return bool(abs(values[0] - 2 * values[1] + values[2]) > BENT * abs(values[2] - values[0]))
+
+
+def kept_errors(X: Floats, Y: Floats, weights: Floats) -> Floats:
+    """Return the fitted rows' errors of the transformed targets, in order of size: all, or ERRORS quantiles."""
+    errors = np.sort(Y.astype(np.float64) - X.astype(np.float64) @ weights, axis=0)
+    if len(errors) <= ERRORS:
+        return np.asarray(errors)
+    return np.asarray(np.quantile(errors, (np.arange(ERRORS) + 0.5) / ERRORS, axis=0))
+
+
+def means(target: Target, Z: Floats, errors: Floats) -> Floats:
+    """Return the mean of each target from the linear predictor: over the errors, each as likely to come again.
+
+    The smearing estimate (Duan 1983, "Smearing estimate: a nonparametric retransformation method").
+    """
+    made = np.empty(Z.shape)
+    for index, expression in enumerate(target.expressions):
+        for start in range(0, len(Z), BLOCK):
+            rows = slice(start, start + BLOCK)
+            made[rows, index] = undo(expression, Z[rows, index, None] + errors[:, index]).mean(axis=1)
+    return made

@@ -1,0 +1,119 @@
+"""The fitted equation in the units of the table, as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.visible import in_a_line
+from descend.design.encodings import ImageCode, PolyCode, power_name
+from descend.design.matrix import INTERCEPT, Design
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.objectives.target import Target
+
+    Floats = NDArray[np.floating[Any]]
+
+ROUNDING = 1e-12
+DIGITS = 6
+
+
+def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
+    """Return what is added up for one output: each name and its coefficient in raw units, polynomials as powers of x.
+
+    Images are left out: their weights are images themselves. A coefficient that is nothing but rounding beside the
+    largest contribution is given as 0.
+    """
+    raw = raw[:, output]
+    weight_of = np.abs(raw) * design.sizes
+    raw = np.where(weight_of <= ROUNDING * weight_of.max(initial=0.0), 0.0, raw)
+    total: dict[str, float] = {INTERCEPT: float(raw[0])} if design.hypothesis.intercept else {}
+    column = int(design.hypothesis.intercept)
+    for block in design.blocks:
+        mine = raw[column : column + len(block.names)]
+        column += len(block.names)
+        code = block.codes[0]
+        if isinstance(code, ImageCode):
+            continue
+        names, values = block.names, mine
+        if len(block.codes) == 1 and isinstance(code, PolyCode):
+            powers = code.powers(mine)
+            names = [INTERCEPT, *(power_name(code.expression, power) for power in range(1, powers.size))]
+            values = powers
+        for name, value in zip(names, values, strict=True):
+            total[name] = total.get(name, 0.0) + float(value)
+    return total
+
+
+def network_line(design: Design, target: Target, title: str) -> str:
+    """Return what a network says in one line: the target as a function of the columns."""
+    inputs = ", ".join(dict.fromkeys(name.name for name in design.hypothesis.inputs))
+    told = f"{title}({inputs})" if "(" not in title else f"{title} of {inputs}"
+    if target.family == "linear":
+        return in_a_line(f"{', '.join(target.outputs)} = {told}")
+    link = "sigmoid" if target.family == "logistic" else "softmax"
+    return in_a_line(f"P({target.columns[0]}) = {link}({told})")
+
+
+def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int | None = None) -> list[str]:
+    """Return the equation of coefficients in raw units (columns x outputs), a line an output, control characters shown.
+
+    digits: significant ones; None: six, and more where large terms cancel, so that the equation can be used as printed.
+    An image is one term, ``w · image``: the sum over its pixels, each times a weight.
+    """
+    outputs = target.outputs
+    images = [code.name for block in design.blocks for code in block.codes if isinstance(code, ImageCode)]
+    sums = [
+        _sum(
+            addends(design, raw, index),
+            digits or _digits(design, raw, index, target.spreads),
+            [f"w[{output}] · {image}" if len(outputs) > 1 else f"w · {image}" for image in images],
+        )
+        for index, output in enumerate(outputs)
+    ]
+    if target.family == "linear":
+        return [in_a_line(f"{output} = {text}") for output, text in zip(outputs, sums, strict=True)]
+    column = target.columns[0]
+    if target.family == "logistic":
+        z = next(letter for letter in ("z", "u", "v", "logit") if letter not in design.names)
+        lines = [f"P({column} = {outputs[0]}) = 1 / (1 + exp(−{z}))", f"{z} = {sums[0]}"]
+    else:
+        lines = [f"z[{output}] = {text}" for output, text in zip(outputs, sums, strict=True)]
+        lines.insert(0, f"P({column} = class) = exp(z[class]) / Σ exp(z)")
+    return [in_a_line(line) for line in lines]
+
+
+def _digits(design: Design, raw: Floats, output: int, spreads: tuple[float, ...]) -> int:
+    """Return six digits, and one more for every power of ten by which terms are over ten times what they add up to."""
+    raw = raw[:, output]
+    spread = spreads[output] if spreads else 1.0  # logits are of the order of one
+    largest, column = float(np.max(np.abs(raw) * design.sizes, initial=0.0)), int(design.hypothesis.intercept)
+    for block in design.blocks:
+        code = block.codes[0]
+        width = len(block.names)
+        if len(block.codes) == 1 and isinstance(code, PolyCode) and code.norms:
+            reach = abs(code.centre) + code.half_range
+            powers = np.abs(code.powers(raw[column : column + width])) * reach ** np.arange(width + 1)
+            largest = max(largest, float(powers.max()))
+        column += width
+    if not 0 < 10 * spread < largest:
+        return DIGITS
+    times = min(largest / spread / 10, 1e17)  # of a spread near 0 they are infinite
+    return min(DIGITS + int(np.log10(times)), 17)
+
+
+def _sum(total: dict[str, float], digits: int, products: list[str]) -> str:
+    parts: list[str] = []
+    for name, value in total.items():
+        size = f"{abs(value):.{digits}g}"
+        text = size if name == INTERCEPT else f"{size} × {name}"
+        if not parts:
+            parts.append(f"−{text}" if value < 0 else text)
+        else:
+            parts.append(f"{'−' if value < 0 else '+'} {text}")
+    for product in products:
+        parts.append(f"+ {product}" if parts else product)
+    return " ".join(parts) or "0"

@@ -1,0 +1,326 @@
+"""A model taken apart into a header and tensors for its file, and put together again."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from dataclasses import fields as dataclass_fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from descend.analysis.certificates import CERTAINTIES, Certificate
+from descend.analysis.diagnosis import SEVERITIES, Finding
+from descend.analysis.inference import TENSORS as INFERENCE_TENSORS
+from descend.analysis.inference import Inference
+from descend.analysis.verification import Verification
+from descend.base import container, stored_fields
+from descend.base._version import __version__
+from descend.base.errors import ModelError, OptionError
+from descend.base.messages import Note, has
+from descend.design.encodings import ImageCode
+from descend.design.matrix import Design
+from descend.formula.parser import parse
+from descend.model.fitted import Model, Sample
+from descend.objectives.losses import make_loss
+from descend.objectives.networks.serialise import described, kept_tensors, restored
+from descend.objectives.quadratic import GramObjective
+from descend.objectives.target import Target, target_uses
+from descend.solvers import history as record_of
+from descend.solvers.closed_form import Descent
+from descend.solvers.history import History
+from descend.solvers.optimizers import SGD, make_optimizer
+from descend.solvers.recipe import Recipe
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from descend.base.container import Tensors
+
+    Floats = NDArray[np.floating[Any]]
+
+MOMENTS = ("means", "scales", "sizes", "spreads")
+QUADRATIC_TENSORS = ("curvatures", "directions", "minimum", "flat")
+REST = "rest"
+DESCENTS_UP_TO = 500
+
+
+def save(model: Model, path: str | os.PathLike[str]) -> Path:
+    """Write a model to one file, whole or not at all. Returns its path."""
+    return container.write(path, *_taken_apart(model))
+
+
+def load(path: str | os.PathLike[str], *, module: Any = None) -> Model:
+    """Read a model that ``Model.save`` wrote; raises ModelError for a file that is not one, or not whole.
+
+    module: of a network that was no named architecture, its class or one of its modules: a file holds parameters, not
+    programs.
+    """
+    header, tensors = container.read(path)
+    if "checkpoint" in header:
+        raise ModelError("model.checkpoint", file=Path(path).name)
+    try:
+        return _put_together(header, tensors, module, Path(path).name)
+    except ModelError:
+        raise
+    except OptionError as error:
+        if error.code == "option.needs-extra":
+            raise
+        raise ModelError("model.inconsistent", file=Path(path).name, reason=error.code) from error
+    except Exception as error:  # whatever a library says to what nobody but a forger writes
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise ModelError("model.inconsistent", file=Path(path).name, reason=reason) from error
+
+
+def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
+    history = model.history
+    header = {
+        "version": __version__,
+        "formula": model.formula,
+        "design": model.design.describe(),
+        "target": model.target.describe(),
+        "loss": model.loss,
+        "delta": model.delta,
+        "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
+        "fitted_rows": model.fitted_rows,
+        "means": model.means,
+        "ranges": {name: list(ends) for name, ends in model.ranges.items()},
+        "settings": model.settings,
+        "notes": [asdict(note) for note in model.notes],
+        "history": {fact: getattr(history, fact) for fact in record_of.FACTS},
+        "verification": None if model.verification is None else model.verification.as_dict(),
+        "sampled": model.sample is not None,
+        "findings": [asdict(finding) for finding in model.findings],
+        "certificate": None if model.certificate is None else asdict(model.certificate),
+        "inference": _note_or_freedom(model.inference),
+        "descent": None,
+        "network": None if model.network is None else described(model.network),
+    }
+    tensors: Tensors = {
+        "weights": model.weights if model.network is None else np.empty((0, 1)),
+        **{moment: getattr(model.design, moment) for moment in MOMENTS},
+        "base": model.base,
+    }
+    tensors |= {f"history.{name}": getattr(history, name) for name in record_of.TENSORS}
+    if model.network is not None:
+        tensors |= {f"network.{name}": tensor for name, tensor in kept_tensors(model.network).items()}
+    if model.errors is not None:
+        tensors["errors"] = model.errors
+    if model.exact is not None:
+        tensors["exact"] = model.exact
+    if model.rest is not None:
+        tensors["exact.rest"] = model.rest
+    if isinstance(model.inference, Inference):
+        found = {name: getattr(model.inference, name) for name in (*INFERENCE_TENSORS, REST)}
+        tensors |= {f"inference.{name}": tensor for name, tensor in found.items() if tensor is not None}
+    if model.descent is not None and model.descent.objective.directions.size <= DESCENTS_UP_TO**2:
+        quadratic, optimizer = model.descent.objective, model.descent.optimizer
+        header["descent"] = {
+            "least": quadratic.least,
+            "elements": quadratic.elements,
+            "beyond": quadratic.beyond,
+            "lr": optimizer.lr,
+            "momentum": optimizer.momentum,
+            "nesterov": optimizer.nesterov,
+        }
+        tensors |= {f"descent.{name}": getattr(quadratic, name) for name in QUADRATIC_TENSORS}
+        tensors["descent.start"] = model.descent.start
+    if model.sample is not None:
+        tensors["sample.tested"] = model.sample.tested
+        levels = _levels(model.design, model.target)
+        for name in model.sample.frame.columns:
+            series = model.sample.frame[name]
+            if name in levels:
+                series = series.replace_strict(levels[name], range(len(levels[name])), return_dtype=pl.Int32)
+            tensors[f"sample.{name}"] = series.to_numpy()
+    return header, tensors
+
+
+def _put_together(header: dict[str, Any], tensors: Tensors, module: Any, file: str) -> Model:
+    table = stored_fields.facts(header["table"], ("name", "rows", "columns"))
+    table_columns = stored_fields.texts(table["columns"])
+    hypothesis = parse(stored_fields.text(header["formula"])).resolve(table_columns)
+    design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
+    target = Target.restore(hypothesis, header["target"])
+    weights, width, linear = tensors["weights"], len(design.names), target.family == "linear"
+    network = None
+    if header["network"] is not None:
+        kept = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+        network = restored(header["network"], kept, design, target, module, file)
+        weights = network.state()[:, None]
+    outputs = len(target.columns) if linear else len(target.levels)
+    stored_fields.array(
+        tensors["weights"], (width if network is None else 0, len(target.outputs) if network is None else 1)
+    )
+    for moment in MOMENTS:
+        stored_fields.array(tensors[moment], (width,))
+    base = stored_fields.array(tensors["base"], (1, outputs))
+    if not ((design.scales > 0).all() and min(design.sizes.min(), design.spreads.min()) >= 0):
+        raise ValueError("scales")
+    if not linear and not ((base >= 0) & (base <= 1)).all():
+        raise ValueError("base")
+    loss = make_loss(stored_fields.text(header["loss"]), target.family, delta=stored_fields.real(header["delta"]))
+    record = {name: tensors[f"history.{name}"] for name in record_of.TENSORS}
+    numbers = {name for name, use in design.uses.items() if use == "number"}
+    model = Model(
+        design=design,
+        target=target,
+        loss=loss.name,
+        delta=stored_fields.real(header["delta"]),
+        weights=weights,
+        history=History.restore(header["history"], record, weights.ravel()),
+        verification=None if header["verification"] is None else Verification.restore(header["verification"], target),
+        table_name=stored_fields.text(table["name"]),
+        table_rows=stored_fields.whole(table["rows"]),
+        table_columns=table_columns,
+        fitted_rows=stored_fields.whole(header["fitted_rows"]),
+        base=base,
+        means={name: stored_fields.real_or_nan(mean) for name, mean in stored_fields.facts(header["means"]).items()},
+        settings=_settings(header["settings"]),
+        notes=[_note(note, "note.", "family.") for note in stored_fields.entries(header["notes"])],
+        sample=_sample(design, target, tensors) if stored_fields.flag(header["sampled"]) else None,
+        exact=stored_fields.array(tensors["exact"], weights.shape) if "exact" in tensors else None,
+        rest=stored_fields.array(tensors["exact.rest"], tensors["exact"].shape) if "exact.rest" in tensors else None,
+        certificate=_certificate(header["certificate"]),
+        inference=_inference(header["inference"], tensors, weights.shape, linear=linear),
+        findings=[_finding(found) for found in stored_fields.entries(header["findings"])],
+        descent=None if network is not None else _descent(header["descent"], tensors, weights.shape),
+        ranges={name: _ends(ends) for name, ends in stored_fields.some(header.get("ranges", {}), numbers).items()},
+        errors=stored_fields.array(tensors["errors"], (None, outputs)) if "errors" in tensors else None,
+        network=network,
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        if network is None and not np.isfinite(model.raw).all():
+            raise ValueError("weights beyond all numbers")
+    return model
+
+
+def _note_or_freedom(inference: Inference | Note) -> dict[str, Any]:
+    return {"note": asdict(inference)} if isinstance(inference, Note) else {"freedom": inference.freedom}
+
+
+def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], *, linear: bool) -> Inference | Note:
+    if "note" in stored_fields.facts(found):
+        return _note(found["note"], "inference.")
+    (columns, outputs), freedom = shape, found["freedom"]
+    if (freedom is None) == linear:
+        raise ValueError(f"freedom {freedom}")
+    each = outputs if linear else max(outputs - 1, 1)
+    wide = columns if linear else columns * each
+    shapes = (wide, wide), (each,), (columns, each)
+    root, variances, errors = (
+        stored_fields.array(tensors[f"inference.{name}"], shape, finite=name != "errors")
+        for name, shape in zip(INFERENCE_TENSORS, shapes, strict=True)
+    )
+    told = root.reshape(columns, -1).any(axis=1)  # NaN is the error of a column of which the rows say nothing
+    if (variances < 0).any() or (errors < 0).any() or not np.isfinite(errors[told]).all():
+        raise ValueError("negative variance")
+    rest = tensors.get(f"inference.{REST}")
+    rest = None if rest is None else stored_fields.array(rest, root.shape)
+    return Inference(root, variances, errors, stored_fields.whole(freedom, 1) if linear else None, rest)
+
+
+def _note(found: Any, *kinds: str) -> Note:
+    facts = stored_fields.facts(found, ("code", "values"))
+    note = Note(stored_fields.text(facts["code"]), stored_fields.facts(facts["values"]))
+    if not note.code.startswith(kinds) or not has(note.code):
+        raise ValueError(note.code[:100])
+    note.tell()  # so that its values fill the sentence
+    return note
+
+
+def _finding(found: Any) -> Finding:
+    facts = stored_fields.facts(found, ("code", "severity", "values"))
+    values = {key: math.inf if value is None else value for key, value in stored_fields.facts(facts["values"]).items()}
+    finding = Finding(stored_fields.text(facts["code"]), stored_fields.one_of(facts["severity"], SEVERITIES), values)
+    if not finding.code.startswith("finding.") or not has(f"{finding.code}.remedy"):
+        raise ValueError(finding.code[:100])
+    finding.tell(), finding.remedy()
+    return finding
+
+
+def _settings(found: Any) -> dict[str, Any]:
+    """Return the settings of the fit: each one of ``Recipe``, of the kind of its default, texts for what a file does
+    not hold.
+    """
+    known = {field.name: field.default for field in dataclass_fields(Recipe)}
+    settings = stored_fields.some(found, known)
+    for name, value in settings.items():
+        match known[name]:
+            case bool():
+                stored_fields.flag(value)
+            case int():
+                stored_fields.whole(value)
+            case float():
+                stored_fields.real(value)
+            case _ if not isinstance(value, str):
+                stored_fields.real(value)
+    return settings
+
+
+def _certificate(found: Any) -> Certificate | None:
+    if found is None:
+        return None
+    facts = stored_fields.facts(found, ("kind", "gap", "slope"))
+    kind, gap = stored_fields.one_of(facts["kind"], CERTAINTIES), facts["gap"]
+    if (gap is None) != (kind == "none"):
+        raise ValueError(f"certificate {kind}")
+    return Certificate(
+        kind, None if gap is None else stored_fields.real(gap, 0), stored_fields.real_or_nan(facts["slope"])
+    )
+
+
+def _descent(found: Any, tensors: Tensors, shape: tuple[int, int]) -> Descent | None:
+    if found is None:
+        return None
+    facts, columns = stored_fields.facts(found, ("least", "elements", "lr", "momentum", "nesterov", "beyond")), shape[0]
+    curvatures = stored_fields.array(tensors["descent.curvatures"], (None,))
+    if curvatures.size > columns or (curvatures < 0).any():
+        raise ValueError("curvatures")
+    quadratic = GramObjective(
+        curvatures,
+        stored_fields.array(tensors["descent.directions"], (columns, curvatures.size)),
+        stored_fields.array(tensors["descent.minimum"], shape),
+        stored_fields.real(facts["least"]),
+        stored_fields.array(tensors["descent.flat"], (columns, None)),
+        stored_fields.whole(facts["elements"], 1),
+        stored_fields.real(facts["beyond"], 0),
+    )
+    rate, momentum = stored_fields.real(facts["lr"]), stored_fields.real(facts["momentum"])
+    optimizer = make_optimizer("sgd", rate, momentum=momentum, nesterov=stored_fields.flag(facts["nesterov"]))
+    assert isinstance(optimizer, SGD)
+    return Descent(quadratic, stored_fields.array(tensors["descent.start"], (columns * shape[1],)), optimizer)
+
+
+def _ends(found: Any) -> tuple[float, float]:
+    low, high = map(stored_fields.real, stored_fields.entries(found))
+    return low, high
+
+
+def _sample(design: Design, target: Target, tensors: Tensors) -> Sample:
+    levels = _levels(design, target)
+    images = {code.name: code for block in design.blocks for code in block.codes if isinstance(code, ImageCode)}
+    tested = tensors["sample.tested"].astype(bool)
+    rows = stored_fields.array(tested, (None,), np.bool_).size
+    columns: dict[str, pl.Series] = {}
+    for name in {**design.uses, **target_uses(design.hypothesis, target.family)}:
+        values = tensors[f"sample.{name}"]
+        if name in levels:
+            known, codes = np.array(levels[name], dtype=object), stored_fields.array(values, (rows,), np.int32)
+            if (codes < 0).any():
+                raise ValueError(name)
+            columns[name] = pl.Series(name, known[codes].tolist(), dtype=pl.String)
+        elif name in images:
+            kind = "uint8" if images[name].pictures else stored_fields.one_of(str(values.dtype), ("float32", "float64"))
+            columns[name] = pl.Series(name, stored_fields.array(values, (rows, *images[name].shape), kind))
+        else:
+            columns[name] = pl.Series(name, stored_fields.array(values, (rows,)))
+    return Sample(pl.DataFrame(columns), tested)
+
+
+def _levels(design: Design, target: Target) -> dict[str, tuple[str, ...]]:
+    return {**design.levels, **({target.columns[0]: target.levels} if target.levels else {})}

@@ -1,0 +1,368 @@
+"""Any loss over the rows of a design matrix, in blocked passes: a block is read once for all that is asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.threads import QUIET, block_rows, in_order, summed
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from descend.objectives.losses import Loss
+
+    Floats = NDArray[np.floating[Any]]
+
+GATHERED_BYTES = 40_000_000
+BATCHES_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class RowsObjective:
+    """loss(X W, Y) over the rows, plus ``l2`` |W|^2 over the ``penalised`` columns.
+
+    X is rows x columns, Y rows x targets (class codes for cross-entropy); W has ``outputs`` columns. The arithmetic
+    runs in X's dtype. ``penalised`` is what a column's squares count for in the penalty: 0 or 1, or of a scaled column
+    1 / scale^2 to penalise it as it was. Where ``every`` is above 1, only one row out of so many counts. ``weights``
+    (rows x 1) are what ``weighted`` put there; None: every row counts the same. Where these rows are a ``part`` of
+    more, no sum is divided by their count.
+    """
+
+    X: Floats
+    Y: Floats
+    loss: Loss
+    outputs: int
+    l2: float
+    penalised: NDArray[Any]
+    every: int = 1
+    weights: Floats | None = None
+    part: bool = False
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Columns and outputs."""
+        return self.X.shape[1], self.outputs
+
+    @property
+    def few(self) -> None:
+        """Nothing: the rows are at hand."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.X) // self.every
+
+    @property
+    def targets(self) -> int:
+        """The number of targets."""
+        return int(self.Y.shape[1])
+
+    @property
+    def cells(self) -> int:
+        """How many numbers X has."""
+        return int(self.X.size)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """What the arithmetic runs in."""
+        return self.X.dtype
+
+    @property
+    def elements(self) -> int:
+        """Rows times targets: what a mean is divided by."""
+        return max(self.rows * self.targets, 1)
+
+    @property
+    def share(self) -> float:
+        """What one element's loss counts for: 1 over rows and targets for a mean."""
+        return 1 / self.elements if self.loss.mean and not self.part else 1.0
+
+    def weighted(self, weights: Floats) -> RowsObjective:
+        """Return the same with each row counting for its weight (rows,), as if it stood there so many times.
+
+        For a mean the weights are scaled to a mean of 1, so that those of a batch say how much the batch counts for.
+        """
+        weights = np.asarray(weights, dtype=np.float64)
+        if self.loss.mean:
+            weights = weights / weights.mean()
+        if (weights == 1).all():
+            return self
+        return replace(self, weights=weights[:, None].astype(self.X.dtype))
+
+    def beside(self, other: RowsObjective) -> RowsObjective:
+        """Return the same with a loss that can be held against that of ``other`` rows: a sum counts for as many."""
+        if self.loss.mean or self.rows == other.rows:
+            return self
+        return self.weighted(np.full(len(self.X), other.rows / self.rows))
+
+    def answer(self, loss: Loss, every: int, seed: int, name: str, *arguments: Any) -> Any:
+        """Return what the method ``name`` gives, under a loss and of a sample: for those who ask from elsewhere."""
+        own = self if loss == self.loss else replace(self, loss=loss)
+        return getattr(own if every == 1 else own.sampled(every, seed), name)(*arguments)
+
+    def value(self, w: Floats) -> float:
+        """Return the loss at ``w``."""
+        W = w.reshape(self.shape)
+
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X, Y, weights = self._block(rows)
+            Z = X @ W if moved else np.zeros((len(Y), self.outputs), X.dtype)
+            return (np.array([self._total_and_slope(Z, Y, weights)[0]]),)
+
+        moved = bool(W.any())  # at zero nothing of X counts, so it need not be read
+
+        (total,) = self._summed(part)
+        with np.errstate(over="ignore"):
+            return float(total[0] * self.X.dtype.type(self.share) + self._penalty(W))
+
+    def gradient(self, w: Floats) -> Floats:
+        """Return the derivative at ``w``."""
+        return self.value_and_gradient(w)[1]
+
+    def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
+        """Return both from one reading of the rows."""
+        W = w.reshape(self.shape)
+        share = self.X.dtype.type(self.share)
+
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X, Y, weights = self._block(rows)
+            total, slopes = self._total_and_slope(X @ W, Y, weights)
+            slopes *= share
+            return np.array([total]), slopes.T @ X  # the faster way round
+
+        total, turned = self._summed(part)
+        G = np.ascontiguousarray(turned.T)
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.l2:
+                kept = np.where(self.penalised[:, None] > 0, W, 0)
+                G += 2 * self.l2 * (self.penalised[:, None] * kept).astype(G.dtype)
+            return float(total[0] * share + self._penalty(W)), G.ravel()
+
+    def in_double(self) -> RowsObjective:
+        """Return the same loss with its arithmetic in float64."""
+        if self.X.dtype == np.float64:
+            return self
+        return replace(self, X=self.X.astype(np.float64), Y=self.Y.astype(np.float64))
+
+    def hessian(self, w: Floats) -> Floats:
+        """Return the second derivative at ``w``, parameters x parameters, in float64."""
+        W, (columns, outputs) = w.reshape(self.shape), self.shape
+
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X, Y, weights = self._block(rows)
+            total = np.zeros((columns, outputs, columns, outputs))
+            for a, b, bends in self.loss.curvatures(X @ W, Y):
+                if weights is not None:
+                    bends = bends * weights[:, 0]
+                if a == b and (bends >= 0).all():
+                    rooted = X * np.sqrt(bends)[:, None]
+                    total[:, a, :, a] += rooted.T @ rooted
+                    continue
+                product = X.T @ (X * bends[:, None])
+                total[:, a, :, b] += product
+                if a != b:
+                    total[:, b, :, a] += product.T
+            return (total,)
+
+        (total,) = self._summed(part, squared=True)
+        ridge = np.repeat(2 * self.l2 * self.penalised, outputs)
+        hessian = total.reshape(w.size, w.size) * self.share + np.diag(ridge)
+        return np.asarray((hessian + hessian.T) / 2, dtype=np.float64)
+
+    def mean_hessian(self, w: Floats) -> Floats:
+        """Return the mean over the outputs of their own parts of the Hessian at ``w``, columns x columns."""
+        W = w.reshape(self.shape)
+
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X, Y, weights = self._block(rows)
+            bends = self.loss.curvature(X @ W, Y).mean(axis=1, keepdims=True)
+            rooted = X * np.sqrt(bends if weights is None else bends * weights)
+            return (rooted.T @ rooted,)
+
+        (total,) = self._summed(part, squared=True)
+        return np.asarray(total * self.share + np.diag(2 * self.l2 * self.penalised), dtype=np.float64)
+
+    def gram(self) -> Floats:
+        """Return X'X."""
+        return self.moments()[0]
+
+    def moments(self) -> tuple[Floats, Floats, Floats]:
+        """Return X'X, X'Y and the diagonal of Y'Y (1 x targets), in float64, from one reading of the rows."""
+
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X, Y = self.rooted(rows)
+            return X.T @ X, X.T @ Y, np.square(Y).sum(axis=0, keepdims=True)
+
+        gram, cross, squares = self._summed(part, squared=True)
+        return gram, cross, squares
+
+    def residual_squares(self, w: Floats) -> Floats:
+        """Return the sum of the squared differences of X W and Y, of each target."""
+        W = w.reshape(self.shape)
+
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X, Y = self.rooted(rows)
+            return (np.square(X @ W - Y).sum(axis=0),)
+
+        return self._summed(part)[0]
+
+    def triangle(self, lengths: Floats) -> Floats:
+        """Return R of a QR factorisation of X with its columns divided by ``lengths``, block by block.
+
+        Rows count by the root of their weight.
+        The triangles of blocks, set upon one another and factored again (Demmel et al. 2012, TSQR).
+        """
+
+        def task(rows: slice) -> Floats:
+            return np.asarray(np.linalg.qr(self.rooted(rows)[0] / lengths, mode="r"))
+
+        width = self.X.shape[1]
+        return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, self._block_rows(width)))), "r"))
+
+    def information_triangle(self, w: Floats, lengths: Floats) -> Floats:
+        """Return R with R'R the Hessian of the sum of a cross-entropy at ``w``, of parameters over their ``lengths``.
+
+        Of several classes it is that of all parameters but the first class's. R is of the rows by the roots of their
+        curvatures, so its condition number is the root of the Hessian's.
+        """
+        W, loss = w.reshape(self.shape), self.loss
+        assert isinstance(loss, BinaryCrossEntropy | CrossEntropy)
+
+        def task(rows: slice) -> Floats:
+            X, _, weights = self._block(rows)
+            roots = loss.curvature_root(X @ W)
+            if weights is not None:
+                roots = roots * np.sqrt(weights)[:, :, None]
+            laid = (X[:, None, :, None] * roots[:, :, None, :]).reshape(len(X) * roots.shape[1], -1)
+            return np.asarray(np.linalg.qr(laid / lengths, mode="r"))
+
+        size = max(self._block_rows(lengths.size) // self.outputs, 1)
+        return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, size))), "r"))
+
+    def longest_row(self, inverse_root: Floats | None = None) -> float:
+        """Return the greatest length of a row of X, or of X times ``inverse_root``."""
+
+        def task(rows: slice) -> float:
+            X = self._block(rows)[0].astype(np.float64, copy=False)
+            X = X if inverse_root is None else X @ inverse_root
+            return float(np.sqrt(np.einsum("ij,ij->i", X, X).max()))
+
+        return max(in_order(task, self.rows, self._block_rows(self.X.shape[1])))
+
+    def predictor(self, w: Floats) -> Floats:
+        """Return X W, rows x outputs."""
+        W = w.reshape(self.shape)
+        blocks = in_order(lambda rows: self._block(rows)[0] @ W, self.rows, self._block_rows(self.X.shape[1]))
+        return np.concatenate(list(blocks))
+
+    def curvature_limit(self) -> float | None:
+        """Return the loss's largest second derivative times the largest eigenvalue of X'X over its count."""
+        if self.loss.curvature_limit is None:
+            return None
+        gram = self._products()
+        if not np.isfinite(gram).all():
+            return float("inf")
+        return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self._stiffness
+
+    def _products(self) -> Floats:
+        """Return X'X or, of fewer rows than columns, X X', which has the same eigenvalues but for zeros."""
+        if self.every > 1 or not 0 < self.rows < self.X.shape[1]:
+            return self.gram()
+        X, _ = self.rooted(slice(0, self.rows))
+        with np.errstate(**QUIET):
+            return np.asarray(X @ X.T)
+
+    def batch_curvature_limit(self, size: int) -> float | None:
+        """Return the same for any batch of so many rows: as if all were the longest one, and as heavy as any."""
+        if self.loss.curvature_limit is None:
+            return None
+        share = self.share * self.rows if self.loss.mean else float(size)
+        heaviest = 1.0 if self.weights is None else float(self.weights.max())
+        return self.loss.curvature_limit * self.longest_row() ** 2 * heaviest * share + self._stiffness
+
+    def shuffled(self, random: np.random.Generator) -> Any:
+        """Return an order of the rows drawn at random."""
+        return random.permutation(self.rows)
+
+    def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[RowsObjective]:
+        """Yield the objective of each ``size`` rows in an order; the last, smaller one too unless ``drop_last``.
+
+        A batch is good until the next one is asked for: rows are gathered a cache's worth at a time, into one buffer.
+        """
+        rows = order.size // size * size if drop_last else order.size
+        together = size * max(BATCHES_BYTES // (size * self.X[:1].nbytes), 1)
+        X, Y = np.empty((min(together, rows), self.X.shape[1]), self.X.dtype), self.Y[order[:rows]]
+        weights = _of_rows(self.weights, order[:rows])
+        for first in range(0, rows, together):
+            chosen = order[first : min(first + together, rows)]
+            self.X.take(chosen, axis=0, out=X[: chosen.size], mode="clip")
+            for start in range(0, chosen.size, size):
+                stop = min(start + size, chosen.size)
+                own = slice(first + start, first + stop)
+                yield replace(self, X=X[start:stop], Y=Y[own], weights=_of_rows(weights, own))
+
+    def sampled(self, every: int, seed: int = 0) -> RowsObjective:
+        """Return the objective of one row out of ``every`` so many neighbours, drawn at random.
+
+        So neither a sorted table nor one with a period misleads it. Of a sample too large to copy, each block takes
+        rows that are evenly spaced from a start of its own.
+        """
+        size = len(self.X) // every
+        if size * self.X[0].nbytes > GATHERED_BYTES:
+            return replace(self, every=every)
+        chosen = np.arange(size) * every + np.random.default_rng(seed).integers(0, every, size)
+        weights = _of_rows(self.weights, chosen)
+        return replace(self, X=self.X.take(chosen, axis=0), Y=self.Y.take(chosen, axis=0), weights=weights)
+
+    def under(self, loss: Loss) -> RowsObjective:
+        """Return the same rows under another loss; one that only measures them has no penalty."""
+        return replace(self, loss=loss, l2=0.0 if loss.measure else self.l2)
+
+    def _total_and_slope(self, Z: Floats, Y: Floats, weights: Floats | None) -> tuple[Any, Floats]:
+        """Return the sum of the losses and the derivative in Z, each row by its weight."""
+        if weights is None:
+            return self.loss.total_and_slope(Z, Y)
+        return (self.loss.value(Z, Y) * weights).sum(), self.loss.slope(Z, Y) * weights
+
+    def _block(self, rows: slice) -> tuple[Floats, Floats, Floats | None]:
+        if self.every > 1:
+            start = rows.start * self.every + int(np.random.default_rng(rows.start).integers(self.every))
+            rows = slice(start, rows.stop * self.every, self.every)
+        return self.X[rows], self.Y[rows], _of_rows(self.weights, rows)
+
+    def rooted(self, rows: slice) -> tuple[Floats, Floats]:
+        """Return a block of X and Y in float64, each row times the root of its weight: so its squares count for it."""
+        X, Y, weights = self._block(rows)
+        X, Y = X.astype(np.float64, copy=False), Y.astype(np.float64, copy=False)
+        if weights is None:
+            return X, Y
+        roots = np.sqrt(weights.astype(np.float64))
+        return X * roots, Y * roots
+
+    @property
+    def _stiffness(self) -> float:
+        """The largest curvature of the penalty."""
+        return 2 * self.l2 * float(np.max(self.penalised, initial=0.0)) if self.l2 else 0.0
+
+    def _summed(self, part: Any, *, squared: bool = False) -> tuple[Floats, ...]:
+        size = block_rows(self.X.shape[1] + self.outputs, self.X.itemsize, squared=squared)
+        return summed(part, self.rows, size)
+
+    def _block_rows(self, columns: int) -> int:
+        return max(block_rows(columns), 4 * columns)
+
+    def _penalty(self, W: Floats) -> float:
+        if not self.l2:
+            return 0.0
+        kept = self.penalised > 0
+        return self.l2 * float((self.penalised[kept, None] * np.square(W[kept])).sum())
+
+
+def _of_rows(weights: Floats | None, rows: Any) -> Floats | None:
+    return None if weights is None else weights[rows]

@@ -1,0 +1,169 @@
+"""Losses of classes: the cross-entropies, and the functions that their predictions come by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+from descend.objectives.losses.loss import Elementwise
+
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Elementwise):
+    """log(1 + e^z) - y z, from the logit, without overflow at any z."""
+
+    name: str = "binary_cross_entropy"
+    mean: bool = True
+    curvature_limit: float | None = 0.25
+
+    @property
+    def likelihood(self) -> bool:
+        """Of classes."""
+        return True
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return log1p(e^-|z|) + max(z, 0) - y z."""
+        return np.asarray(np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0) - Y * Z)
+
+    def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
+        """Return both from one exponential, and one logarithm of the product of a few rows' 1 + e^-|z|."""
+        sign = Y * -2
+        sign += 1
+        worse = sign * Z  # above 0 where the other class is the likelier one
+        small = np.abs(worse)
+        np.negative(small, out=small)
+        np.exp(small, out=small)
+        above = small + 1
+        flat = above.reshape(-1)
+        whole = flat[: flat.size // AT_ONCE * AT_ONCE].reshape(AT_ONCE, -1)
+        logs = np.log(whole.prod(axis=0)).sum() + np.log(flat[whole.size :]).sum()
+        if logs < 1e-6 * Z.size:  # rounding 1 + e^-|z| would be seen
+            logs = np.log1p(small).sum()
+        slope = np.maximum(small, worse > 0, out=small)
+        slope /= above
+        slope *= sign
+        return logs + np.maximum(worse, 0, out=worse).sum(), slope
+
+    def expansion(self, Z: Floats, Y: Floats) -> tuple[Any, Floats, Floats]:
+        """Return all three from the one exponential: the slope is p or p - 1, and the curvature p (1 - p)."""
+        total, slope = self.total_and_slope(Z, Y)
+        size = np.abs(slope)
+        bend = 1 - size
+        bend *= size
+        return total, slope, bend
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return p - y, without rounding 1 away where p is near it."""
+        sign = 1 - 2 * Y
+        return sign * sigmoid(sign * Z)
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return p (1 - p)."""
+        return sigmoid(Z) * sigmoid(-Z)
+
+    def curvature_root(self, Z: Floats) -> Floats:
+        """Return the root of p (1 - p), rows x 1 x 1."""
+        return np.sqrt(self.curvature(Z, Z))[:, :, None]
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Elementwise):
+    """log(sum of e^z) - z[y], from the logits of all classes, without overflow."""
+
+    name: str = "cross_entropy"
+    mean: bool = True
+    curvature_limit: float | None = 0.5  # Boehning (1992)
+
+    @property
+    def likelihood(self) -> bool:
+        """Of classes."""
+        return True
+
+    def value(self, Z: Floats, Y: Floats) -> Floats:
+        """Return each row's loss, rows x 1."""
+        Z, rest = _from_the_top(Z)
+        own = np.take_along_axis(Z, _codes(Y), axis=1)
+        return np.asarray(np.log1p(rest)[:, None] - own)
+
+    def slope(self, Z: Floats, Y: Floats) -> Floats:
+        """Return p, less 1 at the row's class."""
+        P = softmax(Z)
+        _less_own(P, np.arange(len(P)), _codes(Y)[:, 0])
+        return P
+
+    def curvature(self, Z: Floats, Y: Floats) -> Floats:
+        """Return p (1 - p), the diagonal of diag(p) - p p'."""
+        P = softmax(Z)
+        return P * (1 - P)
+
+    def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
+        """Return both from one exponential a class."""
+        codes, rows = _codes(Y)[:, 0], np.arange(len(Z))
+        Z, rest = _from_the_top(Z)
+        own = Z[rows, codes]
+        P: Floats = np.exp(Z, out=Z)
+        P /= (1 + rest)[:, None]
+        _less_own(P, rows, codes)
+        return np.log1p(rest).sum() - own.sum(), P
+
+    def curvatures(self, Z: Floats, Y: Floats) -> Iterator[tuple[int, int, Floats]]:
+        """Yield p_a (1 - p_a) and -p_a p_b."""
+        P = softmax(Z)
+        for a in range(Z.shape[1]):
+            yield a, a, P[:, a] * (1 - P[:, a])
+            for b in range(a + 1, Z.shape[1]):
+                yield a, b, -P[:, a] * P[:, b]
+
+    def curvature_root(self, Z: Floats) -> Floats:
+        """Return B, rows x classes x classes but the first, with B'B the Hessian of the logits of all but the first.
+
+        diag(p) - p p' is the covariance of a class drawn by p: the sum over classes of p_k (e_k - p)(e_k - p)'.
+        """
+        P = softmax(Z)
+        return np.asarray(np.sqrt(P)[:, :, None] * (np.eye(P.shape[1]) - P[:, None, :])[..., 1:])
+
+
+def sigmoid(Z: Floats) -> Floats:
+    """Return 1 / (1 + e^-z) without overflow."""
+    small = np.exp(-np.abs(Z))
+    return np.asarray(np.where(Z >= 0, 1, small) / (1 + small))
+
+
+def softmax(Z: Floats) -> Floats:
+    """Return e^z over its row's sum, without overflow."""
+    E: Floats = np.exp(Z - Z.max(axis=1, keepdims=True))
+    E /= E.sum(axis=1, keepdims=True)
+    return E
+
+
+def _from_the_top(Z: Floats) -> tuple[Floats, Floats]:
+    """Return the logits less their row's largest, and the sum of the others' exponentials.
+
+    So a loss next to 0 has all its digits: log(1 + the sum) is not taken of a 1 that has swallowed it.
+    """
+    rows, top = np.arange(len(Z)), Z.argmax(axis=1)
+    Z = Z - Z[rows, top][:, None]
+    others: Floats = np.exp(Z)
+    others[rows, top] = 0
+    return Z, others.sum(axis=1)
+
+
+def _less_own(P: Floats, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> None:
+    """Take 1 from each row's own class, as the sum of the others' p: so nothing is rounded away where p is near 1."""
+    P[rows, codes] = 0
+    P[rows, codes] = -P.sum(axis=1)
+
+
+def _codes(Y: Floats) -> NDArray[np.intp]:
+    return Y.astype(np.intp)

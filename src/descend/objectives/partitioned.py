@@ -1,0 +1,169 @@
+"""A loss over rows that lie in parts, somewhere: one sum over the parts for each thing that a solver asks.
+
+Each part is a ``RowsObjective`` over its own rows, whose sums are not divided by anything; it is held by another
+process, or made anew from the file at every reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.objectives.in_memory import GATHERED_BYTES, RowsObjective
+from descend.objectives.losses import SquaredError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from descend.objectives.losses import Loss
+    from descend.objectives.sufficient_statistics import Sums
+    from descend.tables.executors import Holding
+
+    Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class PartsObjective:
+    """The loss over the rows of all parts, plus ``l2`` |W|^2 over the ``penalised`` columns; as ``RowsObjective``.
+
+    ``columns`` and ``targets`` are X's and Y's, ``rows`` how many rows all parts have. ``sums`` are what is known of a
+    squared error without asking. Where ``every`` is above 1, only one row out of so many counts.
+    """
+
+    holding: Holding
+    loss: Loss
+    outputs: int
+    l2: float
+    penalised: NDArray[Any]
+    columns: int
+    targets: int
+    rows: int
+    sums: Sums | None = None
+    every: int = 1
+    seed: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Columns and outputs."""
+        return self.columns, self.outputs
+
+    @property
+    def few(self) -> RowsObjective | None:
+        """Nothing: whoever holds the parts can be asked."""
+        return None
+
+    @property
+    def cells(self) -> int:
+        """Rows times columns."""
+        return self.rows * self.columns
+
+    @property
+    def elements(self) -> int:
+        """Rows times targets: what a mean is divided by."""
+        return max(self.rows * self.targets, 1)
+
+    @property
+    def share(self) -> float:
+        """What one element's loss counts for: 1 over rows and targets for a mean."""
+        return 1 / self.elements if self.loss.mean else 1.0
+
+    def value(self, w: Floats) -> float:
+        """Return the loss at ``w``."""
+        if isinstance(self.loss, SquaredError) and self.sums is not None:
+            known = self.sums.residual_squares(w.reshape(self.shape))
+            if known is not None:
+                return float(known.sum()) * self.share + self._alone.value(w)
+        return float(self._total("value", w)[0]) * self.share + self._alone.value(w)
+
+    def gradient(self, w: Floats) -> Floats:
+        """Return the derivative at ``w``."""
+        return self.value_and_gradient(w)[1]
+
+    def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
+        """Return both from one reading of the rows."""
+        value, gradient = self._total("value_and_gradient", w)
+        penalty, pull = self._alone.value_and_gradient(w)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(value) * self.share + penalty, gradient * self.share + pull
+
+    def in_double(self) -> PartsObjective:
+        """Return itself: parts are in float64."""
+        return self
+
+    def hessian(self, w: Floats) -> Floats:
+        """Return the second derivative at ``w``, parameters x parameters."""
+        return self._total("hessian", w)[0] * self.share + self._alone.hessian(w)
+
+    def mean_hessian(self, w: Floats) -> Floats:
+        """Return the mean over the outputs of their own parts of the Hessian at ``w``, columns x columns."""
+        return self._total("mean_hessian", w)[0] * self.share + self._alone.mean_hessian(w)
+
+    def gram(self) -> Floats:
+        """Return X'X."""
+        return self.moments()[0] if self.sums is None else self.sums.gram
+
+    def moments(self) -> tuple[Floats, Floats, Floats]:
+        """Return X'X, X'Y and the diagonal of Y'Y (1 x targets)."""
+        if self.sums is not None and self.sums.centres.size:
+            return self.sums.moments()
+        gram, cross, squares = self._total("moments")
+        return gram, cross, squares
+
+    def residual_squares(self, w: Floats) -> Floats:
+        """Return the sum of the squared differences of X W and Y, of each target."""
+        known = None if self.sums is None else self.sums.residual_squares(w.reshape(self.shape))
+        return self._total("residual_squares", w)[0] if known is None else known
+
+    def triangle(self, lengths: Floats) -> Floats:
+        """Return R of a QR factorisation of X with its columns divided by ``lengths``, from the parts' own."""
+        return np.asarray(np.linalg.qr(np.concatenate(list(self._ask("triangle", lengths))), mode="r"))
+
+    def longest_row(self, inverse_root: Floats | None = None) -> float:
+        """Return the greatest length of a row of X, or of X times ``inverse_root``."""
+        return max(map(float, self._ask("longest_row", inverse_root)))
+
+    def curvature_limit(self) -> float | None:
+        """Return the loss's largest second derivative times the largest eigenvalue of X'X over its count."""
+        if self.loss.curvature_limit is None:
+            return None
+        gram = self.gram()
+        if not np.isfinite(gram).all():
+            return float("inf")
+        stiffness = self._alone.curvature_limit() or 0.0
+        return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + stiffness
+
+    def batch_curvature_limit(self, size: int) -> float | None:
+        """Return the same for any batch of so many rows: as if all were the longest one."""
+        if self.loss.curvature_limit is None:
+            return None
+        share = 1 / self.targets if self.loss.mean else float(size)
+        stiffness = self._alone.curvature_limit() or 0.0
+        return self.loss.curvature_limit * self.longest_row() ** 2 * share + stiffness
+
+    def sampled(self, every: int, seed: int = 0) -> RowsObjective | PartsObjective:
+        """Return the objective of one row out of ``every`` so many neighbours; a small one's rows are brought here."""
+        if self.cells // every * 8 > GATHERED_BYTES:
+            return replace(self, rows=self.rows // every, every=every, seed=seed, sums=None)
+        found = [part for part in self._ask("sampled", every, seed) if len(part.X)]
+        X, Y = np.concatenate([part.X for part in found]), np.concatenate([part.Y for part in found])
+        return RowsObjective(X, Y, self.loss, self.outputs, self.l2, self.penalised)
+
+    def under(self, loss: Loss) -> PartsObjective:
+        """Return the same rows under another loss; one that only measures them has no penalty."""
+        return replace(self, loss=loss, l2=0.0 if loss.measure else self.l2)
+
+    @property
+    def _alone(self) -> RowsObjective:
+        """The penalty by itself: an objective over no rows."""
+        X, Y = np.empty((0, self.columns)), np.empty((0, self.targets))
+        return RowsObjective(X, Y, self.loss, self.outputs, self.l2, self.penalised, part=True)
+
+    def _total(self, name: str, *arguments: Any) -> tuple[Floats, ...]:
+        return self.holding.total("answer", self.loss, self.every, self.seed, name, *arguments)
+
+    def _ask(self, name: str, *arguments: Any) -> Iterator[Any]:
+        return self.holding.ask("answer", self.loss, self.every, self.seed, name, *arguments)

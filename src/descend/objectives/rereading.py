@@ -1,0 +1,108 @@
+"""A loss over rows that are read anew at every question: all that a solver may ask at a point comes of one reading."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.reductions import total_of
+from descend.objectives.losses import BinaryCrossEntropy
+from descend.objectives.partitioned import PartsObjective
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from descend.objectives.in_memory import RowsObjective
+    from descend.objectives.losses import Loss
+
+    Floats = NDArray[np.floating[Any]]
+
+REMEMBERED = 4  # points: a solver ends at one of its last, where the certificate and the errors are asked for
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows' X and Y, and which of them are ``held`` back. Whoever is given it may write over it."""
+
+    X: Floats
+    Y: Floats
+    held: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Around:
+    """The sum of the losses around the parameters ``w``: its value, gradient and Hessian, and the longest row of X."""
+
+    w: Floats
+    value: float
+    gradient: Floats
+    hessian: Floats
+    longest: float
+
+    @classmethod
+    def of(cls, w: Floats, loss: Loss, block: Block) -> Around:
+        """Return what a block of rows says of a loss of one output, writing over the block."""
+        X, Y, held = block.X, block.Y, block.held
+        Z, squares = X @ w[:, None], np.einsum("ij,ij->i", X, X)
+        Z[held] = 0.0  # they are few: it is sooner done to take away what they add than to leave them out
+        total, slopes, bends = loss.expansion(Z, Y)
+        total = total - loss.value(Z[held], Y[held]).sum()
+        squares[held] = slopes[held] = bends[held] = 0.0
+        gradient = (slopes.T @ X)[0]
+        X *= np.sqrt(bends, out=bends)
+        return cls(w, total, gradient, X.T @ X, float(np.sqrt(squares.max(initial=0.0))))
+
+    @classmethod
+    def total(cls, w: Floats, items: Iterable[Around]) -> Around:
+        """Add up what blocks or parts say, in their order."""
+        found = list(items)
+        value, gradient, hessian = total_of((one.value, one.gradient, one.hessian) for one in found)
+        return cls(w, float(value), gradient, hessian, max(one.longest for one in found))
+
+
+@dataclass(frozen=True)
+class RereadObjective(PartsObjective):
+    """``PartsObjective`` of one output where a reading is dear; ``few`` are a random draw of its rows, at hand."""
+
+    few: RowsObjective | None = None
+    known: deque[Around] = field(default_factory=lambda: deque(maxlen=REMEMBERED), compare=False)
+
+    def value(self, w: Floats) -> float:
+        """Return the loss at ``w``; at zero that of two classes is the same for every row."""
+        if not w.any() and isinstance(self.loss, BinaryCrossEntropy):
+            one = self.loss.value(np.zeros((1, self.outputs)), np.zeros((1, self.targets)))
+            return float(one.sum()) * self.rows * self.share
+        return self.value_and_gradient(w)[0]
+
+    def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
+        """Return both, and remember the Hessian."""
+        found = self._around(w)
+        penalty, pull = self._alone.value_and_gradient(w)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return found.value * self.share + penalty, found.gradient * self.share + pull
+
+    def hessian(self, w: Floats) -> Floats:
+        """Return the second derivative at ``w``, parameters x parameters."""
+        return np.asarray(self._around(w).hessian * self.share + self._alone.hessian(w))
+
+    def longest_row(self, inverse_root: Floats | None = None) -> float:
+        """Return the greatest length of a row of X; times ``inverse_root``, the greatest that it can have then."""
+        longest = self.known[-1].longest if self.known else super().longest_row()
+        return longest * (1.0 if inverse_root is None else float(np.linalg.norm(inverse_root, 2)))
+
+    def sampled(self, every: int, seed: int = 0) -> RowsObjective | PartsObjective:
+        """Return the loss over the rows at hand: to find others costs as much as to read all."""
+        return self.few or super().sampled(every, seed)
+
+    def _around(self, w: Floats) -> Around:
+        for found in self.known:
+            if np.array_equal(found.w, w):
+                return found
+        found = Around.total(w.copy(), self.holding.ask("around", w))
+        self.known.append(found)
+        return found

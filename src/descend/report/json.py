@@ -1,0 +1,131 @@
+"""A model as plain facts: what --json prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from descend.base.atomic_files import plain
+from descend.base.messages import Note, say
+
+if TYPE_CHECKING:
+    from descend.analysis.forecast import Forecast
+    from descend.analysis.verification import Verification
+    from descend.design.matrix import Design
+    from descend.fitting.compare import Comparison
+    from descend.model.fitted import Model
+    from descend.objectives.networks.network import Network
+
+
+def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
+    """Return everything that the terminal tells of a model, and more exactly."""
+    history, penalty = model.history, penalty_of(model)
+    facts: dict[str, Any] = plain(
+        {
+            "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
+            "hypothesis": {
+                "formula": model.formula,
+                "family": model.family,
+                "levels": model.design.levels,
+                "classes": model.target.levels,
+            },
+            "fit": {
+                "loss_name": model.loss,
+                "optimizer": history.optimizer,
+                "learning_rate": history.lr,
+                "epochs": history.epochs,
+                "stop": history.stop,
+                "first_loss": history.loss[0],
+                "loss": history.final_loss,
+                "gradient_norm": history.final_gradient_norm,
+                "gap": history.gap,
+                "certificate": None if model.certificate is None else asdict(model.certificate),
+                "rows": model.fitted_rows,
+                "settings": model.settings,
+                "penalty": None if penalty is None else penalty.tell(lang),
+                "seconds": history.elapsed,
+            },
+            "equation": model.equation.split("\n"),
+            "coefficients": model.coefficients if model.network is None else None,
+            "network": None if model.network is None else network_facts(model.network, model.design),
+            "verification": None if model.verification is None else verification_facts(model.verification, lang),
+            "forecast": None if model.forecast is None else forecast_facts(model.forecast),
+            "inference": _inference_facts(model, lang),
+            "findings": [
+                {**asdict(finding), "sentence": finding.tell(lang), "remedy": finding.remedy(lang)}
+                for finding in model.findings
+            ],
+            "notes": [note.tell(lang) for note in model.notes],
+            "kept_rows": 0 if model.sample is None else model.sample.frame.height,
+            "files": files or [],
+        }
+    )
+    return facts
+
+
+def penalty_of(model: Model) -> Note | None:
+    """Return what the penalty is of, the standardised columns or these as they are; None where there is none."""
+    l2 = float(model.settings.get("l2", 0.0))
+    if not l2:
+        return None
+    standardised = model.settings.get("standardize", True) and not model.design.pixels.all(where=model.design.penalised)
+    return Note("report.penalty-standardised" if standardised else "report.penalty-raw", {"l2": l2})
+
+
+def network_facts(network: Network, design: Design) -> dict[str, Any]:
+    """Return a network's name, its size and where it computes."""
+    return {
+        "title": network.title,
+        "inputs": len(design.names) - network.intercept,
+        "outputs": network.outputs,
+        "parameters": network.parameters,
+        "dtype": network.dtype,
+        "device": network.device,
+    }
+
+
+def forecast_facts(forecast: Forecast) -> dict[str, Any]:
+    """Return everything that is foretold."""
+    return dict(plain({**asdict(forecast), "condition": forecast.condition, "hopeless": forecast.hopeless}))
+
+
+def _inference_facts(model: Model, lang: str) -> dict[str, Any]:
+    inference = model.inference
+    if isinstance(inference, Note):
+        return {"reason": inference.tell(lang)}
+    coefficients = model.contrasts
+    return {
+        "columns": model.design.names,
+        "outputs": model.target.outputs[-coefficients.shape[1] :],
+        "coefficients": coefficients,
+        "standard_errors": inference.errors,
+        "statistics": inference.statistics(coefficients),
+        "p_values": inference.p_values(coefficients),
+        "degrees_of_freedom": inference.freedom,
+        "residual_variances": inference.variances if inference.freedom is not None else None,
+    }
+
+
+def verification_facts(verification: Verification, lang: str = "en") -> dict[str, Any]:
+    """Return a test on unseen rows."""
+    more = {"most_confused": verification.confused, "sentence": verification.tell(lang)}
+    return dict(plain({**verification.as_dict(), **more}))
+
+
+def comparison_facts(comparison: Comparison, lang: str = "en") -> dict[str, Any]:
+    """Return a comparison of hypotheses."""
+    facts: dict[str, Any] = plain(
+        {
+            "table": comparison.table_name,
+            "rows": comparison.rows,
+            "folds": comparison.folds,
+            "tested_rows": comparison.tested,
+            "metric": comparison.metric,
+            "baseline": comparison.baseline,
+            "hypotheses": [entry.__dict__ for entry in comparison.entries],
+            "best": comparison.best.formula,
+            "simplest": comparison.simplest.formula,
+            "sentence": say(comparison.verdict, lang, **comparison.values),
+        }
+    )
+    return facts

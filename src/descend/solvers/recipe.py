@@ -1,0 +1,343 @@
+"""The recipe: every setting of a fit, checked once, kept in the model and used again for every refit."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, fields
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.arguments import require, require_known
+from descend.base.errors import OptionError
+from descend.objectives import losses
+from descend.objectives.networks.architecture import parse_architecture
+from descend.solvers import optimizers
+from descend.solvers.schedules import Schedule
+from descend.tables.columns import POLICIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Init = str | Mapping[str, float | Sequence[float]] | Sequence[float] | np.ndarray[Any, Any]
+
+DTYPES = ("auto", "float64", "float32")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+EPOCHS = 1000
+BATCH = 32  # rows a step of a network whose optimizer is left to us
+STEPS = 3000  # that it takes where the epochs are left to us too
+FEWEST, MOST = 5, 500
+KEPT_ROWS = 2000  # of the table, for a model's pictures
+LARGEST = 10**18  # epochs and the like: an int64 holds them
+OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision", "workers")
+OF_OPTIMIZERS = ("lr", "momentum", "nesterov", "weight_decay")  # an optimizer given as an object has them itself
+OF_EQUATIONS = ("l2", "tolerance", "init")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to fit.
+
+    hypothesis: "linear"; a network, such as "mlp(32, 16, dropout=0.1)" or "cnn"; a PyTorch module or a class of them.
+    family: "auto", "linear", "logistic" or "softmax".
+    loss: "auto" (the family's), "mse", "sse", "mae", "huber" (corner at ``delta``), "msle", "mape",
+        "binary_cross_entropy" or "cross_entropy"; of a network also a callable of logits and targets.
+    optimizer: "auto" goes to the optimum; "sgd" (with ``momentum``, ``nesterov``), "rmsprop", "adagrad", "adam". Of a
+        network "auto" is adam in batches of 32, and any optimizer of torch.optim is had by name or as an object.
+    lr: learning rate; "auto" or None takes the best one (sgd) or the optimizer's usual one.
+    epochs: how many (None: 1000; of a network under "auto" about 3,000 steps); tolerance: stop when the gradient's norm
+        falls to so many times its first.
+    batch_size: rows a step; None: all. drop_last: leave out the last batch of an epoch where it is smaller.
+    batch_history: keep the loss of every batch.
+    schedule: "constant", "step" (``gamma`` every ``step_size`` epochs), "exponential", "cosine"; ``warmup`` epochs.
+    l2: adds l2 times the squared parameters of the standardised columns (without ``standardize``: of the columns as
+        they are), the intercept's excepted (PyTorch's weight_decay is 2 l2).
+    standardize: scale columns inside to mean 0 and deviation 1 (``ddof`` 0: population's, 1: sample's).
+    init: "zeros", "normal" (from the seed), or parameters by column name or as an array (columns x outputs), of the
+        columns as the optimizer sees them.
+    missing: what to do with missing cells: "error", "drop" or "mean".
+    test: "auto" (20% of the rows from 50 on, else each row left out in turn), "none", "loo", a share between 0 and 1,
+        or a number of folds.
+    patience: stop when the loss on held-out ``validation`` (a share of the training rows) has not improved for so
+        many epochs; None: never.
+    dtype: "float64" or "float32"; "auto": float64, of a network float32.
+    weight_decay, clip, device, mixed_precision, workers: of networks: the optimizer's weight decay, the largest norm of
+        a step's gradient, where to compute ("auto": a graphics processor where there is one), half precision on cuda,
+        and the processes that read a torch Dataset.
+    keep_rows: how many rows of the table the model, and so its file, keeps for its pictures; 0: none.
+    minutes: how long the work on very many columns, of which nothing is heard until it is done, may take by an
+        estimate before it; more is refused.
+    """
+
+    hypothesis: Any = "linear"
+    family: str = "auto"
+    loss: Any = "auto"
+    delta: float = 1.0
+    optimizer: Any = "auto"
+    lr: float | str | None = None
+    momentum: float = 0.0
+    nesterov: bool = False
+    epochs: int | None = None
+    tolerance: float = 0.0
+    batch_size: int | None = None
+    drop_last: bool = False
+    batch_history: bool = False
+    schedule: str = "constant"
+    gamma: float = 0.1
+    step_size: int = 100
+    warmup: int = 0
+    l2: float = 0.0
+    standardize: bool = True
+    ddof: int = 0
+    init: Any = "zeros"
+    seed: int = 0
+    missing: str = "error"
+    test: str | float = "auto"
+    validation: float = 0.2
+    patience: int | None = None
+    dtype: str = "auto"
+    weight_decay: float = 0.0
+    clip: float | None = None
+    device: str = "auto"
+    mixed_precision: bool = False
+    workers: int = 0
+    keep_rows: int = KEPT_ROWS
+    minutes: float = 1.0
+
+    def __new__(cls, *_: Any, **settings: Any) -> Recipe:
+        """Refuse a setting that there is not, with the one that may be meant; raises OptionError."""
+        require_known(settings, [f.name for f in fields(cls)])
+        return super().__new__(cls)
+
+    @classmethod
+    def of(cls, recipe: Recipe | None, settings: Mapping[str, Any]) -> Recipe:
+        """Return the recipe that is given, or that of settings; raises OptionError for both, and for no recipe."""
+        if recipe is None:
+            return cls(**settings)
+        if not isinstance(recipe, cls):
+            raise OptionError("option.kind", name="recipe", found=type(recipe).__name__, wanted="Recipe, None")
+        if settings:
+            raise OptionError("option.recipe-and-settings", names=", ".join(settings))
+        return recipe
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether all settings are the same; starting values are compared number by number."""
+        if not isinstance(other, Recipe):
+            return NotImplemented
+        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+
+    def __hash__(self) -> int:
+        return hash(tuple(v for f in fields(self) if isinstance(v := getattr(self, f.name), str | int | float)))
+
+    def __post_init__(self) -> None:
+        """Check everything that can be checked before a table is read; raises OptionError."""
+        self._require_kinds()
+        if isinstance(self.hypothesis, str) and self.networked:
+            parse_architecture(self.hypothesis)
+        if self.loss not in ("auto", *losses.NAMES) and not (self.networked and callable(self.loss)):
+            raise OptionError("option.loss", value=self.loss, known=", ".join(losses.NAMES))
+        if self.missing not in POLICIES:
+            raise OptionError("option.missing", value=self.missing, known=", ".join(POLICIES))
+        if self.dtype not in DTYPES:
+            raise OptionError("option.dtype", value=self.dtype, known=", ".join(DTYPES))
+        if self.device not in DEVICES:
+            raise OptionError("option.device", value=self.device, known=", ".join(DEVICES))
+        if self.ddof not in (0, 1):
+            raise OptionError("option.ddof", value=self.ddof)
+        for name in ("epochs", "batch_size", "patience"):
+            value = getattr(self, name)
+            number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+            if number and LARGEST < value < float("inf"):
+                raise OptionError("option.count-large", name=name, most=LARGEST)
+            if value is not None and not (number and 1 <= value <= LARGEST and value == int(value)):
+                raise OptionError("option.count", name=name, value=value)
+        if not self.minutes > 0:
+            raise OptionError("option.positive", name="minutes", value=self.minutes)
+        if self.clip == 0:
+            raise OptionError("option.clip", value=self.clip)
+        for name in ("l2", "tolerance", "weight_decay", "clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= sys.float_info.max:
+                raise OptionError("option.not-negative", name=name, value=value)
+        if not 0 < self.validation < 1:
+            raise OptionError("option.share", name="validation", value=self.validation)
+        for name in ("seed", "workers", "keep_rows"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+                raise OptionError("option.not-negative", name=name, value=getattr(self, name))
+        if isinstance(self.init, str) and self.init not in ("zeros", "normal"):
+            raise OptionError("option.init", value=self.init)
+        if not self.networked and (self.optimizer != "auto" or self.iterates):
+            name = "sgd" if self.optimizer == "auto" else self.optimizer
+            lr = 1.0 if self.rate is None else self.rate
+            optimizers.make_optimizer(name, lr, momentum=self.momentum, nesterov=self.nesterov)
+        self.make_schedule()
+        self._check_needs()
+
+    def _require_kinds(self) -> None:
+        """Refuse a setting that is no number, no text or no answer where one is needed."""
+        for f in fields(self):
+            value = getattr(self, f.name)
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            if type(f.default) is float or f.name in ("lr", "clip"):
+                left = value is None and f.default is None
+                if not number and not left and not (f.name == "lr" and isinstance(value, str) and value == "auto"):
+                    raise OptionError("option.not-number", name=f.name, value=value)
+            elif isinstance(f.default, bool):
+                require(f.name, value, "bool")
+            elif f.name in ("step_size", "warmup", "ddof"):
+                require(f.name, value, "float")
+            elif f.name in ("loss", "optimizer"):
+                require(f.name, value, "str", *(["function", "object"] if self.networked else []))
+            elif f.name == "test":
+                require(f.name, value, "str", "float")
+            elif isinstance(f.default, str) and f.name not in ("hypothesis", "init"):
+                require(f.name, value, "str")
+
+    def _check_needs(self) -> None:
+        """Refuse a setting that would do nothing without another."""
+        needs = {
+            "validation": (self.patience is not None, "patience"),
+            "gamma": (self.schedule in ("step", "exponential"), "schedule step, exponential"),
+            "step_size": (self.schedule == "step", "schedule step"),
+            "delta": (self.loss == "huber", "loss huber"),
+            "drop_last": (self.batch is not None, "batch_size"),
+            "batch_history": (self.batch is not None, "batch_size"),
+            **dict.fromkeys(OF_NETWORKS, (self.networked, "hypothesis mlp, cnn")),
+            **dict.fromkeys(OF_EQUATIONS, (not self.networked, "hypothesis linear")),
+        }
+        if not isinstance(self.optimizer, str):
+            needs |= dict.fromkeys(OF_OPTIMIZERS, (False, "optimizer adam, sgd, ..."))
+        defaults = {f.name: f.default for f in fields(self)}
+        for name, (met, needed) in needs.items():
+            if not met and not _same(getattr(self, name), defaults[name]):
+                raise OptionError("option.no-effect", name=name, needs=needed)
+
+    @property
+    def networked(self) -> bool:
+        """Whether the hypothesis is a network."""
+        return not (isinstance(self.hypothesis, str) and self.hypothesis == "linear")
+
+    @property
+    def arithmetic(self) -> str:
+        """The numbers that are computed with: float64 or float32."""
+        if self.dtype != "auto":
+            return self.dtype
+        return "float32" if self.networked else "float64"
+
+    @property
+    def batch(self) -> int | None:
+        """The rows a step, None for all."""
+        usual = BATCH if self.networked and isinstance(self.optimizer, str) and self.optimizer == "auto" else None
+        return usual if self.batch_size is None else int(self.batch_size)
+
+    @property
+    def iterates(self) -> bool:
+        """Whether a setting only makes sense epoch by epoch, so that "auto" means sgd."""
+        asked = (self.lr, self.epochs, self.batch_size, self.patience)
+        chosen = self.momentum or self.nesterov or self.schedule != "constant" or self.warmup or self.tolerance
+        return any(value is not None for value in asked) or bool(chosen)
+
+    @property
+    def method(self) -> str:
+        """The optimizer that is used: the one asked for, or sgd where "auto" cannot honour a setting."""
+        if not isinstance(self.optimizer, str):
+            return type(self.optimizer).__name__.lower()
+        if self.networked:
+            return "adam" if self.optimizer == "auto" else self.optimizer
+        return "sgd" if self.optimizer == "auto" and self.iterates else self.optimizer
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate where one was given, None where it is to be found."""
+        return None if self.lr is None or isinstance(self.lr, str) else float(self.lr)
+
+    @property
+    def length(self) -> int:
+        """The number of epochs."""
+        return EPOCHS if self.epochs is None else int(self.epochs)
+
+    def epochs_for(self, rows: int) -> int:
+        """Return the number of epochs over so many rows."""
+        if self.epochs is not None or self.batch is None or self.batch_size is not None or not self.networked:
+            return self.length
+        return min(max(-(-STEPS * self.batch // max(rows, 1)), FEWEST), MOST)
+
+    def make_schedule(self, epochs: int | None = None) -> Schedule:
+        """Return the schedule of the learning rate over so many epochs (None: ``length``)."""
+        return Schedule(self.schedule, epochs or self.length, self.gamma, self.step_size, self.warmup)
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings that are not the defaults, as they are."""
+        made = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
+        return {name: value for name, (value, default) in made.items() if not _same(value, default)}
+
+    def changes(self) -> dict[str, Any]:
+        """Return the settings that differ from the defaults."""
+        made = {f.name: getattr(self, f.name) for f in fields(self)}
+        changed = {}
+        for f in fields(self):
+            value = made[f.name]
+            if isinstance(value, np.ndarray):
+                value = value.tolist()
+            if f.name == "init" and not isinstance(value, str):
+                value = "given"
+            if f.name in ("hypothesis", "optimizer", "loss") and not isinstance(value, str):
+                value = getattr(value, "__name__", type(value).__name__)
+            if value != f.default:
+                changed[f.name] = value
+        return changed
+
+    def mark(self) -> dict[str, Any]:
+        """Return the settings that tell a run from another, for its checkpoint.
+
+        A run can be taken up again for more epochs, but under a schedule that is spread over all of them.
+        """
+        settings = self.changes()
+        settings.pop("minutes", None)
+        if self.schedule != "cosine":
+            settings.pop("epochs", None)
+        return settings
+
+    def start(self, names: list[str], outputs: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return the first parameters, flat; raises OptionError when the given ones do not fit the columns."""
+        shape = (len(names), outputs)
+        if isinstance(self.init, str):
+            if self.init == "normal":
+                return np.random.default_rng(self.seed).standard_normal(shape).ravel()
+            return np.zeros(shape).ravel()
+        if hasattr(self.init, "items"):
+            start = np.zeros(shape)
+            for name, value in self.init.items():
+                if name not in names:
+                    raise OptionError("option.init-name", found=name, known=", ".join(names[:20]))
+                try:
+                    start[names.index(name)] = value
+                except (ValueError, TypeError, OverflowError) as error:
+                    raise OptionError("option.init-shape", expected=f"{outputs}", found=str(np.size(value))) from error
+        else:
+            try:
+                start = np.asarray(self.init, dtype=np.float64)
+            except (ValueError, TypeError, OverflowError) as error:
+                found = type(self.init).__name__
+                raise OptionError("option.kind", name="init", found=found, wanted="str, dict, float array") from error
+            if start.size != shape[0] * shape[1]:
+                raise OptionError("option.init-shape", expected=f"{shape[0]} x {shape[1]}", found=str(start.size))
+        if not np.isfinite(start).all():
+            raise OptionError("option.init-finite")
+        return start.ravel()
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Tell whether two settings are the same, whatever they are."""
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return type(one) is type(other) and np.array_equal(one, other)
+    return one is other or (
+        type(one) is type(other) and isinstance(one, str | int | float | list | dict) and one == other
+    )
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Tell whether a setting is as it was; arrays and objects of the user's are not."""
+    return value is default or (isinstance(value, str | int | float) and bool(value == default))

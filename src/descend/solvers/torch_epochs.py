@@ -1,0 +1,210 @@
+"""Epochs of a PyTorch optimizer on a module: batches, early stopping, clipping, mixed precision, checkpoints."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from descend.base.errors import FitError
+from descend.solvers.recorder import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from descend.objectives.torch_module import ModuleObjective
+    from descend.solvers.checkpoint import Checkpoint
+    from descend.solvers.history import History, Stop
+    from descend.solvers.schedules import Schedule
+
+    Arrays = dict[str, NDArray[Any]]
+    OnEpoch = Callable[[int, float], None]
+
+FEW_ROWS = 256
+SMALL_WORK = 30_000_000  # rows times parameters of a step
+LARGEST_SEED = 2**63
+NORMS = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.instancenorm._InstanceNorm)
+
+
+def backprop(
+    objective: ModuleObjective,
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    epochs: int,
+    *,
+    batch_size: int | None = None,
+    drop_last: bool = False,
+    seed: int = 0,
+    validation: ModuleObjective | None = None,
+    patience: int | None = None,
+    clip: float | None = None,
+    mixed: bool = False,
+    halt: bool = True,
+    checkpoint: Checkpoint | None = None,
+    on_epoch: OnEpoch | None = None,
+    on_batch: OnEpoch | None = None,
+) -> History:
+    """Train the objective's network in place, as ``iterate`` does a vector, and return the history.
+
+    Losses by epoch are of all rows before the epoch's updates, dropout and the like off. Each epoch's randomness is
+    drawn from ``seed`` and its number. clip: the largest norm of a step's gradient. mixed: half precision where the
+    device is cuda. Gradient norms are of full batches only.
+    """
+    network = objective.network
+    record, first = Record(epochs, network.state().size), 0
+    if checkpoint is not None and (kept := checkpoint.load(epochs)) is not None:
+        first = kept.epoch
+        record.restore(kept.record)
+        _take_up(network.body, optimizer, kept.state, kept.facts)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    least = 2 if any(isinstance(layer, NORMS) for layer in network.body.modules()) else 1
+    step = _Stepper(objective, optimizer, clip, mixed)
+    stop: Stop = "epochs"
+    # a sum over the held-out rows is told as one over as many rows as were fitted
+    share = 1.0 if validation is None or objective.mean else objective.rows / validation.rows
+    with _own_randomness(), _threads(objective, batch_size):
+        try:
+            for epoch in range(first, epochs + 1):
+                if checkpoint is not None and epoch > first:
+                    checkpoint.save(epoch, record, _arrays(network.body, optimizer), _facts(optimizer))
+                loss = objective.here()
+                if epoch == 0 and not np.isfinite(loss):
+                    raise FitError("fit.not-finite", dtype=network.dtype)
+                held_out = None if validation is None else validation.here() * share
+                record.note(epoch, network.state(), loss, np.nan, held_out)
+                if epoch == epochs:
+                    break
+                if on_epoch is not None:
+                    on_epoch(epoch, loss)
+                if (ended := record.ending(epoch, halt=halt, patience=patience)) is not None:
+                    stop = ended
+                    break
+                for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                    group["lr"] = rate * schedule.factor(epoch)
+                _draw_from((seed << 24) + epoch)
+                network.body.train()
+                for X, Y in objective.source.batches(batch_size, drop_last=drop_last, least=least):
+                    batch_loss, norm = step(X, Y)
+                    if batch_size is None:
+                        record.slopes[-1] = float(norm)
+                    if on_batch is not None:
+                        record.batch_losses.append(float(batch_loss))
+                        on_batch(epoch, record.batch_losses[-1])
+        except KeyboardInterrupt:
+            stop = "interrupted"
+            if not len(record):
+                record.note(0, network.state(), objective.here(), np.nan, None)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    network.body.eval()
+    name = type(optimizer).__name__.lower()
+    restore = patience is not None and bool(record.validation_losses)
+    history = record.history(
+        stop, network.state(), name, float(rates[0]), batch_size=batch_size, restore=restore, steady=False
+    )
+    if batch_size is not None or history.diverged:
+        return history  # a gradient of all rows costs as much as half an epoch
+    slope = float(np.linalg.norm(objective.gradient(history.weights)))
+    return replace(history, final_gradient_norm=slope)
+
+
+class _Stepper:
+    """One step of the optimizer on a batch; returns the batch's loss and the gradient's norm before clipping."""
+
+    def __init__(
+        self, objective: ModuleObjective, optimizer: torch.optim.Optimizer, clip: float | None, mixed: bool
+    ) -> None:
+        self.objective, self.optimizer = objective, optimizer
+        self.clip = clip
+        self.parameters = [tensor for tensor in objective.network.body.parameters() if tensor.requires_grad]
+        self.device = objective.network.device
+        self.mixed = mixed and self.device == "cuda"
+        self.half = torch.bfloat16 if self.mixed and torch.cuda.is_bf16_supported() else torch.float16
+        self.scaler = torch.amp.GradScaler(self.device, enabled=self.mixed and self.half == torch.float16)
+
+    def __call__(self, X: torch.Tensor, Y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        objective = self.objective
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(self.device, dtype=self.half, enabled=self.mixed):
+            Z = objective.network.forward(X)
+        loss = objective.criterion(Z.to(Y.dtype), Y)
+        self.scaler.scale(loss / objective.unit).backward()  # type: ignore[no-untyped-call]
+        slope = torch.tensor(torch.nan)
+        if self.clip is not None or len(Y) == objective.rows:
+            self.scaler.unscale_(self.optimizer)
+            norms = [tensor.grad.norm() for tensor in self.parameters if tensor.grad is not None]
+            slope = torch.stack(norms).norm() * objective.unit
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach(), slope
+
+
+@contextmanager
+def _own_randomness() -> Iterator[None]:
+    """Leave the user's random numbers as they were."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        yield
+
+
+def _draw_from(seed: int) -> None:
+    """Seed PyTorch's generators; ``torch.manual_seed`` takes a millisecond where there is no cuda."""
+    seed %= LARGEST_SEED
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(seed)
+
+
+@contextmanager
+def _threads(objective: ModuleObjective, batch_size: int | None) -> Iterator[None]:
+    """Take one thread for small steps, where others would only wait for one another, on a busy machine for long."""
+    before, rows = torch.get_num_threads(), min(batch_size or objective.rows, objective.rows)
+    if rows <= FEW_ROWS or rows * objective.network.parameters < SMALL_WORK:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _arrays(body: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Arrays:
+    """Return the module's and the optimizer's tensors for a checkpoint."""
+    made = {f"module.{name}": tensor for name, tensor in body.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        for name, value in state.items():
+            if torch.is_tensor(value):
+                made[f"optimizer.{index}.{name}"] = value
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in made.items()}
+
+
+def _facts(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Return what an optimizer remembers that is no tensor."""
+    state = optimizer.state_dict()["state"]
+    return {
+        str(index): {name: value for name, value in found.items() if isinstance(value, (int, float, bool))}
+        for index, found in state.items()
+    }
+
+
+def _take_up(body: torch.nn.Module, optimizer: torch.optim.Optimizer, arrays: Arrays, facts: dict[str, Any]) -> None:
+    """Put a checkpoint's tensors back."""
+    module = {
+        name.removeprefix("module."): torch.from_numpy(array)
+        for name, array in arrays.items()
+        if name.startswith("module.")
+    }
+    body.load_state_dict(module)
+    state: dict[int, dict[str, Any]] = {int(index): dict(found) for index, found in facts.items()}
+    for name, array in arrays.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            state.setdefault(int(index), {})[key] = torch.from_numpy(array)
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})

@@ -1,0 +1,182 @@
+"""Training a network as a recipe asks for: its device, its loss, its optimizer and its epochs."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.errors import OptionError
+from descend.base.moments import deviations
+from descend.objectives.losses import SquaredError
+from descend.objectives.networks.build import build
+from descend.objectives.networks.network import require_torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from numpy.typing import NDArray
+    from torch.optim import Optimizer
+
+    from descend.design.matrix import Design
+    from descend.objectives.losses import Loss
+    from descend.objectives.networks.network import Network
+    from descend.objectives.target import Target
+    from descend.objectives.torch_batches import InMemory, Streamed
+    from descend.objectives.torch_module import ModuleObjective
+    from descend.solvers.checkpoint import Checkpoint
+    from descend.solvers.history import History
+    from descend.solvers.recipe import Recipe
+
+    Floats = NDArray[np.floating[Any]]
+    OnEpoch = Callable[[int, float], None]
+
+NOT_BY_NAME = ("optimizer", "lbfgs", "sparseadam")  # LBFGS asks for the loss again and again
+FUSED_ON = ("cpu", "cuda")
+STANDARDISED = ("mse", "sse", "mae", "huber")
+
+
+def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Network:
+    """Return the recipe's network for a design and a target, on its device, with the target's moments from ``Y``.
+
+    Raises OptionError, DesignError.
+    """
+    torch = require_torch()
+    moments = None
+    if target.family == "linear" and recipe.standardize and (callable(recipe.loss) or _standardised(recipe)):
+        spread = deviations(Y)
+        moments = Y.mean(axis=0) * design.hypothesis.intercept, np.where(spread > 0, spread, 1.0)
+    network = build(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)
+    network.body.to(device_of(recipe.device), getattr(torch, recipe.arithmetic))
+    if network.named:
+        network.body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer_of(recipe, network)  # a setting that it refuses is told before the run
+    return network
+
+
+def in_memory(network: Network, X: Floats, Y: Floats) -> InMemory:
+    """Return rows of a design matrix and their targets as the network takes them, on its device."""
+    from descend.objectives.torch_batches import InMemory
+
+    return InMemory.of(network.columns(X), Y, network.reference())
+
+
+def streamed(network: Network, stream: Any, design: Design, recipe: Recipe) -> Streamed:
+    """Return the rows of a torch Dataset or DataLoader as the network takes them, on its device."""
+    from descend.objectives.torch_batches import Streamed
+
+    scale = 1 if design.image is None else design.image.scale
+    return Streamed(stream, network.reference(), scale=scale, workers=recipe.workers)
+
+
+def objective_of(network: Network, source: Any, loss: Loss, recipe: Recipe, *, classes: bool) -> ModuleObjective:
+    """Return the loss of a network over rows; ``classes`` where targets are codes of several classes."""
+    from descend.objectives.torch_module import ModuleObjective, criterion_of, user_criterion
+
+    criterion = user_criterion(recipe.loss, classes) if callable(recipe.loss) else criterion_of(loss)
+    squared = isinstance(loss, SquaredError) or callable(recipe.loss)
+    unit = float(np.mean(np.square(network.spread) if squared else network.spread))
+    return ModuleObjective(network, source, loss, criterion, callable(recipe.loss) or loss.mean, unit)
+
+
+def train(
+    objective: ModuleObjective,
+    recipe: Recipe,
+    validation: ModuleObjective | None = None,
+    *,
+    halt: bool = True,
+    checkpoint: Checkpoint | None = None,
+    on_epoch: OnEpoch | None = None,
+    on_batch: OnEpoch | None = None,
+) -> History:
+    """Train the objective's network in place and return the history; it ends with the parameters of the history."""
+    from descend.solvers.torch_epochs import backprop
+
+    network = objective.network
+    epochs = recipe.epochs_for(objective.rows)
+    history = backprop(
+        objective,
+        optimizer_of(recipe, network),
+        recipe.make_schedule(epochs),
+        epochs,
+        batch_size=recipe.batch,
+        drop_last=recipe.drop_last,
+        seed=recipe.seed,
+        validation=validation,
+        patience=recipe.patience,
+        clip=recipe.clip,
+        mixed=recipe.mixed_precision,
+        halt=halt,
+        checkpoint=checkpoint,
+        on_epoch=on_epoch,
+        on_batch=on_batch,
+    )
+    network.load(history.weights)
+    return history
+
+
+def device_of(name: str) -> torch.device:
+    """Return a device by name; raises OptionError where it is not there."""
+    pytorch = require_torch()
+    there = {"cpu": True, "cuda": pytorch.cuda.is_available(), "mps": pytorch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(kind for kind in ("cuda", "mps", "cpu") if there[kind])
+    if not there[name]:
+        raise OptionError("option.no-device", value=name)
+    found: torch.device = pytorch.device(name)
+    return found
+
+
+def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
+    """Return the recipe's optimizer over the network's parameters.
+
+    One given as an object is copied, with the network's parameters in place of those it was made for.
+    """
+    torch = require_torch()
+    if not network.parameters:
+        raise OptionError("option.module-frozen", name=network.title)
+    if not isinstance(recipe.optimizer, str):
+        return _rebound(recipe.optimizer, recipe.hypothesis, network)
+    kinds = {name.lower(): kind for name, kind in vars(torch.optim).items() if isinstance(kind, type)}
+    kinds = {name: kind for name, kind in kinds.items() if issubclass(kind, torch.optim.Optimizer)}
+    known = sorted(set(kinds) - set(NOT_BY_NAME))
+    if recipe.method not in known:
+        raise OptionError("option.optimizer", value=recipe.method, known=", ".join(["auto", *known]))
+    settings: dict[str, Any] = {"weight_decay": recipe.weight_decay} if recipe.weight_decay else {}
+    if recipe.rate is not None:
+        settings["lr"] = recipe.rate
+    elif recipe.method == "sgd":
+        settings["lr"] = 0.01
+    if recipe.momentum:
+        settings["momentum"] = recipe.momentum
+    if recipe.nesterov:
+        settings["nesterov"] = True
+    kind = kinds[recipe.method]
+    if "fused" in inspect.signature(kind).parameters and network.device in FUSED_ON:
+        settings["fused"] = True  # one pass over all parameters
+    try:
+        made: Optimizer = kind(network.body.parameters(), **settings)
+    except (TypeError, ValueError) as error:
+        raise OptionError("option.optimizer-setting", optimizer=recipe.method, reason=str(error)) from error
+    return made
+
+
+def _standardised(recipe: Recipe) -> bool:
+    return recipe.loss in ("auto", *STANDARDISED)
+
+
+def _rebound(optimizer: Any, hypothesis: Any, network: Network) -> Optimizer:
+    torch = require_torch()
+    unfit = type(optimizer).__name__.lower() in NOT_BY_NAME
+    if unfit or not isinstance(optimizer, torch.optim.Optimizer) or not isinstance(hypothesis, torch.nn.Module):
+        raise OptionError("option.optimizer-kind", found=type(optimizer).__name__)
+    old, new = list(hypothesis.parameters()), list(network.body.parameters())
+    memo: dict[int, Any] = {id(before): after for before, after in zip(old, new, strict=True)}
+    held = [id(tensor) for group in optimizer.param_groups for tensor in group["params"]]
+    if not set(held) <= set(memo):
+        raise OptionError("option.optimizer-parameters")
+    copied: Optimizer = copy.deepcopy(optimizer, memo)
+    return copied

@@ -1,0 +1,134 @@
+"""What the three pictures show of a run, as plain numbers: what stays while it is scrubbed, and what moves."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.messages import say
+from descend.model.equation import equation_lines
+from descend.studio.short_numbers import exact, points, significant
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.report.plane import Plane
+    from descend.studio.data_chart import DataPicture
+    from descend.studio.view import Curve, View
+
+    Floats = NDArray[np.floating[Any]]
+
+WAYPOINTS = 160
+FAR = 1e10  # windows: what is farther off says no more, by its digits, where it came through the window
+BEGINNING = 40  # of which each is drawn: the steps are longest there
+SPAN = 1e16  # what is so much under the largest loss is rounding
+TOP = 1e9
+LEAST, MOST = 1e-280, 1e300  # losses beyond them are drawn there
+WIDE = 24
+
+
+def loss_picture(view: View, others: list[tuple[str, Curve]], lang: str) -> dict[str, Any]:
+    """Return the losses by epoch: of the fitted and the unseen rows, what was foretold, and of other runs."""
+    forecast = None if others else view.forecast
+    curves = [view.curve, *(curve for _, curve in others), *([] if forecast is None else [forecast[1]])]
+    span, logarithmic = _span([values for curve in curves for values in (curve.fitted, curve.unseen)])
+    made: dict[str, Any] = {
+        "log": logarithmic,
+        "yr": span,
+        "end": max(*(int(curve.epoch[-1]) for curve in curves), 1),
+        "fitted": _pairs(view.curve.epoch, view.curve.fitted, span),
+        "unseen": _pairs(view.curve.epoch, view.curve.unseen, span) if view.curve.unseen.size else None,
+        "others": [{"name": name, "line": _pairs(curve.epoch, curve.fitted, span)} for name, curve in others],
+        "forecast": None,
+        "label": _loss_label(view, lang),
+    }
+    if forecast is not None:
+        name = say("studio.at-the-best-rate", lang)
+        made["forecast"] = {"name": name, "line": _pairs(forecast[1].epoch, forecast[1].fitted, span)}
+    return made
+
+
+def growing_picture(points: list[list[float]], end: int | None, name: str) -> dict[str, Any]:
+    """Return the losses of a fit that still runs."""
+    epoch, loss = np.array(points).T
+    span, logarithmic = _span([loss])
+    line = _pairs(epoch.astype(np.int64), loss, span)
+    made = {"log": logarithmic, "yr": span, "end": end or int(epoch[-1]) or 1, "fitted": line, "label": name}
+    return {**made, "unseen": None, "others": [], "forecast": None}
+
+
+def path_picture(view: View, plane: Plane) -> dict[str, Any]:
+    """Return the way of the parameters over a plane of the loss, and the epoch of each of its points."""
+    first = min(len(view.path), BEGINNING)
+    rest = np.linspace(first - 1, len(view.path) - 1, min(len(view.path) - first, WAYPOINTS - first) + 1)
+    few = np.unique(np.concatenate([np.arange(first), rest.astype(np.int64)]))
+    walked = plane.project(view.path[few])
+    if not view.diverged:
+        return {"line": points(*walked.T), "epochs": view.path_epoch[few].tolist()}
+    wide = max(high - low for low, high in plane.window)
+    walked[(np.abs(walked) > FAR * wide).any(axis=1)] = np.nan
+    return {"line": exact(*walked.T), "epochs": view.path_epoch[few].tolist()}
+
+
+def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) -> dict[str, Any]:
+    """Return what all three pictures and the equation show at one epoch."""
+    epoch = view.nearest(epoch)
+    weights = view.weights(epoch)
+    fitted, unseen = view.losses(epoch)
+    made: dict[str, Any] = {"epoch": epoch, "loss": significant(fitted)}
+    if unseen is not None:
+        made["unseen"] = significant(unseen)
+    with np.errstate(all="ignore"):
+        made["data"] = picture.moving(view, weights)
+    if plane is not None:
+        made["place"] = exact(*plane.project(weights.reshape(1, -1)).T)[0]
+    return made
+
+
+def equation_at(view: View, epoch: int, lang: str) -> list[str]:
+    """Return the equation after an epoch, a line an output; of a network or of very many columns what it is."""
+    weights = view.weights(view.nearest(epoch))
+    if view.networked:
+        return [say("studio.equation-network", lang)]
+    if max(len(view.design.names), len(view.target.outputs)) > WIDE:
+        return [say("studio.equation-wide", lang, columns=weights.size)]
+    if not np.isfinite(weights).all():
+        return [say("studio.equation-gone", lang)]
+    with np.errstate(all="ignore"):
+        raw = view.design.to_raw(np.array(weights, dtype=np.float64))
+    if not np.isfinite(raw).all():
+        return [say("studio.equation-gone", lang)]
+    return equation_lines(view.design, view.target, raw)
+
+
+def _span(losses: list[Floats]) -> tuple[list[float], bool]:
+    """Return the ends of an axis of losses, round numbers that change seldom, and whether it is logarithmic.
+
+    What grows past TOP times the first loss leaves at the top: there is nothing to be seen there but growth.
+    """
+    first = next((float(values[0]) for values in losses if values.size and np.isfinite(values[0])), 1.0)
+    known = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in losses])
+    if not known.size:
+        return [0.0, 1.0], False
+    known = np.clip(known, LEAST, MOST)
+    high = min(float(known.max()), TOP * max(first, LEAST) if first > 0 else np.inf)
+    low = max(min(float(known.min()), high), high / SPAN)
+    if high > 10 * low:
+        return [10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high))], True
+    step = 10.0 ** math.floor(math.log10(high)) / 2
+    foot = step * math.floor(low * 0.98 / step) if low > high / 2 else 0.0
+    return [foot, step * math.ceil(high * 1.02 / step)], False
+
+
+def _pairs(epoch: NDArray[np.int64], values: Floats, span: list[float]) -> list[list[float | None]]:
+    """Return (epoch, loss) pairs of seven digits; what is under the axis lies on its end."""
+    values = np.maximum(values, span[0])
+    return [[at, significant(value)] for at, value in zip(epoch.tolist(), values.tolist(), strict=True)]
+
+
+def _loss_label(view: View, lang: str) -> str:
+    """Return what a reader who cannot see the curve is told of it."""
+    first, last = float(view.curve.fitted[0]), float(view.curve.fitted[-1])
+    return say("studio.loss-told", lang, first=first, last=last, epochs=view.last)

@@ -1,0 +1,163 @@
+"""Squared error whose rows have been read once: the run of any learning rate, and its forecast, in milliseconds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.analysis.forecast import Forecast, Rates, foresee, rates_of
+from descend.objectives.losses import SquaredError
+from descend.objectives.quadratic import GramObjective
+from descend.solvers.closed_form import Descent, fast_forward
+from descend.solvers.dispatch import optimizer_of
+from descend.solvers.optimizers import SGD
+from descend.studio.view import RECORDS, Curve, View, rows_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.solvers.history import History
+    from descend.solvers.recipe import Recipe
+    from descend.studio.worker.session import Prepared
+
+    Floats = NDArray[np.floating[Any]]
+
+FORETOLD = 150  # epochs of the curve that is foretold
+EARLY = 60  # epochs at the start of a path that are each drawn, however long the run
+NUMBERS = 400_000  # that the parameters of all recorded epochs may come to
+KEPT = 64  # penalties whose quadratic is kept
+
+
+def slides(prepared: Prepared, recipe: Recipe) -> bool:
+    """Tell whether a recipe's run on a prepared table is told in closed form, so that a slider can be followed."""
+    return (
+        prepared.fitted is not None
+        and isinstance(prepared.loss, SquaredError)
+        and not recipe.networked
+        and recipe.method == "sgd"
+        and recipe.batch_size is None
+        and recipe.patience is None
+        and not recipe.tolerance
+        and recipe.make_schedule().constant
+        and recipe.arithmetic == "float64"
+    )
+
+
+class Slide:
+    """Squared error whose rows have been read once: any learning rate's run follows in milliseconds.
+
+    It holds what no slider changes (the rows that are shown) and, by penalty, the quadratic.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        assert prepared.fitted is not None
+        self.prepared = prepared
+        self.fitted, self.unseen = prepared.fitted, prepared.unseen
+        self.rows = rows_of(prepared)
+        self._quadratics: dict[float, tuple[GramObjective, GramObjective | None]] = {}
+        self._rates: dict[tuple[Any, ...], list[Rates]] = {}
+
+    def quadratic(self, l2: float) -> tuple[GramObjective, GramObjective | None]:
+        """Return the loss of the fitted rows with a penalty, and that of the unseen rows with the same."""
+        if l2 not in self._quadratics:
+            if len(self._quadratics) > KEPT:
+                self._quadratics.clear()
+            unseen = None if self.unseen is None else GramObjective.of(replace(self.unseen, l2=l2))
+            quadratic = GramObjective.of(replace(self.fitted, l2=l2))
+            if self.fitted.loss.mean:  # over all the rows that were squeezed: their sum is the first to overflow
+                quadratic = replace(quadratic, elements=self.prepared.fitted_rows * self.fitted.outputs)
+            self._quadratics[l2] = quadratic, unseen
+        return self._quadratics[l2]
+
+    def trustworthy(self, recipe: Recipe) -> bool:
+        """Tell whether the curvatures are exact enough to tell the run."""
+        return self.quadratic(recipe.l2)[0].trustworthy
+
+    def forecast(self, recipe: Recipe) -> Forecast:
+        """Return what a recipe's run will come to."""
+        quadratic, names = self.quadratic(recipe.l2)[0], self.prepared.design.names
+        start = recipe.start(names, self.fitted.outputs)
+        key = (recipe.l2, repr(recipe.init), recipe.seed)
+        if key not in self._rates:
+            if len(self._rates) > KEPT:
+                self._rates.clear()
+            self._rates[key] = rates_of(quadratic, start)
+        optimizer = optimizer_of(self.fitted, quadratic, recipe)
+        assert isinstance(optimizer, SGD)
+        outlook = foresee(quadratic, start, optimizer, recipe.length, names)
+        return Forecast(quadratic.curvatures, rates=self._rates[key], outlook=outlook)
+
+    def view(self, recipe: Recipe) -> View:
+        """Return the run of a recipe of plain, momentum or Nesterov SGD over all rows."""
+        quadratic, unseen = self.quadratic(recipe.l2)
+        start = recipe.start(self.prepared.design.names, self.fitted.outputs)
+        optimizer = optimizer_of(self.fitted, quadratic, recipe)
+        assert isinstance(optimizer, SGD)
+        descent = Descent(quadratic, start, optimizer)
+        length = _until_overflow(descent, recipe.length)
+        few = max(min(RECORDS, NUMBERS // max(start.size, 1)), 10)
+        history = fast_forward(quadratic, start, optimizer, length, records=few)
+        path_epoch, path = _way(descent, history)
+        held = np.empty(0)
+        if unseen is not None:
+            held = np.interp(history.epoch, path_epoch, _values(unseen, path))
+        shape = self.fitted.shape
+
+        def losses(epoch: int) -> tuple[float, float | None]:
+            there = descent.weights(epoch)
+            return descent.loss(epoch), None if unseen is None else float(_values(unseen, there[None])[0])
+
+        best = optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto"))
+        assert isinstance(best, SGD)
+        foretold = fast_forward(quadratic, start, best, recipe.length, records=min(few, FORETOLD))
+        return View(
+            design=self.prepared.design,
+            target=self.prepared.target,
+            rows=self.rows,
+            curve=Curve(history.epoch, history.loss, held),
+            weights=lambda epoch: descent.weights(epoch).reshape(shape),
+            losses=losses,
+            predictor=lambda weights, X: X @ weights,
+            path_epoch=path_epoch,
+            path=path,
+            goal=quadratic.minimum_near(start),
+            surface=quadratic,
+            lr=optimizer.lr,
+            diverged=history.diverged,
+            end=history.epochs,
+            forecast=(best.lr, Curve(foretold.epoch, foretold.loss, np.empty(0))),
+        )
+
+
+def _way(descent: Descent, history: History) -> tuple[NDArray[np.int64], Floats]:
+    """Return the epochs of a path and the parameters there: each of the first ones, then those recorded, to the last.
+
+    The steep directions have come to rest long before the second record of a long run.
+    """
+    last = history.epochs
+    early = fast_forward(descent.objective, descent.start, descent.optimizer, min(EARLY, last))
+    later = history.snapshot_epoch > early.snapshot_epoch[-1]
+    epochs = np.concatenate([early.snapshot_epoch, history.snapshot_epoch[later]])
+    path = np.concatenate([early.snapshots, history.snapshots[later]])
+    if epochs[-1] == last:
+        return epochs, path
+    return np.append(epochs, last), np.concatenate([path, descent.weights(last)[None]])
+
+
+def _values(quadratic: GramObjective, path: Floats) -> Floats:
+    """Return the loss at every row of ``path`` (steps x parameters)."""
+    columns, outputs = quadratic.shape
+    offsets = path.reshape(-1, columns, outputs) - quadratic.minimum
+    with np.errstate(over="ignore", invalid="ignore"):
+        turned = np.einsum("pc,tpk->tck", quadratic.directions, offsets, optimize=True)
+        return np.asarray(quadratic.least + (quadratic.curvatures[:, None] * np.square(turned)).sum(axis=(1, 2)) / 2)
+
+
+def _until_overflow(descent: Descent, epochs: int) -> int:
+    """Return the epochs of a run, or how many there are until its loss is infinite."""
+    if not (descent.factors > 1).any():
+        return epochs
+    overflow = descent.first(float(np.finfo(np.float64).max) / descent.objective.elements, above=True)
+    return epochs if overflow is None else min(epochs, overflow)

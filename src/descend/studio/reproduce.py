@@ -1,0 +1,229 @@
+"""What a person leaves the studio with: the command line and the Python that do the same as the page did."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.cells import cell_len
+
+from descend import labs
+from descend.base.errors import OptionError
+from descend.cli.options import start_of
+from descend.solvers.recipe import Recipe
+from descend.studio.reading import keywords
+from descend.tables.open import read
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WIDTH = 100  # letters of a command's line
+CODE_WIDTH = 88  # of a line of Python: the formatters' usual one
+CALLED_OTHERWISE = {"batch_history": "log_batches"}
+PYTHON_ONLY = ("workers",)  # of torch Datasets, which a command line cannot name
+ALIVE = re.compile(r'["$`\\!]')  # what a shell does not take as it stands between double quotes
+
+
+def command_line(
+    file: str,
+    formula: str,
+    settings: Mapping[str, Any],
+    out: str = "model.safetensors",
+    *,
+    names: Sequence[str] | None = None,
+    reading: Mapping[str, Any] | None = None,
+) -> str:
+    """Return the line for a POSIX shell that does what ``descend.fit(formula, file, **settings)`` does.
+
+    names: the design's columns, by which a start given as an array is written; reading: how the file is read. Raises
+    OptionError, as ``Recipe`` does, and ``studio.no-command`` for what only Python can say.
+    """
+    words = [("--" + option, *value) for option, value in _options(Recipe(**settings).given(), names)]
+    words = [*_reading(reading or {}), *words, ("--out", out)]
+    named = [(file,), (formula,)]
+    if any(text.startswith("-") for (text,) in named):
+        words = [("descend", "fit"), *words, ("--", file), (formula,)]
+    else:
+        words = [("descend", "fit"), *named, *words]
+    return _folded([" ".join(map(_quoted, group)) for group in words])
+
+
+def python_code(
+    file: str,
+    formula: str,
+    settings: Mapping[str, Any],
+    out: str = "model.safetensors",
+    reading: Mapping[str, Any] | None = None,
+) -> str:
+    """Return a script that fits the same, prints the equation and writes the model.
+
+    Raises OptionError, as ``Recipe`` does, and ``studio.no-script`` for objects that a script would not have.
+    """
+    said = [_assigned(f"{name}=", value, 4, name) for name, value in keywords(reading or {}).items()]
+    source = ["table = " + f"descend.read({', '.join([_literal(file), *said])})"] if said else []
+    made = [_literal(formula), "table" if said else _literal(file)]
+    for name, value in Recipe(**settings).given().items():
+        made.append(_assigned(f"{name}=", _plain(value), 4, name))
+    lines = [
+        "import descend",
+        "",
+        *source,
+        _called("model = descend.fit", made),
+        "print(model.equation)",
+        _called("model.save", [_literal(out)]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def example_csv(id: str) -> bytes:
+    """Return the table of a worked example as the file that its command line names."""
+    return read(labs.example(id).table()).frame.write_csv().encode()
+
+
+@cache
+def flags() -> dict[str, tuple[list[str], bool]]:
+    """Return for every field of the recipe what ``descend fit`` calls it (on, off), and if it is a whole number."""
+    options, made = _command_options(), {}
+    for field in fields(Recipe):
+        option = options.get(CALLED_OTHERWISE.get(field.name, field.name))
+        if option is not None:
+            whole = "int" in str(field.type) and "float" not in str(field.type)
+            made[field.name] = ([*option.opts[:1], *option.secondary_opts[:1]], whole)
+    return made
+
+
+@cache
+def _command_options() -> dict[str, Any]:
+    """Return the options of ``descend fit`` by their names."""
+    from typer.main import get_command
+
+    from descend.cli.app import build
+
+    command: Any = get_command(build("en", "fit"))  # type: ignore[arg-type]
+    return {option.name: option for option in command.commands["fit"].params}
+
+
+def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str]]]:
+    """Return the options, without their dashes, and the values of settings that are not the defaults."""
+    made = []
+    for name, value in given.items():
+        if name == "init" and not isinstance(value, str):
+            start = _start(value, names)
+            made += [("init", [start])] if start else []
+            continue
+        value = _plain(value)
+        if name not in flags() or not isinstance(value, str | int | float):
+            raise OptionError("studio.no-command", name=name)
+        written, whole = flags()[name]
+        if isinstance(value, bool):
+            made.append((written[not value].removeprefix("--"), []))
+        else:
+            made.append((written[0].removeprefix("--"), [str(int(value)) if whole else str(value)]))
+    return made
+
+
+def _reading(reading: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return the options, with their values, that read a file the same way."""
+    options = _command_options()
+    made: list[tuple[str, ...]] = []
+    for name, value in reading.items():
+        option = options[name]
+        if isinstance(value, bool):
+            made.append((option.opts[0] if value else option.secondary_opts[0],))
+        else:
+            made += [(option.opts[0], str(one)) for one in (value if isinstance(value, list) else [value])]
+    return made
+
+
+def _start(init: Any, names: Sequence[str] | None) -> str:
+    """Return a start by column as --init takes it: ``hours=1.5, (intercept)=-0.3``; empty where it names none."""
+    if not hasattr(init, "items"):
+        values = np.asarray(init, dtype=np.float64)
+        if names is None or not names or values.size % len(names):
+            raise OptionError("studio.no-command", name="init")
+        init = dict(zip(names, values.reshape(len(names), -1), strict=True))
+    wanted = {str(name): [float(v) for v in np.ravel(values)] for name, values in init.items()}
+    text = ", ".join(f"{name}={'/'.join(map(repr, values))}" for name, values in wanted.items())
+    if wanted and _read_back(text) != wanted:
+        raise OptionError("studio.no-command", name="init")  # names with both a comma and a number after =
+    return text
+
+
+def _read_back(text: str) -> dict[str, list[float]] | None:
+    try:
+        return {name: [float(v) for v in np.ravel(values)] for name, values in start_of(text).items()}
+    except OptionError:
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's scalars and arrays as Python's."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
+
+
+def _quoted(word: str) -> str:
+    """Return a word as the shell takes it: bare where it can be, in double quotes where they are safe, else single."""
+    if shlex.quote(word) == word:
+        return word
+    return shlex.quote(word) if ALIVE.search(word) else f'"{word}"'
+
+
+def _folded(groups: list[str]) -> str:
+    """Join words into lines that end before WIDTH where they can."""
+    lines = [groups[0]]
+    for group in groups[1:]:
+        if cell_len(lines[-1]) + 1 + cell_len(group) <= WIDTH:
+            lines[-1] += f" {group}"
+        else:
+            lines.append(f"    {group}")
+    return " \\\n".join(lines)
+
+
+def _called(function: str, arguments: list[str]) -> str:
+    """Return a call on one line where it fits, else an argument a line."""
+    flat = f"{function}({', '.join(arguments)})"
+    if "\n" not in flat and cell_len(flat) <= CODE_WIDTH:
+        return flat
+    return "\n".join([f"{function}(", *(f"    {argument}," for argument in arguments), ")"])
+
+
+def _assigned(left: str, value: Any, indent: int, name: str) -> str:
+    """Return ``left`` and a value of the setting ``name`` as Python has it; a long list or mapping an entry a line."""
+    if isinstance(value, str):
+        return left + _literal(value)
+    if value is None or isinstance(value, bool | int | float):
+        return left + repr(value)
+    if not isinstance(value, dict | list):
+        raise OptionError("studio.no-script", name=name)
+    inner = indent + 4
+    if isinstance(value, dict):
+        opening, closing = "{", "}"
+        parts = [_assigned(f"{_literal(key)}: ", entry, inner, name) for key, entry in value.items()]
+    else:
+        opening, closing = "[", "]"
+        parts = [_assigned("", entry, inner, name) for entry in value]
+    flat = f"{left}{opening}{', '.join(parts)}{closing}"
+    if "\n" not in flat and indent + cell_len(flat) + 1 <= CODE_WIDTH:
+        return flat
+    return "\n".join([left + opening, *(f"{' ' * inner}{part}," for part in parts), f"{' ' * indent}{closing}"])
+
+
+def _literal(text: str) -> str:
+    """Return a text as Python has it, in double quotes unless these would need more escapes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+
+    def escaped(letter: str) -> str:
+        if letter in (quote, "\\"):
+            return "\\" + letter
+        return letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+
+    return quote + "".join(map(escaped, text)) + quote

@@ -1,0 +1,11 @@
+"""The parts of a scan read and held by workers beyond this process, on Dask: local ones or those of other machines.
+
+What needs Dask is imported where it is used; ``descend[cluster]`` brings it.
+"""
+
+from __future__ import annotations
+
+from descend.tables.cluster.connect import connect
+from descend.tables.cluster.executor import Cluster
+
+__all__ = ["Cluster", "connect"]

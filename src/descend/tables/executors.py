@@ -1,0 +1,150 @@
+"""Who reads the parts of a scan: this machine's threads, or what stands in for them."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add as put_together
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from descend.base.reductions import total_of
+from descend.base.threads import at_work, one_blas_thread, pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from descend.base.threads import Sums
+    from descend.tables.scans import Part
+
+    OnRead = Callable[[str, int, int], None]
+
+Result = TypeVar("Result")
+Addend = TypeVar("Addend")
+WAITING = 1  # threads beside one a core, as there is always one that waits for those in which Polars reads
+AHEAD = 2  # parts that are waited for beside those being read: few, as each may hold a part's rows
+
+
+class Holding(Protocol):
+    """What was made of every part and is kept where it was made."""
+
+    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
+        """Yield what the method ``name`` of each part's holding gives, in the order of the parts."""
+        ...
+
+    def total(self, name: str, *arguments: Any) -> Sums:
+        """Return the sums over all parts of what the method ``name`` gives, numbers or arrays, in a fixed order."""
+        ...
+
+    def release(self) -> None:
+        """Let go of it."""
+        ...
+
+
+class Workers(Protocol):
+    """Where the parts of a scan are read."""
+
+    def each(self, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+        """Yield what a task gives for every part, in the order of the parts; raises what the task raises."""
+        ...
+
+    def hold(self, task: Callable[[Part], Any], parts: Iterable[Part]) -> Holding | None:
+        """Keep what a task makes of every part where it was made; None where there is no memory for it."""
+        ...
+
+
+class Threads:
+    """The threads of this machine: a part is read by one of them, and few are read before they are asked for."""
+
+    def each(self, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+        """Yield what a task gives for every part, in their order."""
+        threads, size = pool(WAITING)
+        waiting: deque[Any] = deque()
+        with one_blas_thread(), _dropped(waiting):
+            for part in parts:
+                waiting.append(threads.submit(at_work(task), part))
+                if len(waiting) >= size + AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def hold(self, task: Callable[[Part], Any], parts: Iterable[Part]) -> None:
+        """Keep nothing: what does not fit in memory is spilled to a file."""
+
+
+@contextmanager
+def _dropped(waiting: deque[Any]) -> Iterator[None]:
+    """Cancel what was not begun where the reading ends early."""
+    try:
+        yield
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a scan is read: by whom, where what does not fit in memory is put, and who hears how far it is.
+
+    ``on_read`` is called with what is being done, and the rows and bytes of the scan that have been read.
+    """
+
+    workers: Workers
+    scratch: str | None = None
+    on_read: OnRead | None = None
+
+    def each(
+        self, what: str, task: Callable[[Part], Result], parts: Iterable[Part], before: Sequence[Part] = ()
+    ) -> Iterator[Result]:
+        """Yield what a task gives for every part, and tell how far the reading is; ``before`` were read already."""
+        begun: deque[tuple[int, int]] = deque()
+
+        def noted() -> Iterator[Part]:
+            for part in parts:
+                begun.append((part.rows, part.size))
+                yield part
+
+        rows, size = sum(part.rows for part in before), sum(part.size for part in before)
+        for made in self.workers.each(task, noted()):
+            more = begun.popleft()
+            rows, size = rows + more[0], size + more[1]
+            if self.on_read is not None:
+                self.on_read(what, rows, size)
+            yield made
+
+    def sum(self, what: str, task: Callable[[Part], Addend], parts: Iterable[Part]) -> Addend:
+        """Return the sum of what a task gives for every part."""
+        return reduce(put_together, self.each(what, task, parts))
+
+
+class Rereading:
+    """What a task makes of every part, made anew each time that it is asked: it costs a reading, and no memory."""
+
+    def __init__(self, reading: Reading, task: Callable[[Part], Any], parts: Callable[[], Iterable[Part]]) -> None:
+        self.reading, self.task, self.parts = reading, task, parts
+
+    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
+        """Yield what the method ``name`` gives for each part, in their order."""
+        return self.reading.each("rereading", partial(_asked, self.task, name, arguments), self.parts())
+
+    def total(self, name: str, *arguments: Any) -> Sums:
+        """Return the sums over all parts."""
+        return total_of(self.ask(name, *arguments))
+
+    def release(self) -> None:
+        """Let go of nothing."""
+
+
+def _asked(task: Callable[[Part], Any], name: str, arguments: tuple[Any, ...], part: Part) -> Any:
+    return getattr(task(part), name)(*arguments)
+
+
+def workers_of(cluster: Any) -> AbstractContextManager[Workers]:
+    """Return the workers that are asked for: those of a cluster, or this machine's threads where there is none."""
+    if cluster is None or hasattr(cluster, "each"):
+        return nullcontext(cluster or Threads())
+    from descend.tables.cluster.connect import connect
+
+    return connect(cluster)

@@ -1,0 +1,297 @@
+"""Reading: what a person names, a path or an object in memory, opened as a table.
+
+A file is recognised by its content and its name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from descend.base.arguments import require
+from descend.base.errors import DescendError, OptionError, TableError
+from descend.base.memory import COPIES, allowance
+from descend.formula.ast import Formula
+from descend.formula.parser import parse
+from descend.tables.formats.binary import File, SheetRows, open_file, read_binary
+from descend.tables.formats.delimited import NUMBER, read_delimited
+from descend.tables.formats.image_files import read_folder
+from descend.tables.formats.memory import from_memory
+from descend.tables.formats.numerals import DECIMALS
+from descend.tables.formats.table_lines import OPTIONS, Layout
+from descend.tables.table import Table, markers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from descend.tables.databases.query import QueryScan
+    from descend.tables.executors import Workers
+    from descend.tables.scans import Scan
+    from descend.tables.scans.parquet import ParquetScan
+
+FETCHED = 100_000  # rows of a query: fewer are fetched at once, more are added up where they are or come in batches
+DATABASES = ("postgresql://", "postgres://", "sqlite:///")
+UNPACKED = 40  # a file's bytes, compressed at most so much, in memory
+
+
+def read(
+    source: Any,
+    *,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    decimal: str = ".",
+    missing: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+    skip_rows: int = 0,
+    header_row: int | None = None,
+    comment: str | None = None,
+    skip_footer: int = 0,
+) -> Table:
+    """Read a table from a path or from an object in memory.
+
+    source: ``-`` for standard input; a path to delimited text
+        (its encoding, delimiter, quotes and header are found out where not given),
+        Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), any of
+        the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as ``images.gz::labels.gz``), a
+        PNG or JPEG, or a folder of these, whose subfolders are their labels; a folder, a pattern (``data/*.parquet``)
+        or an address (s3://, gs://, https://) of Parquet or text files; or a pandas, polars or pyarrow frame, a
+        mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
+        Bunch, a structured array, or a two-dimensional array with ``names``.
+    decimal: the decimal mark of numbers that are text, "." or ",".
+    skip_rows, header_row, comment, skip_footer: which lines of a text file, or rows of a sheet, are its table; see
+        ``layout.Layout``.
+    missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does. None: NA,
+        None, - and the like, but nothing in frames, Parquet and Arrow, which mark such cells; (): nothing at all.
+
+    Raises TableError for what cannot be read and OptionError for an option that makes no sense.
+    """
+    for option, value in {"encoding": encoding, "delimiter": delimiter, "comment": comment}.items():
+        require(option, value, "str", "None")
+    require("header", header, "bool", "None")
+    require("decimal", decimal, "str")
+    for option, listed in {"missing": missing, "names": names}.items():
+        if listed is not None and (isinstance(listed, str | bytes) or not isinstance(listed, Iterable)):
+            raise OptionError("option.kind", name=option, found=type(listed).__name__, wanted="list, None")
+    if decimal not in DECIMALS:
+        raise OptionError("option.decimal", value=decimal)
+    layout = Layout(skip_rows, header_row, comment, skip_footer)
+    how: dict[str, Any] = {"encoding": encoding, "delimiter": delimiter, "header": header}
+    if isinstance(source, Table):
+        return source
+    if isinstance(source, File):
+        return _table(source, decimal, missing, layout, **how)
+    if not isinstance(source, (str, os.PathLike)):
+        layout.require_effect("frame")
+        try:
+            frame = from_memory(source, names)
+        except DescendError:
+            raise
+        except Exception as error:  # whatever a library says to an object that is no table of its own
+            raise TableError("table.unknown-object", type=type(source).__name__) from error
+        return Table(frame, "table", markers_of(missing, "frame"), decimal)
+    if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
+        from descend.tables.scans.collect import whole
+        from descend.tables.scans.find_files import is_many, open_scan
+        from descend.tables.scans.pipes import file_of, is_piped, kept
+
+        if is_piped(str(source)):
+            return _table(file_of(str(source), kept(str(source), None)), decimal, missing, layout, **how)
+        if is_many(str(source)):
+            scan = open_scan(
+                source,
+                encoding=encoding,
+                delimiter=delimiter,
+                header=header,
+                decimal=decimal,
+                missing=missing,
+                skip_rows=skip_rows,
+                header_row=header_row,
+                comment=comment,
+                skip_footer=skip_footer,
+            )
+            if scan is not None:
+                return whole(scan)
+            if os.path.isdir(source):
+                layout.require_effect("picture")
+                return Table(read_folder(str(source)), Path(source).name, markers_of(missing, "picture"), pictures=True)
+    return _table(open_file(str(source)), decimal, missing, layout, **how)
+
+
+def _table(file: File, decimal: str, missing: Sequence[str] | None, layout: Layout, **how: Any) -> Table:
+    """Return a file that was read as a table."""
+    layout.require_effect(file.kind)
+    markers = markers_of(missing, file.kind)
+    if file.kind == "text":
+        frame, delimited = read_delimited(file.data, file.name, decimal=decimal, layout=layout, **how)
+        return Table(frame, file.name, markers, decimal, delimited, delimited.notes)
+    frame = read_binary(file, layout)
+    places = SheetRows(file, layout) if file.kind == "excel" else None
+    return Table(frame, file.name, markers, decimal, notes=file.notes, pictures=file.kind == "picture", places=places)
+
+
+def open_rows(
+    source: Any,
+    formula: str | Formula | None = None,
+    *,
+    memory: str | int | None = None,
+    scratch: str | None = None,
+    query: str | None = None,
+    workers: Workers | None = None,
+    partitions: int | None = None,
+    **options: Any,
+) -> Table | Scan:
+    """Open what a person names: in memory where it fits there, else as a scan, which is read part by part.
+
+    formula: only the columns that it names need to fit; memory: into how many bytes (default: half of what is free).
+    workers: those of a cluster, which are to read it even where it would fit; partitions: into how many parts they cut
+    a Parquet table; options: those of ``read``.
+    Raises as ``read`` does; OptionError (``option.cluster-table``) for what workers elsewhere cannot read.
+    """
+    require("scratch", scratch, "path", "None")
+    require("query", query, "str", "None")
+    if formula is not None:
+        require_formula(formula, source)
+        options["header"] = header_of(options.get("header"), formula)
+    found = _opened(source, formula, allowance(memory), scratch, query, workers, options)
+    if workers is not None and not getattr(found, "scattered", False):
+        raise OptionError("option.cluster-table", name=found.name)
+    if partitions is None:
+        return found
+    if isinstance(partitions, bool) or not isinstance(partitions, int) or partitions < 1:
+        raise OptionError("option.count", name="partitions", value=partitions)
+    if not hasattr(found, "partitions"):
+        raise OptionError("option.no-effect", name="partitions", needs="--cluster, Parquet")
+    return replace(cast("ParquetScan", found), partitions=partitions)
+
+
+def _opened(
+    source: Any,
+    formula: str | Formula | None,
+    limit: int,
+    scratch: str | None,
+    query: str | None,
+    workers: Workers | None,
+    options: dict[str, Any],
+) -> Table | Scan:
+    if hasattr(source, "parts") and not isinstance(source, os.PathLike):  # a path has parts too
+        return cast("Scan", source)
+    if type(source).__module__.startswith("dask."):
+        from descend.tables.scans.dask import DaskScan
+
+        return DaskScan.of(source, "dataframe", markers_of(options.get("missing"), "frame"), workers)
+    if not isinstance(source, (str, os.PathLike)):
+        return read(source, **options)
+    name = os.fspath(source)
+    if query is not None or name.startswith(DATABASES):
+        if query is None:
+            raise OptionError("option.no-query")
+        from descend.tables.databases.query import open_query
+
+        Layout(**{key: value for key, value in options.items() if key in OPTIONS["text"]}).require_effect("query")
+        rows = open_query(name, query, missing=markers_of(options.get("missing"), "query"))
+        return rows if rows.rows > FETCHED else _fetched(rows)
+    if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
+        return read(name, **options)
+    from descend.tables.scans.collect import whole
+    from descend.tables.scans.find_files import open_scan
+    from descend.tables.scans.pipes import is_piped
+
+    if is_piped(name):
+        return _piped(name, formula, limit, scratch, options)
+    found = open_scan(name, scratch=scratch, **options)
+    if found is None:
+        return read(name, **options)
+    if workers is not None or _in_parts(found, formula, limit):
+        return found
+    return whole(found)
+
+
+def _piped(
+    source: str, formula: str | Formula | None, limit: int, scratch: str | None, options: dict[str, Any]
+) -> Table | Scan:
+    """Return what comes through a pipe, in memory where it fits there or is no text, which alone is read in parts."""
+    from descend.tables.scans.collect import whole
+    from descend.tables.scans.find_files import open_scan
+    from descend.tables.scans.pipes import file_of, is_text, kept
+
+    came = kept(source, scratch)
+    if came.size * UNPACKED <= limit or not is_text(came):
+        return read(file_of(source, came), **options)
+    found = open_scan(source, piped=came, **options)
+    assert found is not None
+    return found if _in_parts(found, formula, limit) else whole(found)
+
+
+def _fetched(rows: QueryScan) -> Table:
+    """Return the rows of a query that are few enough to be fetched whatever is asked of them."""
+    from descend.tables.scans.collect import whole
+
+    with rows:
+        return whole(rows)
+
+
+def require_formula(formula: Any, table: Any) -> None:
+    """Raise OptionError where a hypothesis is none, or stands where the table belongs."""
+    written = isinstance(formula, str) and ("~" in formula or not isinstance(table, str))
+    if (
+        isinstance(table, str | Formula)
+        and (isinstance(table, Formula) or "~" in table)
+        and not (written or isinstance(formula, Formula))
+    ):
+        raise OptionError("option.swapped", formula=str(table))
+    if not isinstance(formula, str | Formula):
+        raise OptionError("option.kind", name="formula", found=type(formula).__name__, wanted="str")
+
+
+def header_of(header: bool | None, *formulas: str | Formula) -> bool | None:
+    """Return whether the first line of a text is its header: as asked, and where a formula names a number in it."""
+    parsed = [parse(formula) if isinstance(formula, str) else formula for formula in formulas]
+    named = any(NUMBER.fullmatch(name.name) for formula in parsed for name in formula.names)
+    return True if header is None and named else header
+
+
+def held(rows: Table | Scan, memory: str | int | None = None) -> Table | Scan:
+    """Return rows in memory where they fit there, as those of a query that is read batch by batch may."""
+    if isinstance(rows, Table) or _needed(rows, None) > allowance(memory):
+        return rows
+    from descend.tables.scans.collect import whole
+
+    return whole(rows)
+
+
+def sources_of(source: str) -> list[str]:
+    """Return the files here that a table is read from, also where it is a folder, a pattern or named inside a file."""
+    if not os.path.isfile(source):
+        from descend.tables.scans.find_files import find, is_many
+        from descend.tables.scans.remote import is_address
+
+        if is_address(source):
+            return []
+        if is_many(source):
+            try:
+                return [file.path for file in find(source)]
+            except TableError:  # it is told when the table is read
+                return []
+    return source.split("::")
+
+
+def _in_parts(scan: Scan, formula: str | Formula | None, limit: int) -> bool:
+    """Tell whether rows are to be read part by part: where they do not fit, and products of columns take less."""
+    return _needed(scan, formula) > limit and scan.rows > _columns(scan, formula)
+
+
+def _needed(scan: Scan, formula: str | Formula | None) -> int:
+    """Return how many bytes a fit of a scan's rows would take in memory."""
+    return COPIES * 8 * scan.rows * _columns(scan, formula)
+
+
+def _columns(scan: Scan, formula: str | Formula | None) -> int:
+    """Return how many columns of a scan a formula names, all where there is none."""
+    if formula is None:
+        return len(scan.head.columns)
+    hypothesis = (parse(formula) if isinstance(formula, str) else formula).resolve(scan.head.columns)
+    return len(hypothesis.inputs) + len(hypothesis.outputs)
