@@ -9,13 +9,13 @@ import numpy as np
 
 from benchmarks.contest import Contestant, Race
 from benchmarks.data import linear
-from descend.analysis.forecast import best_rate
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.exact_minimum import limit
 from descend.solvers.optimizers import SGD
+from descend.solvers.rates import best_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -213,7 +213,8 @@ def test_without_dask_it_is_told_what_to_install(monkeypatch):
 
 
 def test_descend_is_imported_without_dask():
-    program = "import sys, descend, descend.tables.cluster, descend.tables.scans.dask; print({'distributed', 'dask'} & set(sys.modules))"
+    program = "import sys, descend.tables.cluster, descend.tables.scans.dask\n"
+        "print({'distributed', 'dask'} & set(sys.modules))"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert (
         subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True).stdout

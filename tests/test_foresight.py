@@ -18,11 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
-from descend.analysis.forecast import SHARES, best_momentum, best_rate, largest_stable_rate
 from descend.base.errors import DescendError, DivergedError, ModelError, OptionError
 from descend.labs import example
 from descend.labs.runner import recipe_of
 from descend.report.forecast import forecast_line
+from descend.solvers.rates import SHARES, best_momentum, best_rate, largest_stable_rate
 
 RULES = {
     "plain": [(0.0, False)],

@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from descend.analysis.forecast import best_rate, largest_stable_rate
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import (
     AbsoluteError,
@@ -28,6 +27,7 @@ from descend.solvers.history import SNAPSHOTS, snapshot_epochs
 from descend.solvers.leading_block import led
 from descend.solvers.optimizers import SGD, Adam
 from descend.solvers.quasi_newton import quasi_newton
+from descend.solvers.rates import best_rate, largest_stable_rate
 from descend.solvers.schedules import Schedule
 
 CONSTANT = Schedule()

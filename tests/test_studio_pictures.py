@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import descend
-from descend.analysis.forecast import best_rate, largest_stable_rate
 from descend.analysis.verification import Verification, split_rows
 from descend.base.errors import DivergedError, FormulaError
 from descend.fitting.problem import Problem
@@ -24,6 +23,7 @@ from descend.objectives import compressed
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
+from descend.solvers.rates import best_rate, largest_stable_rate
 from descend.solvers.recipe import Recipe
 from descend.studio.charts import _span, growing_picture, path_picture
 from descend.studio.data_chart import COMPARED, REGIONS, data_picture, ways

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from descend.base._version import __version__
 
 if TYPE_CHECKING:
+    from descend.analysis.comparison import Comparison
     from descend.analysis.diagnosis import Finding
     from descend.analysis.forecast import Forecast
     from descend.analysis.verification import Verification
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     )
     from descend.estimators import DescentClassifier, DescentRegressor, ModuleClassifier, ModuleRegressor
     from descend.estimators.interop import from_sklearn
-    from descend.fitting.compare import Comparison, compare
+    from descend.fitting.compare import compare
     from descend.fitting.fit import fit
     from descend.fitting.forecast import Trajectory, forecast, trajectory
+    from descend.fitting.model import Model, load
     from descend.formula.parser import parse
-    from descend.model.fitted import Model
-    from descend.model.serialise import load
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
     from descend.tables.open import read
@@ -45,9 +45,9 @@ _HOME = {
     "Trajectory": "fitting.forecast",
     "Finding": "analysis.diagnosis",
     "compare": "fitting.compare",
-    "Comparison": "fitting.compare",
-    "Model": "model.fitted",
-    "load": "model.serialise",
+    "Comparison": "analysis.comparison",
+    "Model": "fitting.model",
+    "load": "fitting.model",
     "History": "solvers.history",
     "Table": "tables.table",
     "read": "tables.open",

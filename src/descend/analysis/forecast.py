@@ -7,13 +7,18 @@ nothing is said where nothing is known.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from descend.solvers.closed_form import Descent, shrinking
+from descend.objectives.losses import SquaredError
+from descend.objectives.quadratic import GramObjective
+from descend.solvers.closed_form import Descent
+from descend.solvers.dispatch import optimizer_of
+from descend.solvers.effort import minutes, sums_at_once
 from descend.solvers.optimizers import SGD
+from descend.solvers.rates import EDGE, SHARES, Rates, condition_of, largest_stable_rate, rates_of, reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,36 +26,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.objectives import OverRows
-    from descend.objectives.quadratic import GramObjective
+    from descend.solvers.recipe import Recipe
 
     Floats = NDArray[np.floating[Any]]
 
 Verdict = Literal["converges", "oscillates", "stalls", "diverges"]
 Prospect = Literal["descends", "stalls", "no-promise"]
-SHARES = (1e-2, 1e-4, 1e-6)
 STALLED = 0.5
 HARDLY = 0.01
-EDGE = 1e-9
+WORTH = 0.05  # minutes that rates may take of a run whose epochs are not foretold
 LOADED = 0.3
 NAMED = 4
 WHOLE_HESSIAN = 600
 LARGEST = {"float32": float(np.finfo(np.float32).max), "float64": float(np.finfo(np.float64).max)}
-
-
-@dataclass(frozen=True)
-class Rates:
-    """A kind of SGD: the largest stable rate and the best one, each with ``momentum``.
-
-    ``factor`` is what an epoch at the best rate leaves of an offset in the long run, and ``epochs`` how many leave a
-    millionth of the excess loss of the start.
-    """
-
-    kind: Literal["sgd", "momentum", "nesterov"]
-    momentum: float
-    stable: float
-    best: float
-    factor: float
-    epochs: int | None
 
 
 @dataclass(frozen=True)
@@ -127,75 +115,32 @@ class Forecast:
         return self.bound is not None and self.bound.prospect == "stalls"
 
 
-def condition_of(curvatures: Floats) -> float:
-    """Return the largest over the smallest that is not 0."""
-    counting = curvatures[curvatures > 0]
-    return float(counting[-1] / counting[0]) if counting.size else 1.0
-
-
-def largest_stable_rate(curvature: float, momentum: float = 0.0, nesterov: bool = False) -> float:
-    """Return the learning rate above which SGD grows along a direction of that curvature.
-
-    Plain 2 / l, heavy ball 2 (1 + b) / l (Polyak 1964); Nesterov's form as PyTorch has it 2 (1 + b) / ((1 + 2 b) l),
-    where z^2 - (1 + b)(1 - lr l) z + b (1 - lr l) has a root at -1.
-    """
-    if curvature <= 0:
-        return float("inf")
-    rate = 2 * (1 + momentum) / curvature
-    return rate / (1 + 2 * momentum) if nesterov else rate
-
-
-def best_rate(curvatures: Floats, momentum: float = 0.0, nesterov: bool = False) -> float:
-    """Return the rate that shrinks the slowest direction fastest; 1 where no direction changes the loss.
-
-    2 (1 + b) / (l_max + l_min): the roots for lr l and 2 (1 + b) - lr l are as large (Polyak 1964 for b = 0). In
-    Nesterov's form the rate at which the flattest and the steepest direction shrink alike, by bisection.
-    """
-    counting = curvatures[curvatures > 0]
-    if not counting.size:
-        return 1.0
-    flattest, steepest = float(counting[0]), float(counting[-1])
-    if not nesterov:
-        return 2 * (1 + momentum) / (flattest + steepest)
-    low, high = 1 / steepest, largest_stable_rate(steepest, momentum, nesterov)
-    for _ in range(100):
-        middle = (low + high) / 2
-        slow, steep = shrinking(np.array([flattest, steepest]), SGD(middle, momentum, nesterov))
-        low, high = (middle, high) if slow > steep else (low, middle)
-    return low
-
-
-def best_momentum(curvatures: Floats, nesterov: bool = False) -> float:
-    """Return the momentum that, with its best rate, shrinks the slowest direction fastest.
-
-    ((sqrt k - 1) / (sqrt k + 1))^2 for condition number k (Polyak 1964); (sqrt(3 k + 1) - 2) / (sqrt(3 k + 1) + 2) in
-    Nesterov's form (Lessard, Recht and Packard 2016, proposition 1).
-    """
-    condition = condition_of(curvatures)
-    if condition < 1 + EDGE:
-        return 0.0
-    if nesterov:
-        root = np.sqrt(3 * condition + 1)
-        return float((root - 2) / (root + 2))
-    root = np.sqrt(condition)
-    return float(((root - 1) / (root + 1)) ** 2)
-
-
-def rates_of(objective: GramObjective, start: Floats) -> list[Rates]:
-    """Return the rates of plain SGD, of momentum and of Nesterov's form, the last two with their best momentum."""
-    counting = objective.curvatures[objective.curvatures > 0]
-    made = []
-    for kind in ("sgd", "momentum", "nesterov"):
-        nesterov = kind == "nesterov"
-        momentum = 0.0 if kind == "sgd" else best_momentum(counting, nesterov)
-        nesterov = nesterov and momentum > 0
-        best = best_rate(counting, momentum, nesterov)
-        optimizer = SGD(best, momentum, nesterov)
-        stable = largest_stable_rate(objective.curvature_limit(), momentum, nesterov)
-        factor = float(shrinking(counting, optimizer).max(initial=0.0))
-        epochs = _reach(Descent(objective, start, optimizer), SHARES[-1]) if factor < 1 else None
-        made.append(Rates(kind, momentum, stable, best, factor, epochs))
-    return made
+def foretell(
+    objective: OverRows, start: Floats, recipe: Recipe, quadratic: GramObjective | None, names: list[str]
+) -> Forecast:
+    """Return the forecast of a recipe's run from ``start`` (flat); ``quadratic`` where it has been made already."""
+    reason, size, asked = _reason(recipe), recipe.batch_size, recipe.iterates
+    batch_sure = None
+    if size is not None:
+        steepest = objective.batch_curvature_limit(size)
+        batch_sure = 2 / steepest if steepest else None
+    if not isinstance(objective.loss, SquaredError):
+        return _bounded(objective, start, recipe, reason, batch_sure)
+    if quadratic is None:
+        sums = sums_at_once(objective.rows, *objective.shape, objective.loss, optimum=False)
+        if reason is not None and minutes(sums) > WORTH:  # the run does without what it would be told from
+            return Forecast(reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
+        quadratic = GramObjective.of(objective, start)
+    made = Forecast(quadratic.curvatures, reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
+    if not quadratic.trustworthy:
+        return replace(made, reason="forecast.uneven")
+    made = replace(made, rates=rates_of(quadratic, start))
+    if reason is not None:
+        return made
+    sgd = replace(recipe, optimizer="sgd") if recipe.method == "auto" else recipe
+    optimizer = optimizer_of(objective, quadratic, sgd)
+    assert isinstance(optimizer, SGD)
+    return replace(made, outlook=foresee(quadratic, start, optimizer, recipe.length, names))
 
 
 def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int, names: Sequence[str]) -> Outlook:
@@ -215,7 +160,7 @@ def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int
         for dtype, largest in LARGEST.items():
             overflow[dtype] = path.first(largest / objective.elements - objective.least, above=True)
     else:
-        reach = {share: _reach(path, share) for share in SHARES}
+        reach = {share: reach_of(path, share) for share in SHARES}
     verdict: Verdict = "converges"
     if diverges:
         verdict = "diverges"
@@ -261,10 +206,6 @@ def bound_of(objective: OverRows, start: Floats, lr: float | None, epochs: int) 
     return Bound(sure, local, lr, prospect, epochs, fall, loss)
 
 
-def _reach(path: Descent, share: float) -> int | None:
-    return path.first(share * path.excess(0))
-
-
 def _swings(curvatures: Floats, optimizer: SGD) -> bool:
     """Tell whether some direction overshoots the minimum on the way to it: a root that is negative or not real."""
     b, q = optimizer.momentum, 1 - optimizer.lr * curvatures
@@ -280,3 +221,27 @@ def _columns(objective: GramObjective, direction: int, names: Sequence[str]) -> 
     size = np.abs(objective.directions[:, direction])
     order = np.argsort(-size, kind="stable")
     return [names[index] for index in order[:NAMED] if size[index] >= LOADED * size.max()]
+
+
+def _bounded(
+    objective: OverRows, start: Floats, recipe: Recipe, reason: str | None, batch_sure: float | None
+) -> Forecast:
+    """Return the forecast for a loss that is not quadratic: a bound for plain steps over all rows, or none."""
+    made = Forecast(batch_size=recipe.batch_size, batch_sure=batch_sure, reason=reason, asked=recipe.iterates)
+    if objective.loss.curvature_limit is None:
+        return replace(made, reason="forecast.no-bound")
+    if reason not in (None, "forecast.schedule"):
+        return made
+    if recipe.momentum:
+        return replace(made, reason="forecast.with-momentum")
+    lr = optimizer_of(objective, None, recipe).lr if recipe.method == "sgd" and reason is None else None
+    return replace(made, bound=bound_of(objective, start, lr, recipe.length))
+
+
+def _reason(recipe: Recipe) -> str | None:
+    """Return why the epochs of a recipe's run cannot be foretold, None where they can."""
+    if recipe.method not in ("auto", "sgd"):
+        return "forecast.adaptive"
+    if recipe.batch_size is not None:
+        return "forecast.batches"
+    return None if recipe.make_schedule().constant else "forecast.schedule"

@@ -15,7 +15,7 @@ from descend.cli.console import progress, reading_progress, speak, tell, tell_js
 
 if TYPE_CHECKING:
     from descend.analysis.forecast import Forecast
-    from descend.model.fitted import Model
+    from descend.fitting.model import Model
     from descend.tables.scans import Scan
     from descend.tables.table import Table
 

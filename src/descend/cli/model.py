@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from descend.base.messages import Note
-    from descend.model.fitted import Model
+    from descend.fitting.model import Model
     from descend.tables.scans import Scan
 
 SHOWN = 20
@@ -203,7 +203,7 @@ def plot(
 
 def _load(path: str, module: str | None) -> Model:
     """Read a model; --module hands in the class of a network of the user's own."""
-    from descend.model.serialise import load
+    from descend.fitting.model import load
 
     return load(path, module=None if module is None else o.hypothesis_of("linear", module))
 

@@ -8,12 +8,10 @@ import numpy as np
 
 from descend.base.errors import ModelError
 from descend.base.messages import Note
-from descend.design.encodings import NumberCode
 from descend.estimators import DescentClassifier, DescentRegressor
 from descend.estimators.plain import plain_design, plain_target
 from descend.estimators.scaling import Scaling
-from descend.formula.ast import Name, label
-from descend.model.fitted import Model
+from descend.fitting.model import Model
 from descend.solvers.history import History
 
 if TYPE_CHECKING:
@@ -71,41 +69,6 @@ def from_sklearn(
     )
 
 
-def to_sklearn(model: Model) -> Any:
-    """Return a fitted LinearRegression or LogisticRegression that predicts what the model does.
-
-    Raises ModelError for a network, and for a hypothesis with a term or a target that is more than a column.
-    """
-    from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped]
-
-    if model.network is not None:
-        raise ModelError("model.sklearn-network", title=model.network.title)
-    for block in model.design.blocks:
-        code = block.codes[0]
-        if len(block.codes) > 1 or not isinstance(code, NumberCode) or not isinstance(code.expression, Name):
-            raise ModelError("model.sklearn-term", term=label(block.term))
-    for expression in model.target.expressions:
-        if not isinstance(expression, Name):
-            raise ModelError("model.sklearn-target", target=str(expression))
-    intercept = model.design.hypothesis.intercept
-    raw = model.raw
-    intercepts = raw[0] if intercept else np.zeros(raw.shape[1])
-    coefficients = raw[int(intercept) :].T
-    made = LinearRegression(fit_intercept=intercept)
-    if model.family == "linear":
-        several = len(coefficients) > 1
-        made.coef_ = coefficients if several else coefficients[0]
-        made.intercept_ = intercepts if several else float(intercepts[0])
-    else:
-        made = LogisticRegression(fit_intercept=intercept)
-        made.coef_, made.intercept_ = coefficients, intercepts
-        made.classes_ = model.target.labels(np.eye(len(model.target.levels)))
-        made.n_iter_ = np.array([model.history.epochs], dtype=np.int32)
-    names = [name.name for name in model.design.hypothesis.inputs]
-    made.n_features_in_, made.feature_names_in_ = len(names), np.array(names, dtype=object)
-    return made
-
-
 def _parts(estimator: Any) -> tuple[Any, Any]:
     """Return the scaler of a pipeline, None where there is none, and its last step."""
     from sklearn.pipeline import Pipeline  # type: ignore[import-untyped]
@@ -124,7 +87,7 @@ def _parts(estimator: Any) -> tuple[Any, Any]:
 
 def _loss(final: Any) -> str:
     """Return descend's name of what the estimator minimised; raises ModelError for one that has no place here."""
-    from sklearn.linear_model import (
+    from sklearn.linear_model import (  # type: ignore[import-untyped]
         ElasticNet,
         LinearRegression,
         LogisticRegression,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.analysis.comparison import Comparison, Entry
 from descend.analysis.verdicts import FEW_ROWS, row_losses, verdict_of
 from descend.analysis.verification import HOLDOUT_FROM, split_rows, told_base
 from descend.base.arguments import require_functions
@@ -32,42 +32,6 @@ if TYPE_CHECKING:
 FOLDS = 10
 LATE = "verdict.untrained"
 APART = {"verdict.better-apart", "verdict.better-ranks"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One hypothesis: its columns (parameters an output), its score on unseen rows and that score's standard error.
-
-    ``difference`` is its score less the best one's, with its own standard error from the row-by-row differences.
-    """
-
-    formula: str
-    columns: int
-    score: float
-    error: float
-    difference: float
-    difference_error: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Hypotheses about one target, scored on the same ``tested`` rows in the same folds; lower scores are better.
-
-    ``metric`` is rmse (in the target's unit; over several targets in units of their spread) or log_loss. ``simplest``
-    is the one with the fewest columns within one standard error of the best (Breiman et al. 1984, section 3.4.3).
-    """
-
-    table_name: str
-    rows: int
-    folds: int
-    tested: int
-    metric: str
-    baseline: float
-    entries: list[Entry]
-    best: Entry
-    simplest: Entry
-    verdict: str
-    values: dict[str, Any]
 
 
 def compare(

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.forecast import largest_stable_rate
 from descend.base.arguments import require, require_functions
 from descend.base.errors import DivergedError, FitError
 from descend.base.messages import Note
 from descend.fitting.examine import examine
+from descend.fitting.model import Model
 from descend.fitting.statement import of_scan, of_table
 from descend.fitting.statement_torch import of_module
 from descend.model.cautions import kept_errors, medians, ranges_of
-from descend.model.fitted import Model, keep_sample
+from descend.model.sample import keep_sample
 from descend.objectives.losses import SquaredError
 from descend.objectives.networks.build import is_module
 from descend.solvers.checkpoint import Checkpoint
+from descend.solvers.rates import largest_stable_rate
 from descend.solvers.recipe import Recipe
 from descend.tables.executors import Reading, workers_of
 from descend.tables.open import open_rows
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from descend.fitting.statement import Stated
     from descend.fitting.trained import OnEpoch, OnForecast, Trained
     from descend.formula.ast import Formula
-    from descend.model.fitted import Sample
+    from descend.model.sample import Sample
     from descend.tables.columns import Columns
     from descend.tables.executors import OnRead
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.forecast_run import foretell
+from descend.analysis.forecast import foretell
 from descend.base.arguments import require, require_functions
 from descend.base.errors import OptionError
 from descend.fitting.problem import Problem

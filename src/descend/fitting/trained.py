@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from descend.analysis.forecast_run import foretell
+from descend.analysis.forecast import foretell
 from descend.objectives.in_memory import RowsObjective
 from descend.solvers.dispatch import descent_of, quadratic_of, solve
 

@@ -1,14 +1,11 @@
-"""The model: a fitted hypothesis that tells its equation, predicts, is tested, plotted and kept.
-
-``plot``, ``save`` and the notebook's view call what stands above: they are here for the person's convenience.
-"""
+"""What was fitted: a hypothesis with its parameters, that tells its equation, predicts and is tested."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -23,16 +20,13 @@ from descend.model.cautions import beyond, means, medians
 from descend.model.equation import equation_lines, network_line
 from descend.objectives.target import Family, Target, target_uses
 from descend.solvers.closed_form import whole_epoch
-from descend.solvers.recipe import KEPT_ROWS
 from descend.tables.columns import Columns, Use, gather, require, told
 from descend.tables.image_normalisation import as_fitted, ground
 from descend.tables.open import header_of, read
 from descend.tables.table import Table
 
 if TYPE_CHECKING:
-    import os
-    from pathlib import Path
-
+    from descend.model.sample import Sample
     from numpy.typing import NDArray
 
     from descend.analysis.certificates import Certificate
@@ -49,16 +43,8 @@ if TYPE_CHECKING:
 NOT_AT_THE_OPTIMUM = Note("inference.not-optimum", {})
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """Rows kept for pictures: the columns that the hypothesis uses, and which of the rows were held out."""
-
-    frame: pl.DataFrame
-    tested: NDArray[np.bool_]
-
-
 @dataclass(frozen=True, repr=False, eq=False)
-class Model:
+class FittedModel:
     """A fitted hypothesis.
 
     ``weights`` (columns x outputs) are of the standardised columns, ``coefficients`` and ``equation`` in the units of
@@ -219,25 +205,7 @@ class Model:
             self.target, truth, predicted, base, method="given", fitted_rows=self.fitted_rows, finished=self.finished
         )
 
-    def plot(self, path: str | os.PathLike[str] | None = None, *, lang: str = "en") -> Any:
-        """Draw the fit; write it to ``path`` (.png, .svg, .pdf) where one is given. Returns the matplotlib figure."""
-        from descend.report.plots import draw
-
-        return draw(self, path, lang)
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model to one ``.safetensors`` file, whole or not at all. Returns its path."""
-        from descend.model.serialise import save
-
-        return save(self, path)
-
-    def to_sklearn(self) -> Any:
-        """Return a fitted LinearRegression or LogisticRegression that predicts the same; raises ModelError."""
-        from descend.estimators.interop import to_sklearn
-
-        return to_sklearn(self)
-
-    def at(self, epoch: int) -> Model:
+    def at(self, epoch: int) -> Self:
         """Return the model as it was after ``epoch`` updates, untested; of a quadratic run any epoch, also 10**9.
 
         Of other runs the epochs that were kept; raises ModelError for one that was not, and for one that overflowed.
@@ -376,11 +344,6 @@ class Model:
             raise ModelError("model.no-errors", target=", ".join(self.target.columns))
         return means(self.target, Z, self.errors)
 
-    def _repr_html_(self) -> str:
-        from descend.report.html import render
-
-        return render(self)
-
     def __str__(self) -> str:
         return self.equation
 
@@ -406,16 +369,3 @@ def _with_added(frame: pl.DataFrame, added: dict[str, Any], table: str) -> pl.Da
         if name in frame.columns:
             raise DesignError("design.column-taken", table=table, column=name)
     return frame.with_columns(pl.Series(name, values) for name, values in added.items())
-
-
-def keep_sample(
-    data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], seed: int, most: int = KEPT_ROWS
-) -> Sample:
-    """Return up to so many rows of the columns, drawn at random where there are more."""
-    rows = np.concatenate([train, tested])
-    held = np.concatenate([np.zeros(train.size, dtype=bool), np.ones(tested.size, dtype=bool)])
-    if rows.size > most:
-        chosen = np.sort(np.random.default_rng(seed).choice(rows.size, most, replace=False))
-        rows, held = rows[chosen], held[chosen]
-    taken = data.take(rows)
-    return Sample(pl.DataFrame({**taken.numbers, **taken.labels, **taken.images}), held)

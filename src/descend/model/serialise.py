@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from dataclasses import fields as dataclass_fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,8 @@ from descend.base.messages import Note, has
 from descend.design.encodings import ImageCode
 from descend.design.matrix import Design
 from descend.formula.parser import parse
-from descend.model.fitted import Model, Sample
+from descend.model.fitted import FittedModel
+from descend.model.sample import Sample
 from descend.objectives.losses import make_loss
 from descend.objectives.networks.serialise import described, kept_tensors, restored
 from descend.objectives.quadratic import GramObjective
@@ -43,28 +44,28 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
+M = TypeVar("M", bound=FittedModel)
 MOMENTS = ("means", "scales", "sizes", "spreads")
 QUADRATIC_TENSORS = ("curvatures", "directions", "minimum", "flat")
 REST = "rest"
 DESCENTS_UP_TO = 500
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> Path:
+def save_model(model: FittedModel, path: str | os.PathLike[str]) -> Path:
     """Write a model to one file, whole or not at all. Returns its path."""
     return container.write(path, *_taken_apart(model))
 
 
-def load(path: str | os.PathLike[str], *, module: Any = None) -> Model:
-    """Read a model that ``Model.save`` wrote; raises ModelError for a file that is not one, or not whole.
+def load_model(path: str | os.PathLike[str], kind: type[M], module: Any = None) -> M:
+    """Read a model of a ``kind`` from its file; raises ModelError for a file that is not one, or not whole.
 
-    module: of a network that was no named architecture, its class or one of its modules: a file holds parameters, not
-    programs.
+    module: of a network that was no named architecture, its class or one of its modules.
     """
     header, tensors = container.read(path)
     if "checkpoint" in header:
         raise ModelError("model.checkpoint", file=Path(path).name)
     try:
-        return _put_together(header, tensors, module, Path(path).name)
+        return _put_together(header, tensors, kind, module, Path(path).name)
     except ModelError:
         raise
     except OptionError as error:
@@ -76,7 +77,7 @@ def load(path: str | os.PathLike[str], *, module: Any = None) -> Model:
         raise ModelError("model.inconsistent", file=Path(path).name, reason=reason) from error
 
 
-def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
+def _taken_apart(model: FittedModel) -> tuple[dict[str, Any], Tensors]:
     history = model.history
     header = {
         "version": __version__,
@@ -140,7 +141,7 @@ def _taken_apart(model: Model) -> tuple[dict[str, Any], Tensors]:
     return header, tensors
 
 
-def _put_together(header: dict[str, Any], tensors: Tensors, module: Any, file: str) -> Model:
+def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], module: Any, file: str) -> M:
     table = stored_fields.facts(header["table"], ("name", "rows", "columns"))
     table_columns = stored_fields.texts(table["columns"])
     hypothesis = parse(stored_fields.text(header["formula"])).resolve(table_columns)
@@ -166,7 +167,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors, module: Any, file: s
     loss = make_loss(stored_fields.text(header["loss"]), target.family, delta=stored_fields.real(header["delta"]))
     record = {name: tensors[f"history.{name}"] for name in record_of.TENSORS}
     numbers = {name for name, use in design.uses.items() if use == "number"}
-    model = Model(
+    model = kind(
         design=design,
         target=target,
         loss=loss.name,

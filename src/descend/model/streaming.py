@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.verification import Verification
-    from descend.model.fitted import Model
+    from descend.model.fitted import FittedModel
     from descend.tables.executors import Reading
     from descend.tables.scans import Part, Scan
 
@@ -39,7 +39,7 @@ PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".ndjson")
 
 def predict_to(
     out: str | os.PathLike[str],
-    model: Model,
+    model: FittedModel,
     scan: Scan,
     reading: Reading,
     *,
@@ -85,7 +85,9 @@ def predict_to(
     return rows
 
 
-def evaluate(model: Model, scan: Scan, reading: Reading, *, missing: str = "error") -> tuple[Verification, list[Note]]:
+def evaluate(
+    model: FittedModel, scan: Scan, reading: Reading, *, missing: str = "error"
+) -> tuple[Verification, list[Note]]:
     """Test a model on a scan's rows that hold the target too; where they are very many, on as many as a test needs.
 
     Those are drawn by their number, and not those that a fit of the same table holds back. Returns what there is to

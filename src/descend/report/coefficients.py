@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
-    from descend.model.fitted import Model
+    from descend.model.fitted import FittedModel
     from descend.objectives.networks.network import Network
 
 
-def tell_coefficients(model: Model, lang: str) -> RenderableType:
+def tell_coefficients(model: FittedModel, lang: str) -> RenderableType:
     """Return every coefficient in the units of the table, and the settings that are not the defaults.
 
     Of a network its parameters by name, with their shapes.
@@ -34,7 +34,7 @@ def tell_coefficients(model: Model, lang: str) -> RenderableType:
     return Padding(Group("", grid, *(Text(line, style="dim") for line in told)), (0, 0, 0, 1))
 
 
-def _coefficients(model: Model, lang: str) -> Table:
+def _coefficients(model: FittedModel, lang: str) -> Table:
     outputs, raw, digits = model.target.outputs, model.raw, 6 if model.design.pixels.any() else 10
     heads = outputs if len(outputs) > 1 else [say("report.coefficient", lang)]
     grid = grid_of([], heads, first=say("report.column", lang))
@@ -57,7 +57,7 @@ def _parameters(network: Network, lang: str) -> Table:
     return grid
 
 
-def tell_inference(model: Model, level: float, lang: str) -> RenderableType:
+def tell_inference(model: FittedModel, level: float, lang: str) -> RenderableType:
     """Return each coefficient with its standard error, statistic, p-value and interval, or why there are none."""
     inference = model.inference
     if isinstance(inference, Note):

@@ -139,7 +139,7 @@ def _reason(forecast: Forecast, lang: str) -> str:
 
 
 def _stable(forecast: Forecast, outlook: Outlook) -> float:
-    from descend.analysis.forecast import largest_stable_rate
+    from descend.solvers.rates import largest_stable_rate
 
     return largest_stable_rate(float(forecast.curvatures[-1]), outlook.momentum, outlook.nesterov)
 

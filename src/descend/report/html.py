@@ -9,10 +9,10 @@ from descend.base.messages import language, say
 from descend.base.visible import visible
 
 if TYPE_CHECKING:
-    from descend.model.fitted import Model
+    from descend.model.fitted import FittedModel
 
 
-def render(model: Model) -> str:
+def render(model: FittedModel) -> str:
     """Return the HTML, every text of the user's escaped."""
     lang = language()
     lines = "<br>".join(escape(line) for line in model.equation.split("\n")[:20])

@@ -9,15 +9,15 @@ from descend.base.atomic_files import plain
 from descend.base.messages import Note, say
 
 if TYPE_CHECKING:
+    from descend.analysis.comparison import Comparison
     from descend.analysis.forecast import Forecast
     from descend.analysis.verification import Verification
     from descend.design.matrix import Design
-    from descend.fitting.compare import Comparison
-    from descend.model.fitted import Model
+    from descend.model.fitted import FittedModel
     from descend.objectives.networks.network import Network
 
 
-def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
+def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
     """Return everything that the terminal tells of a model, and more exactly."""
     history, penalty = model.history, penalty_of(model)
     facts: dict[str, Any] = plain(
@@ -63,7 +63,7 @@ def model_facts(model: Model, lang: str = "en", files: list[str] | None = None) 
     return facts
 
 
-def penalty_of(model: Model) -> Note | None:
+def penalty_of(model: FittedModel) -> Note | None:
     """Return what the penalty is of, the standardised columns or these as they are; None where there is none."""
     l2 = float(model.settings.get("l2", 0.0))
     if not l2:
@@ -89,7 +89,7 @@ def forecast_facts(forecast: Forecast) -> dict[str, Any]:
     return dict(plain({**asdict(forecast), "condition": forecast.condition, "hopeless": forecast.hopeless}))
 
 
-def _inference_facts(model: Model, lang: str) -> dict[str, Any]:
+def _inference_facts(model: FittedModel, lang: str) -> dict[str, Any]:
     inference = model.inference
     if isinstance(inference, Note):
         return {"reason": inference.tell(lang)}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from descend.model.fitted import Model
+    from descend.model.fitted import FittedModel
     from descend.objectives import Objective
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
@@ -30,7 +30,7 @@ NUMBERS = 150_000  # in the rows of a network: the loss is wanted at hundreds of
 class Kept:
     """The rows that the model keeps, with what is computed from them."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: FittedModel) -> None:
         self.model = model
         self.rows = 0 if model.sample is None else model.sample.frame.height
         self.size = 36.0 if self.rows <= 100 else 14.0

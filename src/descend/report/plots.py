@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from descend.model.fitted import Model
+    from descend.model.fitted import FittedModel
 
 PICTURES = (".png", ".svg", ".pdf")
 KOREAN_FONTS = (
@@ -37,7 +37,7 @@ KOREAN_FONTS = (
 TEXT_WIDTH = 46
 
 
-def draw(model: Model, path: str | os.PathLike[str] | None = None, lang: str = "en") -> Figure:
+def draw(model: FittedModel, path: str | os.PathLike[str] | None = None, lang: str = "en") -> Figure:
     """Draw a model in its panels; write the picture where a path (.png, .svg, .pdf) is given."""
     from matplotlib.figure import Figure
 
@@ -139,7 +139,7 @@ def korean_font() -> str | None:
     return next((name for name in KOREAN_FONTS if name in installed), None)
 
 
-def lacks_letters(model: Model, lang: str) -> bool:
+def lacks_letters(model: FittedModel, lang: str) -> bool:
     """Tell whether the picture needs Korean letters that no installed font has."""
     texts = [
         model.formula,
@@ -150,7 +150,7 @@ def lacks_letters(model: Model, lang: str) -> bool:
     return hangul and korean_font() is None
 
 
-def _words(axes: Axes, model: Model, lang: str) -> None:
+def _words(axes: Axes, model: FittedModel, lang: str) -> None:
     """Write the equation and the verdict."""
     axes.set_axis_off()
     width = TEXT_WIDTH if model.family == "linear" else 2 * TEXT_WIDTH

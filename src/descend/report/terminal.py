@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from descend.analysis.comparison import Comparison
     from descend.analysis.diagnosis import Finding
     from descend.analysis.forecast import Forecast
     from descend.analysis.verification import Verification
-    from descend.fitting.compare import Comparison
-    from descend.model.fitted import Model
+    from descend.model.fitted import FittedModel
     from descend.solvers.history import History
 
 WIDE = 14
@@ -56,7 +56,9 @@ def tell_opening(name: str, rows: int, columns: int, formula: str, forecast: For
     return labelled(lines)
 
 
-def tell_model(model: Model, lang: str, files: Sequence[str] | None = None, *, opened: bool = False) -> RenderableType:
+def tell_model(
+    model: FittedModel, lang: str, files: Sequence[str] | None = None, *, opened: bool = False
+) -> RenderableType:
     """Return the whole story of a model, or what follows the opening; ``files`` are those written (None: say nothing of
     files).
     """
@@ -93,13 +95,13 @@ def tell_model(model: Model, lang: str, files: Sequence[str] | None = None, *, o
     return labelled(lines)
 
 
-def kept_line(model: Model, lang: str) -> str:
+def kept_line(model: FittedModel, lang: str) -> str:
     """Return how many rows of the table a model, and so its file, holds."""
     rows = 0 if model.sample is None else model.sample.frame.height
     return say("report.kept-rows" if rows else "report.kept-no-rows", lang, rows=rows)
 
 
-def fit_lines(model: Model, lang: str) -> list[str]:
+def fit_lines(model: FittedModel, lang: str) -> list[str]:
     """Return how the fit went: the solver, its rate and epochs, the loss at both ends, why it stopped."""
     history = model.history
     if history.stop == "imported":
@@ -262,7 +264,7 @@ def _finding(finding: Finding, lang: str) -> Text:
     return told.append(f"\n→ {finding.remedy(lang)}", style="not bold default")
 
 
-def _levels(model: Model, lang: str) -> list[Text]:
+def _levels(model: FittedModel, lang: str) -> list[Text]:
     """Return the levels of each category and the one that the others are held against."""
     lines = []
     for column, levels in model.design.levels.items():
@@ -271,14 +273,14 @@ def _levels(model: Model, lang: str) -> list[Text]:
     return lines
 
 
-def _images(model: Model, lang: str) -> list[Text]:
+def _images(model: FittedModel, lang: str) -> list[Text]:
     """Return what is meant by the product of weights and an image."""
     codes = [code for block in model.design.blocks for code in block.codes if isinstance(code, ImageCode)]
     facts = [{"image": code.name, "shape": told(code.shape)} for code in codes if code.pictures]
     return [Text(say("report.image-line", lang, **fact), style="dim") for fact in facts]
 
 
-def _equation(model: Model, lang: str) -> RenderableType:
+def _equation(model: FittedModel, lang: str) -> RenderableType:
     """Return the equation where it is short, else its largest coefficients as a table."""
     design = model.design
     few = (~design.pixels).sum() <= WIDE and len(model.target.outputs) <= WIDE
@@ -301,7 +303,7 @@ def tell_verdict(verification: Verification, lang: str) -> Text:
     return Text(verification.tell(lang), style=f"bold {VERDICT_STYLES[verification.kind]}")
 
 
-def _optimizer_name(model: Model) -> str:
+def _optimizer_name(model: FittedModel) -> str:
     momentum = model.settings.get("momentum")
     if not momentum:
         return model.history.optimizer

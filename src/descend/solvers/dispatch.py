@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.forecast import best_rate
 from descend.base.errors import FitError
 from descend.base.threads import one_blas_thread
 from descend.objectives.losses import CrossEntropy, SquaredError
@@ -19,6 +18,7 @@ from descend.solvers.epochs import iterate
 from descend.solvers.exact_minimum import limit
 from descend.solvers.optimizers import DEFAULT_RATES, SGD, make_optimizer
 from descend.solvers.quasi_newton import quasi_newton
+from descend.solvers.rates import best_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

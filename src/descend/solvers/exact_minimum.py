@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.forecast import best_rate
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.history import History
 from descend.solvers.optimizers import SGD
+from descend.solvers.rates import best_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.forecast import best_rate
 from descend.base.messages import Note
+from descend.solvers.rates import best_rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

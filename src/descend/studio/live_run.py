@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.forecast import Forecast, Rates, foresee, rates_of
+from descend.analysis.forecast import Forecast, foresee
 from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import Descent, fast_forward
 from descend.solvers.dispatch import optimizer_of
 from descend.solvers.optimizers import SGD
+from descend.solvers.rates import Rates, rates_of
 from descend.studio.view import RECORDS, Curve, View, rows_of
 
 if TYPE_CHECKING:

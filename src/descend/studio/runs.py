@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from descend.analysis.verification import Verification
     from descend.base.errors import DescendError
     from descend.base.messages import Note
-    from descend.model.fitted import Model
+    from descend.fitting.model import Model
 
 MOST = 60
 CURVE = 200

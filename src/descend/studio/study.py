@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import DescendError, OptionError
+from descend.fitting.model import load
 from descend.formula.parser import parse
-from descend.model.serialise import load
 from descend.solvers.recipe import Recipe
 from descend.studio.live_run import Slide, slides
 from descend.studio.opening import Opening
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from descend.model.fitted import Model
+    from descend.fitting.model import Model
     from descend.studio.scene import Scene
     from descend.studio.worker.parent import Worker
     from descend.studio.worker.session import Prepared

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.design.matrix import Design
-    from descend.model.fitted import Model
+    from descend.fitting.model import Model
     from descend.objectives import Objective
     from descend.objectives.target import Target
     from descend.studio.worker.session import Prepared

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from descend.analysis.forecast import best_rate, largest_stable_rate
+from descend.solvers.rates import best_rate, largest_stable_rate
 
 if TYPE_CHECKING:
     from descend.analysis.forecast import Forecast

@@ -15,7 +15,7 @@ from descend.tables.table import typed_row
 if TYPE_CHECKING:
     import polars as pl
 
-    from descend.model.fitted import Model
+    from descend.fitting.model import Model
     from descend.studio.study import Study
 
 MOST = 24

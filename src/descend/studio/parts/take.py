@@ -16,7 +16,7 @@ from descend.studio.widgets import button, tag
 from descend.studio.worker.child import told
 
 if TYPE_CHECKING:
-    from descend.model.fitted import Model
+    from descend.fitting.model import Model
     from descend.studio.runs import Run
     from descend.studio.study import Study
 

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend import labs
-from descend.analysis.forecast import Forecast
-from descend.analysis.forecast_run import foretell
+from descend.analysis.forecast import Forecast, foretell
 from descend.base.errors import DescendError, DivergedError, InterruptedFitError, OptionError, TableError
 from descend.fitting.fit import fit
 from descend.fitting.problem import Problem
 from descend.labs.runner import recipe_of
-from descend.model.fitted import keep_sample
+from descend.model.sample import keep_sample
 from descend.objectives.compressed import squeeze
 from descend.objectives.losses import SquaredError
 from descend.solvers.dispatch import quadratic_of
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from descend.base.messages import Note
     from descend.design.matrix import Design
     from descend.fitting.trained import OnEpoch
-    from descend.model.fitted import Sample
+    from descend.model.sample import Sample
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
     from descend.objectives.target import Family, Target

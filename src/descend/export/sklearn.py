@@ -1,0 +1,49 @@
+"""A fitted model as an estimator of scikit-learn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.errors import ModelError
+from descend.design.encodings import NumberCode
+from descend.formula.ast import Name, label
+
+if TYPE_CHECKING:
+    from descend.model.fitted import FittedModel
+
+
+def to_sklearn(model: FittedModel) -> Any:
+    """Return a fitted LinearRegression or LogisticRegression that predicts what the model does.
+
+    Raises ModelError for a network, and for a hypothesis with a term or a target that is more than a column.
+    """
+    from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped]
+
+    if model.network is not None:
+        raise ModelError("model.sklearn-network", title=model.network.title)
+    for block in model.design.blocks:
+        code = block.codes[0]
+        if len(block.codes) > 1 or not isinstance(code, NumberCode) or not isinstance(code.expression, Name):
+            raise ModelError("model.sklearn-term", term=label(block.term))
+    for expression in model.target.expressions:
+        if not isinstance(expression, Name):
+            raise ModelError("model.sklearn-target", target=str(expression))
+    intercept = model.design.hypothesis.intercept
+    raw = model.raw
+    intercepts = raw[0] if intercept else np.zeros(raw.shape[1])
+    coefficients = raw[int(intercept) :].T
+    made = LinearRegression(fit_intercept=intercept)
+    if model.family == "linear":
+        several = len(coefficients) > 1
+        made.coef_ = coefficients if several else coefficients[0]
+        made.intercept_ = intercepts if several else float(intercepts[0])
+    else:
+        made = LogisticRegression(fit_intercept=intercept)
+        made.coef_, made.intercept_ = coefficients, intercepts
+        made.classes_ = model.target.labels(np.eye(len(model.target.levels)))
+        made.n_iter_ = np.array([model.history.epochs], dtype=np.int32)
+    names = [name.name for name in model.design.hypothesis.inputs]
+    made.n_features_in_, made.feature_names_in_ = len(names), np.array(names, dtype=object)
+    return made

@@ -1,0 +1,49 @@
+"""The model that ``fit`` returns: it predicts and is tested, and can be drawn, saved and exported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from descend.model.fitted import FittedModel
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+
+class Model(FittedModel):
+    """A fitted hypothesis that predicts, is tested, drawn and saved; its fields are those of ``FittedModel``."""
+
+    def plot(self, path: str | os.PathLike[str] | None = None, *, lang: str = "en") -> Any:
+        """Draw the fit; write it to ``path`` (.png, .svg, .pdf) where one is given. Returns the matplotlib figure."""
+        from descend.report.plots import draw
+
+        return draw(self, path, lang)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model to one ``.safetensors`` file, whole or not at all. Returns its path."""
+        from descend.model.serialise import save_model
+
+        return save_model(self, path)
+
+    def to_sklearn(self) -> Any:
+        """Return a fitted LinearRegression or LogisticRegression that predicts the same; raises ModelError."""
+        from descend.export.sklearn import to_sklearn
+
+        return to_sklearn(self)
+
+    def _repr_html_(self) -> str:
+        from descend.report.html import render
+
+        return render(self)
+
+
+def load(path: str | os.PathLike[str], *, module: Any = None) -> Model:
+    """Read a model that ``Model.save`` wrote; raises ModelError for a file that is not one, or not whole.
+
+    module: of a network that was no named architecture, its class or one of its modules: a file holds parameters, not
+    programs.
+    """
+    from descend.model.serialise import load_model
+
+    return load_model(path, Model, module)
