@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.pairs import Case, Peer
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import CrossEntropy
-from descend.solvers.epochs import iterate
+from descend.solvers._epochs import iterate
 from descend.solvers.optimizers import SGD
 from descend.solvers.schedules import Schedule
 

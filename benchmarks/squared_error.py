@@ -12,8 +12,8 @@ from benchmarks.data import linear
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
+from descend.solvers._exact_minimum import limit
 from descend.solvers.closed_form import fast_forward
-from descend.solvers.exact_minimum import limit
 from descend.solvers.optimizers import SGD
 from descend.solvers.rates import best_rate
 

@@ -19,9 +19,9 @@ from descend.tables import row_sampling
 from descend.tables.databases import query
 from descend.tables.executors import Reading, Threads
 from descend.tables.open import open_rows
+from descend.tables.scans._text import TextScan
 from descend.tables.scans.find_files import open_scan
 from descend.tables.scans.parquet import ParquetScan
-from descend.tables.scans.text import TextScan
 from descend.tables.table import Table
 
 ROWS = 5_000

@@ -16,10 +16,10 @@ from descend.objectives.losses import (
     SquaredError,
     SquaredLogError,
 )
-from descend.solvers.direction import Direction, Metric, inverse, penalty
-from descend.solvers.line_search import FALL, FLATTER, Point, Trial, line_search
-from descend.solvers.quasi_newton import quasi_newton
-from descend.solvers.termination import Ending, outcome, unseen
+from descend.solvers._direction import Direction, Metric, inverse, penalty
+from descend.solvers._line_search import FALL, FLATTER, Point, Trial, line_search
+from descend.solvers._quasi_newton import quasi_newton
+from descend.solvers._termination import Ending, outcome, unseen
 
 CURVES = {
     "a parabola": (lambda t: (t - 1) ** 2, lambda t: 2 * (t - 1)),

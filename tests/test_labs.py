@@ -12,7 +12,7 @@ from descend.formula.parser import parse
 from descend.labs import LESSONS, all_labs, example, examples, find
 from descend.labs.runner import agrees, recipe_of, run, train
 from descend.objectives.quadratic import GramObjective
-from descend.solvers.epochs import iterate
+from descend.solvers._epochs import iterate
 from descend.solvers.optimizers import SGD
 from descend.solvers.schedules import Schedule
 

@@ -6,8 +6,8 @@ from conftest import called
 from descend.base.errors import TableError
 from descend.tables.formats.text_encoding import guess
 from descend.tables.open import read
+from descend.tables.scans._text import Reading, TextScan
 from descend.tables.scans.find_files import find
-from descend.tables.scans.text import Reading, TextScan
 
 TEXTS = [
     ("cp949", "이름,나이,도시\n김철수,20,서울\n이영희,31,부산\n"),
@@ -43,7 +43,7 @@ def test_letters_tell_the_encoding_of_a_table(tmp_path, encoding, text):
 
 @pytest.mark.parametrize(("encoding", "text"), TEXTS, ids=[f"{e}-{i}" for i, (e, _) in enumerate(TEXTS)])
 def test_letters_that_come_late_tell_the_same_part_by_part(tmp_path, monkeypatch, encoding, text):
-    monkeypatch.setattr("descend.tables.scans.text.HEAD_BYTES", 64)
+    monkeypatch.setattr("descend.tables.scans._text.HEAD_BYTES", 64)
     head, *rows = text.splitlines()
     width = head.count(",")
     path = tmp_path / "late.csv"

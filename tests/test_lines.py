@@ -11,8 +11,8 @@ from conftest import called
 import descend
 from descend.base.errors import OptionError, TableError
 from descend.tables.open import open_rows, read
+from descend.tables.scans._text import Layout, Reading, TextScan
 from descend.tables.scans.find_files import find
-from descend.tables.scans.text import Layout, Reading, TextScan
 
 ROADS = ["memory", "parts"]
 

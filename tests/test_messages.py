@@ -12,7 +12,7 @@ import pytest
 import descend
 from descend.base.errors import FormulaError, OptionError, TableError, pointer
 from descend.base.messages import codes, language, say
-from descend.base.messages.particles import settled
+from descend.base.messages._particles import settled
 
 PACKAGE = Path(descend.__file__).parent
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))

@@ -22,7 +22,7 @@ from torch import nn
 
 import descend
 from descend.base.errors import DescendError, OptionError
-from descend.fitting.statement_torch import of_module
+from descend.fitting._statement_torch import of_module
 from descend.labs import all_labs
 from descend.labs.runner import agrees, recipe_of, train
 from descend.objectives.networks.architecture import ACTIVATIONS, Architecture, parse_architecture

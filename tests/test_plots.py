@@ -7,7 +7,7 @@ import pytest
 
 import descend
 from descend.base.errors import DivergedError, OptionError
-from descend.report.path_panel import _plane, walked_path
+from descend.report._path_panel import _plane, walked_path
 from descend.report.plane import heights_of, losses_on
 from descend.report.plot_data import Kept
 from descend.report.plots import draw, korean_font, lacks_letters
@@ -142,7 +142,7 @@ def test_a_convex_quadratic_has_one_minimum_as_it_is_drawn(name, monkeypatch):
         drawn.append(heights_of(*given))
         return drawn[0]
 
-    monkeypatch.setattr("descend.report.path_panel.heights_of", kept)
+    monkeypatch.setattr("descend.report._path_panel.heights_of", kept)
     draw(fitted("y ~ x", table, lr=lr, epochs=epochs, standardize=False, optimizer="sgd"))
     assert minima(drawn[0]) == 1
 

@@ -27,11 +27,11 @@ from descend.base.errors import DescendError, OptionError, TableError
 from descend.tables.executors import Threads
 from descend.tables.formats.line_index import count_lines
 from descend.tables.open import read
-from descend.tables.scans import record_cuts
+from descend.tables.scans import _record_cuts
+from descend.tables.scans._partitions import Found
+from descend.tables.scans._text import Reading, TextScan
 from descend.tables.scans.collect import whole
 from descend.tables.scans.find_files import find, open_scan
-from descend.tables.scans.partitions import Found
-from descend.tables.scans.text import Reading, TextScan
 
 many = settings(max_examples=100)
 TRICKS = ["a", "1", "2.5", ",", ",", "\n", "\n", "\r\n", "\r", '"', '""', " ", "키", "NA", "\ufeff", "x"]
@@ -196,7 +196,7 @@ def test_text_options_are_those_of_reading_the_whole(tmp_path):
 
 
 def test_letters_of_another_encoding_after_the_head_are_read_as_in_the_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("descend.tables.scans.text.HEAD_BYTES", 64)
+    monkeypatch.setattr("descend.tables.scans._text.HEAD_BYTES", 64)
     path = tmp_path / "late.csv"
     path.write_bytes(b"name,n\n" + b"plain,1\n" * 40 + "한글,2\n".encode("cp949"))
     scan = cut_up(path, 50)
@@ -213,7 +213,7 @@ def test_letters_of_another_encoding_after_the_head_are_read_as_in_the_whole(tmp
 )
 @pytest.mark.parametrize("head", [32, 1 << 24])
 def test_an_encoding_whose_line_ends_are_not_bytes_is_refused(tmp_path, monkeypatch, encoding, named, head):
-    monkeypatch.setattr("descend.tables.scans.text.HEAD_BYTES", head)
+    monkeypatch.setattr("descend.tables.scans._text.HEAD_BYTES", head)
     path = tmp_path / "wide.csv"
     path.write_bytes("hours,score\n1,2\n3,4\n".encode(encoding))
     assert read(path, encoding=named).columns == ["hours", "score"]
@@ -226,7 +226,7 @@ def test_a_quote_left_open_is_named_by_its_line_and_soon(tmp_path, monkeypatch):
     path = tmp_path / "open.csv"
     path.write_text('a,b\n1,2\n3,"4\n' + "5,6\n" * 1000)
     assert (refused(cut_up, path, 100).code, refused(cut_up, path, 100).line) == ("table.open-quote", 3)
-    monkeypatch.setattr(record_cuts, "LONGEST", 500)
+    monkeypatch.setattr(_record_cuts, "LONGEST", 500)
     assert (refused(cut_up, path, 100).code, refused(cut_up, path, 100).line) == ("table.open-quote", 3)
 
 
@@ -336,7 +336,7 @@ def test_a_damaged_gzip_and_a_full_or_missing_scratch_folder_are_told(tmp_path, 
     with pytest.raises(OptionError) as missing:
         open_scan(path, scratch=str(tmp_path / "none"))
     assert missing.value.code == "option.cannot-write"
-    monkeypatch.setattr("descend.tables.scans.unpacked.LEFT", 1 << 60)
+    monkeypatch.setattr("descend.tables.scans._unpacked.LEFT", 1 << 60)
     assert refused(open_scan, path).code == "table.no-space"
 
 

@@ -20,13 +20,13 @@ from descend.objectives.losses import (
     SquaredLogError,
 )
 from descend.objectives.quadratic import GramObjective
+from descend.solvers._epochs import iterate
+from descend.solvers._exact_minimum import limit
+from descend.solvers._leading_block import led
+from descend.solvers._quasi_newton import quasi_newton
 from descend.solvers.closed_form import fast_forward
-from descend.solvers.epochs import iterate
-from descend.solvers.exact_minimum import limit
 from descend.solvers.history import SNAPSHOTS, snapshot_epochs
-from descend.solvers.leading_block import led
 from descend.solvers.optimizers import SGD, Adam
-from descend.solvers.quasi_newton import quasi_newton
 from descend.solvers.rates import best_rate, largest_stable_rate
 from descend.solvers.schedules import Schedule
 

@@ -17,7 +17,7 @@ from descend.base.errors import TableError
 from descend.base.texts import plain_name
 from descend.base.threads import one_blas_thread
 from descend.design.encodings import PolyCode
-from descend.fitting.survey.aggregate_sql import SUMS, gram
+from descend.fitting.survey._aggregate_sql import SUMS, gram
 from descend.fitting.survey.pushdown import survey
 from descend.fitting.survey.survey import Plan, survey_part
 from descend.formula.ast import Apply, Arithmetic, Category, Hypothesis, Name, Number, Operation, Poly
@@ -25,7 +25,7 @@ from descend.formula.evaluate import evaluate
 from descend.formula.parser import parse
 from descend.objectives.target import Target, target_uses
 from descend.tables.columns import uses
-from descend.tables.databases import sqlite as sqlite_scans
+from descend.tables.databases import _sqlite as sqlite_scans
 from descend.tables.databases.query import open_query
 from descend.tables.databases.sql import (
     DIALECTS,

@@ -23,8 +23,8 @@ from descend.base.errors import DescendError, DesignError, InterruptedFitError, 
 from descend.base.memory import size_of
 from descend.base.reductions import total_of
 from descend.design.encodings import PolyCode
+from descend.fitting._streaming import Encoding, state
 from descend.fitting.problem import Problem
-from descend.fitting.streaming import Encoding, state
 from descend.fitting.survey import survey
 from descend.fitting.survey.survey import survey_part
 from descend.formula.ast import Poly

@@ -15,8 +15,8 @@ from descend.cli import main
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from descend.objectives.quadratic import GramObjective
+from descend.solvers._epochs import iterate
 from descend.solvers.closed_form import fast_forward
-from descend.solvers.epochs import iterate
 from descend.solvers.optimizers import SGD
 from descend.solvers.schedules import Schedule
 

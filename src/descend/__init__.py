@@ -6,7 +6,7 @@ Everything public is listed here and imported only when it is first used.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from descend.base._version import __version__
+from descend.base.version import __version__
 
 if TYPE_CHECKING:
     from descend.analysis.comparison import Comparison

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from descend.analysis.information import information_root
+from descend.analysis._information import information_root
 from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.information import (
+from descend.analysis._information import (
     DIGITS,
     EPSILON,
     EVEN,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.information import spread_out
+from descend.analysis._information import spread_out
 from descend.base.double_double import add, crossed, multiply, pair, product, rounded, subtract, total
 from descend.base.threads import one_blas_thread
 

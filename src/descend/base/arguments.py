@@ -1,13 +1,13 @@
-"""What a public function is given: of the kind that it takes, or an OptionError; and what a wrong word may mean."""
+"""What a public function is given: of the kind that it takes, or an OptionError."""
 
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import OptionError
+from descend.base.spelling import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,15 +22,6 @@ KINDS: dict[str, tuple[type, ...]] = {
     "object": (object,),
     "None": (type(None),),
 }
-MEANT = {  # how other libraries call a setting
-    "learning_rate": "lr", "learning-rate": "lr", "rate": "lr", "eta": "lr", "eta0": "lr", "step": "lr", "alpha": "l2",
-    "lambda": "l2", "penalty": "l2", "ridge": "l2", "weight": "weight_decay", "iterations": "epochs",
-    "max_iter": "epochs", "max-iter": "epochs", "steps": "epochs", "n_epochs": "epochs", "solver": "optimizer",
-    "method": "optimizer", "tol": "tolerance", "batch": "batch_size", "random_state": "seed", "scale": "standardize",
-    "normalize": "standardize", "start": "init", "loss_function": "loss", "model": "hypothesis",
-    "early_stopping": "patience", "validation_split": "validation", "test_size": "test", "cv": "test",
-    "learnrate": "lr", "sep": "delimiter", "na_values": "na", "output": "out", "save": "out",
-}  # fmt: skip
 
 
 def require(name: str, value: Any, *kinds: str) -> None:
@@ -58,13 +49,3 @@ def require_known(given: Iterable[str], known: Sequence[str]) -> None:
             near = nearest(name, known)
             code = "option.unknown-near" if near else "option.unknown"
             raise OptionError(code, name=name, near=near, known=", ".join(known))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that another may mean, "" where there is none."""
-    known = list(known)
-    meant = MEANT.get(word.lower(), "")
-    if meant in known or meant.replace("_", "-") in known:
-        return meant if meant in known else meant.replace("_", "-")
-    lower = {one.lower(): one for one in known}
-    return next((lower[near] for near in get_close_matches(word.lower(), lower, n=1, cutoff=0.6)), "")

@@ -61,7 +61,7 @@ class DescendError(Exception):
         word, known = self.values.get("value"), self.values.get("known")
         if "near" in self.values or not isinstance(word, str) or not isinstance(known, str):
             return ""
-        from descend.base.arguments import nearest
+        from descend.base.spelling import nearest
 
         return nearest(word, known.split(", "))
 

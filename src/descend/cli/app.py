@@ -53,7 +53,7 @@ def build(lang: str, asked: str) -> Callable[..., Any]:
 def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> None:
     """Take the options that may stand before the command; ``main`` has read them already."""
     if version:
-        from descend.base._version import __version__
+        from descend.base.version import __version__
 
         print(f"descend {__version__}")
         raise typer.Exit

@@ -16,7 +16,7 @@ from descend.cli.console import progress, reading_progress, speak, tell, tell_js
 if TYPE_CHECKING:
     from descend.analysis.forecast import Forecast
     from descend.fitting.model import Model
-    from descend.tables.scans import Scan
+    from descend.tables.scan import Scan
     from descend.tables.table import Table
 
 
@@ -85,7 +85,7 @@ def fit(
     """Fit a hypothesis and tell how it went."""
     from descend.fitting.fit import fit as run
     from descend.solvers.recipe import Recipe
-    from descend.tables.executors import workers_of
+    from descend.tables.cluster.connect import workers_of
     from descend.tables.open import open_rows, sources_of
 
     if keep and out is None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from descend.base.messages import Note
     from descend.fitting.model import Model
-    from descend.tables.scans import Scan
+    from descend.tables.scan import Scan
 
 SHOWN = 20
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from descend.base.arguments import nearest
+from descend.base.spelling import nearest
 from descend.cli.app import COMMANDS
 
 if TYPE_CHECKING:

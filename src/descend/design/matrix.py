@@ -20,7 +20,7 @@ from descend.base.double_double import multiply, pair
 from descend.base.errors import DesignError
 from descend.base.moments import moments, reading_rows, same, scaling
 from descend.base.threads import in_order
-from descend.design.contrasts import subterms_of
+from descend.design._contrasts import subterms_of
 from descend.design.encodings import POLY_FACTS, Code, ImageCode, LevelCode, NumberCode, PolyCode, inputs_of, level_list
 from descend.formula.ast import Arithmetic, Category, Factor, Hypothesis, Name, Poly, Term
 from descend.tables.columns import USES

@@ -1,1 +1,4 @@
-"""..."""
+"""A fitted model in the form of other libraries.
+
+Takes models. Gives ``sklearn.to_sklearn``.
+"""

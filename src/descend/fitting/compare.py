@@ -13,7 +13,7 @@ from descend.analysis.verification import HOLDOUT_FROM, split_rows, told_base
 from descend.base.arguments import require_functions
 from descend.base.errors import DesignError, FitError, OptionError
 from descend.base.moments import deviations
-from descend.fitting.examine import unfinished
+from descend.fitting._examine import unfinished
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
 from descend.objectives.target import choose_family, target_uses

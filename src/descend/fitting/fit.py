@@ -11,10 +11,10 @@ import numpy as np
 from descend.base.arguments import require, require_functions
 from descend.base.errors import DivergedError, FitError
 from descend.base.messages import Note
-from descend.fitting.examine import examine
+from descend.fitting._examine import examine
+from descend.fitting._statement import of_scan, of_table
+from descend.fitting._statement_torch import of_module
 from descend.fitting.model import Model
-from descend.fitting.statement import of_scan, of_table
-from descend.fitting.statement_torch import of_module
 from descend.model.cautions import kept_errors, medians, ranges_of
 from descend.model.sample import keep_sample
 from descend.objectives.losses import SquaredError
@@ -22,7 +22,8 @@ from descend.objectives.networks.build import is_module
 from descend.solvers.checkpoint import Checkpoint
 from descend.solvers.rates import largest_stable_rate
 from descend.solvers.recipe import Recipe
-from descend.tables.executors import Reading, workers_of
+from descend.tables.cluster.connect import workers_of
+from descend.tables.executors import Reading
 from descend.tables.open import open_rows
 from descend.tables.table import Table
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.forecast import Forecast
+    from descend.fitting._statement import Stated
     from descend.fitting.problem import Problem
-    from descend.fitting.statement import Stated
     from descend.fitting.trained import OnEpoch, OnForecast, Trained
     from descend.formula.ast import Formula
     from descend.model.sample import Sample

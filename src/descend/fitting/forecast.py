@@ -138,7 +138,7 @@ def stated(
         problem.effort(recipe, len(problem.data)).require(recipe)
         design, objective = problem.objective(np.arange(len(problem.data)), recipe)
     else:
-        from descend.fitting.streaming import state
+        from descend.fitting._streaming import state
 
         every = replace(recipe, test="none", patience=None)
         streamed = state(formula, rows, every, reading)

@@ -26,7 +26,6 @@ from descend.tables.open import header_of, read
 from descend.tables.table import Table
 
 if TYPE_CHECKING:
-    from descend.model.sample import Sample
     from numpy.typing import NDArray
 
     from descend.analysis.certificates import Certificate
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from descend.analysis.forecast import Forecast
     from descend.analysis.inference import Inference
     from descend.model.cautions import Ranges
+    from descend.model.sample import Sample
     from descend.objectives.networks.network import Network
     from descend.solvers.closed_form import Descent
     from descend.solvers.history import History

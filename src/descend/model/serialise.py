@@ -17,9 +17,9 @@ from descend.analysis.inference import TENSORS as INFERENCE_TENSORS
 from descend.analysis.inference import Inference
 from descend.analysis.verification import Verification
 from descend.base import container, stored_fields
-from descend.base._version import __version__
 from descend.base.errors import ModelError, OptionError
 from descend.base.messages import Note, has
+from descend.base.version import __version__
 from descend.design.encodings import ImageCode
 from descend.design.matrix import Design
 from descend.formula.parser import parse

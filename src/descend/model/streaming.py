@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from descend.analysis.verification import Verification
     from descend.model.fitted import FittedModel
     from descend.tables.executors import Reading
-    from descend.tables.scans import Part, Scan
+    from descend.tables.scan import Part, Scan
 
     Floats = NDArray[np.floating[Any]]
     Writer = Callable[[pl.DataFrame], None]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from descend.base.atomic_files import ending, written_whole
 from descend.base.messages import say
 from descend.base.visible import in_a_line
-from descend.report import gallery, panels
+from descend.report import _gallery, _panels
+from descend.report._path_panel import path_on_contours
 from descend.report.frames import GREY
-from descend.report.path_panel import path_on_contours
 from descend.report.plot_data import Kept
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def draw(model: FittedModel, path: str | os.PathLike[str] | None = None, lang: s
         figure = Figure(figsize=(15, 8.6), layout="constrained")
         figure.suptitle(_short(in_a_line(model.formula)), fontsize=14, parse_math=False)
         kept = Kept(model)
-        if gallery.image_of(model.design) is not None:
+        if _gallery.image_of(model.design) is not None:
             _draw_images(figure, kept, lang)
         else:
             _draw_columns(figure, kept, lang)
@@ -69,10 +69,10 @@ def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
     model, grid = kept.model, figure.add_gridspec(2, 3)
     data, loss, way = (figure.add_subplot(grid[0, column]) for column in range(3))
     if kept.rows:
-        panels.data_and_fit(data, kept, lang)
+        _panels.data_and_fit(data, kept, lang)
     else:
         _empty(data, say("plot.no-sample", lang))
-    panels.loss_by_epoch(loss, model.history, lang)
+    _panels.loss_by_epoch(loss, model.history, lang)
     if kept.rows:
         path_on_contours(way, kept, lang)
     else:
@@ -80,8 +80,8 @@ def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
     if model.family == "linear":
         compared, left, words = (figure.add_subplot(grid[1, column]) for column in range(3))
         if kept.rows:
-            panels.predicted_and_actual(compared, kept, lang)
-            panels.residuals(left, kept, lang)
+            _panels.predicted_and_actual(compared, kept, lang)
+            _panels.residuals(left, kept, lang)
         else:
             _empty(compared, say("plot.no-sample", lang))
             _empty(left, "")
@@ -89,17 +89,17 @@ def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
         counted = figure.add_subplot(grid[1, 0])
         words = figure.add_subplot(grid[1, 1:])
         if kept.rows or (model.verification and model.verification.confusion):
-            panels.confusion_counts(counted, kept, lang)
+            _panels.confusion_counts(counted, kept, lang)
     _words(words, model, lang)
 
 
 def _draw_images(figure: Figure, kept: Kept, lang: str) -> None:
     """Draw the loss, the weights as images (of a network the path), what was predicted, and what was misread."""
     model, grid = kept.model, figure.add_gridspec(2, 3)
-    panels.loss_by_epoch(figure.add_subplot(grid[0, 0]), model.history, lang)
+    _panels.loss_by_epoch(figure.add_subplot(grid[0, 0]), model.history, lang)
     learnt = figure.add_subplot(grid[0, 1:])
     if model.network is None:
-        gallery.weight_images(learnt, kept, lang)
+        _gallery.weight_images(learnt, kept, lang)
     elif kept.rows:
         path_on_contours(learnt, kept, lang)
     else:
@@ -108,11 +108,11 @@ def _draw_images(figure: Figure, kept: Kept, lang: str) -> None:
     if not kept.rows:
         _empty(counted, say("plot.no-sample", lang))
     elif model.family == "linear":
-        panels.predicted_and_actual(counted, kept, lang)
-        panels.residuals(figure.add_subplot(grid[1, 1:]), kept, lang)
+        _panels.predicted_and_actual(counted, kept, lang)
+        _panels.residuals(figure.add_subplot(grid[1, 1:]), kept, lang)
     else:
-        panels.confusion_counts(counted, kept, lang)
-        gallery.misread(figure.add_subplot(grid[1, 1:]), kept, lang)
+        _panels.confusion_counts(counted, kept, lang)
+        _gallery.misread(figure.add_subplot(grid[1, 1:]), kept, lang)
     if model.verification is not None:
         figure.supxlabel(fill(model.verification.tell(lang), 150), fontsize=11, parse_math=False)
 

@@ -1,1 +1,6 @@
-"""Solvers: each takes an objective and a start and returns a History; none asks which objective it holds."""
+"""From an objective to a minimum: settings, updates, and the record of a run.
+
+Takes objectives, whose rows may be anywhere. Gives the settings (``recipe``), ``optimizers`` and ``schedules``,
+``dispatch.solve``, which chooses a solver and runs it, the ``history`` of a run, runs in closed form (``closed_form``),
+``rates``, and checkpoints. Modules whose names begin with _ are single solvers and their parts.
+"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.solvers.recorder import Record
-    from descend.solvers.trace import Way
-
     Arrays = dict[str, NDArray[Any]]
 
 EVERY = 1.0  # seconds between two writings, at least
+
+
+class Recordable(Protocol):
+    """A record of a run that a checkpoint keeps."""
+
+    def state(self) -> Arrays:
+        """Return everything as arrays."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Checkpoint:
         self.resumed_at = int(header["epoch"])
         return Kept(self.resumed_at, parts["record"], parts["state"], header["facts"])
 
-    def save(self, epoch: int, record: Record | Way, state: Arrays, facts: dict[str, Any] | None = None) -> None:
+    def save(self, epoch: int, record: Recordable, state: Arrays, facts: dict[str, Any] | None = None) -> None:
         """Keep the run as it is before the updates of ``epoch``, unless it has just been kept."""
         if monotonic() - self._written < EVERY:
             return

@@ -13,11 +13,11 @@ from descend.base.threads import one_blas_thread
 from descend.objectives.losses import CrossEntropy, SquaredError
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide, narrowed
+from descend.solvers._epochs import iterate
+from descend.solvers._exact_minimum import limit
+from descend.solvers._quasi_newton import quasi_newton
 from descend.solvers.closed_form import Descent, fast_forward
-from descend.solvers.epochs import iterate
-from descend.solvers.exact_minimum import limit
 from descend.solvers.optimizers import DEFAULT_RATES, SGD, make_optimizer
-from descend.solvers.quasi_newton import quasi_newton
 from descend.solvers.rates import best_rate
 
 if TYPE_CHECKING:

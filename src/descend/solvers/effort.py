@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from descend.base.errors import FitError
 from descend.base.memory import available
 from descend.objectives.losses import SquaredError
-from descend.solvers.direction import WHOLE
+from descend.solvers._direction import WHOLE
 
 if TYPE_CHECKING:
     from descend.objectives.losses import Loss

@@ -93,7 +93,7 @@ def train(
     on_batch: OnEpoch | None = None,
 ) -> History:
     """Train the objective's network in place and return the history; it ends with the parameters of the history."""
-    from descend.solvers.torch_epochs import backprop
+    from descend.solvers._torch_epochs import backprop
 
     network = objective.network
     epochs = recipe.epochs_for(objective.rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
 from operator import add as put_together
@@ -14,10 +14,9 @@ from descend.base.threads import at_work, one_blas_thread, pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
     from descend.base.threads import Sums
-    from descend.tables.scans import Part
+    from descend.tables.scan import Part
 
     OnRead = Callable[[str, int, int], None]
 
@@ -139,12 +138,3 @@ class Rereading:
 
 def _asked(task: Callable[[Part], Any], name: str, arguments: tuple[Any, ...], part: Part) -> Any:
     return getattr(task(part), name)(*arguments)
-
-
-def workers_of(cluster: Any) -> AbstractContextManager[Workers]:
-    """Return the workers that are asked for: those of a cluster, or this machine's threads where there is none."""
-    if cluster is None or hasattr(cluster, "each"):
-        return nullcontext(cluster or Threads())
-    from descend.tables.cluster.connect import connect
-
-    return connect(cluster)

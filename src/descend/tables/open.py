@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from descend.tables.databases.query import QueryScan
     from descend.tables.executors import Workers
-    from descend.tables.scans import Scan
+    from descend.tables.scan import Scan
     from descend.tables.scans.parquet import ParquetScan
 
 FETCHED = 100_000  # rows of a query: fewer are fetched at once, more are added up where they are or come in batches

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from descend.analysis.diagnosis.cells import of_cells
-from descend.analysis.diagnosis.columns import of_columns
+from descend.analysis.diagnosis._cells import of_cells
+from descend.analysis.diagnosis._columns import of_columns
+from descend.analysis.diagnosis._residuals import of_residuals
+from descend.analysis.diagnosis._run import of_descent, of_unsteady
+from descend.analysis.diagnosis._training import of_training
 from descend.analysis.diagnosis.finding import SEVERITIES, Evidence, Finding
-from descend.analysis.diagnosis.residuals import of_residuals
-from descend.analysis.diagnosis.run import of_descent, of_unsteady
 from descend.analysis.diagnosis.subsample import Sample
 from descend.analysis.diagnosis.target import of_class_counts, of_target, separated
-from descend.analysis.diagnosis.training import of_training
 from descend.base.threads import one_blas_thread
 
 if TYPE_CHECKING:

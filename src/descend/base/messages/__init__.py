@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from descend.base.messages.particles import settled
+from descend.base.messages._particles import settled
 from descend.base.visible import visible
 
 LANGUAGES = ("en", "ko")

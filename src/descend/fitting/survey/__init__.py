@@ -1,1 +1,1 @@
-"""What one reading of a scan finds of its rows, and what is learnt from that."""
+"""The first reading of a scan: all that a design, squared error and a test need of its rows, in one pass."""

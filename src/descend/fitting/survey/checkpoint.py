@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from descend.fitting.survey.survey import Plan
     from descend.tables.executors import Reading
-    from descend.tables.scans import Scan
+    from descend.tables.scan import Scan
 
     Arrays = dict[str, NDArray[Any]]
 

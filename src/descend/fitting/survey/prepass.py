@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.tables.executors import Reading
-    from descend.tables.scans import Part, Scan
+    from descend.tables.scan import Part, Scan
 
     Floats = NDArray[np.floating[Any]]
 

@@ -17,7 +17,7 @@ from descend.base.double_double import pair
 from descend.base.errors import TableError
 from descend.design.encodings import LevelCode, NumberCode, PolyCode
 from descend.design.matrix import INTERCEPT
-from descend.fitting.survey.aggregate_sql import gram
+from descend.fitting.survey._aggregate_sql import gram
 from descend.fitting.survey.survey import LAYERS, Rows, Survey, target_label
 from descend.formula.ast import Poly
 from descend.tables.databases.query import BATCH

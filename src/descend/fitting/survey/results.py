@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from descend.fitting.survey.survey import Rows
     from descend.objectives.target import Family
     from descend.solvers.recipe import Recipe
-    from descend.tables.scans import Scan
+    from descend.tables.scan import Scan
 
     Floats = NDArray[np.floating[Any]]
 

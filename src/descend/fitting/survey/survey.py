@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from descend.objectives.target import Target
     from descend.tables.columns import Use
     from descend.tables.row_sampling import Draw
-    from descend.tables.scans import Part
+    from descend.tables.scan import Part
     from descend.tables.table import Table
 
     Floats = NDArray[np.floating[Any]]

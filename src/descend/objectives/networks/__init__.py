@@ -1,1 +1,1 @@
-"""Hypotheses that are networks: named architectures and any PyTorch module, as functions of a design's columns."""
+"""Networks of PyTorch as hypotheses: their architectures, how they are built, and how they are kept."""

@@ -5,7 +5,7 @@ What needs Dask is imported where it is used; ``descend[cluster]`` brings it.
 
 from __future__ import annotations
 
+from descend.tables.cluster._executor import Cluster
 from descend.tables.cluster.connect import connect
-from descend.tables.cluster.executor import Cluster
 
 __all__ = ["Cluster", "connect"]

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import platform
 import re
 import warnings
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import ClusterError, OptionError
-from descend.tables.cluster.client import Link
-from descend.tables.cluster.executor import Cluster
-from descend.tables.cluster.local import start
+from descend.tables.cluster._client import Link
+from descend.tables.cluster._executor import Cluster
+from descend.tables.cluster._local import start
+from descend.tables.cluster._versions import refuse_versions
+from descend.tables.executors import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from descend.tables.executors import Workers
 
 ANSWER = 8.0  # seconds in which a scheduler answers
 PATIENCE = 30.0
 LOGGERS = ("distributed", "tornado", "asyncio")
 _levels: dict[logging.Logger, list[int]] = {}  # of each logger, as every open cluster found it
 _levels_lock = Lock()
-TOLD = 3  # workers that an error names
 
 
 def connect(where: Any, *, patience: float = PATIENCE, memory: int | None = None) -> Cluster:
@@ -60,32 +63,11 @@ def connect(where: Any, *, patience: float = PATIENCE, memory: int | None = None
         return Cluster(link, end.pop_all())
 
 
-def refuse_versions(link: Link) -> None:
-    """Raise ClusterError where the scheduler or a worker has another Python, or another descend, or none."""
-    import pydoc
-
-    from descend.base._version import __version__
-
-    own = (__version__, _minor(platform.python_version()))
-    descends = link.run(
-        pydoc.locate, "descend.base._version.__version__"
-    )  # Python's own functions, which any worker has
-    pythons = link.run(platform.python_version)
-    both = descends.keys() & pythons.keys()  # a worker may have come or gone between the two
-    theirs = {address: (descends[address], _minor(pythons[address])) for address in sorted(both)}
-    other = {address: versions for address, versions in theirs.items() if versions != own}
-    if other:
-        told = [
-            f"{address} (descend {descend}, Python {python})" if descend else f"{address} (Python {python})"
-            for address, (descend, python) in list(other.items())[:TOLD]
-        ]
-        code = "cluster.versions" if all(descend for descend, _ in other.values()) else "cluster.no-descend"
-        more = ", …" if len(other) > TOLD else ""
-        raise ClusterError(code, found=", ".join(told) + more, descend=own[0], python=own[1], count=len(other))
-
-
-def _minor(version: str) -> str:
-    return ".".join(version.split(".")[:2])
+def workers_of(cluster: Any) -> AbstractContextManager[Workers]:
+    """Return the workers that are asked for: those of a cluster, or this machine's threads where there is none."""
+    if cluster is None or hasattr(cluster, "each"):
+        return nullcontext(cluster or Threads())
+    return connect(cluster)
 
 
 def _client(address: str, end: ExitStack) -> Any:

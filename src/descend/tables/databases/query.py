@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from descend.base.errors import TableError
-from descend.tables.databases.postgresql import SCHEMES, PostgreSQL
-from descend.tables.databases.sqlite import SCHEME, SQLite
+from descend.tables.databases._postgresql import SCHEMES, PostgreSQL
+from descend.tables.databases._sqlite import SCHEME, SQLite
 from descend.tables.scans.parquet import HEAD_ROWS, PART_CELLS
 from descend.tables.table import MISSING, Kind, Table
 

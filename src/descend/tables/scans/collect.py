@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from descend.tables.executors import Threads
+from descend.tables.scans._text import TextScan
 from descend.tables.scans.parquet import ParquetScan
-from descend.tables.scans.text import TextScan
 from descend.tables.table import Table
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from descend.tables.scans import Part, Scan
+    from descend.tables.scan import Part, Scan
 
 
 @dataclass(frozen=True)

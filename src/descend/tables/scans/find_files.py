@@ -13,18 +13,18 @@ from descend.tables.formats.binary import file_kind
 from descend.tables.formats.image_files import SUFFIXES
 from descend.tables.formats.numerals import DECIMALS
 from descend.tables.formats.table_lines import Layout
+from descend.tables.scans._partitions import Found, natural, partition_of
+from descend.tables.scans._text import GZIP, Reading, TextScan
 from descend.tables.scans.parquet import ParquetScan
-from descend.tables.scans.partitions import Found, natural, partition_of
 from descend.tables.scans.pipes import piped_name
 from descend.tables.scans.remote import find_remote, is_address
-from descend.tables.scans.text import GZIP, Reading, TextScan
 from descend.tables.table import markers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from descend.tables.scans import Scan
-    from descend.tables.scans.unpacked import Unpacked
+    from descend.tables.scan import Scan
+    from descend.tables.scans._unpacked import Unpacked
 
 NOTES = (".md", ".rst")  # of a folder: what is written about a table
 PATTERN = "*?["

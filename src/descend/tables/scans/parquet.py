@@ -11,7 +11,7 @@ import polars as pl
 
 from descend.base.errors import TableError
 from descend.base.texts import plain_name
-from descend.tables.scans.partitions import Cell, Partitions, require_same, with_cells
+from descend.tables.scans._partitions import Cell, Partitions, require_same, with_cells
 from descend.tables.scans.remote import is_address, options_for, remote_error
 from descend.tables.table import Kind, Table
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from descend.tables.formats.numerals import Notation
-    from descend.tables.scans.partitions import Found
+    from descend.tables.scans._partitions import Found
 
 
 ASKED = 8  # files at an address that are asked for at once

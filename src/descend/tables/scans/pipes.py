@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from descend.base.atomic_files import is_stream
 from descend.base.errors import TableError
 from descend.tables.formats.binary import File, file_kind
-from descend.tables.scans.unpacked import Unpacked, gunzipped
+from descend.tables.scans._unpacked import Unpacked, gunzipped
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

@@ -12,8 +12,8 @@ from urllib.request import getproxies
 import polars as pl
 
 from descend.base.errors import TableError
-from descend.tables.scans.partitions import Found, natural, partition_of
-from descend.tables.scans.unpacked import Unpacked
+from descend.tables.scans._partitions import Found, natural, partition_of
+from descend.tables.scans._unpacked import Unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

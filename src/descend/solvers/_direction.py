@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.objectives import OverRows
-    from descend.solvers.line_search import Point
+    from descend.solvers._line_search import Point
 
     Floats = NDArray[np.floating[Any]]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from descend.base.threads import one_blas_thread
-from descend.solvers.recorder import Record
+from descend.solvers._recorder import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.analysis.diagnosis._residual_curvature import find_bend, squared, told
+from descend.analysis.diagnosis._scales import OUTLYING, Scale, far_on_their_scale
 from descend.analysis.diagnosis.finding import Finding
-from descend.analysis.diagnosis.residual_curvature import find_bend, squared, told
-from descend.analysis.diagnosis.scales import OUTLYING, Scale, far_on_their_scale
 from descend.analysis.diagnosis.suggestions import quoted
 from descend.formula.ast import Name
 from descend.objectives.losses import SquaredError

@@ -16,7 +16,7 @@ from descend.tables.formats.numerals import parse_numbers
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from descend.tables.scans.unpacked import Unpacked
+    from descend.tables.scans._unpacked import Unpacked
     from descend.tables.table import Kind
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark call the folder of rows without a value

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.threads import QUIET
-from descend.solvers.descent import Descent
-from descend.solvers.direction import Direction, whole
-from descend.solvers.line_search import Point
-from descend.solvers.termination import Ending, Outcome
-from descend.solvers.trace import Way
+from descend.solvers._descent import Descent
+from descend.solvers._direction import Direction, whole
+from descend.solvers._line_search import Point
+from descend.solvers._termination import Ending, Outcome
+from descend.solvers._trace import Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from descend.base.errors import FitError
-from descend.solvers.recorder import Record
+from descend.solvers._recorder import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Columns, Use
-    from descend.tables.scans import Part, Scan
+    from descend.tables.scan import Part, Scan
 
     Floats = NDArray[np.floating[Any]]
 

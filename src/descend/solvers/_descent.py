@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.solvers.direction import Direction, penalty, whole
-from descend.solvers.leading_block import led
-from descend.solvers.line_search import TINY, Point, Trial, along, line_search
-from descend.solvers.termination import Ending, Outcome, outcome
+from descend.solvers._direction import Direction, penalty, whole
+from descend.solvers._leading_block import led
+from descend.solvers._line_search import TINY, Point, Trial, along, line_search
+from descend.solvers._termination import Ending, Outcome, outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.objectives import OverRows
     from descend.objectives.losses import Loss
-    from descend.solvers.trace import Way
+    from descend.solvers._trace import Way
 
     Floats = NDArray[np.floating[Any]]
 

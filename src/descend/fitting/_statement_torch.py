@@ -10,8 +10,8 @@ import numpy as np
 
 from descend.analysis.verification import split_rows
 from descend.base.errors import DesignError, OptionError
+from descend.fitting._statement import Stated
 from descend.fitting.problem import Problem
-from descend.fitting.statement import Stated
 from descend.objectives.networks.network import require_torch
 from descend.solvers.recipe import Recipe
 

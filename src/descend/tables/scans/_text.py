@@ -26,9 +26,9 @@ from descend.tables.formats.delimited import (
 )
 from descend.tables.formats.table_lines import Layout, aligned, footer_start, line_start
 from descend.tables.formats.text_encoding import LANGUAGES, Guess, guess
-from descend.tables.scans.partitions import Cell, Partitions, require_same, with_cells
-from descend.tables.scans.record_cuts import PIECE, Piece, cut
-from descend.tables.scans.unpacked import Unpacked, gunzipped
+from descend.tables.scans._partitions import Cell, Partitions, require_same, with_cells
+from descend.tables.scans._record_cuts import PIECE, Piece, cut
+from descend.tables.scans._unpacked import Unpacked, gunzipped
 from descend.tables.table import MISSING, Kind, Table
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from descend.base.messages import Note
     from descend.tables.formats.numerals import Notation
-    from descend.tables.scans.partitions import Found
+    from descend.tables.scans._partitions import Found
 
 HEAD_ROWS = 10_000
 HEAD_BYTES = 4 * TOP  # a letter takes four bytes at most

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.verification import Split
-    from descend.fitting.streaming import Streamed
+    from descend.fitting._streaming import Streamed
     from descend.fitting.trained import OnEpoch, OnForecast, Trained
     from descend.formula.ast import Formula
     from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.recipe import Recipe
     from descend.tables.executors import Reading
-    from descend.tables.scans import Scan
+    from descend.tables.scan import Scan
     from descend.tables.table import Table
 
 
@@ -88,7 +88,7 @@ def of_scan(
 
     So few rows that each is predicted from the others are taken into memory: they fit there.
     """
-    from descend.fitting.streaming import state
+    from descend.fitting._streaming import state
     from descend.tables.scans.collect import whole
 
     if scan.rows >= HOLDOUT_FROM:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from descend.base.errors import ClusterError
-from descend.tables.cluster import tasks
+from descend.tables.cluster import _tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -136,14 +136,14 @@ class Link:
         """
         import cloudpickle
 
-        size = held = tasks.held_bytes(value)
+        size = held = _tasks.held_bytes(value)
         if held < LARGE:
             blob = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
             size = len(blob)
         if size < LARGE and size * times < ALL_LARGE:
             return value
         blob = cloudpickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-        return self.start("shared", tasks.loaded, [[blob]])[0]
+        return self.start("shared", _tasks.loaded, [[blob]])[0]
 
     def pause(self, futures: Sequence[Any], seconds: float, every: bool) -> None:
         """Wait until every one of some futures (or any) is settled, for so many seconds at most."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from descend.solvers.direction import inverse
+from descend.solvers._direction import inverse
 
 if TYPE_CHECKING:
     import numpy as np

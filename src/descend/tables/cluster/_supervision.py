@@ -9,13 +9,13 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import ClusterError, DescendError
-from descend.tables.cluster.tasks import Failed
+from descend.tables.cluster._tasks import Failed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from descend.tables.cluster.client import Link
-    from descend.tables.scans import Part
+    from descend.tables.cluster._client import Link
+    from descend.tables.scan import Part
 
     Again = Callable[["Item", Sequence[str]], "Attempt"]
 
@@ -296,7 +296,7 @@ def _killed(item: Item) -> bool:
 
 def _told(item: Item, link: Link) -> DescendError:
     """Return the error of an item whose task raised."""
-    from descend.tables.cluster.connect import refuse_versions
+    from descend.tables.cluster._versions import refuse_versions
 
     error = item.future.exception()
     if isinstance(error, DescendError):

@@ -6,17 +6,17 @@ from collections import deque
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from descend.tables.cluster import tasks
-from descend.tables.cluster.resident import Spread
-from descend.tables.cluster.supervision import Attempt, Item, Watch
+from descend.tables.cluster import _tasks
+from descend.tables.cluster._resident import Spread
+from descend.tables.cluster._supervision import Attempt, Item, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import ExitStack
     from types import TracebackType
 
-    from descend.tables.cluster.client import Link
-    from descend.tables.scans import Part
+    from descend.tables.cluster._client import Link
+    from descend.tables.scan import Part
 
 Result = TypeVar("Result")
 ROUNDS = 2  # parts that are given out beside those that are waited for, for every thread of the workers
@@ -43,13 +43,13 @@ class Cluster:
     def each(self, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """Yield what a task gives for every part, in the order of the parts; raises what the task raises."""
         threads = max(self.threads, 1)
-        block = min(threads, tasks.FAN_IN)
+        block = min(threads, _tasks.FAN_IN)
         numbered = zip(count(), parts, strict=False)
         shared: Any = None
         waiting: deque[Item] = deque()
 
         def start(chosen: Sequence[tuple[int, Part]], where: Sequence[str] | None) -> list[Any]:
-            return self.link.start("read", tasks.read, tasks.columns_for(shared, [part for _, part in chosen]), where)
+            return self.link.start("read", _tasks.read, _tasks.columns_for(shared, [part for _, part in chosen]), where)
 
         def again(item: Item, where: Sequence[str]) -> Attempt:
             chosen = list(item.parts.items())

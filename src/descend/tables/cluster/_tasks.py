@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from descend.base.reductions import Pairs
-    from descend.tables.scans import Part
+    from descend.tables.scan import Part
 
 FAN_IN = 16  # parts, or sums of so many, that are added at once
 

@@ -12,18 +12,18 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from descend.base.reductions import pairs, rounded
-from descend.tables.cluster import tasks
-from descend.tables.cluster.supervision import RESCUES, Attempt, Item, Stalled
-from descend.tables.cluster.tasks import FAN_IN
+from descend.tables.cluster import _tasks
+from descend.tables.cluster._supervision import RESCUES, Attempt, Item, Stalled
+from descend.tables.cluster._tasks import FAN_IN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from descend.tables.cluster.client import Link
-    from descend.tables.cluster.supervision import Again, Watch
-    from descend.tables.scans import Part
+    from descend.tables.cluster._client import Link
+    from descend.tables.cluster._supervision import Again, Watch
+    from descend.tables.scan import Part
 
 FRESH = 1.0  # seconds for which it is taken as known where the holdings lie
 AHEAD = 64  # groups of parts that are asked before their answers are wanted
@@ -94,7 +94,7 @@ class Spread:
             for _ in range(RESCUES):
                 try:
                     found = self._top(items, again)
-                    return rounded(tasks.tree([pairs(item) for answers in found for item in answers.items]))
+                    return rounded(_tasks.tree([pairs(item) for answers in found for item in answers.items]))
                 except Stalled:
                     self._renew_lost(items, again)
             raise self.watch.no_workers()
@@ -105,7 +105,7 @@ class Spread:
             self._adopt(items)
             self.link.spend(_answers(items))
 
-    def _top(self, items: list[Item], again: Again) -> list[tasks.Answers]:
+    def _top(self, items: list[Item], again: Again) -> list[_tasks.Answers]:
         """Return the last sums, at most FAN_IN of them, or of so few parts what each gives."""
         if len(self.parts) <= FAN_IN:
             return self.watch.gather(items, again)
@@ -125,7 +125,7 @@ class Spread:
     def _join(self, items: Sequence[Item], made: list[Item]) -> Item:
         """Have what some items give added by a worker."""
         futures = [item.future for item in items]
-        future = self.link.start("joined", tasks.joined, [[futures]], self.watch.preferred())[0]
+        future = self.link.start("joined", _tasks.joined, [[futures]], self.watch.preferred())[0]
         made.append(Item(items[0].parts, [Attempt(future)]))
         return made[-1]
 
@@ -151,12 +151,12 @@ class Spread:
         same = [[value] * len(groups) for value in (question.name, question.arguments)]
         starts = [group[0] // FAN_IN * FAN_IN for group in groups]
         blocks = [min(start + FAN_IN, len(self.parts)) - start if question.summed else None for start in starts]
-        return self.link.start(question.name, tasks.asked, [held, *same, blocks], where)
+        return self.link.start(question.name, _tasks.asked, [held, *same, blocks], where)
 
     def _held(self, numbers: Sequence[int], where: Sequence[str] | None) -> dict[int, Any]:
         """Have the holdings of some parts made, and return their futures."""
-        columns = tasks.columns_for(self._task, [self.parts[number] for number in numbers])
-        return dict(zip(numbers, self.link.start("held", tasks.kept, columns, where), strict=True))
+        columns = _tasks.columns_for(self._task, [self.parts[number] for number in numbers])
+        return dict(zip(numbers, self.link.start("held", _tasks.kept, columns, where), strict=True))
 
     def _make(self, plan: Mapping[str, Sequence[int]]) -> None:
         """Have the holdings of some parts made, each by its worker, and wait until they are."""
