@@ -11,7 +11,7 @@ from warnings import catch_warnings
 import numpy as np
 
 import descend
-from descend.fitting.forecast import stated
+from descend.fitting.forecast import prepare_forecast
 from descend.solvers.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
 
     certified, errors = list(entry["coefficients"].values()), list(entry["standard_errors"].values())
     model = descend.fit(entry["formula"], entry["columns"], test="none")
-    _, _, objective, _ = stated(entry["formula"], entry["columns"], Recipe(standardize=False), {})
+    _, _, objective, _ = prepare_forecast(entry["formula"], entry["columns"], Recipe(standardize=False), {})
     X, y = objective.X, objective.Y[:, 0]
     constant = bool((X[:, 0] == 1).all())
     fitted_peer = LinearRegression(fit_intercept=constant).fit(X[:, int(constant) :], y)

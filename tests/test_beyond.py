@@ -14,7 +14,7 @@ from conftest import called
 
 import descend
 from descend.base.errors import DescendError, OptionError
-from descend.model.streaming import evaluate, predict_to
+from descend.model.streaming import evaluate_scan, predict_to
 from descend.tables import row_sampling
 from descend.tables.databases import query
 from descend.tables.executors import Reading, Threads
@@ -180,7 +180,7 @@ def test_a_bad_row_is_named_as_in_memory_and_leaves_nothing_behind(code, models,
         lambda: model.predictions(str(table)),
         lambda: predict_to(tmp_path / "out.parquet", model, open_scan(table), told()),
         lambda: predict_to(tmp_path / "out.csv", model, open_scan(table), told(scratch=str(tmp_path))),
-        lambda: evaluate(model, open_scan(table), told()),
+        lambda: evaluate_scan(model, open_scan(table), told()),
     ):
         with pytest.raises(DescendError) as error:
             predict()
@@ -208,7 +208,7 @@ def test_a_missing_column_is_told_before_a_row_is_read(models, frame, tmp_path):
     model, read = descend.load(models["classes"]), []
     for task in (
         lambda: predict_to(tmp_path / "out.csv", model, open_scan(table), told(read)),
-        lambda: evaluate(model, open_scan(table), told(read)),
+        lambda: evaluate_scan(model, open_scan(table), told(read)),
     ):
         with pytest.raises(DescendError) as error:
             task()
@@ -321,7 +321,7 @@ def test_of_very_many_rows_as_many_are_tested_as_a_test_needs_and_that_is_told(
 ):
     monkeypatch.setattr(row_sampling, "TESTED", 2000)
     model = descend.load(models["numbers"])
-    verification, notes = evaluate(model, open_scan(file), told())
+    verification, notes = evaluate_scan(model, open_scan(file), told())
     keys = row_sampling.row_keys(0, ROWS, 1)
     drawn = frame.filter(pl.Series(keys < np.sort(keys)[ROWS // 4]))
     assert drawn.height == 1250
@@ -422,7 +422,7 @@ def test_a_network_predicts_part_by_part_as_in_memory(frame, file, tmp_path):
     whole = model.predictions(frame)
     parts = pl.read_parquet(tmp_path / "out.parquet")
     np.testing.assert_allclose(parts["P(1)"], whole["P(1)"], rtol=1e-5)
-    assert evaluate(model, open_scan(file), told())[0].scores[0]["hypothesis"]["accuracy"] == pytest.approx(
+    assert evaluate_scan(model, open_scan(file), told())[0].scores[0]["hypothesis"]["accuracy"] == pytest.approx(
         model.evaluate(frame).scores[0]["hypothesis"]["accuracy"]
     )
 

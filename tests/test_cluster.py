@@ -27,7 +27,7 @@ from cluster_tasks import COLUMNS, Making, Numbered, exits, first_of, grows, val
 
 from descend.base.double_double import pair
 from descend.base.errors import ClusterError, OptionError, TableError
-from descend.base.reductions import pairs, rounded
+from descend.base.reductions import pairs, round_totals
 from descend.tables.cluster import _tasks, connect
 
 PARTS = 8
@@ -48,7 +48,7 @@ def test_a_holding_is_asked_part_by_part_and_in_sum(local, scan, marks):
     here = [Making(marks)(part).value_and_gradient(W) for part in scan.parts(COLUMNS)]
     assert [value for value, _ in asked] == [value for value, _ in here]
     total = held.total("value_and_gradient", W)
-    expected = rounded(_tasks.tree([pairs(answer) for answer in here]))
+    expected = round_totals(_tasks.tree([pairs(answer) for answer in here]))
     assert same(total, expected)
     held.release()
 
@@ -56,7 +56,7 @@ def test_a_holding_is_asked_part_by_part_and_in_sum(local, scan, marks):
 @pytest.mark.parametrize("count", [1, 3, 16, 17, 40])
 def test_a_total_is_that_of_one_tree_whatever_the_workers(local, count):
     parts = [Numbered(index) for index in range(count)]
-    expected = rounded(_tasks.tree([pairs(value_of(part).number()) for part in parts]))
+    expected = round_totals(_tasks.tree([pairs(value_of(part).number()) for part in parts]))
     held = local.hold(value_of, parts)
     assert same(held.total("number"), expected)
     held.release()
@@ -64,7 +64,7 @@ def test_a_total_is_that_of_one_tree_whatever_the_workers(local, count):
 
 def test_a_tree_of_many_levels_is_the_same_to_the_bit_on_one_worker_and_on_two(local):
     parts = [Numbered(index) for index in range(300)]
-    expected = rounded(_tasks.tree([pairs(value_of(part).number()) for part in parts]))
+    expected = round_totals(_tasks.tree([pairs(value_of(part).number()) for part in parts]))
     held = local.hold(value_of, parts)
     assert same(held.total("number"), expected)
     held.release()
@@ -75,14 +75,14 @@ def test_a_tree_of_many_levels_is_the_same_to_the_bit_on_one_worker_and_on_two(l
 def test_a_sum_has_twice_the_digits_so_that_the_cut_into_parts_does_not_show():
     values = np.random.default_rng(0).normal(size=1600) * 10.0 ** np.arange(1600).reshape(16, 100).T.ravel()[:1600] ** 0
     values[::7] *= 1e14
-    whole = rounded(_tasks.tree([(pair(np.array(v)),) for v in values]))
-    halves = rounded(_tasks.tree([(pair(np.array(v)),) for v in values[::-1]]))
+    whole = round_totals(_tasks.tree([(pair(np.array(v)),) for v in values]))
+    halves = round_totals(_tasks.tree([(pair(np.array(v)),) for v in values[::-1]]))
     assert whole[0] == halves[0]
 
 
 def test_a_sum_that_overflows_is_infinite_and_whole_numbers_stay_whole():
     huge = (np.array([1e308, -1e308, 1.0]), np.array([2**60]))
-    total = rounded(_tasks.tree([pairs(huge)] * 3))
+    total = round_totals(_tasks.tree([pairs(huge)] * 3))
     assert total[0].tolist() == [np.inf, -np.inf, 3.0]
     assert total[1].dtype == np.int64
     assert total[1][0] == 3 * 2**60

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import descend
-from descend.analysis.diagnosis._cells import code_of, near_same
+from descend.analysis.diagnosis._cells import missing_code, near_same
 from descend.tables.open import open_rows, read
 
 RANDOM = np.random.default_rng(5)
@@ -47,9 +47,9 @@ def test_near_same_levels_of_inputs_and_of_targets_are_found():
 def test_a_number_that_repeats_far_outside_is_a_code(code):
     values = RANDOM.uniform(20, 40, 200)
     values[[3, 50, 120]] = code
-    assert code_of(values) == (code, 3)
+    assert missing_code(values) == (code, 3)
     values[[50, 120]] = 30
-    assert code_of(values) is None
+    assert missing_code(values) is None
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_number_that_repeats_far_outside_is_a_code(code):
     ],
 )
 def test_counts_and_scales_have_no_code(values):
-    assert code_of(values) is None
+    assert missing_code(values) is None
 
 
 def coded(rows=120):

@@ -66,7 +66,7 @@ def written(name):
         pytest.importorskip("torch")
     with TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return container.read(descend.fit(formula, table(), **options).save(Path(folder, "m.safetensors")))
+        return container.read_container(descend.fit(formula, table(), **options).save(Path(folder, "m.safetensors")))
 
 
 def sealed(path, header, tensors):

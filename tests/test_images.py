@@ -24,7 +24,7 @@ from descend.base.errors import DescendError, DesignError, ModelError, TableErro
 from descend.base.messages import say
 from descend.design.matrix import Design
 from descend.formula.parser import parse
-from descend.report.plot_data import Kept
+from descend.report.plot_data import PlotRows
 from descend.report.plots import draw
 from descend.report.terminal import tell_frame
 from descend.tables.columns import gather, uses
@@ -548,7 +548,7 @@ def test_a_model_of_images_is_drawn_with_what_it_learnt_and_its_errors(tmp_path,
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert say("plot.path" if kind == "network" else "plot.weights", lang) in titles
     if model.family != "linear":
-        kept = Kept(model)
+        kept = PlotRows(model)
         looked = kept.tested if kept.tested.any() else ~kept.tested
         wrong = int((kept.predicted.argmax(axis=1) != kept.truth[:, 0])[looked].sum())
         panel = figure.axes[titles.index(next(title for title in titles if "→" in title))]

@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 
 import descend
 from descend.base.errors import DesignError, FormulaError, TableError
-from descend.base.texts import plain
+from descend.base.texts import normalised
 from descend.cli import main
 from descend.formula.parser import parse
 from descend.tables.databases.query import open_query
 from descend.tables.databases.sql import name_sql
-from descend.tables.labels import are_numbers, as_numbers, in_order
+from descend.tables.labels import are_numbers, as_numbers, ordered_levels
 from descend.tables.open import read
 from descend.tables.scans.find_files import open_scan
 from descend.tables.table import typed_row
@@ -101,7 +101,7 @@ TEXTS = st.lists(
     st.one_of(
         st.sampled_from(["01234", "1234", "1e3", "1000", "0x3E8", "1.0", "1", "01", "+1", "TRUE", "true", "false"]),
         st.text("0123456789", min_size=1, max_size=20),
-        st.text("aé\u0301가각ᄀ\u200b\ufeff'ß", min_size=1, max_size=4).filter(lambda text: plain(text).strip()),
+        st.text("aé\u0301가각ᄀ\u200b\ufeff'ß", min_size=1, max_size=4).filter(lambda text: normalised(text).strip()),
     ),
     min_size=1,
     max_size=12,
@@ -112,7 +112,7 @@ TEXTS = st.lists(
 @settings(max_examples=30)
 @given(cells=TEXTS)
 def test_there_are_as_many_levels_as_distinct_texts_in_every_file(tmp_path_factory, road, cells):
-    expected = {plain(cell).strip() for cell in cells}
+    expected = {normalised(cell).strip() for cell in cells}
     booleans = len(expected) == len({cell.lower() for cell in expected}) and "csv" in road
     if booleans and {cell.lower() for cell in expected} <= {"true", "false"}:
         expected = {cell.lower() for cell in expected}  # such a file's column holds no texts
@@ -123,7 +123,7 @@ def test_there_are_as_many_levels_as_distinct_texts_in_every_file(tmp_path_facto
 @settings(max_examples=30)
 @given(cells=TEXTS)
 def test_there_are_as_many_levels_as_distinct_texts_in_every_frame(road, cells):
-    assert set(read(FRAMES[road](cells)).levels("g")) == {plain(cell).strip() for cell in cells}
+    assert set(read(FRAMES[road](cells)).levels("g")) == {normalised(cell).strip() for cell in cells}
 
 
 def test_there_are_as_many_levels_as_distinct_texts_in_a_workbook(tmp_path):
@@ -336,7 +336,7 @@ def test_levels_are_numbers_only_where_nothing_is_lost(levels, numbers):
     ],
 )
 def test_levels_come_by_declaration_then_by_size_then_by_the_alphabet(levels, declared, expected):
-    assert in_order(levels, declared) == in_order(reversed(levels), declared) == expected
+    assert ordered_levels(levels, declared) == ordered_levels(reversed(levels), declared) == expected
 
 
 @pytest.mark.parametrize("classes", [[BIG, BIG + 1], [2**63, 2**63 + 1]])

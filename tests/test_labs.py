@@ -9,8 +9,8 @@ import pytest
 
 from descend.base.errors import OptionError
 from descend.formula.parser import parse
-from descend.labs import LESSONS, all_labs, example, examples, find
-from descend.labs.runner import agrees, recipe_of, run, train
+from descend.labs import LESSONS, all_labs, example, examples, find_lab
+from descend.labs.runner import agrees, recipe_of, run_lab, train_lab
 from descend.objectives.quadratic import GramObjective
 from descend.solvers._epochs import iterate
 from descend.solvers.optimizers import SGD
@@ -30,7 +30,7 @@ def test_there_are_twenty_two_examples_and_four_lessons():
 
 @pytest.mark.parametrize("name", LABS)
 def test_every_figure_of_the_lab_is_reproduced(name):
-    outcome = run(LABS[name])
+    outcome = run_lab(LABS[name])
     assert outcome.checks
     assert [check for check in outcome.checks if not check.good] == []
 
@@ -42,7 +42,7 @@ ANY_RATE = ("quiz-minibatch", "noisy-line", "sine-cubic", "signs", "rate-too-sma
 @pytest.mark.parametrize("name", [name for name in LABS if name not in ANY_RATE])
 def test_a_lab_whose_rate_is_changed_is_not_reproduced(name):
     changed = dataclasses.replace(LABS[name], lr=LABS[name].lr * 1.1)
-    outcome = run(changed)
+    outcome = run_lab(changed)
     assert any(not check.good for check in outcome.checks)
 
 
@@ -57,7 +57,7 @@ def log_of(lab, losses):
 @pytest.mark.parametrize("name", LOGGED)
 def test_the_log_comes_out_of_the_loop_over_rows_too(name):
     lab = LABS[name]
-    _, trained = train(lab, epochs=1)
+    _, trained = train_lab(lab, epochs=1)
     start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).astype(lab.dtype)
     looped = iterate(trained.objective, start, SGD(lab.lr), Schedule(), lab.epochs, halt=False)
     assert len(log_of(lab, looped.loss)) == len(lab.log)
@@ -66,7 +66,7 @@ def test_the_log_comes_out_of_the_loop_over_rows_too(name):
 @pytest.mark.parametrize("name", [name for name in SQUARED if LABS[name].dtype == "float64"])
 def test_the_log_comes_out_of_the_loop_over_the_gram_matrix_too(name):
     lab = LABS[name]
-    _, trained = train(lab, epochs=1)
+    _, trained = train_lab(lab, epochs=1)
     start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1])
     looped = iterate(GramObjective.of(trained.objective), start, SGD(lab.lr), Schedule(), lab.epochs, halt=False)
     assert len(log_of(lab, looped.loss)) == len(lab.log)
@@ -78,7 +78,7 @@ def test_the_log_comes_out_of_a_plain_pytorch_loop_too(name):
     import torch
 
     lab = LABS[name]
-    _, trained = train(lab, epochs=1)
+    _, trained = train_lab(lab, epochs=1)
     dtype = getattr(torch, lab.dtype)
     start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).reshape(trained.weights.shape)
     w = torch.nn.Parameter(torch.tensor(start, dtype=dtype))
@@ -112,7 +112,7 @@ def test_a_lab_is_told_in_both_languages_and_its_hypothesis_reads_its_table(name
 
 def test_an_unknown_lab_is_an_error():
     with pytest.raises(OptionError) as error:
-        find("study-minutes")
+        find_lab("study-minutes")
     assert error.value.code == "option.lab"
     with pytest.raises(OptionError):
         example("tensors")

@@ -15,12 +15,12 @@ from scipy.stats import binom
 from descend.base.errors import OptionError
 from descend.base.messages import Note, codes
 from descend.cli.console import tell
-from descend.labs import LESSONS, find, maximum_likelihood, sigmoid, tensors, train_validation_test
+from descend.labs import LESSONS, find_lab, maximum_likelihood, sigmoid, tensors, train_validation_test
 from descend.labs.outcome import Outcome, Section
 from descend.labs.plots import PAINTERS
 from descend.labs.report import tell_outcome
-from descend.labs.runner import run
-from descend.labs.tensor_steps import GIVEN, TITLED, Refusal, Step, code_of
+from descend.labs.runner import run_lab
+from descend.labs.tensor_steps import GIVEN, TITLED, Refusal, Step, source_of
 
 STEPS = [step for steps in TITLED.values() for step in steps]
 NAMES = [lesson.id for lesson in LESSONS]
@@ -28,7 +28,7 @@ NAMES = [lesson.id for lesson in LESSONS]
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, Outcome]:
-    return {lesson.id: run(lesson) for lesson in LESSONS}
+    return {lesson.id: run_lab(lesson) for lesson in LESSONS}
 
 
 def bad(parts) -> list[str]:
@@ -56,7 +56,7 @@ def test_a_lesson_is_told_in_both_languages_within_a_hundred_columns(outcomes, c
     tell(tell_outcome(outcomes[name], lang))
     out = capsys.readouterr().out
     assert max(map(cell_len, out.splitlines())) <= 100
-    assert find(name).title[lang] in out
+    assert find_lab(name).title[lang] in out
     assert out.count("✓") == len(outcomes[name].checks)
     hangul = any("\uac00" <= letter <= "\ud7a3" for letter in out)
     assert hangul is (lang == "ko")
@@ -67,7 +67,7 @@ def test_a_failed_check_is_shown(outcomes, capsys):
     line = parts[0].lines[0]
     broken = dataclasses.replace(line, check=dataclasses.replace(line.check, good=False))
     part = dataclasses.replace(parts[0], lines=[broken])
-    outcome = Outcome(find("tensors"), list(part.checks), [part])
+    outcome = Outcome(find_lab("tensors"), list(part.checks), [part])
     tell(tell_outcome(outcome, "en"))
     assert "✗" in capsys.readouterr().out
     assert not outcome.whole
@@ -82,7 +82,7 @@ def test_what_is_shown_is_what_is_run(step, library):
     """The expression that is shown, compiled again, is the function that is run, to the bytecode."""
     function = getattr(step, library)
     names = function.__code__.co_varnames
-    again = eval(f"lambda {', '.join(names)}: {code_of(function)}")
+    again = eval(f"lambda {', '.join(names)}: {source_of(function)}")
     assert names[0] == {"numpy": "np", "torch": "torch"}[library]
     assert again.__code__.co_code == function.__code__.co_code
     assert again.__code__.co_consts == function.__code__.co_consts
@@ -113,22 +113,22 @@ def otherwise(value):
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_a_step_whose_figure_is_changed_fails(step):
     changed = dataclasses.replace(step, gives=otherwise(step.gives))
-    assert "lesson.tensors-gives" in bad(tensors.run({"rank": (changed,)}))
+    assert "lesson.tensors-gives" in bad(tensors.tensor_sections({"rank": (changed,)}))
     if step.torch_gives is not None:
         changed = dataclasses.replace(step, torch_gives=otherwise(step.torch_gives))
-        assert bad(tensors.run({"rank": (changed,)})) == ["lesson.tensors-gives"]
+        assert bad(tensors.tensor_sections({"rank": (changed,)})) == ["lesson.tensors-gives"]
 
 
 def test_a_step_fails_where_the_libraries_differ_or_the_type_is_another():
     differ = Step("rank-dim", lambda np, i: i + 1, lambda torch, i: i, [2, 3])
-    assert len(bad(tensors.run({"rank": (differ,)}))) == 1
+    assert len(bad(tensors.tensor_sections({"rank": (differ,)}))) == 1
     typed = Step("cast-float", lambda np, i: i, lambda torch, i: i.float(), [1, 2], dtype="float32")
-    assert len(bad(tensors.run({"cast": (typed,)}))) == 1
+    assert len(bad(tensors.tensor_sections({"cast": (typed,)}))) == 1
 
 
 def test_a_step_leaves_the_values_of_the_next_as_they_are():
     again = (STEPS[-1], dataclasses.replace(STEPS[-1]))
-    assert bad(tensors.run({"place": again})) == []
+    assert bad(tensors.tensor_sections({"place": again})) == []
 
 
 def test_an_error_is_part_of_the_lesson(outcomes, capsys):
@@ -154,7 +154,7 @@ def test_without_torch_numpys_side_runs_and_says_what_to_install(capsys, no_torc
 def test_the_curve_is_scipys():
     for W, b in sigmoid.MIDDLES:
         for x in sigmoid.PLACES:
-            assert sigmoid.curve(x, W, b) == pytest.approx(expit(W * x + b), rel=1e-14)
+            assert sigmoid.sigmoid_curve(x, W, b) == pytest.approx(expit(W * x + b), rel=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -168,12 +168,12 @@ def test_the_curve_is_scipys():
 )
 def test_a_figure_of_the_sigmoid_that_is_changed_fails(monkeypatch, name, value, fails):
     monkeypatch.setattr(sigmoid, name, value)
-    assert bad(sigmoid.run()) == [fails]
+    assert bad(sigmoid.sigmoid_sections()) == [fails]
 
 
 def test_another_function_is_not_taken_for_the_sigmoid(monkeypatch):
     monkeypatch.setattr(sigmoid, "sigmoid", lambda z: (1 + np.tanh(z)) / 2)
-    assert {"lesson.sigmoid-at-one", "lesson.sigmoid-slope"} == set(bad(sigmoid.run()))
+    assert {"lesson.sigmoid-at-one", "lesson.sigmoid-slope"} == set(bad(sigmoid.sigmoid_sections()))
 
 
 # maximum likelihood
@@ -200,13 +200,13 @@ def test_a_figure_of_the_likelihood_that_is_changed_fails(monkeypatch, name, val
     monkeypatch.setattr(maximum_likelihood, name, value)
     if name == "EPOCHS":
         monkeypatch.setattr(maximum_likelihood, "EPOCH_RATE", 0.1)
-    assert bad(maximum_likelihood.run())
+    assert bad(maximum_likelihood.likelihood_sections())
 
 
 def test_an_ascent_that_goes_down_is_noticed(monkeypatch):
     monkeypatch.setattr(maximum_likelihood, "RATE", 0.00396)  # the largest stable one is 2 x 0.27 x 0.73 / 100
     monkeypatch.setattr(maximum_likelihood, "START", 0.27001)
-    assert "lesson.likelihood-climbs" in bad(maximum_likelihood.run())
+    assert "lesson.likelihood-climbs" in bad(maximum_likelihood.likelihood_sections())
 
 
 # overfitting
@@ -216,22 +216,22 @@ def test_the_fitted_and_the_validation_rows_are_apart_and_the_test_rows_unseen()
     fitted, held = train_validation_test.split().folds[0]
     assert fitted.size == held.size == 30
     assert sorted([*fitted, *held]) == list(range(60))
-    table = train_validation_test.table()
+    table = train_validation_test.noisy_table()
     assert table.height == 260
-    assert table.equals(train_validation_test.table(train_validation_test.SHOWN))
-    assert not table.equals(train_validation_test.table(train_validation_test.SHOWN + 1))
+    assert table.equals(train_validation_test.noisy_table(train_validation_test.SHOWN))
+    assert not table.equals(train_validation_test.noisy_table(train_validation_test.SHOWN + 1))
     assert np.std((table["y"] - table["x"].sin()).to_numpy()) == pytest.approx(0.5, rel=0.15)
 
 
 def test_patience_holds_out_the_very_rows_that_validate():
     way = next(way for way in train_validation_test.WAYS if "patience" in way.settings)
-    _, trained = train_validation_test.train(way)
+    _, trained = train_validation_test.train_remedy(way)
     assert trained.objective.rows == 30
     assert min(trained.history.validation_loss) == pytest.approx(train_validation_test.losses(way).validation)
 
 
 def test_the_polynomials_losses_are_numpys():
-    data = train_validation_test.table()
+    data = train_validation_test.noisy_table()
     x, y = data["x"].to_numpy(), data["y"].to_numpy()
     fitted, held = train_validation_test.split().folds[0]
     cubic = np.polynomial.Polynomial.fit(x[fitted], y[fitted], 3)
@@ -318,4 +318,4 @@ def test_a_note_within_a_check_is_told_in_the_readers_language(capsys, no_torch)
 
 def test_an_unknown_lesson_is_an_error():
     with pytest.raises(OptionError, match="no lab"):
-        find("tensor")
+        find_lab("tensor")

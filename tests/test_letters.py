@@ -6,8 +6,8 @@ from conftest import called
 from descend.base.errors import TableError
 from descend.tables.formats.text_encoding import guess
 from descend.tables.open import read
-from descend.tables.scans._text import Reading, TextScan
-from descend.tables.scans.find_files import find
+from descend.tables.scans._text import TextOptions, TextScan
+from descend.tables.scans.find_files import find_files
 
 TEXTS = [
     ("cp949", "이름,나이,도시\n김철수,20,서울\n이영희,31,부산\n"),
@@ -34,7 +34,7 @@ TEXTS = [
 def test_letters_tell_the_encoding_of_a_table(tmp_path, encoding, text):
     path = tmp_path / "t.csv"
     path.write_bytes(text.encode(encoding))
-    scan = TextScan.of("t.csv", find(str(path)), Reading())
+    scan = TextScan.of("t.csv", find_files(str(path)), TextOptions())
     for table in (read(path), scan.head):
         assert table.frame.write_csv() == text
         (note,) = table.notes
@@ -49,7 +49,7 @@ def test_letters_that_come_late_tell_the_same_part_by_part(tmp_path, monkeypatch
     path = tmp_path / "late.csv"
     lines = ["abc" + "".join(f",d{i}" for i in range(width)), *["1" + ",2" * width] * 100, head, *rows, ""]
     path.write_bytes("\n".join(lines).encode(encoding))
-    scan = TextScan.of("t.csv", find(str(path)), Reading(), piece=64)
+    scan = TextScan.of("t.csv", find_files(str(path)), TextOptions(), piece=64)
     table = read(path)
     rows_read = [row for part in scan.parts(table.columns) for row in part.table().frame.rows()]
     assert rows_read == table.frame.rows()

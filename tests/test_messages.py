@@ -12,7 +12,7 @@ import pytest
 import descend
 from descend.base.errors import FormulaError, OptionError, TableError, pointer
 from descend.base.messages import codes, language, say
-from descend.base.messages._particles import settled
+from descend.base.messages._particles import with_particles
 
 PACKAGE = Path(descend.__file__).parent
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
@@ -223,7 +223,7 @@ def test_the_caret_stands_under_the_place_that_is_meant(text, position, under):
     ],
 )
 def test_a_korean_particle_goes_by_the_last_sound_of_the_value_before_it(value, told):
-    assert settled("{value}을(를) {value}(으)로", {"value": value}).format(value=value) == told
+    assert with_particles("{value}을(를) {value}(으)로", {"value": value}).format(value=value) == told
 
 
 def test_korean_sentences_keep_one_register():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 import descend
-from descend.base.atomic_files import plain
+from descend.base.atomic_files import json_ready
 from descend.base.errors import DescendError, ModelError, OptionError
 
 FITS = {
@@ -46,7 +46,7 @@ def test_a_model_read_again_is_the_same_to_the_bit(fitted, noisy, tmp_path):
         )
     assert again.equation == fitted.equation
     assert again.coefficients == fitted.coefficients
-    assert plain(again.verification.as_dict()) == plain(fitted.verification.as_dict())
+    assert json_ready(again.verification.as_dict()) == json_ready(fitted.verification.as_dict())
     assert again.settings == fitted.settings
     assert again.notes == fitted.notes
     np.testing.assert_array_equal(again.history.loss, fitted.history.loss)

@@ -24,7 +24,7 @@ import descend
 from descend.base.errors import DescendError, OptionError
 from descend.fitting._statement_torch import of_module
 from descend.labs import all_labs
-from descend.labs.runner import agrees, recipe_of, train
+from descend.labs.runner import agrees, recipe_of, train_lab
 from descend.objectives.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
 from descend.objectives.networks.build import class_in_file
 from descend.solvers.recipe import Recipe
@@ -56,7 +56,7 @@ def plain_loop(module, X, Y, criterion, optimizer, epochs):
 @pytest.mark.parametrize("name", LABS)
 def test_a_linear_module_reproduces_the_log_of_the_lab(name):
     lab = LABS[name]
-    problem, trained = train(lab, epochs=1)
+    problem, trained = train_lab(lab, epochs=1)
     start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).reshape(trained.weights.shape)
     bias = trained.design.hypothesis.intercept
     module = nn.Linear(len(start) - bias, start.shape[1], bias=bias, dtype=torch.float64)
@@ -276,10 +276,10 @@ def test_a_forged_architecture_asks_for_no_more_than_the_file_holds(noisy, tmp_p
     from descend.base import container
 
     path = descend.fit("y ~ a + b", noisy, hypothesis="mlp(4)", epochs=1).save(tmp_path / "net.safetensors")
-    header, tensors = container.read(path)
+    header, tensors = container.read_container(path)
     for title in ("mlp(65536, 65536)", "mlp(5)", "cnn(4)", "Net"):
         header["network"]["title"] = title
-        container.write(path, header, tensors)
+        container.write_container(path, header, tensors)
         with pytest.raises(DescendError) as caught:
             descend.load(path)
         assert caught.value.code in ("model.inconsistent", "model.unreadable")

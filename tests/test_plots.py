@@ -9,7 +9,7 @@ import descend
 from descend.base.errors import DivergedError, OptionError
 from descend.report._path_panel import _plane, walked_path
 from descend.report.plane import heights_of, losses_on
-from descend.report.plot_data import Kept
+from descend.report.plot_data import PlotRows
 from descend.report.plots import draw, korean_font, lacks_letters
 
 FITS = {
@@ -98,7 +98,7 @@ def test_a_folder_that_does_not_exist_is_told(noisy, tmp_path):
 
 def test_the_contours_are_those_of_the_fitted_rows(noisy):
     model = descend.fit("y ~ a", noisy)
-    kept = Kept(model)
+    kept = PlotRows(model)
     assert kept.objective.rows == 96
     assert kept.objective.value(model.weights.ravel()) == pytest.approx(model.history.final_loss)
 
@@ -159,7 +159,7 @@ def fitted(formula, table, **settings):
 def test_the_plane_of_a_thin_valley_is_in_its_own_axes_and_true(name):
     table, lr, epochs = THIN[name]
     model = fitted("y ~ x", table, lr=lr, epochs=epochs, standardize=False, optimizer="sgd")
-    kept = Kept(model)
+    kept = PlotRows(model)
     path, end = walked_path(kept)
     plane = _plane(kept, path, end, "en")
     assert plane.turned
@@ -177,7 +177,7 @@ def test_parameters_that_moved_by_rounding_alone_have_not_moved(noisy):
     mirrored = {"x": [-3.0, -2, -1, 1, 2, 3], "passed": [0, 1, 0, 1, 0, 1]}
     line, mean = {"x": [-1, 0, 1], "y": [-0.7, 0, 0.7]}, {"y": [1.0, -1, 0.1, -0.1]}
     for formula, table in (("passed ~ x", mirrored), ("y ~ 1", mean), ("y ~ x", line)):
-        kept = Kept(descend.fit(formula, table, test="none"))
+        kept = PlotRows(descend.fit(formula, table, test="none"))
         path, end = walked_path(kept)
         plane = _plane(kept, path, end, "en")
         assert all(high - low > 1e-3 for low, high in plane.window), (formula, plane.window)

@@ -29,9 +29,9 @@ from descend.tables.formats.line_index import count_lines
 from descend.tables.open import read
 from descend.tables.scans import _record_cuts
 from descend.tables.scans._partitions import Found
-from descend.tables.scans._text import Reading, TextScan
-from descend.tables.scans.collect import whole
-from descend.tables.scans.find_files import find, open_scan
+from descend.tables.scans._text import TextOptions, TextScan
+from descend.tables.scans.collect import collect
+from descend.tables.scans.find_files import find_files, open_scan
 
 many = settings(max_examples=100)
 TRICKS = ["a", "1", "2.5", ",", ",", "\n", "\n", "\r\n", "\r", '"', '""', " ", "키", "NA", "\ufeff", "x"]
@@ -46,7 +46,7 @@ def folder(tmp_path_factory):
 def cut_up(path, piece, **options):
     """Open one text file as a scan of tiny pieces."""
     file = Found(str(path), Path(path).name, os.stat(path).st_size)
-    return TextScan.of(Path(path).name, [file], Reading(**options), piece=piece)
+    return TextScan.of(Path(path).name, [file], TextOptions(**options), piece=piece)
 
 
 def joined(scan, columns=None):
@@ -367,7 +367,7 @@ def frame(first, rows):
 def test_a_folder_of_parquet_files_is_one_table_in_natural_order(save):
     where = save(p10_parquet=frame(10, 3), p9_parquet=frame(0, 10), _SUCCESS="", _metadata=b"PAR1", empty_parquet="")
     (where / ".hidden.csv").write_text("a\n1\n")
-    assert [file.name for file in find(str(where))] == ["p9.parquet", "p10.parquet"]
+    assert [file.name for file in find_files(str(where))] == ["p9.parquet", "p10.parquet"]
     scan = open_scan(where)
     assert (scan.rows, scan.name) == (13, where.name)
     assert scan.size == sum((where / name).stat().st_size for name in ("p9.parquet", "p10.parquet"))
@@ -395,13 +395,13 @@ def test_patterns_find_files_at_any_depth(save):
     where = save(a__b__1_csv="n\n1\n", a__2_csv="n\n2\n", c__3_csv="n\n3\n", a__4_parquet=frame(0, 1))
 
     def names(pattern):
-        return [file.name for file in find(str(where / pattern))]
+        return [file.name for file in find_files(str(where / pattern))]
 
     assert names("**/*.csv") == ["a/2.csv", "a/b/1.csv", "c/3.csv"]
     assert names("a/*.csv") == ["2.csv"]
     assert names("[ab]/?.csv") == ["a/2.csv"]
     assert names("a/b*") == ["b/1.csv"]
-    assert refused(find, str(where / "*.tsv")).code == "table.no-files"
+    assert refused(find_files, str(where / "*.tsv")).code == "table.no-files"
     odd = where / "odd [1].csv"
     odd.write_text("n\n9\n")
     assert read(odd).numbers("n").tolist() == [9]
@@ -539,9 +539,9 @@ def test_an_error_in_a_joined_table_names_the_file_and_its_line(save):
     with pytest.raises(DescendError) as missing:
         descend.fit("g ~ n", str(where / "b*.csv"), missing="error")
     assert missing.value.values["file"] == "b.csv"
-    pieces = TextScan.of("all", find(str(where)), piece=5)
-    assert whole(pieces).frame.equals(table.frame)
-    assert refused(whole(pieces).numbers, "n").values == error.values
+    pieces = TextScan.of("all", find_files(str(where)), piece=5)
+    assert collect(pieces).frame.equals(table.frame)
+    assert refused(collect(pieces).numbers, "n").values == error.values
 
 
 def test_an_error_in_joined_parquet_files_names_the_file_and_its_row(save):

@@ -16,7 +16,7 @@ from cluster_fixtures import (  # noqa: F401
 from cluster_tasks import COLUMNS, Making, table_of, who_read
 
 from descend.base.errors import TableError
-from descend.base.reductions import pairs, rounded
+from descend.base.reductions import pairs, round_totals
 from descend.tables.cluster import _tasks
 from descend.tables.executors import Threads
 from descend.tables.scans.dask import DaskScan
@@ -42,7 +42,7 @@ def test_a_dask_dataframe_is_a_scan_whose_partitions_are_computed_by_workers(loc
     assert list(local.each(who_read, parts)).count(os.getpid()) == 0
     held = local.hold(Making(marks), parts)
     here = [Making(marks)(part).value_and_gradient(W) for part in scan.parts(COLUMNS)]
-    assert same(held.total("value_and_gradient", W), rounded(_tasks.tree([pairs(answer) for answer in here])))
+    assert same(held.total("value_and_gradient", W), round_totals(_tasks.tree([pairs(answer) for answer in here])))
     held.release()
     again = DaskScan.of(frame, "frame", ("NA",), Threads())
     assert (again.mark, again.counts) == (scan.mark, scan.counts)

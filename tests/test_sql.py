@@ -18,10 +18,10 @@ from descend.base.texts import plain_name
 from descend.base.threads import one_blas_thread
 from descend.design.encodings import PolyCode
 from descend.fitting.survey._aggregate_sql import SUMS, gram
-from descend.fitting.survey.pushdown import survey
+from descend.fitting.survey.pushdown import survey_in_database
 from descend.fitting.survey.survey import Plan, survey_part
 from descend.formula.ast import Apply, Arithmetic, Category, Hypothesis, Name, Number, Operation, Poly
-from descend.formula.evaluate import evaluate
+from descend.formula.evaluate import values_of
 from descend.formula.parser import parse
 from descend.objectives.target import Target, target_uses
 from descend.tables.columns import uses
@@ -107,7 +107,7 @@ def test_an_expression_gives_what_numpy_gives_and_null_where_that_is_not_finite(
     place.fill("t", {"x": "real", "n": "real"}, POINTS)
     expression = expression_of(text)
     x, n = np.array(POINTS).T
-    expected = np.broadcast_to(evaluate(expression, {"x": x, "n": n}), x.shape)
+    expected = np.broadcast_to(values_of(expression, {"x": x, "n": n}), x.shape)
     with open_query(place.address, "select * from t") as scan:
         found = scan.database.ask(f"select {expression_sql(expression, place.dialect)} from {scan.database.source}")
     made = np.array([math.nan if value is None else value for (value,) in found])
@@ -240,7 +240,7 @@ def test_a_survey_pushed_down_is_the_one_that_reads_the_rows(place, formula, set
         if place.dialect == "sqlite" and "I(t" in formula:
             assert scan.head.kind("t") == "number"
         plan = plan_of(scan, formula, **settings)
-        pushed = survey(scan, plan)
+        pushed = survey_in_database(scan, plan)
         assert pushed is not None
         assert_same(pushed, streamed(scan, plan))
         if settings.get("missing") == "drop":
@@ -251,10 +251,10 @@ def test_missing_words_are_dropped_by_the_same_rule(place):
     filled(place, words=WORDS)
     with open_query(place.address, "select * from t order by b") as scan:
         plan = plan_of(scan, "y ~ g + a", "drop")
-        pushed = survey(scan, plan)
+        pushed = survey_in_database(scan, plan)
         assert_same(pushed, streamed(scan, plan))
         assert sorted(pushed.levels["g"]) == sorted({word.strip() for word in WORDS if word not in (None, "NA")})
-        assert survey(scan, plan_of(scan, "y ~ g + a")) is None
+        assert survey_in_database(scan, plan_of(scan, "y ~ g + a")) is None
     assert place.ask("select count(*) from t") == [(6000,)]
 
 
@@ -263,7 +263,7 @@ def test_a_level_that_only_rows_with_a_gap_have_is_none(place):
     place.fill("t", {"y": "int", "m": "real", "g": "text"}, rows)
     with open_query(place.address, "select * from t") as scan:
         plan = plan_of(scan, "y ~ m + g", "drop")
-        assert_same(survey(scan, plan), streamed(scan, plan))
+        assert_same(survey_in_database(scan, plan), streamed(scan, plan))
 
 
 def test_levels_that_a_collation_takes_for_one_are_two(sqlite):
@@ -271,7 +271,7 @@ def test_levels_that_a_collation_takes_for_one_are_two(sqlite):
     sqlite.fill("t", {"y": "int", "g": "collate nocase"}, rows)
     with open_query(sqlite.address, "select * from t") as scan:
         plan = plan_of(scan, "y ~ g", share=0.2)
-        pushed = survey(scan, plan)
+        pushed = survey_in_database(scan, plan)
         assert sorted(pushed.levels["g"]) == ["1", "A", "a", "á"]
         assert_same(pushed, streamed(scan, plan))
 
@@ -287,7 +287,7 @@ def test_no_name_and_no_level_is_taken_for_sql(sqlite, name, words):
     sqlite.fill("t", {"y": "int", name: "text"}, [(number, words[number % len(words)]) for number in range(50)])
     with open_query(sqlite.address, "select * from t") as scan:
         plan = plan_of(scan, Hypothesis("", (Name("y"),), ((Category(Name(plain_name(name))),),), True), "drop")
-        pushed = survey(scan, plan)
+        pushed = survey_in_database(scan, plan)
         if pushed is None:
             assert not any(table.labels(plain_name(name)).drop_nulls().len() for table in [scan.head])
         else:
@@ -308,8 +308,8 @@ NOT_PUSHED = [
 def test_where_something_is_wrong_with_a_row_the_rows_are_to_be_read(place, formula, settings):
     filled(place)
     with open_query(place.address, "select * from t") as scan:
-        assert survey(scan, plan_of(scan, formula, **settings)) is None
-        assert survey(scan, plan_of(scan, "y ~ a")) is not None  # and the database goes on
+        assert survey_in_database(scan, plan_of(scan, formula, **settings)) is None
+        assert survey_in_database(scan, plan_of(scan, "y ~ a")) is not None  # and the database goes on
         assert sum(part.rows for part in scan.parts(["y"])) == 6000
 
 
@@ -320,7 +320,7 @@ def test_a_gap_in_a_row_that_is_held_back_is_seen(place):
     place.fill("t", {"y": "int", "x": "real"}, rows)
     with open_query(place.address, "select * from t") as scan:
         assert keys[held] < plan_of(scan, "y ~ x").draw.held < KEYS
-        assert survey(scan, plan_of(scan, "y ~ x")) is None
+        assert survey_in_database(scan, plan_of(scan, "y ~ x")) is None
 
 
 @pytest.mark.parametrize("find", [np.argmin, np.argmax])
@@ -328,8 +328,8 @@ def test_a_text_among_sqlites_numbers_is_not_taken_for_0_even_in_a_row_that_is_h
     strange = 15_000 + int(find(row_keys(15_000, 5_000, 3)))
     sqlite.fill("t", {"y": "int", "x": ""}, [(n, "many" if n == strange else n) for n in range(20_000)])
     with open_query(sqlite.address, "select * from t") as scan:
-        assert survey(scan, plan_of(scan, "y ~ x")) is None
-        assert survey(scan, plan_of(scan, "y ~ x", "drop")) is None
+        assert survey_in_database(scan, plan_of(scan, "y ~ x")) is None
+        assert survey_in_database(scan, plan_of(scan, "y ~ x", "drop")) is None
 
 
 def test_postgresqls_nan_is_missing(postgresql):
@@ -338,9 +338,9 @@ def test_postgresqls_nan_is_missing(postgresql):
     postgresql.fill("t", {"y": "int", "x": "real"}, rows)
     with open_query(postgresql.address, "select * from t") as scan:
         plan = plan_of(scan, "y ~ x", "drop")
-        assert_same(survey(scan, plan), streamed(scan, plan))
-        assert survey(scan, plan).dropped == 1
-        assert survey(scan, plan_of(scan, "y ~ x")) is None
+        assert_same(survey_in_database(scan, plan), streamed(scan, plan))
+        assert survey_in_database(scan, plan).dropped == 1
+        assert survey_in_database(scan, plan_of(scan, "y ~ x")) is None
 
 
 @pytest.mark.parametrize("find", [np.argmin, np.argmax])
@@ -349,8 +349,8 @@ def test_an_infinite_number_is_seen_even_in_a_row_that_is_held_back(place, find)
     rows = [(number, -math.inf if number == strange else float(number)) for number in range(1000)]
     place.fill("t", {"y": "int", "x": "real"}, rows)
     with open_query(place.address, "select * from t") as scan:
-        assert survey(scan, plan_of(scan, "y ~ x")) is None
-        assert survey(scan, plan_of(scan, "y ~ x", "drop")) is None
+        assert survey_in_database(scan, plan_of(scan, "y ~ x")) is None
+        assert survey_in_database(scan, plan_of(scan, "y ~ x", "drop")) is None
 
 
 def test_what_has_no_sql_is_not_pushed_down(place):
@@ -358,17 +358,17 @@ def test_what_has_no_sql_is_not_pushed_down(place):
     with open_query(place.address, "select * from t") as scan:
         plan = plan_of(scan, "y ~ a")
         classes = Plan(plan.hypothesis, plan.uses, {"y": "category"}, None, plan.draw)
-        assert survey(scan, classes) is None
+        assert survey_in_database(scan, classes) is None
         hypothesis = Hypothesis("", (Name("y"),), ((Poly(Name("b"), 2),),), True)
         orthogonal = PolyCode(Name("b"), 2, "poly(b, 2)", 1.0, 2.0, (0.0, 0.0), (1.0, 2.0, 3.0))
-        assert survey(scan, plan_of(scan, hypothesis, polys={"poly(b, 2)": orthogonal})) is None
+        assert survey_in_database(scan, plan_of(scan, hypothesis, polys={"poly(b, 2)": orthogonal})) is None
         wide = Hypothesis(
             "",
             (Name("y"),),
             tuple((Arithmetic(Operation("*", Name("a"), Number(float(i)))),) for i in range(130)),
             True,
         )
-        assert survey(scan, plan_of(scan, wide)) is None
+        assert survey_in_database(scan, plan_of(scan, wide)) is None
 
 
 def test_a_connection_lost_in_a_survey_is_told(postgresql):
@@ -377,7 +377,7 @@ def test_a_connection_lost_in_a_survey_is_told(postgresql):
         ended = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'descend'"
         assert postgresql.ask(ended) == [(True,)]
         with pytest.raises(TableError) as caught:
-            survey(scan, plan_of(scan, "y ~ a"))
+            survey_in_database(scan, plan_of(scan, "y ~ a"))
         assert caught.value.code == "table.query-lost"
 
 

@@ -33,7 +33,7 @@ from descend.objectives import quadratic
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import Huber, make_loss
 from descend.objectives.partitioned import PartsObjective
-from descend.objectives.rereading import Around, Block, RereadObjective
+from descend.objectives.rereading import Around, HeldBlock, RereadObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.sufficient_statistics import Sums
 from descend.tables import row_sampling
@@ -310,7 +310,7 @@ class Reread(Held):
             held = np.setdiff1d(np.arange(len(X) + 40), places)
             wide, tall = np.full((len(X) + 40, 4), 1e200), np.ones((len(X) + 40, 1))
             wide[places], tall[places] = X, Y
-            yield Block(wide, tall, held)
+            yield HeldBlock(wide, tall, held)
 
 
 ENGINES = [("linear", "mse", 2), ("linear", "sse", 1), ("linear", "huber", 1), ("linear", "mae", 1)]

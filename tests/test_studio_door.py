@@ -570,7 +570,7 @@ def test_a_request_without_a_socket_starts_no_process(tmp_path, scores):
 @contextmanager
 def bounded_box(http, **bounds):
     """A server that answers every request, whose connections are held to bounds."""
-    from descend.studio.connections import Bounds, bounded
+    from descend.studio.connections import Bounds, bounded_protocol
 
     async def answer(request):
         return PlainTextResponse("here")
@@ -578,7 +578,7 @@ def bounded_box(http, **bounds):
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(Starlette(routes=[Route("/", answer)]), log_level="critical", http=http)
     config.load()
-    config.http_protocol_class = bounded(config.http_protocol_class, Bounds("en", **bounds))
+    config.http_protocol_class = bounded_protocol(config.http_protocol_class, Bounds("en", **bounds))
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

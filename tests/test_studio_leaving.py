@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 import descend
 from descend import labs
 from descend.base.errors import DivergedError, OptionError
-from descend.cli.fit import fit as fit_command
-from descend.cli.options import start_of
+from descend.cli.fit import fit_command as fit_command
+from descend.cli.options import parse_start
 from descend.labs.runner import recipe_of
 from descend.solvers.recipe import Recipe
 from descend.studio.reading import OPTIONS, keywords, offered
@@ -108,7 +108,7 @@ def test_whatever_the_names_the_shell_gets_the_same_words(file, column, long):
     assert words[-2:] == ([file, formula] if file.startswith("-") else ["--out", file])
     assert {file, formula, "--lr", "0.1"} <= set(words)
     if long:
-        assert start_of(words[words.index("--init") + 1]) == start
+        assert parse_start(words[words.index("--init") + 1]) == start
 
 
 @given(file=NAME, column=NAME, value=st.floats(allow_nan=False, allow_infinity=False))
@@ -198,14 +198,14 @@ def test_what_a_script_cannot_say_is_told():
 
 
 def test_a_start_may_name_columns_with_commas():
-    assert start_of("poly(x, 2)[1]=0.5, x:poly(z, 3, raw)[2]=1/-2,(intercept)=3") == {
+    assert parse_start("poly(x, 2)[1]=0.5, x:poly(z, 3, raw)[2]=1/-2,(intercept)=3") == {
         "poly(x, 2)[1]": 0.5,
         "x:poly(z, 3, raw)[2]": [1.0, -2.0],
         "(intercept)": 3.0,
     }
     for text, told in (("a=1, b", "b"), ("a=1,", ""), ("a=big, b=1", "a=big")):
         with pytest.raises(OptionError) as error:
-            start_of(text)
+            parse_start(text)
         assert (error.value.code, error.value.values["value"]) == ("option.init", told)
 
 

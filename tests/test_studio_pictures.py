@@ -31,7 +31,7 @@ from descend.studio.live_run import Slide, slides
 from descend.studio.plane import plane_of, surface
 from descend.studio.runs import MOST, Run, Runs, run_of
 from descend.studio.scene import Scene
-from descend.studio.short_numbers import rounded
+from descend.studio.short_numbers import short
 from descend.studio.statement import retargeted, roles, toggled
 from descend.studio.view import Curve, view_of
 from descend.studio.worker.session import Bench
@@ -532,8 +532,8 @@ def test_a_diverging_path_is_true_wherever_it_passes_the_window(slid, rate, scal
 
 def test_one_number_that_is_far_out_leaves_the_others_where_they_are():
     values = np.array([1.2345678, -250.5, 0.0, 16_000.25, 1e48, -3e30])
-    assert rounded(values)[:4] == pytest.approx(values[:4].tolist(), rel=1e-5)
-    assert rounded(np.linspace(0, 1, 11)) == pytest.approx(np.linspace(0, 1, 11).tolist(), abs=1e-4)
+    assert short(values)[:4] == pytest.approx(values[:4].tolist(), rel=1e-5)
+    assert short(np.linspace(0, 1, 11)) == pytest.approx(np.linspace(0, 1, 11).tolist(), abs=1e-4)
 
 
 def test_a_path_is_named_by_what_it_is_drawn_in(slid, noisy):
@@ -639,7 +639,7 @@ def test_the_axis_of_losses_holds_what_can_be_seen(curves):
 @settings(max_examples=200)
 @given(arrays(np.float64, st.integers(0, 8), elements=st.floats()))
 def test_shortened_numbers_are_those_of_before_to_a_ten_thousandth_of_their_range(values):
-    made = rounded(values)
+    made = short(values)
     finite = values[np.isfinite(values)]
     with np.errstate(over="ignore"):
         room = 1e-3 * (np.ptp(finite) if finite.size > 1 and np.ptp(finite) else np.abs(finite).max(initial=0.0))

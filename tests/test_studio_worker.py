@@ -23,7 +23,7 @@ from descend import labs
 from descend.analysis.verification import split_rows
 from descend.base.errors import DescendError, InterruptedFitError, OptionError, TableError
 from descend.fitting.problem import Problem
-from descend.labs.runner import train
+from descend.labs.runner import train_lab
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.recipe import Recipe
 from descend.studio.profile import BARS, profile, propose
@@ -181,7 +181,7 @@ def test_an_example_brings_its_formula_and_settings_that_give_its_run(bench, tmp
     prepared = bench.prepare(opened.formula, settings)
     assert prepared.fitted_rows == len(lab.table())
     fitted = bench.fit(opened.formula, settings | {"dtype": lab.dtype}, str(tmp_path / "m.safetensors"))
-    trained = train(lab)[1]
+    trained = train_lab(lab)[1]
     if fitted.error is None:
         np.testing.assert_array_equal(descend.load(fitted.path).weights, trained.weights)
     else:

@@ -8,7 +8,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from descend import DesignError, OptionError, TableError, fit, parse, read
-from descend.formula.evaluate import evaluate, undo
+from descend.formula.evaluate import undo, values_of
 from descend.objectives.target import Target, choose_family, learn_target, target_uses
 from descend.tables.columns import gather
 
@@ -293,7 +293,7 @@ def test_a_missing_target_is_never_filled_in(missing):
 def test_predictions_come_back_in_the_unit_of_the_column(left):
     """Where the transform is linear in x the fit is exact; else it is what NumPy's fit gives."""
     expression = hypothesis_of(left, TABLE).targets[0]
-    forward = evaluate(expression, TABLE)
+    forward = values_of(expression, TABLE)
     slope, constant = np.polyfit(X, forward, 1)
     inverse = {
         "1 / price": lambda z: 1 / z,
@@ -352,7 +352,7 @@ def test_undoing_a_chain_of_invertible_steps_gives_the_column_back(steps, column
     left, values = "y", np.array(column)
     for step in steps:
         left = step.format(left)
-        forward = evaluate(expression_of(left), {"y": values})
+        forward = values_of(expression_of(left), {"y": values})
         assume(np.isfinite(forward).all() and (np.abs(forward) > 0.05).all() and (np.abs(forward) < 20).all())
         assume("tanh" not in step or (np.abs(forward) < 0.999).all())
     np.testing.assert_allclose(undo(expression_of(left), forward), values, rtol=1e-6)

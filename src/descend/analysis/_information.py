@@ -15,7 +15,7 @@ from descend.objectives.in_memory import RowsObjective
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
+    from descend.objectives.objective import OverRows
 
     Floats = NDArray[np.floating[Any]]
 

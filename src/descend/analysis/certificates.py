@@ -20,7 +20,7 @@ from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
+    from descend.objectives.objective import OverRows
 
     Floats = NDArray[np.floating[Any]]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
-from descend.solvers.closed_form import Descent
+from descend.solvers.closed_form import ClosedFormRun
 from descend.solvers.dispatch import optimizer_of
 from descend.solvers.effort import minutes, sums_at_once
 from descend.solvers.optimizers import SGD
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
+    from descend.objectives.objective import OverRows
     from descend.solvers.recipe import Recipe
 
     Floats = NDArray[np.floating[Any]]
@@ -145,7 +145,7 @@ def foretell(
 
 def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int, names: Sequence[str]) -> Outlook:
     """Return what ``epochs`` epochs of full-batch SGD from ``start`` will do; ``names`` are the columns'."""
-    path = Descent(objective, start, optimizer)
+    path = ClosedFormRun(objective, start, optimizer)
     factors, first = path.factors, path.excess(0)
     stable = largest_stable_rate(objective.curvature_limit(), optimizer.momentum, optimizer.nesterov)
     worst = int(np.argmax(factors)) if factors.size else 0

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from descend.analysis.refined_least_squares import Exact
     from descend.base.double_double import Pair
     from descend.design.matrix import Design
-    from descend.objectives import OverRows
+    from descend.objectives.objective import OverRows
     from descend.objectives.quadratic import GramObjective
 
     Floats = NDArray[np.floating[Any]]

@@ -95,12 +95,12 @@ class Verification:
         values = stored_fields.facts(facts["values"])
         made = cls(
             method=stored_fields.one_of(facts["method"], METHODS),
-            rows=stored_fields.whole(facts["rows"], 1),
-            fitted_rows=stored_fields.whole(facts["fitted_rows"]),
+            rows=stored_fields.whole_number(facts["rows"], 1),
+            fitted_rows=stored_fields.whole_number(facts["fitted_rows"]),
             scores=[_score(score, known) for score in stored_fields.entries(facts["scores"])],
             classes=[_class(entry) for entry in stored_fields.entries(facts["classes"])],
             confusion=[
-                [stored_fields.whole(n) for n in stored_fields.entries(row)]
+                [stored_fields.whole_number(n) for n in stored_fields.entries(row)]
                 for row in stored_fields.entries(facts["confusion"])
             ],
             verdict=stored_fields.text(facts["verdict"]),
@@ -130,7 +130,7 @@ def _class(found: Any) -> dict[str, Any]:
     facts = stored_fields.facts(found, ("class", "rows", "precision", "recall"))
     return {
         "class": stored_fields.text(facts["class"]),
-        "rows": stored_fields.whole(facts["rows"]),
+        "rows": stored_fields.whole_number(facts["rows"]),
         **{name: stored_fields.real_or_nan(facts[name]) for name in ("precision", "recall")},
     }
 

@@ -198,12 +198,12 @@ def _refused(path: Name, error: Exception) -> OptionError:
     return OptionError("option.cannot-write", path=str(path), reason=reason)
 
 
-def plain(value: Any) -> Any:
+def json_ready(value: Any) -> Any:
     """Return a value made of what JSON knows; numbers that are not finite become null."""
     if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {str(key): json_ready(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(inner) for inner in value]
+        return [json_ready(inner) for inner in value]
     if hasattr(value, "tolist"):  # NumPy's arrays and scalars
-        return plain(value.tolist())
+        return json_ready(value.tolist())
     return None if isinstance(value, float) and not math.isfinite(value) else value

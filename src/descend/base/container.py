@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.arguments import require
-from descend.base.atomic_files import plain, written_whole
+from descend.base.atomic_files import json_ready, written_whole
 from descend.base.errors import ModelError
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 FORMAT = 4
 
 
-def write(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors) -> Path:
+def write_container(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors) -> Path:
     """Seal a header and tensors in one file; raises OptionError where it cannot be written."""
     from safetensors.numpy import save
 
     require("path", path, "path")
     path = Path(path)
-    header = plain({"format": FORMAT, **header})
+    header = json_ready({"format": FORMAT, **header})
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     sealed = {"sha256": checksum(header, tensors), "model": header}
     metadata = {"descend": _written(sealed)}
@@ -37,7 +37,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors
     return path
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
+def read_container(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
     """Return a sealed file's header and tensors.
 
     Raises ModelError for a file that is missing, foreign, truncated, changed or of a later format.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.base.threads import block_rows, in_order, summed
+from descend.base.threads import block_rows, map_slices, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ def moments(
         X = laid(part)
         return added(X, part), X.min(axis=0), X.max(axis=0)
 
-    totals, lows, highs = zip(*in_order(ends, rows, size), strict=True)
+    totals, lows, highs = zip(*map_slices(ends, rows, size), strict=True)
     low, high = np.min(lows, axis=0), np.max(highs, axis=0)
     means = np.clip(np.sum(totals, axis=0) / mass, low, high)
     largest = np.maximum(np.abs(low), np.abs(high))
@@ -71,7 +71,7 @@ def moments(
     return means, largest * np.sqrt(raw / mass), farthest * np.sqrt(centred / mass)
 
 
-def bounded(spreads: Floats, low: Floats, high: Floats, rows: int) -> Floats:
+def bounded_deviations(spreads: Floats, low: Floats, high: Floats, rows: int) -> Floats:
     """Return standard deviations that sums gave, held to what the least and the greatest numbers allow.
 
     That is from range / sqrt(2 rows) (von Szokefalvi Nagy 1918) to range / 2 (Popoviciu 1935); of a constant column 0.

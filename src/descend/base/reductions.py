@@ -42,10 +42,10 @@ def added(items: Iterable[Pairs]) -> Pairs:
 
 def total_of(results: Iterable[Any]) -> tuple[NDArray[Any], ...]:
     """Return the sums of numbers, or of tuples of arrays, in their order."""
-    return rounded(added(map(pairs, results)))
+    return round_totals(added(map(pairs, results)))
 
 
-def rounded(total: Pairs) -> tuple[NDArray[Any], ...]:
+def round_totals(total: Pairs) -> tuple[NDArray[Any], ...]:
     """Return the numbers that pairs stand for."""
     with np.errstate(**QUIET):
         return tuple(np.asarray(high + low) for high, low in total)

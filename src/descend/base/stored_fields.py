@@ -33,7 +33,7 @@ def flag(value: Any) -> bool:
     return bool(value)
 
 
-def whole(value: Any, least: int = 0) -> int:
+def whole_number(value: Any, least: int = 0) -> int:
     """Return a whole number that is not less than ``least``."""
     _require(type(value) is int and least <= value <= LARGEST, value)
     return int(value)

@@ -16,7 +16,7 @@ UNSEEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 _UNSEEN = re.compile(f"[{UNSEEN}]")
 
 
-def plain(text: str) -> str:
+def normalised(text: str) -> str:
     """Return a text in Unicode's composed form (NFC), without the characters that are not seen."""
     return text if text.isascii() else unicodedata.normalize("NFC", _UNSEEN.sub("", text))
 
@@ -28,7 +28,7 @@ def is_unseen(letter: str) -> bool:
 
 def plain_name(text: str) -> str:
     """Return the name of a column as it is compared: plain; one of nothing that is seen stays."""
-    return plain(text) or text
+    return normalised(text) or text
 
 
 def plain_cells(cells: pl.Series) -> pl.Series:

@@ -44,7 +44,7 @@ def summed(part: Callable[[slice], Sums], rows: int, size: int) -> Sums:
     if rows <= size:
         with np.errstate(**QUIET):
             return part(slice(0, rows))
-    results = in_order(part, rows, size)
+    results = map_slices(part, rows, size)
     total = next(results)
     for more in results:
         for kept, addend in zip(total, more, strict=True):
@@ -52,7 +52,7 @@ def summed(part: Callable[[slice], Sums], rows: int, size: int) -> Sums:
     return total
 
 
-def in_order(task: Callable[[slice], Result], rows: int, size: int) -> Iterator[Result]:
+def map_slices(task: Callable[[slice], Result], rows: int, size: int) -> Iterator[Result]:
     """Yield what ``task`` gives for consecutive slices of ``size`` rows, worked on by all cores, in their order."""
     slices = [slice(first, min(first + size, rows)) for first in range(0, max(rows, 1), size)]
     if len(slices) < 2 or getattr(

@@ -53,7 +53,7 @@ def _run(arguments: list[str], lang: str) -> int:
     from descend.base.errors import DescendError, OptionError
 
     try:
-        from descend.cli.app import build
+        from descend.cli.app import build_app
         from descend.cli.console import heeding_interrupts
         from descend.cli.suggestions import unquoted
 
@@ -64,7 +64,7 @@ def _run(arguments: list[str], lang: str) -> int:
         if (formula := unquoted(arguments)) is not None:
             raise OptionError("option.unquoted", formula=formula)
         with heeding_interrupts():
-            return int(build(lang, asked)(arguments, standalone_mode=False, prog_name="descend") or 0)
+            return int(build_app(lang, asked)(arguments, standalone_mode=False, prog_name="descend") or 0)
     except DescendError as error:
         if "--debug" in arguments:
             raise
@@ -127,7 +127,7 @@ def _translate_the_parser(lang: str) -> None:
 def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
     caret = getattr(error, "caret", "")
     if as_json:
-        from descend.base.atomic_files import plain
+        from descend.base.atomic_files import json_ready
 
         facts = {
             "code": error.code,
@@ -135,7 +135,7 @@ def _tell(error: DescendError, lang: str, *, as_json: bool) -> None:
             "hint": error.hint(lang),
             "line": error.line,
         }
-        print(json_text({"error": plain(facts)}))
+        print(json_text({"error": json_ready(facts)}))
     _print_error(error.code, error.tell(lang), caret, error.hint(lang), lang)
 
 

@@ -30,7 +30,7 @@ COMMANDS = {
 FILES = ("out", "checkpoint", "save_table", "plot")  # the options that name a file to write
 
 
-def build(lang: str, asked: str) -> Callable[..., Any]:
+def build_app(lang: str, asked: str) -> Callable[..., Any]:
     """Return the command line in a language, ready to be called with arguments.
 
     Only the command that was ``asked`` for is loaded, or all of them where it is none of them.
@@ -44,7 +44,7 @@ def build(lang: str, asked: str) -> Callable[..., Any]:
         rich_markup_mode="rich" if asked in COMMANDS else None,  # the list of commands comes up at once
     )
     for name in [asked] if asked in COMMANDS else COMMANDS:
-        command = getattr(import_module(f"descend.cli.{COMMANDS[name]}"), name)
+        command = getattr(import_module(f"descend.cli.{COMMANDS[name]}"), f"{name}_command")
         app.command(name, help=say(f"help.{name}", lang), add_help_option=False)(_interruptible(command))
     app.callback()(_root)
     return app

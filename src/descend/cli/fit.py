@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from descend.tables.table import Table
 
 
-def fit(
+def fit_command(
     file: o.File,
     formula: o.Formula,
     out: o.Out = None,
@@ -104,7 +104,7 @@ def fit(
         mixed_precision=mixed_precision, drop_last=drop_last, batch_history=log_batches,
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum,
         nesterov=nesterov, epochs=epochs, tolerance=tolerance, batch_size=batch_size, schedule=schedule, gamma=gamma,
-        step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.start_of(init),
+        step_size=step_size, warmup=warmup, l2=l2, standardize=standardize, ddof=ddof, init=o.parse_start(init),
         seed=seed, missing=missing, test=test, validation=validation, patience=patience, dtype=dtype,
         keep_rows=keep_rows, minutes=minutes,
     )  # fmt: skip
@@ -155,7 +155,7 @@ def fit(
     return 0
 
 
-def compare(
+def compare_command(
     file: o.File,
     formulas: o.Formulas,
     family: o.Family = "auto",

@@ -7,7 +7,7 @@ from descend.cli.console import reading_progress, speak, tell, tell_json
 from descend.cli.fit import layout_options, reading_options
 
 
-def forecast(
+def forecast_command(
     file: o.File,
     formula: o.Formula,
     family: o.Family = "auto",
@@ -56,7 +56,7 @@ def forecast(
     recipe = Recipe(
         family=family, loss=loss, delta=delta, optimizer=optimizer, lr=o.rate_of(lr), momentum=momentum,
         nesterov=nesterov, epochs=epochs, batch_size=batch_size, schedule=schedule, l2=l2, standardize=standardize,
-        ddof=ddof, init=o.start_of(init), seed=seed, missing=missing, minutes=minutes,
+        ddof=ddof, init=o.parse_start(init), seed=seed, missing=missing, minutes=minutes,
     )  # fmt: skip
     options = {
         **reading_options(encoding, delimiter, header, decimal, na, keep_na_text),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from descend.base.atomic_files import plain, require_writable, written_whole
+from descend.base.atomic_files import json_ready, require_writable, written_whole
 from descend.base.errors import OptionError
 from descend.base.messages import Note, say
 from descend.cli import options as o
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from descend.labs.outcome import Outcome
 
 
-def labs(json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> int:
+def labs_command(json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> int:
     """List the labs."""
     from descend.labs import all_labs
     from descend.labs.report import tell_list
@@ -29,7 +29,7 @@ def labs(json: o.Json = False, lang: o.Lang = None, debug: o.Debug = False, help
     return 0
 
 
-def lab(
+def lab_command(
     id: o.LabId = None,
     all: o.All = False,
     save_table: o.SaveTable = None,
@@ -40,20 +40,20 @@ def lab(
     help: o.Help = False,
 ) -> int:
     """Run one lab, or all of them."""
-    from descend.labs import all_labs, find
+    from descend.labs import all_labs, find_lab
     from descend.labs.report import tell_outcome, tell_summary
-    from descend.labs.runner import run
+    from descend.labs.runner import run_lab
 
     if all == (id is not None):
         raise OptionError("option.lab-which")
     if id is None:
-        outcomes = [run(found) for found in all_labs()]
+        outcomes = [run_lab(found) for found in all_labs()]
         if json:
             tell_json({"labs": [_facts(outcome) for outcome in outcomes]})
         else:
             tell(tell_summary(outcomes, speak()))
         return 0 if all_good(outcomes) else 1
-    found = find(id)
+    found = find_lab(id)
     for out, other in ((save_table, plot), (plot, None)):
         if out is not None:
             require_writable(out, [] if other is None else [other])
@@ -64,7 +64,7 @@ def lab(
         typer.echo(say("lab.written", speak(), path=save_table), err=json)
     if plot is not None:
         _draw(id, plot, as_json=json)
-    outcome = run(found)
+    outcome = run_lab(found)
     if json:
         tell_json(_facts(outcome))
     else:
@@ -98,5 +98,5 @@ def _facts(outcome: Outcome) -> dict[str, object]:
         }
         for check in outcome.checks
     ]
-    facts = plain({"id": outcome.lab.id, "reproduced": outcome.good, "figures": len(checks), "checks": checks})
+    facts = json_ready({"id": outcome.lab.id, "reproduced": outcome.good, "figures": len(checks), "checks": checks})
     return dict(facts)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-def predict(
+def predict_command(
     model: o.ModelFile,
     file: o.RowsFile = None,
     set: o.Set = None,
@@ -99,7 +99,7 @@ def predict(
     return 0
 
 
-def evaluate(
+def evaluate_command(
     model: o.ModelFile,
     file: o.File,
     missing: o.Missing = "error",
@@ -123,10 +123,10 @@ def evaluate(
     help: o.Help = False,
 ) -> int:
     """Test a model on a table."""
-    from descend.model.streaming import evaluate as test
+    from descend.model.streaming import evaluate_scan as test
     from descend.report.json import verification_facts
     from descend.report.terminal import tell_verdict, tell_verification
-    from descend.tables.columns import told
+    from descend.tables.columns import reading_notes
     from descend.tables.executors import Reading, Threads
     from descend.tables.open import header_of, open_rows
     from descend.tables.table import Table
@@ -141,7 +141,7 @@ def evaluate(
     if isinstance(rows, Table):
         table = loaded.prepared(rows)
         verification = loaded.evaluate(table, missing=missing)
-        notes = [*table.notes, *told(loaded.wanted(table, target=True), table)]
+        notes = [*table.notes, *reading_notes(loaded.wanted(table, target=True), table)]
     else:
         with reading_progress(rows) as on_read:
             verification, notes = test(loaded, rows, Reading(Threads(), scratch, on_read), missing=missing)
@@ -156,7 +156,7 @@ def evaluate(
     return 0
 
 
-def show(
+def show_command(
     model: o.ModelFile,
     inference: o.Inference = False,
     level: o.Level = 0.95,
@@ -180,7 +180,7 @@ def show(
     return 0
 
 
-def plot(
+def plot_command(
     model: o.ModelFile,
     out: o.PlotOut = "fit.png",
     module: o.Module = None,

@@ -131,7 +131,7 @@ def hypothesis_of(text: str, module: str | None) -> Any:
     return class_in_file(module)
 
 
-def start_of(text: str) -> Any:
+def parse_start(text: str) -> Any:
     """Return --init as the recipe takes it: a name, or values by column; several outputs are parted by "/"."""
     if "=" not in text:
         return text

@@ -49,7 +49,7 @@ class Outlet(io.FileIO):
         return memoryview(data).nbytes
 
 
-class Outcome:
+class StreamOutcome:
     """How the writing to standard output went: the error that it met, and whether letters were lost."""
 
     failure: OSError | None = None
@@ -57,13 +57,13 @@ class Outcome:
 
 
 @contextmanager
-def outlets() -> Iterator[Outcome]:
+def outlets() -> Iterator[StreamOutcome]:
     """Let the standard streams never raise within the block: what befell them is told at its end.
 
     So a fit whose reader has gone, or whose terminal knows few letters, is finished and kept all the same.
     """
     global _lost
-    _lost, outcome = False, Outcome()
+    _lost, outcome = False, StreamOutcome()
     codecs.register_error(HANDLER, _nearest)
     before = sys.stdout, sys.stderr
     raw = [_outlet(*each) for each in zip(DESCRIPTORS, before, (sys.__stdout__, sys.__stderr__), strict=True)]

@@ -6,7 +6,7 @@ from descend.cli import options as o
 from descend.cli.console import speak
 
 
-def studio(
+def studio_command(
     file: o.StudioFile = None,
     host: o.Host = "127.0.0.1",
     port: o.Port = None,

@@ -13,8 +13,8 @@ from descend.base.double_double import pair
 from descend.base.errors import DesignError
 from descend.base.moments import ROUNDING
 from descend.formula.ast import Expression, Poly, grouped, names_of
-from descend.formula.evaluate import evaluate, evaluate_exactly, powers
-from descend.tables.labels import in_order, same_numbers
+from descend.formula.evaluate import evaluate_exactly, powers, values_of
+from descend.tables.labels import ordered_levels, same_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -246,7 +246,7 @@ class ImageCode:
     @classmethod
     def restore(cls, name: str, found: Any, width: int) -> ImageCode:
         """Build it again from its scale and shape; ``width`` is the most pixels there can be; raises ValueError."""
-        scale, *shape = (stored_fields.whole(number, 1) for number in stored_fields.entries(found))
+        scale, *shape = (stored_fields.whole_number(number, 1) for number in stored_fields.entries(found))
         if not shape or math.prod(shape) > width:
             raise ValueError(f"{shape}"[:100])
         return cls(name, tuple(shape), stored_fields.one_of(scale, (1, 255)))
@@ -298,7 +298,7 @@ def power_name(expression: Expression, power: int) -> str:
 
 def level_list(name: str, data: Columns) -> tuple[str, ...]:
     """Return the levels of a category in their order."""
-    return in_order(data.labels[name].unique().to_list(), data.table.declared(name))
+    return ordered_levels(data.labels[name].unique().to_list(), data.table.declared(name))
 
 
 def level_codes(name: str, data: Columns, levels: Sequence[str]) -> NDArray[np.int64]:
@@ -339,7 +339,7 @@ def _written_otherwise(name: str, data: Columns, levels: Sequence[str], codes: N
 
 def defined(expression: Expression, text: str, data: Columns) -> Floats:
     """Return an expression's value for every row; raises DesignError where it is not defined."""
-    values = np.broadcast_to(evaluate(expression, data.numbers), (len(data),))
+    values = np.broadcast_to(values_of(expression, data.numbers), (len(data),))
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
         raise DesignError("design.undefined", term=text, file=data.file(row), line=data.line(row))

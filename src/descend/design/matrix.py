@@ -19,7 +19,7 @@ from descend.base import stored_fields
 from descend.base.double_double import multiply, pair
 from descend.base.errors import DesignError
 from descend.base.moments import moments, reading_rows, same, scaling
-from descend.base.threads import in_order
+from descend.base.threads import map_slices
 from descend.design._contrasts import subterms_of
 from descend.design.encodings import POLY_FACTS, Code, ImageCode, LevelCode, NumberCode, PolyCode, inputs_of, level_list
 from descend.formula.ast import Arithmetic, Category, Factor, Hypothesis, Name, Poly, Term
@@ -304,7 +304,7 @@ class Design:
                 made[:, self.idle[own]] = 0.0
                 first = own.stop
 
-        for _ in in_order(fill, count, reading_rows(width)):
+        for _ in map_slices(fill, count, reading_rows(width)):
             pass
         return X
 

@@ -57,7 +57,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
         return np.searchsorted(self.classes_, y)[:, None].astype(np.float64)
 
 
-def classes_of(labels: ArrayLike) -> NDArray[Any]:
+def distinct_classes(labels: ArrayLike) -> NDArray[Any]:
     """Return the classes among labels, in their order; raises DesignError where there is one only."""
     classes = np.unique(np.asarray(labels))
     if classes.size < 2:

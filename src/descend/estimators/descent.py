@@ -36,7 +36,7 @@ SLIGHT = 1e-6  # what holds weights where nothing else does: of the scaled colum
 PROGRAMMED = 1_000_000  # cells: a linear programme over more takes longer than the fit
 
 
-class Descent(Estimator):
+class DescentEstimator(Estimator):
     """From arrays to ``coef_`` and ``intercept_``.
 
     ``_flat`` says that there is one output without a dimension of its own: ``coef_`` is (columns,), not (1, columns).

@@ -14,8 +14,8 @@ from sklearn.utils.class_weight import compute_class_weight  # type: ignore[impo
 from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import-untyped]
 
 from descend.base.errors import OptionError
-from descend.estimators.classes import Classifier, classes_of
-from descend.estimators.descent import Descent
+from descend.estimators.classes import Classifier, distinct_classes
+from descend.estimators.descent import DescentEstimator
 from descend.objectives.losses import make_loss
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 
-class DescentRegressor(MultiOutputMixin, RegressorMixin, Descent):  # type: ignore[misc]
+class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # type: ignore[misc]
     """Linear regression by gradient descent: min loss(X coef_' + intercept_, y) + l2 |coef_|^2.
 
     loss: "mse", "sse", "mae", "huber" (corner at ``delta``), "msle" or "mape"; all but "sse" are means over rows and
@@ -121,7 +121,7 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, Descent):  # type: igno
         return rows, targets.reshape(len(rows), -1).astype(np.float64), weights
 
 
-class DescentClassifier(Classifier, Descent):
+class DescentClassifier(Classifier, DescentEstimator):
     """Logistic (two classes) or softmax (more) regression by gradient descent.
 
     min mean cross-entropy(X coef_' + intercept_, y) + l2 |coef_|^2.
@@ -179,7 +179,7 @@ class DescentClassifier(Classifier, Descent):
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on X (rows, columns) and y (rows,) of classes; raises DesignError where there is one class only."""
         rows, labels, weights = self._arrays(X, y, sample_weight, reset=True)
-        self.classes_ = classes_of(labels)
+        self.classes_ = distinct_classes(labels)
         self._fit(rows, self._codes(labels), self._loss, self._outputs, self._weighed(labels, weights))
         return self
 
@@ -194,7 +194,7 @@ class DescentClassifier(Classifier, Descent):
         if first:
             if classes is None:
                 raise OptionError("option.classes-first")
-            self.classes_ = classes_of(classes)
+            self.classes_ = distinct_classes(classes)
         unknown = np.setdiff1d(
             labels if classes is None else np.concatenate([labels, np.ravel(classes)]), self.classes_
         )

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data  # type: ign
 
 from descend.analysis.verification import split_rows
 from descend.estimators.base import Estimator, diverged
-from descend.estimators.classes import Classifier, classes_of
+from descend.estimators.classes import Classifier, distinct_classes
 from descend.estimators.plain import plain_design, plain_target
 from descend.estimators.scaling import Scaling
 from descend.objectives.losses import make_loss
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 
-class Trained(Estimator):
+class ModuleEstimator(Estimator):
     """From arrays to ``network_``."""
 
     def _fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, classes: NDArray[Any] | None = None) -> None:
@@ -59,7 +59,7 @@ class Trained(Estimator):
             )
 
         with np.errstate(over="ignore", invalid="ignore"):  # a loss that overflows is told below
-            history = torch_training.train(over(fitted), recipe, None if held is None else over(held))
+            history = torch_training.train_network(over(fitted), recipe, None if held is None else over(held))
         if history.diverged:
             raise diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))
         self.network_ = network
@@ -80,7 +80,7 @@ class Trained(Estimator):
         return made
 
 
-class ModuleRegressor(MultiOutputMixin, RegressorMixin, Trained):  # type: ignore[misc]
+class ModuleRegressor(MultiOutputMixin, RegressorMixin, ModuleEstimator):  # type: ignore[misc]
     """Regression by a PyTorch network, trained on standardised columns and targets.
 
     hypothesis: an architecture such as "mlp(32, 16, dropout=0.1)", a torch.nn.Module (copied, with the parameters it
@@ -154,7 +154,7 @@ class ModuleRegressor(MultiOutputMixin, RegressorMixin, Trained):  # type: ignor
         return Z[:, 0] if self._flat else Z
 
 
-class ModuleClassifier(Classifier, Trained):
+class ModuleClassifier(Classifier, ModuleEstimator):
     """Classification by a PyTorch network, trained on standardised columns by cross-entropy.
 
     The module gives a logit for the second of two classes, or one for each of more; no softmax at its end.
@@ -203,6 +203,6 @@ class ModuleClassifier(Classifier, Trained):
         """Fit on X (rows, columns) and y (rows,) of classes; raises DesignError where there is one class only."""
         rows, labels, _ = self._checked(X, y, None, reset=True)
         check_classification_targets(labels)
-        self.classes_ = classes_of(labels)
+        self.classes_ = distinct_classes(labels)
         self._fit(rows, self._codes(labels), self._loss, self._outputs, self.classes_)
         return self

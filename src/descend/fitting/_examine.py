@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from descend.analysis.refined_least_squares import Exact
     from descend.fitting.problem import Problem
-    from descend.fitting.trained import Trained
+    from descend.fitting.trained import TrainedProblem
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.recipe import Recipe
@@ -45,7 +45,7 @@ class Examination:
     findings: list[Finding]
 
 
-def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
+def examine(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> Examination:
     """Look at a fit; of one that diverged or was interrupted only the findings are to be had."""
     evidence = _evidence(problem, trained, recipe)
     if not np.isfinite(trained.history.final_loss) or trained.history.stop in ("diverged", "interrupted"):
@@ -73,7 +73,7 @@ def examine(problem: Problem, trained: Trained, recipe: Recipe) -> Examination:
     return Examination(coefficients, rest if needed else None, certificate, inference, findings)
 
 
-def unfinished(problem: Problem, trained: Trained, recipe: Recipe) -> bool:
+def unfinished(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> bool:
     """Tell whether a fit ended before it had arrived."""
     if trained.history.stop in ("optimum", "solved", "converged", "early"):
         return False
@@ -83,7 +83,7 @@ def unfinished(problem: Problem, trained: Trained, recipe: Recipe) -> bool:
         return late and any(finding.unfinished for finding in diagnose(evidence))  # which sees whether there is an end
 
 
-def _evidence(problem: Problem, trained: Trained, recipe: Recipe) -> Evidence:
+def _evidence(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> Evidence:
     return Evidence(
         trained.design,
         problem.target,
@@ -99,7 +99,7 @@ def _evidence(problem: Problem, trained: Trained, recipe: Recipe) -> Evidence:
     )
 
 
-def _arrived(trained: Trained, certificate: Certificate) -> bool:
+def _arrived(trained: TrainedProblem, certificate: Certificate) -> bool:
     """Tell whether the fit is so near to the optimum that it does not show.
 
     What went to the optimum is less than a millionth of a standard error from it, a run of so many epochs a thousandth.
@@ -113,7 +113,7 @@ def _arrived(trained: Trained, certificate: Certificate) -> bool:
     return certificate.gap is not None and certificate.gap <= near * loss / trained.objective.rows
 
 
-def _hessian(trained: Trained) -> Floats | None:
+def _hessian(trained: TrainedProblem) -> Floats | None:
     """Return cross-entropy's Hessian at the end, where it is worth its price."""
     objective = trained.objective
     size = trained.weights.size
@@ -124,7 +124,7 @@ def _hessian(trained: Trained) -> Floats | None:
     return objective.hessian(trained.weights.ravel())
 
 
-def _exact(trained: Trained, data: Columns) -> Exact | None:
+def _exact(trained: TrainedProblem, data: Columns) -> Exact | None:
     objective, quadratic, live = trained.whole, trained.quadratic, trained.design.live
     if (
         objective is None

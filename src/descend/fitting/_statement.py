@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from descend.analysis.verification import Split
     from descend.fitting._streaming import Streamed
-    from descend.fitting.trained import OnEpoch, OnForecast, Trained
+    from descend.fitting.trained import OnEpoch, OnForecast, TrainedProblem
     from descend.formula.ast import Formula
     from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.recipe import Recipe
@@ -51,7 +51,7 @@ class Stated:
         """What tells the run from another, for its checkpoint."""
         if self.streamed is not None:
             return self.streamed.mark(self.recipe)
-        return mark_of(self.problem, self.split.train, self.recipe)
+        return table_mark(self.problem, self.split.train, self.recipe)
 
     @property
     def table(self) -> tuple[str, int, list[str]]:
@@ -67,7 +67,7 @@ class Stated:
         on_epoch: OnEpoch | None = None,
         on_forecast: OnForecast | None = None,
         checkpoint: Checkpoint | None = None,
-    ) -> Trained:
+    ) -> TrainedProblem:
         """Fit the rows that are not held back."""
         if self.streamed is not None:
             return self.streamed.train(self.recipe, on_epoch, on_forecast=on_forecast, checkpoint=checkpoint)
@@ -89,16 +89,16 @@ def of_scan(
     So few rows that each is predicted from the others are taken into memory: they fit there.
     """
     from descend.fitting._streaming import state
-    from descend.tables.scans.collect import whole
+    from descend.tables.scans.collect import collect
 
     if scan.rows >= HOLDOUT_FROM:
         streamed = state(formula, scan, recipe, reading, checkpoint, resume=resume)
         if recipe.test != "auto" or streamed.survey.rows >= HOLDOUT_FROM:
             return Stated(streamed.problem, recipe, streamed.split, streamed=streamed)
-    return of_table(formula, whole(scan), recipe)
+    return of_table(formula, collect(scan), recipe)
 
 
-def mark_of(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
+def table_mark(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
     """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows."""
     data = problem.data.take(rows)
     columns = [*data.numbers.values(), *data.images.values()]

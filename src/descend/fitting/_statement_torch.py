@@ -30,10 +30,10 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
     data, targets: inputs and targets in memory, or a torch Dataset or DataLoader of pairs and None.
     Raises DesignError, OptionError.
     """
-    if not is_stream(data):
+    if not is_torch_data(data):
         if targets is None:
             raise OptionError("option.no-targets")
-        formula, table, settings = stated(data, targets, module, settings)
+        formula, table, settings = as_table(data, targets, module, settings)
         recipe = Recipe(**{**settings, "hypothesis": module})
         return Stated.of(Problem.of(formula, table, recipe), recipe)
     from torch.utils.data import DataLoader
@@ -44,7 +44,7 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
             raise OptionError("option.stream-setting", name=name)
     test, seed = settings.get("test", "auto"), settings.get("seed", 0)
     fitted, kept = _held_back(data, test, seed)
-    formula, table, settings = stated(*seen(fitted), module, settings)
+    formula, table, settings = as_table(*seen(fitted), module, settings)
     recipe = Recipe(**{**settings, "hypothesis": module, "test": "none"})
     problem = replace(Problem.of(formula, table, recipe), stream=fitted)
     if problem.target.levels and problem.target.label_kind != "boolean":
@@ -53,7 +53,7 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
         _require_codes(problem.target.levels, count)
         levels = tuple(map(str, range(count)))
         problem = replace(problem, target=replace(problem.target, levels=levels))
-    held = None if kept is None else stated(*seen(kept, most=None), module, settings)[1]
+    held = None if kept is None else as_table(*seen(kept, most=None), module, settings)[1]
     return Stated.of(problem, recipe, held)
 
 
@@ -69,7 +69,7 @@ def _held_back(data: Any, test: str | float, seed: int) -> tuple[Any, Any]:
     return Subset(data, split.train.tolist()), Subset(data, split.folds[0][1].tolist())
 
 
-def stated(X: Any, y: Any, module: Any, settings: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+def as_table(X: Any, y: Any, module: Any, settings: dict[str, Any]) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """Return a formula, a table and the settings for inputs and targets in memory (NumPy, PyTorch, lists).
 
     X: rows x anything; rows x columns are columns x1, x2, ...; more dimensions, or many columns, one column x of rows.
@@ -109,7 +109,7 @@ def stated(X: Any, y: Any, module: Any, settings: dict[str, Any]) -> tuple[str, 
     return f"{left} ~ {right}", table, chosen
 
 
-def is_stream(data: Any) -> bool:
+def is_torch_data(data: Any) -> bool:
     """Tell whether something is a torch Dataset or DataLoader, without importing PyTorch for it."""
     homes = {base.__module__ for base in type(data).__mro__}
     return any(home.startswith("torch.utils.data") for home in homes)

@@ -18,9 +18,9 @@ from descend.base.threads import block_rows
 from descend.design.encodings import ImageCode
 from descend.fitting.problem import Problem
 from descend.fitting.survey.checkpoint import SurveyFile
-from descend.fitting.survey.checkpoint import survey as surveyed
+from descend.fitting.survey.checkpoint import survey_scan as surveyed
 from descend.fitting.survey.prepass import classes_of, prepared
-from descend.fitting.survey.pushdown import survey as pushed_down
+from descend.fitting.survey.pushdown import survey_in_database as pushed_down
 from descend.fitting.survey.results import (
     base_of,
     design_of,
@@ -31,14 +31,14 @@ from descend.fitting.survey.results import (
     sums_of,
     target_of,
 )
-from descend.fitting.survey.survey import LAYERS, Plan, Survey, plain, settled
-from descend.fitting.trained import run
+from descend.fitting.survey.survey import LAYERS, Plan, Survey, complete_columns, filled_columns
+from descend.fitting.trained import run_solver
 from descend.formula.ast import Formula
 from descend.formula.parser import parse
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy, SquaredError, make_loss
 from descend.objectives.partitioned import PartsObjective
-from descend.objectives.rereading import Around, Block, RereadObjective
+from descend.objectives.rereading import Around, HeldBlock, RereadObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.target import Target, choose_family, target_uses
 from descend.solvers.effort import Effort
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.design.matrix import Design
-    from descend.fitting.trained import OnEpoch, OnForecast, Trained
+    from descend.fitting.trained import OnEpoch, OnForecast, TrainedProblem
     from descend.formula.ast import Hypothesis
     from descend.objectives.losses import Loss
     from descend.solvers.checkpoint import Checkpoint
@@ -89,7 +89,7 @@ class Streamed:
 
     def mark(self, recipe: Recipe) -> dict[str, Any]:
         """Return what tells a run of a recipe from another."""
-        return mark_of(self.problem.hypothesis, self.scan, recipe)
+        return scan_mark(self.problem.hypothesis, self.scan, recipe)
 
     def train(
         self,
@@ -98,12 +98,12 @@ class Streamed:
         *,
         on_forecast: OnForecast | None = None,
         checkpoint: Checkpoint | None = None,
-    ) -> Trained:
+    ) -> TrainedProblem:
         """Fit on all rows that are not held back."""
         fitted = self.split.train
         shown = self.problem.over(self.design, fitted, recipe)
         data = self.problem.data.take(fitted)
-        return run(
+        return run_solver(
             self.design, self.objective(recipe, shown), data, recipe, None, on_epoch, on_forecast=on_forecast,
             checkpoint=checkpoint, shown=shown,
         )  # fmt: skip
@@ -177,7 +177,7 @@ def state(
     file = None
     if checkpoint is not None:
         path = checkpoint.with_name(f"{checkpoint.stem}.survey{checkpoint.suffix}")
-        file = SurveyFile(path, mark_of(hypothesis, scan, recipe), resume=resume)
+        file = SurveyFile(path, scan_mark(hypothesis, scan, recipe), resume=resume)
     survey = _added_up(scan, plan) or surveyed(plan, scan, reading, file)
     if is_share(recipe.test) and survey.rows and not (survey.fitted and survey.tested):
         raise OptionError("option.test-rows", value=recipe.test, rows=survey.rows)
@@ -201,7 +201,7 @@ def _added_up(scan: Scan, plan: Plan) -> Survey | None:
     return pushed_down(scan, plan)
 
 
-def mark_of(hypothesis: Hypothesis, scan: Scan, recipe: Recipe) -> dict[str, Any]:
+def scan_mark(hypothesis: Hypothesis, scan: Scan, recipe: Recipe) -> dict[str, Any]:
     """Return what tells a run over a scan from another: the hypothesis, the settings and the table."""
     return {**recipe.mark(), "formula": hypothesis.text, "table": scan.mark, "rows": scan.rows}
 
@@ -237,7 +237,7 @@ class Encoding:
         order = np.argsort(layers, kind="stable")  # by counting, as these are bytes
         return self._over(data, fitted[order]), np.bincount(layers, minlength=LAYERS)
 
-    def by_block(self, part: Part) -> Iterator[Block]:
+    def by_block(self, part: Part) -> Iterator[HeldBlock]:
         """Yield the rows in blocks that stay in the processor's cache, each written over the one before."""
         data, keys = self._ready(part)
         held, Y = keys < self.plan.draw.held, self._targets(data)
@@ -248,14 +248,14 @@ class Encoding:
             rows = slice(start, min(start + size, len(data)))
             block = data.part(rows)
             X = self.design.matrix(block, out=room[:, : len(block)].T)
-            yield Block(X, Y[rows], np.flatnonzero(held[rows]))
+            yield HeldBlock(X, Y[rows], np.flatnonzero(held[rows]))
 
     def _ready(self, part: Part) -> tuple[Columns, NDArray[np.uint32]]:
         """Return the columns of a part's rows that are not dropped, and their keys."""
         table = part.table()
-        data = plain(self.plan, table)
+        data = complete_columns(self.plan, table)
         if data is None or not all(np.isfinite(values.sum()) for values in data.numbers.values()):
-            data = settled(self.plan, table)
+            data = filled_columns(self.plan, table)
         keys = self.plan.draw.keys(part.first, part.rows)
         return data, keys if len(data) == part.rows else keys[data.rows]
 

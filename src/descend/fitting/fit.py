@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from descend.analysis.forecast import Forecast
     from descend.fitting._statement import Stated
     from descend.fitting.problem import Problem
-    from descend.fitting.trained import OnEpoch, OnForecast, Trained
+    from descend.fitting.trained import OnEpoch, OnForecast, TrainedProblem
     from descend.formula.ast import Formula
     from descend.model.sample import Sample
     from descend.tables.columns import Columns
@@ -168,7 +168,7 @@ def _fitted(
     return model
 
 
-def _errors(problem: Problem, trained: Trained) -> Floats | None:
+def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
     """Return the errors by which a transformed target's mean is told; None where its prediction is the mean."""
     rows = trained.shown or trained.whole
     if rows is None or trained.network is not None or not medians(problem.target):
@@ -185,7 +185,7 @@ def _unheard(forecast: Forecast) -> None:
     """Let a forecast be made that nobody asked to hear: the diagnosis looks at it."""
 
 
-def _diverged(model: Model, trained: Trained) -> DivergedError:
+def _diverged(model: Model, trained: TrainedProblem) -> DivergedError:
     """Return the error that tells a divergence: when, how large, and the rate that would have been stable."""
     history = model.history
     values = {

@@ -14,7 +14,7 @@ from descend.fitting.problem import Problem
 from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide
-from descend.solvers.closed_form import Descent, whole_epoch
+from descend.solvers.closed_form import ClosedFormRun, whole_epoch
 from descend.solvers.dispatch import optimizer_of
 from descend.solvers.optimizers import SGD
 from descend.solvers.recipe import Recipe
@@ -54,7 +54,9 @@ def forecast(
     Raises DescendError as ``fit`` does.
     """
     recipe = Recipe.of(recipe, settings)
-    design, objective, start = stated(formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query)
+    design, objective, start = prepare_forecast(
+        formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
+    )
     made = foretell(objective, start, recipe, None, design.names)
     if not made.curvatures.size:
         return made
@@ -68,7 +70,7 @@ class Trajectory:
 
     design: Design
     outputs: list[str]
-    descent: Descent
+    descent: ClosedFormRun
 
     def loss(self, epoch: int) -> float:
         """Return the loss after so many updates; inf where it has overflowed."""
@@ -110,7 +112,9 @@ def trajectory(
     Raises OptionError for a loss or an optimizer whose run has no closed form.
     """
     recipe = Recipe.of(recipe, settings)
-    design, objective, start = stated(formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query)
+    design, objective, start = prepare_forecast(
+        formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
+    )
     if not isinstance(objective.loss, SquaredError):
         raise OptionError("option.no-trajectory", found=objective.loss.name)
     if recipe.optimizer == "auto":
@@ -120,10 +124,10 @@ def trajectory(
     if not isinstance(optimizer, SGD) or recipe.batch_size is not None or not recipe.make_schedule().constant:
         raise OptionError("option.no-trajectory", found=recipe.method)
     outputs = [str(name) for name in design.hypothesis.targets]
-    return Trajectory(design, outputs, Descent(quadratic, start, optimizer))
+    return Trajectory(design, outputs, ClosedFormRun(quadratic, start, optimizer))
 
 
-def stated(
+def prepare_forecast(
     formula: str | Formula, table: Any, recipe: Recipe, reading: Reading, memory: str | int | None, query: str | None
 ) -> tuple[Design, RowsObjective | PartsObjective, Floats]:
     """Open a table and go down the road to the design, the objective over all rows and its start (flat)."""

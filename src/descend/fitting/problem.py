@@ -13,7 +13,7 @@ from descend.analysis.verification import Split, Verification, baseline, judge, 
 from descend.base.errors import OptionError, TableError
 from descend.base.messages import Note
 from descend.design.matrix import Design, width_of
-from descend.fitting.trained import Trained, run, start_of
+from descend.fitting.trained import TrainedProblem, run_solver, start_values
 from descend.formula.ast import Formula, Hypothesis, Poly
 from descend.formula.parser import parse
 from descend.objectives.in_memory import RowsObjective
@@ -21,7 +21,7 @@ from descend.objectives.losses import Loss, make_loss
 from descend.objectives.target import Target, choose_family, learn_target, target_uses
 from descend.solvers.dispatch import quadratic_of, require_finite
 from descend.solvers.effort import Effort
-from descend.tables.columns import Columns, gather, told, uses
+from descend.tables.columns import Columns, gather, reading_notes, uses
 from descend.tables.open import read
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Problem:
         notes = [
             why,
             *table.notes,
-            *told({**wanted, **outputs}, table),
+            *reading_notes({**wanted, **outputs}, table),
             *data.notes,
         ]
         if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
@@ -149,7 +149,7 @@ class Problem:
         on_batch: OnEpoch | None = None,
         on_forecast: OnForecast | None = None,
         checkpoint: Checkpoint | None = None,
-    ) -> Trained:
+    ) -> TrainedProblem:
         """Fit on some of the rows; ``halt``, ``on_batch`` and ``checkpoint`` as in ``iterate``, ``on_forecast`` as in
         ``fit``.
         """
@@ -167,7 +167,7 @@ class Problem:
             )  # fmt: skip
         design, objective = self.objective(rows, recipe, learn_from=design_rows)
         validation = None if held is None else self.over(design, held, recipe).beside(objective)
-        return run(
+        return run_solver(
             design, objective, self._rows(rows), recipe, validation, on_epoch, halt=halt, on_batch=on_batch,
             on_forecast=on_forecast, checkpoint=checkpoint,
         )  # fmt: skip
@@ -184,7 +184,7 @@ class Problem:
         on_batch: OnEpoch | None,
         on_forecast: OnForecast | None,
         checkpoint: Checkpoint | None,
-    ) -> Trained:
+    ) -> TrainedProblem:
         """Fit a network on some of the rows; ``held`` are those to stop by."""
         from descend.solvers import torch_training
 
@@ -204,12 +204,12 @@ class Problem:
             )
 
         objective = over(rows)
-        history = torch_training.train(
+        history = torch_training.train_network(
             objective, recipe, None if held is None else over(held), halt=halt, checkpoint=checkpoint,
             on_epoch=on_epoch, on_batch=on_batch,
         )  # fmt: skip
         weights = np.asarray(history.weights[:, None], dtype=np.float64)
-        return Trained(design, weights, history, objective, self._rows(rows), forecast=forecast, network=network)
+        return TrainedProblem(design, weights, history, objective, self._rows(rows), forecast=forecast, network=network)
 
     def objective(self, rows: Rows, recipe: Recipe, *, learn_from: Rows | None = None) -> tuple[Design, RowsObjective]:
         """Learn the design from some rows (default: the same) and return it with the loss over ``rows``."""
@@ -276,7 +276,7 @@ class Problem:
     def verify(
         self,
         split: Split,
-        trained: Trained,
+        trained: TrainedProblem,
         recipe: Recipe,
         on_refit: OnEpoch | None = None,
         *,
@@ -296,7 +296,7 @@ class Problem:
         return baseline(self.target, fitted, tested)
 
     def predict_unseen(
-        self, split: Split, trained: Trained | None, recipe: Recipe, on_refit: OnEpoch | None = None
+        self, split: Split, trained: TrainedProblem | None, recipe: Recipe, on_refit: OnEpoch | None = None
     ) -> tuple[Floats, Floats, Floats]:
         """Return the truth, the predictions and the baseline's of every row tested, in the order of the folds."""
         truth = self.target.truth(self.data)
@@ -324,7 +324,7 @@ class Problem:
         """Return the predictions of some rows by a fit on others; of a least squares without the way to it."""
         if recipe.method == "auto" and recipe.patience is None and not recipe.networked:
             design, objective = self.objective(fitted, recipe)
-            start = start_of(design, objective, recipe)
+            start = start_values(design, objective, recipe)
             quadratic = quadratic_of(objective, recipe, start)
             if quadratic is not None:
                 weights = quadratic.minimum_near(start).reshape(objective.shape)

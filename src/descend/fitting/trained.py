@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from descend.analysis.forecast import Forecast
     from descend.design.matrix import Design
-    from descend.objectives import OverRows
     from descend.objectives.networks.network import Network
+    from descend.objectives.objective import OverRows
     from descend.objectives.quadratic import GramObjective
     from descend.objectives.target import Target
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.checkpoint import Checkpoint
-    from descend.solvers.closed_form import Descent
+    from descend.solvers.closed_form import ClosedFormRun
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Columns
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedProblem:
     """One run of the solver: the design and parameters (columns x outputs) it gave and how it went.
 
     ``over`` and ``data`` are the fitted rows; where these are too many to hold, ``data`` and ``shown`` are some of
@@ -51,7 +51,7 @@ class Trained:
     over: OverRows | ModuleObjective
     data: Columns
     quadratic: GramObjective | None = None
-    descent: Descent | None = None
+    descent: ClosedFormRun | None = None
     forecast: Forecast | None = None
     network: Network | None = None
     shown: RowsObjective | None = None
@@ -75,7 +75,7 @@ class Trained:
         return X @ self.weights if self.network is None else self.network.predictor(X)
 
 
-def start_of(design: Design, objective: OverRows, recipe: Recipe) -> Floats:
+def start_values(design: Design, objective: OverRows, recipe: Recipe) -> Floats:
     """Return the parameters that a recipe's run begins with, flat."""
     start = recipe.start(design.names, objective.outputs)
     if recipe.method == "auto":
@@ -83,7 +83,7 @@ def start_of(design: Design, objective: OverRows, recipe: Recipe) -> Floats:
     return start
 
 
-def run(
+def run_solver(
     design: Design,
     objective: OverRows,
     data: Columns,
@@ -96,9 +96,9 @@ def run(
     on_forecast: OnForecast | None = None,
     checkpoint: Checkpoint | None = None,
     shown: RowsObjective | None = None,
-) -> Trained:
+) -> TrainedProblem:
     """Fit an equation whose design and objective are there; ``data`` and ``shown`` as in ``Trained``."""
-    start = start_of(design, objective, recipe)
+    start = start_values(design, objective, recipe)
     quadratic = quadratic_of(objective, recipe, start)
     forecast = None
     if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):
@@ -110,4 +110,4 @@ def run(
     )  # fmt: skip
     weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
     descent = descent_of(quadratic, start, history, recipe)
-    return Trained(design, weights, history, objective, data, quadratic, descent, forecast, shown=shown)
+    return TrainedProblem(design, weights, history, objective, data, quadratic, descent, forecast, shown=shown)

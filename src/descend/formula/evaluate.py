@@ -42,7 +42,7 @@ INVERSE: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def evaluate(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
+def values_of(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
     """Return the expression's value for every row; where it is not defined (log of 0) the value is not finite."""
     with np.errstate(all="ignore"):
         match expression:
@@ -51,12 +51,12 @@ def evaluate(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
             case Name(name):
                 return columns[name]
             case Apply(function, argument):
-                return FORWARD[function](evaluate(argument, columns))
+                return FORWARD[function](values_of(argument, columns))
             case Operation(operator, left, right):
-                b = evaluate(right, columns)
+                b = values_of(right, columns)
                 if left is None:
                     return np.negative(b)
-                a = evaluate(left, columns)
+                a = values_of(left, columns)
                 match operator:
                     case "+":
                         return np.add(a, b)
@@ -91,7 +91,7 @@ def evaluate_exactly(expression: Expression, columns: Mapping[str, Floats]) -> P
             case Operation(_, left, Number(power)) if left is not None and power.is_integer() and 1 <= power <= WHOLE:
                 return powers(evaluate_exactly(left, columns), int(power))[-1]
             case _:
-                return pair(evaluate(expression, columns))
+                return pair(values_of(expression, columns))
 
 
 def powers(x: Pair, most: int) -> list[Pair]:
@@ -119,7 +119,7 @@ def undo(expression: Expression, values: Floats) -> Floats:
             case Operation(operator, left, right) if operator != "**" and left is not None:
                 first = any(names_of(left))
                 if first != any(names_of(right)):
-                    constant = evaluate(right if first else left, {})
+                    constant = values_of(right if first else left, {})
                     if np.isfinite(constant) and (constant != 0 or operator in "+-"):
                         return _undo_operation(operator, left if first else right, constant, values, first=first)
     raise DesignError("design.no-inverse", target=str(expression))

@@ -23,7 +23,7 @@ from difflib import get_close_matches
 from math import isfinite
 from typing import TYPE_CHECKING, NoReturn
 
-from descend.base.texts import UNSEEN, is_unseen, plain
+from descend.base.texts import UNSEEN, is_unseen, normalised
 from descend.formula.ast import (
     FUNCTIONS,
     Apply,
@@ -82,15 +82,15 @@ def _tokens(text: str) -> list[_Token]:
             end = text.find("`", at + 1)
             if end < 0:
                 fail("formula.open-backtick", text, at)
-            if not plain(text[at + 1 : end]).strip():
+            if not normalised(text[at + 1 : end]).strip():
                 fail("formula.empty-name", text, at)
-            tokens.append(_Token("quoted", plain(text[at + 1 : end]), at))
+            tokens.append(_Token("quoted", normalised(text[at + 1 : end]), at))
             at = end + 1
         elif text[at].isidentifier():
             end = at + 1
             while end < len(text) and _in_name(text, end):
                 end += 1
-            tokens.append(_Token("name", plain(text[at:end]), at))
+            tokens.append(_Token("name", normalised(text[at:end]), at))
             at = end
         else:
             match = _TOKEN.match(text, at)

@@ -83,14 +83,14 @@ class Lesson:
 
     def run(self) -> Sequence[Section | Snippet]:
         """Run every part."""
-        parts: Sequence[Section | Snippet] = self._module.run()
+        parts: Sequence[Section | Snippet] = self._module.SECTIONS()
         return parts
 
     def table(self, seed: int = 0) -> pl.DataFrame:
         """Return the table, made from ``seed``; raises OptionError (``option.lab-table``) where there is none."""
-        if not hasattr(self._module, "table"):
+        if not hasattr(self._module, "TABLE"):
             raise OptionError("option.lab-table", value=self.id)
-        made: pl.DataFrame = self._module.table(seed)
+        made: pl.DataFrame = self._module.TABLE(seed)
         return made
 
     @property
@@ -124,7 +124,7 @@ def all_labs() -> tuple[Lab | Lesson, ...]:
     return (*examples(), *LESSONS)
 
 
-def find(id: str) -> Lab | Lesson:
+def find_lab(id: str) -> Lab | Lesson:
     """Return a lab by its name; raises OptionError (``option.lab``)."""
     for lab in all_labs():
         if lab.id == id:
@@ -134,7 +134,7 @@ def find(id: str) -> Lab | Lesson:
 
 def example(id: str) -> Lab:
     """Return a worked example by its name; raises OptionError (``option.lab``)."""
-    found = find(id)
+    found = find_lab(id)
     if isinstance(found, Lesson):
         raise OptionError("option.lab", value=id)
     return found

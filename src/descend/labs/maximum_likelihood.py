@@ -18,7 +18,7 @@ from descend.tables.open import read
 if TYPE_CHECKING:
     import polars as pl
 
-    from descend.fitting.trained import Trained
+    from descend.fitting.trained import TrainedProblem
     from descend.labs.outcome import Cell
 
 HEADS, TOSSES = 27, 100
@@ -33,7 +33,7 @@ SHOWN_STEPS = (0, 1, 2, 3, 5, 10, 20, 50)
 SHOWN_EPOCHS = (0, 1, 2, 3, 5, 10, 20, 80)
 
 
-def table(seed: int = 0) -> pl.DataFrame:
+def tosses_table(seed: int = 0) -> pl.DataFrame:
     """Return the tosses, a row each: 1 for heads, 0 for tails, in an order drawn from ``seed``."""
     import polars as pl
 
@@ -46,12 +46,12 @@ def log_likelihood(theta: float) -> float:
     return HEADS * math.log(theta) + (TOSSES - HEADS) * math.log(1 - theta)
 
 
-def slope(theta: float) -> float:
+def log_likelihood_slope(theta: float) -> float:
     """Return the derivative of the log-likelihood by ``theta``."""
     return HEADS / theta - (TOSSES - HEADS) / (1 - theta)
 
 
-def run() -> list[Section]:
+def likelihood_sections() -> list[Section]:
     """Return the question, the three roads to the answer, and why they meet."""
     return [
         Section(Note("lesson.likelihood-question", {"heads": HEADS, "tosses": TOSSES})),
@@ -66,7 +66,7 @@ def _closed() -> Section:
     theta = HEADS / TOSSES
     checks = [
         _check("likelihood-theta", THETA, theta, 1e-12),
-        _check("likelihood-slope", 0.0, slope(theta), 1e-10),
+        _check("likelihood-slope", 0.0, log_likelihood_slope(theta), 1e-10),
         _check("likelihood-most", LIKELIEST, log_likelihood(theta), 5e-6),
     ]
     return Section(Note("lesson.likelihood-closed", {}), checks=checks)
@@ -75,11 +75,12 @@ def _closed() -> Section:
 def _ascent() -> Section:
     way = [START]
     for _ in range(STEPS):
-        way.append(way[-1] + RATE * slope(way[-1]))
+        way.append(way[-1] + RATE * log_likelihood_slope(way[-1]))
     climbed = [log_likelihood(theta) for theta in way]
     falls = sum(after < before - 1e-12 for before, after in pairwise(climbed))
     rows: list[list[Cell]] = [
-        [str(step), f"{way[step]:.8f}", f"{climbed[step]:.6f}", f"{slope(way[step]):.4g}"] for step in SHOWN_STEPS
+        [str(step), f"{way[step]:.8f}", f"{climbed[step]:.6f}", f"{log_likelihood_slope(way[step]):.4g}"]
+        for step in SHOWN_STEPS
     ]
     checks = [
         _check("likelihood-theta", THETA, way[-1], 1e-9),
@@ -116,8 +117,8 @@ def _descent() -> Section:
     return Section(Note("lesson.likelihood-descent", {"lr": EPOCH_RATE}), heads, rows, checks)
 
 
-def _train(recipe: Recipe) -> Trained:
-    problem = Problem.of("heads ~ 1", read(table()), recipe)
+def _train(recipe: Recipe) -> TrainedProblem:
+    problem = Problem.of("heads ~ 1", read(tosses_table()), recipe)
     return problem.train(np.arange(len(problem.data)), recipe)
 
 
@@ -127,3 +128,7 @@ def _probability(b: float) -> float:
 
 def _check(code: str, expected: float, ours: float, within: float) -> Check:
     return Check(f"lesson.{code}", {}, expected, ours, abs(ours - expected) <= within)
+
+
+SECTIONS = likelihood_sections
+TABLE = tosses_table

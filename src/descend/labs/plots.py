@@ -9,10 +9,10 @@ import numpy as np
 from descend.base.atomic_files import ending
 from descend.base.errors import OptionError
 from descend.base.messages import say
-from descend.labs import find, sigmoid
+from descend.labs import find_lab, sigmoid
 from descend.labs import train_validation_test as overfitting
 from descend.report.frames import COLOURS, GREY, name_axes
-from descend.report.plots import PICTURES, styled, write
+from descend.report.plots import PICTURES, styled, write_figure
 
 if TYPE_CHECKING:
     import os
@@ -30,7 +30,7 @@ def draw_lesson(id: str, path: str | os.PathLike[str], lang: str = "en") -> None
     """
     from matplotlib.figure import Figure
 
-    title = find(id).title[lang]
+    title = find_lab(id).title[lang]
     if id not in PAINTERS:
         raise OptionError("option.lab-plot", value=id, known=", ".join(PAINTERS))
     ending(path, PICTURES, "option.plot-kind")
@@ -38,7 +38,7 @@ def draw_lesson(id: str, path: str | os.PathLike[str], lang: str = "en") -> None
         figure = Figure(figsize=(12, 4.8), layout="constrained")
         figure.suptitle(title, fontsize=14)
         PAINTERS[id](figure, lang)
-        write(figure, path)
+        write_figure(figure, path)
 
 
 def _sigmoid(figure: Figure, lang: str) -> None:
@@ -54,7 +54,7 @@ def _curves(axes: Axes, parameters: Sequence[tuple[float, float]], named: str) -
     x = np.linspace(-6, 6, 241)
     axes.axhline(0.5, color=GREY, linewidth=0.8, linestyle=":")
     for colour, (W, b) in zip(COLOURS, parameters, strict=False):
-        curve = [sigmoid.curve(place, W, b) for place in x]
+        curve = [sigmoid.sigmoid_curve(place, W, b) for place in x]
         axes.plot(x, curve, color=colour, linewidth=2, label=f"{named} = {W if named == 'W' else b:g}")
         axes.plot(-b / W, 0.5, "o", color=colour, markersize=7)
 
@@ -74,14 +74,19 @@ def _overfitting(figure: Figure, lang: str) -> None:
 
 
 def _fits(axes: Axes, lang: str) -> None:
-    data = overfitting.table()
+    data = overfitting.noisy_table()
     x, y = data["x"].to_numpy(), data["y"].to_numpy()
     fitted, held = overfitting.split().folds[0]
     axes.plot(x[fitted], y[fitted], "o", color=COLOURS[0], label=say("plot.fitted-rows", lang))
     axes.plot(x[held], y[held], "o", color=COLOURS[1], markerfacecolor="none", label=say("plot.validation", lang))
     fine = np.linspace(-3, 3, 601)
     for colour, way in zip((COLOURS[3], COLOURS[2]), (overfitting.OVERFITTED, overfitting.FEWER), strict=True):
-        axes.plot(fine, overfitting.curve(way, fine), color=colour, label=say(f"lesson.overfitting-{way.name}", lang))
+        axes.plot(
+            fine,
+            overfitting.prediction_curve(way, fine),
+            color=colour,
+            label=say(f"lesson.overfitting-{way.name}", lang),
+        )
     axes.plot(fine, np.sin(fine), color=GREY, linestyle=":", label="sin x")
     axes.set_ylim(-2.5, 2.5)
     name_axes(axes, say("plot.data", lang), "x", "y", lang)

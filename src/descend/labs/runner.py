@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.fitting.trained import Trained
+    from descend.fitting.trained import TrainedProblem
 
     Floats = NDArray[np.floating[Any]]
 
@@ -34,13 +34,13 @@ DRAWS = 200
 FAR = 10_000_000
 
 
-def run(lab: Lab | Lesson) -> Outcome:
+def run_lab(lab: Lab | Lesson) -> Outcome:
     """Run a lab and check every figure it has."""
     if isinstance(lab, Lesson):
         parts = lab.run()
         return Outcome(lab, [check for part in parts for check in part.checks], parts)
     batches: list[tuple[int, float]] = []
-    problem, trained = train(lab, on_batch=lambda epoch, loss: batches.append((epoch, loss)))
+    problem, trained = train_lab(lab, on_batch=lambda epoch, loss: batches.append((epoch, loss)))
     checks = [*_log(lab, trained), *_figures(lab, problem, trained), *_batches(lab, batches)]
     if lab.rule == "noisy-line":
         checks += _noisy_line(lab)
@@ -52,13 +52,13 @@ def run(lab: Lab | Lesson) -> Outcome:
     return Outcome(lab, checks)
 
 
-def train(
+def train_lab(
     lab: Lab,
     *,
     seed: int = 0,
     epochs: int | None = None,
     on_batch: Callable[[int, float], None] | None = None,
-) -> tuple[Problem, Trained]:
+) -> tuple[Problem, TrainedProblem]:
     """Fit a lab's hypothesis from its start with its settings."""
     table = read(lab.table(seed))
     recipe = recipe_of(lab)
@@ -71,7 +71,7 @@ def train(
 def recipe_of(lab: Lab) -> Recipe:
     """Return the recipe of a lab; one that continues another starts from where that one ends."""
     if lab.continues:
-        init: Any = train(example(lab.continues))[1].weights
+        init: Any = train_lab(example(lab.continues))[1].weights
     elif isinstance(lab.init, str):
         init = lab.init
     else:
@@ -109,7 +109,7 @@ def _decimals(figures: Any) -> int:
     return max((len(text.partition(".")[2].partition("e")[0]) for text in texts), default=0)
 
 
-def _log(lab: Lab, trained: Trained) -> Iterator[Check]:
+def _log(lab: Lab, trained: TrainedProblem) -> Iterator[Check]:
     decimals = lab.decimals if lab.decimals is not None else 6
     for epoch, printed in lab.log:
         ours = trained.history.at(epoch - lab.log_from_one)
@@ -119,7 +119,7 @@ def _log(lab: Lab, trained: Trained) -> Iterator[Check]:
         yield Check("lab.at-epoch", {"epoch": epoch}, printed, ours, good)
 
 
-def _figures(lab: Lab, problem: Problem, trained: Trained) -> Iterator[Check]:
+def _figures(lab: Lab, problem: Problem, trained: TrainedProblem) -> Iterator[Check]:
     """Yield the checks of weights, predictions, probabilities and accuracies, where a lab prints them."""
 
     def check(code: str, printed: Any, ours: Any, like: Any, **values: Any) -> Check:
@@ -182,7 +182,7 @@ def _batches(lab: Lab, batches: list[tuple[int, float]]) -> Iterator[Check]:
 
 def _noisy_line(lab: Lab) -> Iterator[Check]:
     """Check the mean over many draws: the loss starts at 4 + 4 + 1, and 15 epochs leave 0.8^15 of the way to go."""
-    runs = [train(lab, seed=seed)[1] for seed in range(DRAWS)]
+    runs = [train_lab(lab, seed=seed)[1] for seed in range(DRAWS)]
     start = float(np.mean([run.history.loss[0] for run in runs]))
     yield Check("lab.start-loss", {}, 9.0, start, abs(start - 9) < 0.1)
     left = (1 - 2 * lab.lr) ** lab.epochs
@@ -197,7 +197,7 @@ def _sine_cubic(lab: Lab) -> Iterator[Check]:
     table = lab.table()
     x, y = table["x"].to_numpy(), table["y"].to_numpy()
     cubic = np.polynomial.polynomial.polyfit(x, y, 3)
-    _, far = train(lab, epochs=FAR)
+    _, far = train_lab(lab, epochs=FAR)
     for name, printed, ours in zip(far.design.names, cubic, far.weights[:, 0], strict=True):
         yield Check(
             "lab.limit-of",

@@ -35,26 +35,29 @@ CLOSE = 1e-9
 STEP = 1e-4
 
 
-def curve(x: float, W: float, b: float) -> float:
+def sigmoid_curve(x: float, W: float, b: float) -> float:
     """Return H(x) = sigmoid(W x + b)."""
     return float(sigmoid(np.array(W * x + b)))
 
 
-def run() -> list[Section]:
+def sigmoid_sections() -> list[Section]:
     """Return what the slope, the sign and the shift do, each held against its closed form."""
     return [
-        Section(Note("lesson.sigmoid-what", {}), checks=[_check("sigmoid-at-one", AT_ONE, curve(1, 1, 0))]),
+        Section(Note("lesson.sigmoid-what", {}), checks=[_check("sigmoid-at-one", AT_ONE, sigmoid_curve(1, 1, 0))]),
         Section(
             Note("lesson.sigmoid-steep", {}),
             *_curves([(W, 0.0) for W in STEEP]),
-            checks=[_check("sigmoid-slope", SLOPES[W], slope(W), W=W) for W in STEEP],
+            checks=[_check("sigmoid-slope", SLOPES[W], middle_slope(W), W=W) for W in STEEP],
         ),
         Section(
             Note("lesson.sigmoid-sign", {}),
             *_curves([(1.0, 0.0), (-1.0, 0.0)]),
             checks=[
-                _check("sigmoid-slope", SLOPES[-1.0], slope(-1), W=-1),
-                *(_check("sigmoid-mirror", 1 - curve(x, 1, 0), curve(x, -1, 0), x=x) for x in (1.0, 4.0)),
+                _check("sigmoid-slope", SLOPES[-1.0], middle_slope(-1), W=-1),
+                *(
+                    _check("sigmoid-mirror", 1 - sigmoid_curve(x, 1, 0), sigmoid_curve(x, -1, 0), x=x)
+                    for x in (1.0, 4.0)
+                ),
             ],
         ),
         Section(
@@ -66,12 +69,12 @@ def run() -> list[Section]:
     ]
 
 
-def slope(W: float, b: float = 0.0) -> float:
+def middle_slope(W: float, b: float = 0.0) -> float:
     """Return the slope in the middle, by central differences (error of order STEP squared) made exact to STEP^4."""
     at = -b / W
 
     def central(h: float) -> float:
-        return (curve(at + h, W, b) - curve(at - h, W, b)) / (2 * h)
+        return (sigmoid_curve(at + h, W, b) - sigmoid_curve(at - h, W, b)) / (2 * h)
 
     return (4 * central(STEP) - central(2 * STEP)) / 3  # Richardson (1911)
 
@@ -81,15 +84,18 @@ def middle(W: float, b: float) -> float:
     low, high = (-10.0, 10.0) if W > 0 else (10.0, -10.0)
     for _ in range(60):
         half = (low + high) / 2
-        low, high = (half, high) if curve(half, W, b) < 0.5 else (low, half)
+        low, high = (half, high) if sigmoid_curve(half, W, b) < 0.5 else (low, half)
     return round((low + high) / 2, 12) + 0.0  # no -0
 
 
 def _curves(parameters: Sequence[tuple[float, float]]) -> tuple[list[Cell], list[list[Cell]]]:
     heads: list[Cell] = ["x", *(f"W = {W:g}, b = {b:g}" for W, b in parameters)]
-    rows: list[list[Cell]] = [[f"{x:g}", *(f"{curve(x, W, b):.4f}" for W, b in parameters)] for x in PLACES]
+    rows: list[list[Cell]] = [[f"{x:g}", *(f"{sigmoid_curve(x, W, b):.4f}" for W, b in parameters)] for x in PLACES]
     return heads, rows
 
 
 def _check(code: str, expected: float, ours: float, **values: float) -> Check:
     return Check(f"lesson.{code}", values, expected, ours, abs(ours - expected) <= CLOSE)
+
+
+SECTIONS = sigmoid_sections

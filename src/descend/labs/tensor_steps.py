@@ -69,7 +69,7 @@ class Step:
         return {"NumPy": self.gives, "PyTorch": self.gives if self.torch_gives is None else self.torch_gives}
 
 
-def code_of(function: Callable[..., Any]) -> str:
+def source_of(function: Callable[..., Any]) -> str:
     """Return the expression of a lambda that stands alone on its line, as it is written there."""
     where = function.__code__
     line = linecache.getline(where.co_filename, where.co_firstlineno).strip().removesuffix(",")

@@ -11,7 +11,7 @@ import numpy as np
 from descend.base.errors import OptionError
 from descend.base.messages import Note
 from descend.labs.outcome import Check, Line, Section, Snippet
-from descend.labs.tensor_steps import GIVEN, TITLED, Refusal, Step, code_of
+from descend.labs.tensor_steps import GIVEN, TITLED, Refusal, Step, source_of
 from descend.objectives.networks.network import require_torch
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LARGE = 12
 
 
-def run(titled: Mapping[str, tuple[Step, ...]] = TITLED) -> list[Section | Snippet]:
+def tensor_sections(titled: Mapping[str, tuple[Step, ...]] = TITLED) -> list[Section | Snippet]:
     """Return every step with what it gives in the libraries that are installed."""
     torch = _torch()
     opening = "tensors-what" if torch else "tensors-no-torch"
@@ -37,10 +37,10 @@ def run(titled: Mapping[str, tuple[Step, ...]] = TITLED) -> list[Section | Snipp
     return parts
 
 
-def plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """Return what a step gave in plain Python: arrays as lists, what stands for several as a tuple, types by name."""
     if isinstance(value, tuple):
-        return tuple(plain(inner) for inner in value)
+        return tuple(plain_value(inner) for inner in value)
     if hasattr(value, "tolist"):
         return value.tolist()
     return value if isinstance(value, (int, Refusal)) else str(value).removeprefix("torch.")
@@ -71,24 +71,24 @@ def _snippet(step: Step, given: str, torch: ModuleType | None) -> Snippet:
     own = _value(step.numpy, np, np.array)
     lines = [_line(step, "NumPy", step.numpy, own)]
     if torch is None:
-        lines.append(Line("PyTorch", code_of(step.torch)))
+        lines.append(Line("PyTorch", source_of(step.torch)))
     else:
         other = _value(step.torch, torch, torch.tensor)
         lines.append(_line(step, "PyTorch", step.torch, other, None if step.torch_gives else own))
     told = Note(f"lesson.{step.name}", {})
-    return Snippet(told, given, lines, "" if isinstance(own, Refusal) else pretty(plain(own)))
+    return Snippet(told, given, lines, "" if isinstance(own, Refusal) else pretty(plain_value(own)))
 
 
 def _line(step: Step, library: str, function: Callable[..., Any], value: Any, like: Any = None) -> Line:
     """Return what a library gave, held against what must come out and, where there is one, what it must be ``like``."""
-    expected, ours = step.expected[library], plain(value)
+    expected, ours = step.expected[library], plain_value(value)
     shape, dtype = _form(value)
-    good = ours == expected and (like is None or ours == plain(like)) and step.dtype in ("", dtype)
+    good = ours == expected and (like is None or ours == plain_value(like)) and step.dtype in ("", dtype)
     values = {"name": step.name, "library": library}
     printed, shown = (x.kind if isinstance(x, Refusal) else x for x in (expected, ours))
     check = Check("lesson.tensors-gives", values, printed, shown, good)
     refusal = f"{value.kind}: {value.words}" if isinstance(value, Refusal) else ""
-    return Line(library, code_of(function), shape, dtype, refusal=refusal, check=check)
+    return Line(library, source_of(function), shape, dtype, refusal=refusal, check=check)
 
 
 def _value(function: Callable[..., Any], library: ModuleType, make: Callable[[Any], Any]) -> Any:
@@ -104,7 +104,7 @@ def _form(value: Any) -> tuple[str, str]:
     """Return the shape and the type of an array's numbers; nothing for what is no array."""
     if not hasattr(value, "dtype"):
         return "", ""
-    return str(tuple(value.shape)), str(plain(value.dtype))
+    return str(tuple(value.shape)), str(plain_value(value.dtype))
 
 
 def _names(function: Callable[..., Any]) -> list[str]:
@@ -121,3 +121,6 @@ def _torch() -> ModuleType | None:
         return require_torch()
     except OptionError:
         return None
+
+
+SECTIONS = tensor_sections

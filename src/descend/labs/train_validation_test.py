@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.verification import Split
-    from descend.fitting.trained import Trained
+    from descend.fitting.trained import TrainedProblem
     from descend.labs.outcome import Cell
     from descend.solvers.history import History
 
@@ -50,7 +50,7 @@ EPOCHS = (0, 10, 50, 100, 300, 1000, 3000)
 
 
 @dataclass(frozen=True)
-class Way:
+class Remedy:
     """A hypothesis and how it is fitted: itself overfitted (``cures`` is empty), or the remedy for one that is."""
 
     name: str
@@ -59,20 +59,20 @@ class Way:
     cures: str = ""
 
 
-OVERFITTED = Way("overfitted")
-FEWER = Way("fewer-columns", formula="y ~ poly(x, 3, raw=True)", cures="overfitted")
+OVERFITTED = Remedy("overfitted")
+FEWER = Remedy("fewer-columns", formula="y ~ poly(x, 3, raw=True)", cures="overfitted")
 ADAM = {"optimizer": "adam", "lr": 0.03, "epochs": LONG}
 WAYS = (
     OVERFITTED,
-    Way("early-stopping", settings={**ADAM, "patience": 300}, cures="overfitted"),
+    Remedy("early-stopping", settings={**ADAM, "patience": 300}, cures="overfitted"),
     FEWER,
-    Way("weight-decay", settings={"l2": 0.01}, cures="overfitted"),
+    Remedy("weight-decay", settings={"l2": 0.01}, cures="overfitted"),
 )
 BATCHES = {"optimizer": "adam", "lr": 0.01, "epochs": 200, "batch_size": 10}
 NETWORKS = (
-    Way("network", settings={**BATCHES, "hypothesis": "mlp(64, 64, activation=relu)"}),
-    Way("dropout", settings={**BATCHES, "hypothesis": "mlp(64, 64, dropout=0.3, activation=relu)"}, cures="network"),
-    Way(
+    Remedy("network", settings={**BATCHES, "hypothesis": "mlp(64, 64, activation=relu)"}),
+    Remedy("dropout", settings={**BATCHES, "hypothesis": "mlp(64, 64, dropout=0.3, activation=relu)"}, cures="network"),
+    Remedy(
         "batch-norm",
         settings={**BATCHES, "hypothesis": "mlp(64, 64, batch_norm=true, activation=relu)"},
         cures="network",
@@ -93,7 +93,7 @@ class Losses:
         return [f"{loss:.4g}" for loss in (self.fitted, self.validation, self.test)]
 
 
-def table(seed: int = SHOWN) -> pl.DataFrame:
+def noisy_table(seed: int = SHOWN) -> pl.DataFrame:
     """Return y = sin x + noise: the rows at hand, evenly spread over [-3, 3], then the test rows, anywhere in it."""
     import polars as pl
 
@@ -102,9 +102,9 @@ def table(seed: int = SHOWN) -> pl.DataFrame:
     return pl.DataFrame({"x": x, "y": np.sin(x) + NOISE * random.standard_normal(x.size)})
 
 
-def train(way: Way, seed: int = SHOWN) -> tuple[Problem, Trained]:
+def train_remedy(way: Remedy, seed: int = SHOWN) -> tuple[Problem, TrainedProblem]:
     """Fit on the fitted rows of the draw of a seed."""
-    data = read(table(seed))
+    data = read(noisy_table(seed))
     patient: dict[str, Any] = {"validation": SHARE} if "patience" in way.settings else {}
     recipe = Recipe(test="none", seed=seed, **way.settings, **patient)
     problem = Problem.state(parse(way.formula).resolve(data.columns), data, recipe)
@@ -117,9 +117,9 @@ def split(seed: int = SHOWN) -> Split:
     return split_rows(AT_HAND, str(SHARE), seed, None)
 
 
-def losses(way: Way, seed: int = SHOWN) -> Losses:
+def losses(way: Remedy, seed: int = SHOWN) -> Losses:
     """Return the losses of a hypothesis that is fitted on the draw of a seed."""
-    problem, trained = train(way, seed)
+    problem, trained = train_remedy(way, seed)
 
     def loss(rows: Rows) -> float:
         data = problem.data.take(rows)
@@ -131,16 +131,16 @@ def losses(way: Way, seed: int = SHOWN) -> Losses:
 
 def long_run() -> History:
     """Return the record of degree 15 trained past its best, with the loss on the validation rows by epoch."""
-    return train(Way("overfitted", settings={**ADAM, "patience": LONG}))[1].history
+    return train_remedy(Remedy("overfitted", settings={**ADAM, "patience": LONG}))[1].history
 
 
-def curve(way: Way, x: Floats) -> Floats:
+def prediction_curve(way: Remedy, x: Floats) -> Floats:
     """Return what a hypothesis predicts at places ``x``, for the picture."""
-    problem, trained = train(way)
+    problem, trained = train_remedy(way)
     return trained.predict(problem.target, gather(problem.uses, read({"x": x}), missing="error", required={}))[:, 0]
 
 
-def run() -> list[Section]:
+def validation_sections() -> list[Section]:
     """Return how overfitting shows by degree and by epoch, and what helps."""
     half = AT_HAND // 2
     return [
@@ -155,7 +155,7 @@ def run() -> list[Section]:
 
 def degrees() -> Section:
     """Return the losses by degree, each fitted to its optimum."""
-    found = {degree: losses(Way("overfitted", f"y ~ poly(x, {degree}, raw=True)")) for degree in DEGREES}
+    found = {degree: losses(Remedy("overfitted", f"y ~ poly(x, {degree}, raw=True)")) for degree in DEGREES}
     falls = all(after.fitted < before.fitted for before, after in pairwise(found.values()))
     first, last = found[3], found[DEGREES[-1]]
     checks = [
@@ -191,7 +191,7 @@ def _networks() -> list[Section]:
     return remedies(Note("lesson.overfitting-networks", {}), NETWORKS, FEW_DRAWS, MOST_OF_FEW)
 
 
-def remedies(told: Note, ways: Sequence[Way], draws: int, mostly: int) -> list[Section]:
+def remedies(told: Note, ways: Sequence[Remedy], draws: int, mostly: int) -> list[Section]:
     """Return what each way comes to on the draw that is shown, opened by ``told``, and in how many draws it helps."""
     made = {way.name: [losses(way, seed) for seed in range(draws)] for way in ways}
     shown = {way.name: losses(way) for way in ways}
@@ -231,3 +231,7 @@ def _above(code: str, before: float, after: float, **values: Any) -> Check:
 
 def _below(code: str, before: float, after: float, **values: Any) -> Check:
     return Check(f"lesson.{code}", values, f"< {before:.4g}", float(after), bool(after < before))
+
+
+SECTIONS = validation_sections
+TABLE = noisy_table

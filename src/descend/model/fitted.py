@@ -20,7 +20,7 @@ from descend.model.cautions import beyond, means, medians
 from descend.model.equation import equation_lines, network_line
 from descend.objectives.target import Family, Target, target_uses
 from descend.solvers.closed_form import whole_epoch
-from descend.tables.columns import Columns, Use, gather, require, told
+from descend.tables.columns import Columns, Use, gather, reading_notes, require_columns
 from descend.tables.image_normalisation import as_fitted, ground
 from descend.tables.open import header_of, read
 from descend.tables.table import Table
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from descend.model.cautions import Ranges
     from descend.model.sample import Sample
     from descend.objectives.networks.network import Network
-    from descend.solvers.closed_form import Descent
+    from descend.solvers.closed_form import ClosedFormRun
     from descend.solvers.history import History
 
     Floats = NDArray[np.floating[Any]]
@@ -79,7 +79,7 @@ class FittedModel:
     certificate: Certificate | None = None
     inference: Inference | Note = NOT_AT_THE_OPTIMUM
     findings: list[Finding] = field(default_factory=list)
-    descent: Descent | None = None
+    descent: ClosedFormRun | None = None
     forecast: Forecast | None = None
     network: Network | None = None
     rest: Floats | None = field(default=None, repr=False)
@@ -164,7 +164,7 @@ class FittedModel:
         half its width; and targets whose prediction is a median.
         """
         data = self.gather(source, missing=missing)
-        return [*told(self.wanted(data.table), data.table), *self.beyond(data), *medians(self.target)]
+        return [*reading_notes(self.wanted(data.table), data.table), *self.beyond(data), *medians(self.target)]
 
     def beyond(self, data: Columns) -> list[Note]:
         """Return the notes of rows that were gathered and are far outside of those that were fitted."""
@@ -329,7 +329,7 @@ class FittedModel:
         wanted: dict[str, Use] = dict(self.design.uses)
         if target:
             wanted |= target_uses(self.design.hypothesis, self.family)
-        require(wanted, table, lambda name: get_close_matches(name, table.columns, n=1, cutoff=0.6))
+        require_columns(wanted, table, lambda name: get_close_matches(name, table.columns, n=1, cutoff=0.6))
         return wanted
 
     def predicted(self, data: Columns, *, mean: bool = False) -> Floats:

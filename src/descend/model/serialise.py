@@ -30,7 +30,7 @@ from descend.objectives.networks.serialise import described, kept_tensors, resto
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.target import Target, target_uses
 from descend.solvers import history as record_of
-from descend.solvers.closed_form import Descent
+from descend.solvers.closed_form import ClosedFormRun
 from descend.solvers.history import History
 from descend.solvers.optimizers import SGD, make_optimizer
 from descend.solvers.recipe import Recipe
@@ -53,7 +53,7 @@ DESCENTS_UP_TO = 500
 
 def save_model(model: FittedModel, path: str | os.PathLike[str]) -> Path:
     """Write a model to one file, whole or not at all. Returns its path."""
-    return container.write(path, *_taken_apart(model))
+    return container.write_container(path, *_taken_apart(model))
 
 
 def load_model(path: str | os.PathLike[str], kind: type[M], module: Any = None) -> M:
@@ -61,7 +61,7 @@ def load_model(path: str | os.PathLike[str], kind: type[M], module: Any = None) 
 
     module: of a network that was no named architecture, its class or one of its modules.
     """
-    header, tensors = container.read(path)
+    header, tensors = container.read_container(path)
     if "checkpoint" in header:
         raise ModelError("model.checkpoint", file=Path(path).name)
     try:
@@ -176,9 +176,9 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
         history=History.restore(header["history"], record, weights.ravel()),
         verification=None if header["verification"] is None else Verification.restore(header["verification"], target),
         table_name=stored_fields.text(table["name"]),
-        table_rows=stored_fields.whole(table["rows"]),
+        table_rows=stored_fields.whole_number(table["rows"]),
         table_columns=table_columns,
-        fitted_rows=stored_fields.whole(header["fitted_rows"]),
+        fitted_rows=stored_fields.whole_number(header["fitted_rows"]),
         base=base,
         means={name: stored_fields.real_or_nan(mean) for name, mean in stored_fields.facts(header["means"]).items()},
         settings=_settings(header["settings"]),
@@ -222,7 +222,7 @@ def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], 
         raise ValueError("negative variance")
     rest = tensors.get(f"inference.{REST}")
     rest = None if rest is None else stored_fields.array(rest, root.shape)
-    return Inference(root, variances, errors, stored_fields.whole(freedom, 1) if linear else None, rest)
+    return Inference(root, variances, errors, stored_fields.whole_number(freedom, 1) if linear else None, rest)
 
 
 def _note(found: Any, *kinds: str) -> Note:
@@ -255,7 +255,7 @@ def _settings(found: Any) -> dict[str, Any]:
             case bool():
                 stored_fields.flag(value)
             case int():
-                stored_fields.whole(value)
+                stored_fields.whole_number(value)
             case float():
                 stored_fields.real(value)
             case _ if not isinstance(value, str):
@@ -275,7 +275,7 @@ def _certificate(found: Any) -> Certificate | None:
     )
 
 
-def _descent(found: Any, tensors: Tensors, shape: tuple[int, int]) -> Descent | None:
+def _descent(found: Any, tensors: Tensors, shape: tuple[int, int]) -> ClosedFormRun | None:
     if found is None:
         return None
     facts, columns = stored_fields.facts(found, ("least", "elements", "lr", "momentum", "nesterov", "beyond")), shape[0]
@@ -288,13 +288,13 @@ def _descent(found: Any, tensors: Tensors, shape: tuple[int, int]) -> Descent | 
         stored_fields.array(tensors["descent.minimum"], shape),
         stored_fields.real(facts["least"]),
         stored_fields.array(tensors["descent.flat"], (columns, None)),
-        stored_fields.whole(facts["elements"], 1),
+        stored_fields.whole_number(facts["elements"], 1),
         stored_fields.real(facts["beyond"], 0),
     )
     rate, momentum = stored_fields.real(facts["lr"]), stored_fields.real(facts["momentum"])
     optimizer = make_optimizer("sgd", rate, momentum=momentum, nesterov=stored_fields.flag(facts["nesterov"]))
     assert isinstance(optimizer, SGD)
-    return Descent(quadratic, stored_fields.array(tensors["descent.start"], (columns * shape[1],)), optimizer)
+    return ClosedFormRun(quadratic, stored_fields.array(tensors["descent.start"], (columns * shape[1],)), optimizer)
 
 
 def _ends(found: Any) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from descend.base.atomic_files import ending, written_whole
 from descend.base.errors import OptionError, TableError
 from descend.base.messages import Note
 from descend.model.cautions import medians, together
-from descend.tables.columns import told
+from descend.tables.columns import reading_notes
 from descend.tables.row_sampling import Draw
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ def predict_to(
     if notes is not None:
         notes += [
             *scan.head.notes,
-            *told(wanted, scan.head),
+            *reading_notes(wanted, scan.head),
             *together(heard),
             *([] if mean else medians(model.target)),
         ]
     return rows
 
 
-def evaluate(
+def evaluate_scan(
     model: FittedModel, scan: Scan, reading: Reading, *, missing: str = "error"
 ) -> tuple[Verification, list[Note]]:
     """Test a model on a scan's rows that hold the target too; where they are very many, on as many as a test needs.
@@ -107,7 +107,7 @@ def evaluate(
     made = list(reading.each("predicting", task, scan.parts(list(wanted))))
     truth, predicted = (np.concatenate(arrays) for arrays in zip(*made, strict=True))
     _require_rows(len(truth), scan)
-    notes = [*scan.head.notes, *told(wanted, scan.head)]
+    notes = [*scan.head.notes, *reading_notes(wanted, scan.head)]
     if draw.tested < draw.held:
         notes.append(Note("note.tested-drawn", {"tested": len(truth), "rows": scan.rows}))
     return model.judged(truth, predicted), notes

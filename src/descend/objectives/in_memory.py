@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.base.threads import QUIET, block_rows, in_order, summed
+from descend.base.threads import QUIET, block_rows, map_slices, summed
 from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class RowsObjective:
             return np.asarray(np.linalg.qr(self.rooted(rows)[0] / lengths, mode="r"))
 
         width = self.X.shape[1]
-        return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, self._block_rows(width)))), "r"))
+        return np.asarray(np.linalg.qr(np.concatenate(list(map_slices(task, self.rows, self._block_rows(width)))), "r"))
 
     def information_triangle(self, w: Floats, lengths: Floats) -> Floats:
         """Return R with R'R the Hessian of the sum of a cross-entropy at ``w``, of parameters over their ``lengths``.
@@ -243,7 +243,7 @@ class RowsObjective:
             return np.asarray(np.linalg.qr(laid / lengths, mode="r"))
 
         size = max(self._block_rows(lengths.size) // self.outputs, 1)
-        return np.asarray(np.linalg.qr(np.concatenate(list(in_order(task, self.rows, size))), "r"))
+        return np.asarray(np.linalg.qr(np.concatenate(list(map_slices(task, self.rows, size))), "r"))
 
     def longest_row(self, inverse_root: Floats | None = None) -> float:
         """Return the greatest length of a row of X, or of X times ``inverse_root``."""
@@ -253,12 +253,12 @@ class RowsObjective:
             X = X if inverse_root is None else X @ inverse_root
             return float(np.sqrt(np.einsum("ij,ij->i", X, X).max()))
 
-        return max(in_order(task, self.rows, self._block_rows(self.X.shape[1])))
+        return max(map_slices(task, self.rows, self._block_rows(self.X.shape[1])))
 
     def predictor(self, w: Floats) -> Floats:
         """Return X W, rows x outputs."""
         W = w.reshape(self.shape)
-        blocks = in_order(lambda rows: self._block(rows)[0] @ W, self.rows, self._block_rows(self.X.shape[1]))
+        blocks = map_slices(lambda rows: self._block(rows)[0] @ W, self.rows, self._block_rows(self.X.shape[1]))
         return np.concatenate(list(blocks))
 
     def curvature_limit(self) -> float | None:

@@ -26,7 +26,7 @@ REMEMBERED = 4  # points: a solver ends at one of its last, where the certificat
 
 
 @dataclass(frozen=True)
-class Block:
+class HeldBlock:
     """Some rows' X and Y, and which of them are ``held`` back. Whoever is given it may write over it."""
 
     X: Floats
@@ -45,7 +45,7 @@ class Around:
     longest: float
 
     @classmethod
-    def of(cls, w: Floats, loss: Loss, block: Block) -> Around:
+    def of(cls, w: Floats, loss: Loss, block: HeldBlock) -> Around:
         """Return what a block of rows says of a loss of one output, writing over the block."""
         X, Y, held = block.X, block.Y, block.held
         Z, squares = X @ w[:, None], np.einsum("ij,ij->i", X, X)

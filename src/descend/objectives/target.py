@@ -13,7 +13,7 @@ from descend.base.messages import Note
 from descend.base.moments import deviations
 from descend.design.encodings import level_codes, level_list
 from descend.formula.ast import Expression, Hypothesis, Name, names_of
-from descend.formula.evaluate import evaluate, undo
+from descend.formula.evaluate import undo, values_of
 from descend.tables.labels import are_numbers, as_numbers, merged
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Target:
             return level_codes(self.columns[0], data, self.levels)[:, None].astype(np.float64)
         made = []
         for expression in self.expressions:
-            values = np.broadcast_to(evaluate(expression, data.numbers), (len(data),))
+            values = np.broadcast_to(values_of(expression, data.numbers), (len(data),))
             if not np.isfinite(values).all():
                 row = int(np.argmin(np.isfinite(values)))
                 term, file = str(expression), data.file(row)

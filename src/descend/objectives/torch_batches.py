@@ -88,7 +88,7 @@ class InMemory:
             yield from zip(torch.split(self.X[chosen], size), torch.split(self.Y[chosen], size), strict=True)
 
 
-class Streamed:
+class StreamedBatches:
     """Rows that a user's Dataset or DataLoader gives, as often as they are asked for.
 
     A Dataset is batched and shuffled here, read by ``workers`` processes; a DataLoader is taken as it is. Each batch

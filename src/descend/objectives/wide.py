@@ -18,7 +18,7 @@ from descend.objectives.sufficient_statistics import require_digits
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
+    from descend.objectives.objective import OverRows
 
     Floats = NDArray[np.floating[Any]]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.design.matrix import Design
-    from descend.report.plot_data import Kept
+    from descend.report.plot_data import PlotRows
 
     Floats = NDArray[np.floating[Any]]
 
@@ -29,7 +29,7 @@ GAP = 0.12  # of an image's width
 CAPTION = 0.32  # the same, for what is written under it
 
 
-def misread(axes: Axes, kept: Kept, lang: str) -> None:
+def misread(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Draw images taken for another class, the most certain errors first: of unseen rows, where the model kept any."""
     code, _ = _image(kept)
     truth, probabilities, levels = kept.truth[:, 0].astype(int), kept.predicted, kept.model.target.levels
@@ -56,7 +56,7 @@ def misread(axes: Axes, kept: Kept, lang: str) -> None:
             axes.text(place, under, text, ha=side, va="center", color=colour, fontsize=size, parse_math=False)
 
 
-def weight_images(axes: Axes, kept: Kept, lang: str) -> None:
+def weight_images(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Draw what each pixel adds to each output: blue for, red against, white for nothing."""
     code, place = _image(kept)
     outputs = kept.model.target.outputs[:WEIGHTS]
@@ -82,7 +82,7 @@ def image_of(design: Design) -> tuple[ImageCode, slice] | None:
     return next(((code, place) for code, place in found if isinstance(code, ImageCode) and code.pictures), None)
 
 
-def _image(kept: Kept) -> tuple[ImageCode, slice]:
+def _image(kept: PlotRows) -> tuple[ImageCode, slice]:
     found = image_of(kept.model.design)
     assert found is not None
     return found

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from descend.report.plot_data import Kept
+    from descend.report.plot_data import PlotRows
     from descend.solvers.history import History
 
     Floats = NDArray[np.floating[Any]]
@@ -29,7 +29,7 @@ SPLIT = 4  # values of a column for each of which there is a curve
 DASHES = ("-", "--", ":", "-.")
 
 
-def data_and_fit(axes: Axes, kept: Kept, lang: str) -> None:
+def data_and_fit(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Draw the rows and what the hypothesis says along its strongest number, averaged over the others."""
     target = kept.model.target
     numbers = _by_strength(kept)
@@ -45,7 +45,7 @@ def data_and_fit(axes: Axes, kept: Kept, lang: str) -> None:
         _probabilities(axes, kept, (many or numbers)[0], lang)
 
 
-def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
+def _curve(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
     """Draw a linear hypothesis: a line for each level where there is one category, else one line."""
     model, target = kept.model, kept.model.target
     x = kept.columns.numbers[column]
@@ -76,7 +76,7 @@ def _curve(axes: Axes, kept: Kept, column: str, lang: str) -> None:
     )
 
 
-def _probabilities(axes: Axes, kept: Kept, column: str, lang: str) -> None:
+def _probabilities(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
     """Draw each class's probability along one number, the rows beside it; a curve for each value of another column."""
     target = kept.model.target
     x = kept.columns.numbers[column]
@@ -103,7 +103,7 @@ def _probabilities(axes: Axes, kept: Kept, column: str, lang: str) -> None:
     name_axes(axes, say("plot.data", lang), column, chance, lang)
 
 
-def _splits(kept: Kept, column: str) -> list[tuple[str, dict[str, Any]]]:
+def _splits(kept: PlotRows, column: str) -> list[tuple[str, dict[str, Any]]]:
     """Return what another column of few values is held at, a curve each, and how that is told; else nothing is held."""
     if kept.model.target.family != "logistic":  # which has a curve for each class already
         return [("", {})]
@@ -125,7 +125,7 @@ def _spread_out(x: Floats) -> Floats:
     return np.asarray(x + 0.18 * np.diff(values).min() * np.random.default_rng(1).uniform(-1, 1, x.size))
 
 
-def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
+def _regions(axes: Axes, kept: PlotRows, columns: Sequence[str], lang: str) -> None:
     """Colour the plane of the two strongest numbers by the likeliest class."""
     from matplotlib.colors import ListedColormap
 
@@ -151,7 +151,7 @@ def _regions(axes: Axes, kept: Kept, columns: Sequence[str], lang: str) -> None:
     name_axes(axes, say("plot.regions", lang), columns[0], columns[1], lang)
 
 
-def _levels_only(axes: Axes, kept: Kept) -> None:
+def _levels_only(axes: Axes, kept: PlotRows) -> None:
     """Draw the target over the first category, predictions as bars' ends; over nothing, a histogram."""
     target, labels = kept.model.target, kept.columns.labels
     names = [name for name in labels if name in kept.model.design.levels]
@@ -195,7 +195,7 @@ def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
     name_axes(axes, say(f"plot.loss-by-{key}", lang), say(f"plot.{key}", lang), say("plot.loss", lang), lang)
 
 
-def predicted_and_actual(axes: Axes, kept: Kept, lang: str) -> None:
+def predicted_and_actual(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Draw predictions against what is true; on the line they are equal."""
     targets = kept.model.target.columns
     for index, name in enumerate(targets):
@@ -210,7 +210,7 @@ def predicted_and_actual(axes: Axes, kept: Kept, lang: str) -> None:
     name_axes(axes, say("plot.predicted-actual", lang), say("plot.predicted", lang), say("plot.actual", lang), lang)
 
 
-def residuals(axes: Axes, kept: Kept, lang: str) -> None:
+def residuals(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Draw what is left over against the prediction."""
     for index in range(len(kept.model.target.columns)):
         left = kept.truth[:, index] - kept.predicted[:, index]
@@ -221,7 +221,7 @@ def residuals(axes: Axes, kept: Kept, lang: str) -> None:
     name_axes(axes, say("plot.residuals", lang), say("plot.predicted", lang), say("plot.residual", lang))
 
 
-def confusion_counts(axes: Axes, kept: Kept, lang: str) -> None:
+def confusion_counts(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Draw how often each class was taken for each, on the unseen rows where there were any."""
     target = kept.model.target
     verification = kept.model.verification
@@ -252,14 +252,14 @@ def _scatter(
     axes.scatter(x[tested], y[tested], s=size, facecolors="none", edgecolors=colour, alpha=0.9)
 
 
-def _which(axes: Axes, kept: Kept, lang: str) -> None:
+def _which(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Say which points are fitted and which unseen, where there are both."""
     if kept.tested.any():
         axes.scatter([], [], s=30, color=GREY, label=say("plot.fitted-rows", lang))
         axes.scatter([], [], s=30, facecolors="none", edgecolors=GREY, label=say("plot.unseen-rows", lang))
 
 
-def _by_strength(kept: Kept) -> list[str]:
+def _by_strength(kept: PlotRows) -> list[str]:
     """Return the number columns, the one whose change moves the prediction most first."""
     design, inputs = (
         kept.model.design,
@@ -279,7 +279,7 @@ def _by_strength(kept: Kept) -> list[str]:
     return sorted(inputs, key=moved, reverse=True)
 
 
-def _averaged(kept: Kept, column: str, grid: Floats, mine: NDArray[np.bool_]) -> Floats:
+def _averaged(kept: PlotRows, column: str, grid: Floats, mine: NDArray[np.bool_]) -> Floats:
     """Return predictions along a number, averaged over the rows that are ``mine`` with all else as it is in them.
 
     (Partial dependence, Friedman 2001, section 8.2, over up to AVERAGED rows.)
@@ -294,7 +294,7 @@ def _averaged(kept: Kept, column: str, grid: Floats, mine: NDArray[np.bool_]) ->
     return np.asarray(predicted.reshape(rows.size, grid.size, -1).mean(axis=0))
 
 
-def _along(kept: Kept, numbers: dict[str, Floats], fixed: Mapping[str, Any] | None = None) -> Floats:
+def _along(kept: PlotRows, numbers: dict[str, Floats], fixed: Mapping[str, Any] | None = None) -> Floats:
     """Return predictions along some numbers, with others held as they are ``fixed``.
 
     What is not fixed is held at its mean, and a category at its commonest level.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.report.plane import Plane
-    from descend.report.plot_data import Kept
+    from descend.report.plot_data import PlotRows
     from descend.solvers.history import History
 
     Floats = NDArray[np.floating[Any]]
@@ -25,7 +25,7 @@ FINE, FINE_NETWORK = 61, 20
 NEAR = 3.0  # of a run that diverges: its steps as far as this many times from where it began to its best
 
 
-def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
+def path_on_contours(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Draw the loss over the two parameters that moved most, the others at their end, and the path between.
 
     Of a network, whose parameters say nothing one by one, over the two directions along which it moved most.
@@ -59,7 +59,7 @@ def path_on_contours(axes: Axes, kept: Kept, lang: str) -> None:
     name_axes(axes, title, plane.names[0], y, lang)
 
 
-def walked_path(kept: Kept) -> tuple[Floats, Floats]:
+def walked_path(kept: PlotRows) -> tuple[Floats, Floats]:
     """Return the parameters of the epochs that were kept, and those that it all came to (of a run that diverged: the
     best on its way).
     """
@@ -80,7 +80,7 @@ def _first(marks: NDArray[np.bool_]) -> int | None:
     return int(marks.argmax()) if marks.any() else None
 
 
-def _plane(kept: Kept, path: Floats, end: Floats, lang: str) -> Plane:
+def _plane(kept: PlotRows, path: Floats, end: Floats, lang: str) -> Plane:
     """Return the plane of the two parameters that moved most, with where the run went and the least loss, if known."""
     if kept.model.network is not None:
         return principal_plane(path, end, lang)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from descend.base.atomic_files import plain
+from descend.base.atomic_files import json_ready
 from descend.base.messages import Note, say
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
     """Return everything that the terminal tells of a model, and more exactly."""
     history, penalty = model.history, penalty_of(model)
-    facts: dict[str, Any] = plain(
+    facts: dict[str, Any] = json_ready(
         {
             "table": {"name": model.table_name, "rows": model.table_rows, "columns": model.table_columns},
             "hypothesis": {
@@ -86,7 +86,7 @@ def network_facts(network: Network, design: Design) -> dict[str, Any]:
 
 def forecast_facts(forecast: Forecast) -> dict[str, Any]:
     """Return everything that is foretold."""
-    return dict(plain({**asdict(forecast), "condition": forecast.condition, "hopeless": forecast.hopeless}))
+    return dict(json_ready({**asdict(forecast), "condition": forecast.condition, "hopeless": forecast.hopeless}))
 
 
 def _inference_facts(model: FittedModel, lang: str) -> dict[str, Any]:
@@ -109,12 +109,12 @@ def _inference_facts(model: FittedModel, lang: str) -> dict[str, Any]:
 def verification_facts(verification: Verification, lang: str = "en") -> dict[str, Any]:
     """Return a test on unseen rows."""
     more = {"most_confused": verification.confused, "sentence": verification.tell(lang)}
-    return dict(plain({**verification.as_dict(), **more}))
+    return dict(json_ready({**verification.as_dict(), **more}))
 
 
 def comparison_facts(comparison: Comparison, lang: str = "en") -> dict[str, Any]:
     """Return a comparison of hypotheses."""
-    facts: dict[str, Any] = plain(
+    facts: dict[str, Any] = json_ready(
         {
             "table": comparison.table_name,
             "rows": comparison.rows,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.design.matrix import Design
-    from descend.objectives import Objective
+    from descend.objectives.objective import Objective
     from descend.objectives.target import Target
 
     Floats = NDArray[np.floating[Any]]

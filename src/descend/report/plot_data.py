@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.model.fitted import FittedModel
-    from descend.objectives import Objective
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
+    from descend.objectives.objective import Objective
 
     Floats = NDArray[np.floating[Any]]
 
 NUMBERS = 150_000  # in the rows of a network: the loss is wanted at hundreds of points
 
 
-class Kept:
+class PlotRows:
     """The rows that the model keeps, with what is computed from them."""
 
     def __init__(self, model: FittedModel) -> None:

@@ -13,7 +13,7 @@ from descend.base.visible import in_a_line
 from descend.report import _gallery, _panels
 from descend.report._path_panel import path_on_contours
 from descend.report.frames import GREY
-from descend.report.plot_data import Kept
+from descend.report.plot_data import PlotRows
 
 if TYPE_CHECKING:
     import os
@@ -44,17 +44,17 @@ def draw(model: FittedModel, path: str | os.PathLike[str] | None = None, lang: s
     with styled():
         figure = Figure(figsize=(15, 8.6), layout="constrained")
         figure.suptitle(_short(in_a_line(model.formula)), fontsize=14, parse_math=False)
-        kept = Kept(model)
+        kept = PlotRows(model)
         if _gallery.image_of(model.design) is not None:
             _draw_images(figure, kept, lang)
         else:
             _draw_columns(figure, kept, lang)
         if path is not None:
-            write(figure, path)
+            write_figure(figure, path)
     return figure
 
 
-def write(figure: Figure, path: str | os.PathLike[str]) -> None:
+def write_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a picture (.png, .svg, .pdf), whole or not at all."""
     kind, drawn = ending(path, PICTURES, "option.plot-kind").removeprefix("."), BytesIO()
     with warnings.catch_warnings():
@@ -64,7 +64,7 @@ def write(figure: Figure, path: str | os.PathLike[str]) -> None:
         temporary.write_bytes(drawn.getvalue())
 
 
-def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
+def _draw_columns(figure: Figure, kept: PlotRows, lang: str) -> None:
     """Draw data and fit, loss, path, and what was predicted."""
     model, grid = kept.model, figure.add_gridspec(2, 3)
     data, loss, way = (figure.add_subplot(grid[0, column]) for column in range(3))
@@ -93,7 +93,7 @@ def _draw_columns(figure: Figure, kept: Kept, lang: str) -> None:
     _words(words, model, lang)
 
 
-def _draw_images(figure: Figure, kept: Kept, lang: str) -> None:
+def _draw_images(figure: Figure, kept: PlotRows, lang: str) -> None:
     """Draw the loss, the weights as images (of a network the path), what was predicted, and what was misread."""
     model, grid = kept.model, figure.add_gridspec(2, 3)
     _panels.loss_by_epoch(figure.add_subplot(grid[0, 0]), model.history, lang)

@@ -15,7 +15,7 @@ from descend.design.encodings import ImageCode
 from descend.report.forecast import forecast_line
 from descend.report.json import network_facts
 from descend.report.layout import grid_of, labelled
-from descend.tables.formats.idx import told
+from descend.tables.formats.idx import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -276,7 +276,7 @@ def _levels(model: FittedModel, lang: str) -> list[Text]:
 def _images(model: FittedModel, lang: str) -> list[Text]:
     """Return what is meant by the product of weights and an image."""
     codes = [code for block in model.design.blocks for code in block.codes if isinstance(code, ImageCode)]
-    facts = [{"image": code.name, "shape": told(code.shape)} for code in codes if code.pictures]
+    facts = [{"image": code.name, "shape": shape_text(code.shape)} for code in codes if code.pictures]
     return [Text(say("report.image-line", lang, **fact), style="dim") for fact in facts]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.solvers._direction import Direction, penalty, whole
+from descend.solvers._direction import Direction, has_small_hessian, penalty
 from descend.solvers._leading_block import led
 from descend.solvers._line_search import TINY, Point, Trial, along, line_search
 from descend.solvers._termination import Ending, Outcome, outcome
@@ -15,9 +15,9 @@ from descend.solvers._termination import Ending, Outcome, outcome
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
     from descend.objectives.losses import Loss
-    from descend.solvers._trace import Way
+    from descend.objectives.objective import OverRows
+    from descend.solvers._trace import Trace
 
     Floats = NDArray[np.floating[Any]]
 
@@ -28,7 +28,7 @@ EASED = 0.01  # of what a rounding is off by itself: nearer than this its minimu
 
 
 @dataclass
-class Descent:
+class DescentState:
     """Where a descent stands, how many steps it has left, what it knows of the curvature, and how round corners are."""
 
     w: Floats
@@ -38,7 +38,7 @@ class Descent:
     decrement: float = np.inf
 
     def minimise(
-        self, objective: OverRows, ending: Ending, way: Way | None = None, start: Point | None = None
+        self, objective: OverRows, ending: Ending, way: Trace | None = None, start: Point | None = None
     ) -> Outcome:
         """Go to the minimum of the loss, by way of rounder ones where it has corners; a ``way`` tells every step.
 
@@ -50,7 +50,7 @@ class Descent:
             return self.descend(objective, ending, way, start=start)
         return self._round_corners(objective, ending, way, start)
 
-    def _round_corners(self, objective: OverRows, ending: Ending, way: Way | None, start: Point | None) -> Outcome:
+    def _round_corners(self, objective: OverRows, ending: Ending, way: Trace | None, start: Point | None) -> Outcome:
         """Go to the minima of ever less rounded losses, each from that of the last, until the rounding does not count.
 
         So Madsen and Nielsen (1993) minimise absolute errors. How far the minimum of a rounded loss can be from that
@@ -84,7 +84,7 @@ class Descent:
         self,
         objective: OverRows,
         ending: Ending,
-        way: Way | None = None,
+        way: Trace | None = None,
         *,
         told: Loss | None = None,
         start: Point | None = None,
@@ -142,7 +142,7 @@ class Descent:
         """Tell whether the guess of the curvature has grown too old to be of use."""
         if self.direction.fresh or ending.settling(self.decrement, point.value):
             return False
-        return not ending.halved(self.decrement) if whole(objective) else self.direction.old
+        return not ending.halved(self.decrement) if has_small_hessian(objective) else self.direction.old
 
     def _another_direction(self, objective: OverRows) -> bool:
         """Take the curvature anew, or damp it; False where both are done."""
@@ -151,7 +151,7 @@ class Descent:
         self.direction.forget()
         return True
 
-    def _back_to_the_best(self, objective: OverRows, way: Way) -> Point | None:
+    def _back_to_the_best(self, objective: OverRows, way: Trace) -> Point | None:
         """Go back to the start where samples have led to a higher loss; tell of where they led where it is lower."""
         if np.array_equal(self.w, way.last):
             return None

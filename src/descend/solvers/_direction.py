@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
+    from descend.objectives.objective import OverRows
     from descend.solvers._line_search import Point
 
     Floats = NDArray[np.floating[Any]]
@@ -169,7 +169,7 @@ class Direction:
             return
         self.pairs.clear()
         self.age = 0
-        if not whole(objective):
+        if not has_small_hessian(objective):
             self.guess = self._of_a_sample(objective, point)
             return
         hessian = objective.hessian(point.w)
@@ -219,7 +219,7 @@ class Direction:
             del self.pairs[:-MEMORY]
 
 
-def whole(objective: OverRows) -> bool:
+def has_small_hessian(objective: OverRows) -> bool:
     """Tell whether the Hessian of all parameters is small enough to be had."""
     columns, outputs = objective.shape
     return outputs == 1 or columns * outputs <= WHOLE

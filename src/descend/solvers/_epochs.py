@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.objectives import Batched, Objective
+    from descend.objectives.objective import Batched, Objective
     from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History, Stop
     from descend.solvers.optimizers import Optimizer

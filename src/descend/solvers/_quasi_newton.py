@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.threads import QUIET
-from descend.solvers._descent import Descent
-from descend.solvers._direction import Direction, whole
+from descend.solvers._descent import DescentState
+from descend.solvers._direction import Direction, has_small_hessian
 from descend.solvers._line_search import Point
 from descend.solvers._termination import Ending, Outcome
-from descend.solvers._trace import Way
+from descend.solvers._trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
+    from descend.objectives.objective import OverRows
     from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History, Stop
 
@@ -61,7 +61,7 @@ def quasi_newton(
     all rows; a Ctrl-C ends it with what was reached. It stops at the "optimum", or "stalled" where no step lowers the
     loss although the gradient has not vanished, or after so many "epochs".
     """
-    way = Way(on_epoch, checkpoint, iterations)
+    way = Trace(on_epoch, checkpoint, iterations)
     stops: dict[Outcome, Stop] = {"arrived": "optimum", "stalled": "stalled", "spent": "epochs"}
     try:
         with np.errstate(**QUIET):  # far away numbers overflow: whoever sees one that is not finite turns back
@@ -71,9 +71,9 @@ def quasi_newton(
     return way.history(stops[reached])
 
 
-def _descended(objective: OverRows, w: Floats, way: Way, tolerance: float | None, iterations: int) -> Outcome:
+def _descended(objective: OverRows, w: Floats, way: Trace, tolerance: float | None, iterations: int) -> Outcome:
     """Go to the minimum of samples and of all rows, and tell the way over these."""
-    descent = Descent(way.last if way.begun else w.astype(np.float64), iterations)
+    descent = DescentState(way.last if way.begun else w.astype(np.float64), iterations)
     samples = [] if way.steps > 1 else _samples(objective)
     start = None
     if samples and not way.begun:
@@ -94,7 +94,7 @@ def _ending(objective: OverRows, tolerance: float | None) -> Ending:
     """Return when to stop: at a tolerance, else as the table's size asks for."""
     if tolerance is not None:
         return Ending(tolerance)
-    cheap = objective.cells < (HUGE if whole(objective) else LARGE)
+    cheap = objective.cells < (HUGE if has_small_hessian(objective) else LARGE)
     near = SHOWN if objective.few is not None else 0.0  # what the weights do not show is no reading worth
     return Ending(0.0, near if cheap else ENOUGH)
 
@@ -104,7 +104,7 @@ def _samples(objective: OverRows) -> list[OverRows]:
 
     Where a reading is dear: those that are at hand.
     """
-    enough = (ROWS_A_COLUMN if whole(objective) else ROWS_FOR_A_GUESS) * objective.shape[0]
+    enough = (ROWS_A_COLUMN if has_small_hessian(objective) else ROWS_FOR_A_GUESS) * objective.shape[0]
     if objective.few is not None:
         return [objective.few] if objective.few.rows >= enough else []
     if objective.cells < LARGE:
@@ -113,7 +113,7 @@ def _samples(objective: OverRows) -> list[OverRows]:
     return [objective.sampled(every, seed=every) for every in shares if objective.rows // every >= enough]
 
 
-def _from_elsewhere(objective: OverRows, w: Floats, way: Way, reached: Outcome) -> Outcome:
+def _from_elsewhere(objective: OverRows, w: Floats, way: Trace, reached: Outcome) -> Outcome:
     """Look whether a loss with hollows is lower where another start leads to; go there then.
 
     The other starts are zero, and the minimum of the convex loss that this one is nearly, where errors are small. Where
@@ -123,7 +123,7 @@ def _from_elsewhere(objective: OverRows, w: Floats, way: Way, reached: Outcome) 
     if convex is None or doubtful is None:
         return reached
     for easier in (None, convex):
-        other = Descent(np.zeros_like(w, dtype=np.float64), STARTED_AGAIN)
+        other = DescentState(np.zeros_like(w, dtype=np.float64), STARTED_AGAIN)
         if easier is not None:
             other.minimise(objective.under(easier), Ending(0.0))
             other.direction.forget()

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
+    from descend.objectives.objective import OverRows
     from descend.solvers._line_search import Point
 
     Floats = NDArray[np.floating[Any]]

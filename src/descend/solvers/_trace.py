@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROUNDING = 100 * np.finfo(np.float64).eps
 
 
-class Way:
+class Trace:
     """What a quasi-Newton run went through; of the parameters it keeps every one at first, then fewer.
 
     With a ``checkpoint`` it is kept there as it goes, and taken up from there: then it begins with steps.

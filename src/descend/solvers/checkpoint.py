@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from descend.base import container
-from descend.base.atomic_files import plain
+from descend.base.atomic_files import json_ready
 from descend.base.errors import OptionError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Recordable(Protocol):
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedRun:
     """A run as it was before the updates of ``epoch``: what was recorded, and the solver's own state."""
 
     epoch: int
@@ -48,11 +48,11 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], mark: dict[str, Any], *, resume: bool = False) -> None:
-        self.path, self.mark, self.resume = Path(path), plain(mark), resume
+        self.path, self.mark, self.resume = Path(path), json_ready(mark), resume
         self.resumed_at: int | None = None
         self._written = -np.inf
 
-    def load(self, epochs: int) -> Kept | None:
+    def load(self, epochs: int) -> SavedRun | None:
         """Return the run to take up for ``epochs`` epochs in all; None where there is none.
 
         Raises ModelError for a file that is damaged or none of ours, OptionError for that of another run
@@ -60,7 +60,7 @@ class Checkpoint:
         """
         if not self.resume or not self.path.exists():
             return None
-        header, arrays = container.read(self.path)
+        header, arrays = container.read_container(self.path)
         require_same_run(self.path, self.mark, header.get("checkpoint"))
         if int(header["epoch"]) > epochs:
             raise OptionError("option.run-beyond", path=str(self.path), epoch=int(header["epoch"]), epochs=epochs)
@@ -69,7 +69,7 @@ class Checkpoint:
             part, _, key = name.partition(".")
             parts[part][key] = array
         self.resumed_at = int(header["epoch"])
-        return Kept(self.resumed_at, parts["record"], parts["state"], header["facts"])
+        return SavedRun(self.resumed_at, parts["record"], parts["state"], header["facts"])
 
     def save(self, epoch: int, record: Recordable, state: Arrays, facts: dict[str, Any] | None = None) -> None:
         """Keep the run as it is before the updates of ``epoch``, unless it has just been kept."""
@@ -77,7 +77,7 @@ class Checkpoint:
             return
         header = {"checkpoint": self.mark, "epoch": epoch, "facts": facts or {}}
         arrays = {f"record.{name}": array for name, array in record.state().items()}
-        container.write(self.path, header, arrays | {f"state.{name}": array for name, array in state.items()})
+        container.write_container(self.path, header, arrays | {f"state.{name}": array for name, array in state.items()})
         self._written = monotonic()
 
 

@@ -107,7 +107,7 @@ def fast_forward(
 
 
 @dataclass(frozen=True)
-class Descent:
+class ClosedFormRun:
     """A run of full-batch SGD on a quadratic from ``start`` (flat): any epoch of it, in constant time."""
 
     objective: GramObjective

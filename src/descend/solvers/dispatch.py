@@ -16,7 +16,7 @@ from descend.objectives.wide import is_wide, narrowed
 from descend.solvers._epochs import iterate
 from descend.solvers._exact_minimum import limit
 from descend.solvers._quasi_newton import quasi_newton
-from descend.solvers.closed_form import Descent, fast_forward
+from descend.solvers.closed_form import ClosedFormRun, fast_forward
 from descend.solvers.optimizers import DEFAULT_RATES, SGD, make_optimizer
 from descend.solvers.rates import best_rate
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.objectives import OverRows
     from descend.objectives.in_memory import RowsObjective
+    from descend.objectives.objective import OverRows
     from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History
     from descend.solvers.optimizers import Optimizer
@@ -152,14 +152,16 @@ def quadratic_of(objective: OverRows, recipe: Recipe, start: Floats) -> GramObje
     return GramObjective.of(objective, start)
 
 
-def descent_of(quadratic: GramObjective | None, start: Floats, history: History, recipe: Recipe) -> Descent | None:
+def descent_of(
+    quadratic: GramObjective | None, start: Floats, history: History, recipe: Recipe
+) -> ClosedFormRun | None:
     """Return the closed form of a run that has one: plain SGD over all rows on squared error, or ``auto``'s way."""
     if quadratic is None or not quadratic.trustworthy or not recipe.make_schedule().constant:
         return None
     if recipe.method not in ("auto", "sgd") or recipe.patience is not None or not np.isfinite(history.lr):
         return None
     momentum, nesterov = (0.0, False) if recipe.method == "auto" else (recipe.momentum, recipe.nesterov)
-    return Descent(quadratic, start, SGD(history.lr, momentum, nesterov))
+    return ClosedFormRun(quadratic, start, SGD(history.lr, momentum, nesterov))
 
 
 def optimizer_of(objective: OverRows, quadratic: GramObjective | None, recipe: Recipe) -> Optimizer:

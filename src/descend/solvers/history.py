@@ -79,7 +79,7 @@ class History:
             final_loss=stored_fields.real_or_nan(facts["final_loss"]),
             final_gradient_norm=stored_fields.real_or_nan(facts["final_gradient_norm"]),
             gap=None if facts["gap"] is None else stored_fields.real(facts["gap"]),
-            batch_size=None if facts["batch_size"] is None else stored_fields.whole(facts["batch_size"], 1),
+            batch_size=None if facts["batch_size"] is None else stored_fields.whole_number(facts["batch_size"], 1),
             batch_loss=stored_fields.array(tensors["batch_loss"], (None,), finite=False),
         )
 

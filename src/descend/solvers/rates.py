@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from descend.solvers.closed_form import Descent, shrinking
+from descend.solvers.closed_form import ClosedFormRun, shrinking
 from descend.solvers.optimizers import SGD
 
 if TYPE_CHECKING:
@@ -103,11 +103,11 @@ def rates_of(objective: GramObjective, start: Floats) -> list[Rates]:
         optimizer = SGD(best, momentum, nesterov)
         stable = largest_stable_rate(objective.curvature_limit(), momentum, nesterov)
         factor = float(shrinking(counting, optimizer).max(initial=0.0))
-        epochs = reach_of(Descent(objective, start, optimizer), SHARES[-1]) if factor < 1 else None
+        epochs = reach_of(ClosedFormRun(objective, start, optimizer), SHARES[-1]) if factor < 1 else None
         made.append(Rates(kind, momentum, stable, best, factor, epochs))
     return made
 
 
-def reach_of(path: Descent, share: float) -> int | None:
+def reach_of(path: ClosedFormRun, share: float) -> int | None:
     """Return the first epoch whose excess loss is at most ``share`` of the start's; None: there is none."""
     return path.first(share * path.excess(0))

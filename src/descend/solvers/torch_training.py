@@ -11,7 +11,7 @@ import numpy as np
 from descend.base.errors import OptionError
 from descend.base.moments import deviations
 from descend.objectives.losses import SquaredError
-from descend.objectives.networks.build import build
+from descend.objectives.networks.build import build_network
 from descend.objectives.networks.network import require_torch
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
     from descend.objectives.target import Target
-    from descend.objectives.torch_batches import InMemory, Streamed
+    from descend.objectives.torch_batches import InMemory, StreamedBatches
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History
@@ -49,11 +49,11 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
     if target.family == "linear" and recipe.standardize and (callable(recipe.loss) or _standardised(recipe)):
         spread = deviations(Y)
         moments = Y.mean(axis=0) * design.hypothesis.intercept, np.where(spread > 0, spread, 1.0)
-    network = build(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)
+    network = build_network(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)
     network.body.to(device_of(recipe.device), getattr(torch, recipe.arithmetic))
     if network.named:
         network.body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer_of(recipe, network)  # a setting that it refuses is told before the run
+    torch_optimizer(recipe, network)  # a setting that it refuses is told before the run
     return network
 
 
@@ -64,12 +64,12 @@ def in_memory(network: Network, X: Floats, Y: Floats) -> InMemory:
     return InMemory.of(network.columns(X), Y, network.reference())
 
 
-def streamed(network: Network, stream: Any, design: Design, recipe: Recipe) -> Streamed:
+def streamed(network: Network, stream: Any, design: Design, recipe: Recipe) -> StreamedBatches:
     """Return the rows of a torch Dataset or DataLoader as the network takes them, on its device."""
-    from descend.objectives.torch_batches import Streamed
+    from descend.objectives.torch_batches import StreamedBatches
 
     scale = 1 if design.image is None else design.image.scale
-    return Streamed(stream, network.reference(), scale=scale, workers=recipe.workers)
+    return StreamedBatches(stream, network.reference(), scale=scale, workers=recipe.workers)
 
 
 def objective_of(network: Network, source: Any, loss: Loss, recipe: Recipe, *, classes: bool) -> ModuleObjective:
@@ -82,7 +82,7 @@ def objective_of(network: Network, source: Any, loss: Loss, recipe: Recipe, *, c
     return ModuleObjective(network, source, loss, criterion, callable(recipe.loss) or loss.mean, unit)
 
 
-def train(
+def train_network(
     objective: ModuleObjective,
     recipe: Recipe,
     validation: ModuleObjective | None = None,
@@ -99,7 +99,7 @@ def train(
     epochs = recipe.epochs_for(objective.rows)
     history = backprop(
         objective,
-        optimizer_of(recipe, network),
+        torch_optimizer(recipe, network),
         recipe.make_schedule(epochs),
         epochs,
         batch_size=recipe.batch,
@@ -130,7 +130,7 @@ def device_of(name: str) -> torch.device:
     return found
 
 
-def optimizer_of(recipe: Recipe, network: Network) -> Optimizer:
+def torch_optimizer(recipe: Recipe, network: Network) -> Optimizer:
     """Return the recipe's optimizer over the network's parameters.
 
     One given as an object is copied, with the network's parameters in place of those it was made for.

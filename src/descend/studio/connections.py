@@ -32,7 +32,7 @@ class Bounds:
         return True
 
 
-def bounded(protocol: type[asyncio.Protocol], bounds: Bounds) -> type[asyncio.Protocol]:
+def bounded_protocol(protocol: type[asyncio.Protocol], bounds: Bounds) -> type[asyncio.Protocol]:
     """Return uvicorn's HTTP protocol (h11 or httptools), held to bounds: uvicorn itself waits for ever for a head."""
     base: Any = protocol
 

@@ -11,8 +11,8 @@ import polars as pl
 from descend.analysis.metrics import confusion
 from descend.base.messages import say
 from descend.design.encodings import NumberCode, PolyCode
-from descend.formula.evaluate import evaluate
-from descend.studio.short_numbers import encoded, points, rounded
+from descend.formula.evaluate import values_of
+from descend.studio.short_numbers import encoded, points, short
 from descend.tables.columns import Columns
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def data_picture(view: View, way: str, lang: str) -> DataPicture:
     if way == REGIONS:
         return Regions(view, lang)
     if way == COMPARED:
-        return Counts(view, lang) if view.target.family != "linear" else Compared(view, lang)
+        return ConfusionChart(view, lang) if view.target.family != "linear" else Compared(view, lang)
     return Effect(view, way, lang) if view.design.uses[way] == "number" else Levels(view, way, lang)
 
 
@@ -111,7 +111,7 @@ class Effect:
                 _marks(at, heights[:, 0 if classes else output], mine, rows.tested, shown)
                 for mine, output in zip(drawn.rows, drawn.outputs, strict=True)
             ],
-            "grid": rounded(self.grid),
+            "grid": short(self.grid),
         }
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Effect:
             if whose not in known:
                 predicted = view.target.predict(view.predictor(weights, matrix))
                 known[whose] = predicted.reshape(count, FINE, -1).mean(axis=0)
-        return {"lines": [rounded(known[whose][:, output]) for whose, _, _, output in self.lines]}
+        return {"lines": [short(known[whose][:, output]) for whose, _, _, output in self.lines]}
 
 
 class Levels:
@@ -154,7 +154,7 @@ class Levels:
         predicted = view.target.predict(view.predictor(weights, view.rows.X))[:, self.output]
         counts = np.bincount(self.codes, minlength=self.count)
         sums = np.bincount(self.codes, predicted, minlength=self.count)
-        return {"bars": rounded(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))}
+        return {"bars": short(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))}
 
 
 class Regions:
@@ -220,7 +220,7 @@ class Compared:
         return {"points": pairs}
 
 
-class Counts:
+class ConfusionChart:
     """How often each class was taken for each."""
 
     def __init__(self, view: View, lang: str) -> None:
@@ -305,7 +305,7 @@ def _matrix(view: View, data: Columns) -> Floats:
     defined = np.ones(len(data), dtype=bool)
     for code in codes:
         if isinstance(code, NumberCode | PolyCode):
-            defined &= np.isfinite(evaluate(code.expression, data.numbers))
+            defined &= np.isfinite(values_of(code.expression, data.numbers))
     made = np.full((len(data), len(view.design.names)), np.nan)
     if defined.any():
         made[defined] = view.design.matrix(data.take(np.flatnonzero(defined)))

@@ -10,7 +10,7 @@ import numpy as np
 from descend.analysis.forecast import Forecast, foresee
 from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
-from descend.solvers.closed_form import Descent, fast_forward
+from descend.solvers.closed_form import ClosedFormRun, fast_forward
 from descend.solvers.dispatch import optimizer_of
 from descend.solvers.optimizers import SGD
 from descend.solvers.rates import Rates, rates_of
@@ -96,7 +96,7 @@ class Slide:
         start = recipe.start(self.prepared.design.names, self.fitted.outputs)
         optimizer = optimizer_of(self.fitted, quadratic, recipe)
         assert isinstance(optimizer, SGD)
-        descent = Descent(quadratic, start, optimizer)
+        descent = ClosedFormRun(quadratic, start, optimizer)
         length = _until_overflow(descent, recipe.length)
         few = max(min(RECORDS, NUMBERS // max(start.size, 1)), 10)
         history = fast_forward(quadratic, start, optimizer, length, records=few)
@@ -132,7 +132,7 @@ class Slide:
         )
 
 
-def _way(descent: Descent, history: History) -> tuple[NDArray[np.int64], Floats]:
+def _way(descent: ClosedFormRun, history: History) -> tuple[NDArray[np.int64], Floats]:
     """Return the epochs of a path and the parameters there: each of the first ones, then those recorded, to the last.
 
     The steep directions have come to rest long before the second record of a long run.
@@ -156,7 +156,7 @@ def _values(quadratic: GramObjective, path: Floats) -> Floats:
         return np.asarray(quadratic.least + (quadratic.curvatures[:, None] * np.square(turned)).sum(axis=(1, 2)) / 2)
 
 
-def _until_overflow(descent: Descent, epochs: int) -> int:
+def _until_overflow(descent: ClosedFormRun, epochs: int) -> int:
     """Return the epochs of a run, or how many there are until its loss is infinite."""
     if not (descent.factors > 1).any():
         return epochs

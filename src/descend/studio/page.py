@@ -15,7 +15,7 @@ from descend.studio.charts import growing_picture
 from descend.studio.event_schema import PLANE, RATE, SCRUBBED, only
 from descend.studio.parts.head import HeadPart
 from descend.studio.parts.hypothesis import HypothesisPart
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.parts.predict import PredictPart
 from descend.studio.parts.recipe import RecipePart
 from descend.studio.parts.runs import RunsPart
@@ -124,7 +124,7 @@ class Page:
         self.refresh(set(ALL))
 
     def _work(self) -> None:
-        part = Part(self.study)
+        part = PagePart(self.study)
         with tag("div", "welcome") as self.welcome:
             tag("h2", text=part.say("welcome"))
             tag("p", text=part.say("welcome-more"))
@@ -145,12 +145,12 @@ class Page:
             self.words = WordsPart(self.study)
             self._tabs(part)
 
-    def _start(self, part: Part, id: str) -> None:
+    def _start(self, part: PagePart, id: str) -> None:
         from descend.labs import example
 
         button(example(id).title[self.study.lang], lambda: part.act(self.study.example(id)))
 
-    def _tabs(self, part: Part) -> None:
+    def _tabs(self, part: PagePart) -> None:
         with tag("section", "card", aria_label=part.say("results")):
             self.buttons, self.panels = {}, {}
             with tag("div", "tabs", role="tablist", aria_label=part.say("results")):
@@ -166,7 +166,7 @@ class Page:
                 self.take = TakePart(self.study)
         self._turn(self.tab)
 
-    def _tab(self, part: Part, name: str) -> ui.element:
+    def _tab(self, part: PagePart, name: str) -> ui.element:
         text, panel = part.say(f"tab-{name}"), f"panel-{name}"
         return button(text, lambda: self._turn(name), role="tab", id=f"tab-{name}", aria_controls=panel)
 
@@ -207,7 +207,7 @@ class Page:
         if parts & {"busy", "stage"}:
             self.stage.run_method("fade", study.stale)
         if "progress" in parts and not study.live and study.growing:
-            name = Part(study).say("stage-loss")
+            name = PagePart(study).say("stage-loss")
             self.stage.run_method("grow", growing_picture(study.growing, study.progress.total, name))
         if "zones" in parts:
             self._zones()
@@ -265,7 +265,7 @@ class Page:
             self.study.settle()
         else:
             self.study.settled = False
-            Part.act(self.study.restate(**settings))
+            PagePart.act(self.study.restate(**settings))
 
     def _scrubbed(self, epoch: int, serial: str | None) -> None:
         if self.study.view is None:

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 
 from descend import labs
 from descend.base.errors import OptionError
-from descend.cli.options import start_of
+from descend.cli.options import parse_start
 from descend.solvers.recipe import Recipe
 from descend.studio.reading import keywords
 from descend.tables.open import read
@@ -102,9 +102,9 @@ def _command_options() -> dict[str, Any]:
     """Return the options of ``descend fit`` by their names."""
     from typer.main import get_command
 
-    from descend.cli.app import build
+    from descend.cli.app import build_app
 
-    command: Any = get_command(build("en", "fit"))  # type: ignore[arg-type]
+    command: Any = get_command(build_app("en", "fit"))  # type: ignore[arg-type]
     return {option.name: option for option in command.commands["fit"].params}
 
 
@@ -156,7 +156,7 @@ def _start(init: Any, names: Sequence[str] | None) -> str:
 
 def _read_back(text: str) -> dict[str, list[float]] | None:
     try:
-        return {name: [float(v) for v in np.ravel(values)] for name, values in start_of(text).items()}
+        return {name: [float(v) for v in np.ravel(values)] for name, values in parse_start(text).items()}
     except OptionError:
         return None
 

@@ -132,7 +132,7 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
     from starlette.middleware.gzip import GZipMiddleware
     from starlette.routing import Route
 
-    from descend.studio.connections import Bounds, bounded
+    from descend.studio.connections import Bounds, bounded_protocol
     from descend.studio.guard import Guard, is_loopback
     from descend.studio.page import add_page
 
@@ -162,7 +162,7 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
         timeout_graceful_shutdown=GRACE,
     )
     config.load()
-    config.http_protocol_class = bounded(config.http_protocol_class, Bounds(studio.lang))
+    config.http_protocol_class = bounded_protocol(config.http_protocol_class, Bounds(studio.lang))
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -18,10 +18,10 @@ OWN = 6
 
 def points(x: Floats, y: Floats) -> list[list[float | None]]:
     """Return pairs of numbers short enough to travel; None for what is not finite."""
-    return [list(pair) for pair in zip(rounded(x), rounded(y), strict=True)]
+    return [list(pair) for pair in zip(short(x), short(y), strict=True)]
 
 
-def rounded(values: Floats) -> list[Any]:
+def short(values: Floats) -> list[Any]:
     """Return numbers to DIGITS digits of their range, small ones to OWN digits of their own; None where not finite.
 
     In a range that one of them blows up the others stay where they are.

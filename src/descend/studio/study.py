@@ -17,7 +17,7 @@ from descend.studio.progress import Progress
 from descend.studio.runs import Run, run_of
 from descend.studio.threads import in_thread
 from descend.studio.view import view_of
-from descend.studio.worker.child import told
+from descend.studio.worker.child import as_descend_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +89,7 @@ class Study(Opening):
             view = self.slide.view(recipe)
         except Exception as error:
             self.settings = before
-            self.error = told(error)
+            self.error = as_descend_error(error)
             self.heard({"words"})
             return True
         if any(before.get(name) != self.settings.get(name) for name in BENDING):
@@ -127,7 +127,7 @@ class Study(Opening):
             parse(self.formula)
             await self._prepare(mine, recipe)
         except Exception as error:
-            self._refuse_statement(mine, told(error), forget=True)
+            self._refuse_statement(mine, as_descend_error(error), forget=True)
             return
         if self._done(mine):
             self.heard({"hypothesis", "recipe", "zones", "words", "busy", "leave", *(["stage"] if self.live else [])})
@@ -198,7 +198,7 @@ class Study(Opening):
         try:
             await self._fit()
         except Exception as error:
-            self.error = told(error)
+            self.error = as_descend_error(error)
             self.heard({"words", "busy"})
 
     async def _fit(self) -> None:
@@ -269,7 +269,7 @@ class Study(Opening):
             model, scene = await in_thread(partial(self._read_model, run.path))
         except Exception as error:
             if self._done(mine):
-                self.refuse(told(error))
+                self.refuse(as_descend_error(error))
             return
         if not self._done(mine):
             return

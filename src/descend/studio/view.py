@@ -9,7 +9,7 @@ import numpy as np
 
 from descend.objectives.losses import make_loss
 from descend.objectives.target import target_uses
-from descend.report.plot_data import Kept
+from descend.report.plot_data import PlotRows
 from descend.tables.columns import gather
 from descend.tables.table import Table
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from descend.design.matrix import Design
     from descend.fitting.model import Model
-    from descend.objectives import Objective
+    from descend.objectives.objective import Objective
     from descend.objectives.target import Target
     from descend.studio.worker.session import Prepared
     from descend.tables.columns import Columns
@@ -41,7 +41,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Rows:
+class ShownRows:
     """The rows that pictures show, with their design matrix and what is true of them; ``tested`` were held out."""
 
     columns: Columns
@@ -63,7 +63,7 @@ class View:
 
     design: Design
     target: Target
-    rows: Rows
+    rows: ShownRows
     curve: Curve
     weights: Callable[[int], Floats]
     losses: Callable[[int], tuple[float, float | None]]
@@ -98,9 +98,9 @@ class View:
 
 def view_of(model: Model) -> View:
     """Return a fitted model's run: the epochs whose parameters were kept."""
-    kept = Kept(model)
+    kept = PlotRows(model)
     told = _Told.of(model)
-    rows = Rows(kept.columns, kept.tested, kept.X, kept.truth)
+    rows = ShownRows(kept.columns, kept.tested, kept.X, kept.truth)
     unseen = _unseen_loss(model, rows, kept)
     places = {int(epoch): index for index, epoch in enumerate(told.path_epoch)}
     shape, network = model.weights.shape, model.network
@@ -180,14 +180,14 @@ class _Told:
         return int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
 
 
-def rows_of(prepared: Prepared) -> Rows:
+def rows_of(prepared: Prepared) -> ShownRows:
     """Return the rows that were kept of a table, ready to be shown."""
     wanted = {**prepared.design.uses, **target_uses(prepared.design.hypothesis, prepared.target.family)}
     columns = gather(wanted, Table(prepared.sample.frame, ""))
-    return Rows(columns, prepared.sample.tested, prepared.design.matrix(columns), prepared.target.truth(columns))
+    return ShownRows(columns, prepared.sample.tested, prepared.design.matrix(columns), prepared.target.truth(columns))
 
 
-def _unseen_loss(model: Model, rows: Rows, kept: Kept) -> Callable[[Floats], float] | None:
+def _unseen_loss(model: Model, rows: ShownRows, kept: PlotRows) -> Callable[[Floats], float] | None:
     """Return the loss of the unseen rows that are kept, by parameters; None where there are none and of a network.
 
     It is to be held against that of the fitted rows: with its penalty, and a sum for as many rows.

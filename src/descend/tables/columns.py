@@ -122,7 +122,7 @@ def uses(hypothesis: Hypothesis, table: Table) -> dict[str, Use]:
     return found
 
 
-def told(wanted: Mapping[str, Use], table: Table) -> list[Note]:
+def reading_notes(wanted: Mapping[str, Use], table: Table) -> list[Note]:
     """Return what a person is to know of how the numbers of columns were read, and whether float64 may hold them."""
     numbers = [name for name, use in wanted.items() if use == "number"]
     first = {name: table.first_beyond(name) for name in numbers}
@@ -202,7 +202,7 @@ def _refuse(column: str, gap: NDArray[np.bool_], table: Table, code: str, *, who
     )
 
 
-def require(columns: Mapping[str, Use], table: Table, finder: Callable[[str], list[str]]) -> None:
+def require_columns(columns: Mapping[str, Use], table: Table, finder: Callable[[str], list[str]]) -> None:
     """Raise DesignError when a column that a model needs is missing from a table or is of the wrong kind."""
     for name, use in columns.items():
         if name not in table.columns:

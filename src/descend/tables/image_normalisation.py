@@ -10,7 +10,7 @@ import polars as pl
 
 from descend.base.errors import TableError
 from descend.base.messages import Note
-from descend.tables.formats.idx import told
+from descend.tables.formats.idx import shape_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,9 +43,12 @@ def as_fitted(table: Table, column: str, shape: tuple[int, int], *, light: bool)
     if turned:
         notes.append(Note("note.picture-turned", {"count": turned}))
     if images.shape[1:] != shape:
-        field = told(tuple(round(FIELD * side) for side in shape))
+        field = shape_text(tuple(round(FIELD * side) for side in shape))
         notes.append(
-            Note("note.picture-redrawn", {"found": told(images.shape[1:]), "shape": told(shape), "field": field})
+            Note(
+                "note.picture-redrawn",
+                {"found": shape_text(images.shape[1:]), "shape": shape_text(shape), "field": field},
+            )
         )
     return replace(table, frame=table.frame.with_columns(pl.Series(column, made)), notes=notes, pictures=False)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from descend.base.texts import plain
+from descend.base.texts import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,10 +44,10 @@ def cell_label(value: object) -> str | None:
         return str(value).lower()
     if isinstance(value, (float, np.floating)):
         return number_label(value)
-    return plain(str(value)).strip()
+    return normalised(str(value)).strip()
 
 
-def in_order(levels: Iterable[str], declared: Sequence[str] = ()) -> tuple[str, ...]:
+def ordered_levels(levels: Iterable[str], declared: Sequence[str] = ()) -> tuple[str, ...]:
     """Return levels in their order: the declared ones as declared, then numbers by size, then texts."""
     places = {level: place for place, level in enumerate(declared)}
 

@@ -94,12 +94,12 @@ def read(
             raise TableError("table.unknown-object", type=type(source).__name__) from error
         return Table(frame, "table", markers_of(missing, "frame"), decimal)
     if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
-        from descend.tables.scans.collect import whole
+        from descend.tables.scans.collect import collect
         from descend.tables.scans.find_files import is_many, open_scan
-        from descend.tables.scans.pipes import file_of, is_piped, kept
+        from descend.tables.scans.pipes import file_of, is_piped, spool
 
         if is_piped(str(source)):
-            return _table(file_of(str(source), kept(str(source), None)), decimal, missing, layout, **how)
+            return _table(file_of(str(source), spool(str(source), None)), decimal, missing, layout, **how)
         if is_many(str(source)):
             scan = open_scan(
                 source,
@@ -114,7 +114,7 @@ def read(
                 skip_footer=skip_footer,
             )
             if scan is not None:
-                return whole(scan)
+                return collect(scan)
             if os.path.isdir(source):
                 layout.require_effect("picture")
                 return Table(read_folder(str(source)), Path(source).name, markers_of(missing, "picture"), pictures=True)
@@ -196,7 +196,7 @@ def _opened(
         return rows if rows.rows > FETCHED else _fetched(rows)
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
-    from descend.tables.scans.collect import whole
+    from descend.tables.scans.collect import collect
     from descend.tables.scans.find_files import open_scan
     from descend.tables.scans.pipes import is_piped
 
@@ -207,31 +207,31 @@ def _opened(
         return read(name, **options)
     if workers is not None or _in_parts(found, formula, limit):
         return found
-    return whole(found)
+    return collect(found)
 
 
 def _piped(
     source: str, formula: str | Formula | None, limit: int, scratch: str | None, options: dict[str, Any]
 ) -> Table | Scan:
     """Return what comes through a pipe, in memory where it fits there or is no text, which alone is read in parts."""
-    from descend.tables.scans.collect import whole
+    from descend.tables.scans.collect import collect
     from descend.tables.scans.find_files import open_scan
-    from descend.tables.scans.pipes import file_of, is_text, kept
+    from descend.tables.scans.pipes import file_of, is_text, spool
 
-    came = kept(source, scratch)
+    came = spool(source, scratch)
     if came.size * UNPACKED <= limit or not is_text(came):
         return read(file_of(source, came), **options)
     found = open_scan(source, piped=came, **options)
     assert found is not None
-    return found if _in_parts(found, formula, limit) else whole(found)
+    return found if _in_parts(found, formula, limit) else collect(found)
 
 
 def _fetched(rows: QueryScan) -> Table:
     """Return the rows of a query that are few enough to be fetched whatever is asked of them."""
-    from descend.tables.scans.collect import whole
+    from descend.tables.scans.collect import collect
 
     with rows:
-        return whole(rows)
+        return collect(rows)
 
 
 def require_formula(formula: Any, table: Any) -> None:
@@ -258,22 +258,22 @@ def held(rows: Table | Scan, memory: str | int | None = None) -> Table | Scan:
     """Return rows in memory where they fit there, as those of a query that is read batch by batch may."""
     if isinstance(rows, Table) or _needed(rows, None) > allowance(memory):
         return rows
-    from descend.tables.scans.collect import whole
+    from descend.tables.scans.collect import collect
 
-    return whole(rows)
+    return collect(rows)
 
 
 def sources_of(source: str) -> list[str]:
     """Return the files here that a table is read from, also where it is a folder, a pattern or named inside a file."""
     if not os.path.isfile(source):
-        from descend.tables.scans.find_files import find, is_many
+        from descend.tables.scans.find_files import find_files, is_many
         from descend.tables.scans.remote import is_address
 
         if is_address(source):
             return []
         if is_many(source):
             try:
-                return [file.path for file in find(source)]
+                return [file.path for file in find_files(source)]
             except TableError:  # it is told when the table is read
                 return []
     return source.split("::")

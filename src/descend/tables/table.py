@@ -30,7 +30,7 @@ from descend.tables.formats.numerals import (
     plain_columns,
     plain_numbers,
 )
-from descend.tables.labels import EXACT, in_order, is_moment, moment_labels, number_label, number_labels
+from descend.tables.labels import EXACT, is_moment, moment_labels, number_label, number_labels, ordered_levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -305,7 +305,7 @@ class Table:
 
     def levels(self, column: str) -> tuple[str, ...]:
         """Return the levels that a column's cells have, in their order."""
-        return in_order(self.labels(column).drop_nulls().unique().to_list(), self.declared(column))
+        return ordered_levels(self.labels(column).drop_nulls().unique().to_list(), self.declared(column))
 
     def is_moment(self, column: str) -> bool:
         """Tell whether a column holds dates or times, which may be categories."""

@@ -13,7 +13,7 @@ from descend.analysis.diagnosis._residuals import of_residuals
 from descend.analysis.diagnosis._run import of_descent, of_unsteady
 from descend.analysis.diagnosis._training import of_training
 from descend.analysis.diagnosis.finding import SEVERITIES, Evidence, Finding
-from descend.analysis.diagnosis.subsample import Sample
+from descend.analysis.diagnosis.subsample import Subsample
 from descend.analysis.diagnosis.target import of_class_counts, of_target, separated
 from descend.base.threads import one_blas_thread
 
@@ -38,7 +38,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     if evidence.networked:
         found = of_run(evidence) + of_class_counts(evidence)
         return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
-    sample = Sample.of(evidence)
+    sample = Subsample.of(evidence)
     with np.errstate(all="ignore"), _one_thread(sample):
         found = of_run(evidence, sample)
         if not evidence.history.diverged and np.isfinite(evidence.weights).all():
@@ -52,7 +52,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
         return found[:1] if sample.rows < SMALL and _exact(evidence, sample) else found
 
 
-def of_run(evidence: Evidence, sample: Sample | None = None) -> list[Finding]:
+def of_run(evidence: Evidence, sample: Subsample | None = None) -> list[Finding]:
     """Return what the run says; that it got nowhere, or not to its end, only where nothing says why."""
     found = of_descent(evidence, sample)
     if any(finding.unfinished for finding in found):
@@ -60,7 +60,7 @@ def of_run(evidence: Evidence, sample: Sample | None = None) -> list[Finding]:
     return [*(of_training(evidence) or of_unsteady(evidence)), *found]
 
 
-def _one_thread(sample: Sample) -> AbstractContextManager[object]:
+def _one_thread(sample: Subsample) -> AbstractContextManager[object]:
     """Return what holds the linear algebra to one thread where it would take more for many short products.
 
     On a busy machine these would wait for one another far longer than they work.
@@ -68,7 +68,7 @@ def _one_thread(sample: Sample) -> AbstractContextManager[object]:
     return nullcontext() if sample.X.size < LARGE else one_blas_thread()
 
 
-def _exact(evidence: Evidence, sample: Sample) -> bool:
+def _exact(evidence: Evidence, sample: Subsample) -> bool:
     """Tell whether every row is fitted as it is, or on its own class's side."""
     Z = sample.X @ evidence.weights
     if evidence.target.family == "linear":

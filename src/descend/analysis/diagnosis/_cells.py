@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Sample
+    from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]
 
@@ -31,7 +31,7 @@ APART = 5.0  # times: so far away lies any that repeats
 MOST_CODES = 4  # of a column
 
 
-def of_cells(evidence: Evidence, sample: Sample) -> list[Finding]:
+def of_cells(evidence: Evidence, sample: Subsample) -> list[Finding]:
     """Return what the cells of the columns in use say."""
     return _near_same(evidence) + _codes(evidence, sample)
 
@@ -61,10 +61,10 @@ def near_same(levels: Iterable[str]) -> list[list[str]]:
     return [alike for alike in groups.values() if len(alike) > 1]
 
 
-def _codes(evidence: Evidence, sample: Sample) -> list[Finding]:
+def _codes(evidence: Evidence, sample: Subsample) -> list[Finding]:
     found = []
     for column, values in evidence.data.numbers.items():
-        code = code_of(values[sample.chosen])
+        code = missing_code(values[sample.chosen])
         if code is not None:
             value, count = code
             values_told = {"column": column, "value": number_label(value), "count": count}
@@ -72,7 +72,7 @@ def _codes(evidence: Evidence, sample: Sample) -> list[Finding]:
     return found[:MOST_CODES]
 
 
-def code_of(values: Floats) -> tuple[float, int] | None:
+def missing_code(values: Floats) -> tuple[float, int] | None:
     """Return a value that repeats far outside the others, and how often; None where there is none."""
     values = values[np.isfinite(values)]
     for value in (values.max(initial=-np.inf), values.min(initial=np.inf)):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Sample
+    from descend.analysis.diagnosis.subsample import Subsample
     from descend.design.matrix import Design
 
     Floats = NDArray[np.floating[Any]]
@@ -29,7 +29,7 @@ ROUNDING = 1e-6  # of a flat direction's length
 TOLD = 3  # groups of columns that determine one another
 
 
-def of_columns(evidence: Evidence, sample: Sample) -> list[Finding]:
+def of_columns(evidence: Evidence, sample: Subsample) -> list[Finding]:
     """Return what the design matrix alone says."""
     design, l2 = evidence.design, evidence.recipe.l2
     empty, dead, bare = _empty_levels(design)
@@ -126,7 +126,7 @@ def _in_its_stead(design: Design, bare: set[str]) -> NDArray[np.bool_]:
     return chosen
 
 
-def _flat(evidence: Evidence, sample: Sample, gone: NDArray[np.bool_]) -> Floats:
+def _flat(evidence: Evidence, sample: Subsample, gone: NDArray[np.bool_]) -> Floats:
     """Return the directions that change no prediction, columns x directions, in shares of the columns' sizes.
 
     Only those without the columns that are ``gone`` first, as these are 0 in every row: each is such a direction by
@@ -174,7 +174,7 @@ def _tied(flat: Floats) -> list[list[int]]:
     return groups[::-1]
 
 
-def _near_collinear(design: Design, sample: Sample, used: NDArray[np.bool_]) -> list[Finding]:
+def _near_collinear(design: Design, sample: Subsample, used: NDArray[np.bool_]) -> list[Finding]:
     """Tell of columns that the others all but determine, by their variance inflation (Marquardt 1970).
 
     It is that of the adjusted R squared, so that few rows alone do not inflate it.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Sample
+    from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]
 
@@ -37,7 +37,7 @@ class Bend:
     chance: float
 
 
-def find_bend(evidence: Evidence, sample: Sample, errors: Floats) -> Bend | None:
+def find_bend(evidence: Evidence, sample: Subsample, errors: Floats) -> Bend | None:
     """Return the column whose square explains most, by the partial F test (all columns held), None where none does."""
     from scipy.special import fdtrc
 
@@ -64,7 +64,7 @@ def squared(evidence: Evidence, x: Floats) -> Floats:
     return np.square(x - x.mean(axis=0)) if evidence.design.hypothesis.intercept else np.square(x)
 
 
-def told(evidence: Evidence, bend: Bend, target: str) -> Finding:
+def curvature_finding(evidence: Evidence, bend: Bend, target: str) -> Finding:
     """Return what a bend says, with the formula to type."""
     term = f"poly({quoted(bend.name)}, 2)"
     written = rewritten(evidence.design.hypothesis, evidence.data.table.columns, bend.name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.diagnosis._residual_curvature import find_bend, squared, told
+from descend.analysis.diagnosis._residual_curvature import curvature_finding, find_bend, squared
 from descend.analysis.diagnosis._scales import OUTLYING, Scale, far_on_their_scale
 from descend.analysis.diagnosis.finding import Finding
 from descend.analysis.diagnosis.suggestions import quoted
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Sample
+    from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]
     Rows = NDArray[np.int64]
@@ -54,7 +54,7 @@ class _Errors:
     freedom: int
 
     @classmethod
-    def of(cls, sample: Sample, output: int, name: str) -> _Errors | None:
+    def of(cls, sample: Subsample, output: int, name: str) -> _Errors | None:
         """Take them; None where too few rows are left over, or nothing but rounding."""
         y, basis = sample.Y[:, output], sample.basis
         fitted = basis @ (basis.T @ y)
@@ -66,7 +66,7 @@ class _Errors:
         return cls(output, name, fitted, errors, squares, freedom)
 
 
-def of_residuals(evidence: Evidence, sample: Sample) -> list[Finding]:
+def of_residuals(evidence: Evidence, sample: Subsample) -> list[Finding]:
     """Return what the errors say, for every target.
 
     A bend, or an uneven spread, is one only if it is still there without the rows that do not belong; and these only if
@@ -99,12 +99,12 @@ def of_residuals(evidence: Evidence, sample: Sample) -> list[Finding]:
         if outlying and uneven:
             scale: Scale = "log" if "written" in uneven[0].values else "spread"
             outlying = _outliers(evidence, sample, left, scale=scale)[0]
-        found += outlying + pulling + uneven + ([] if bend is None else [told(evidence, bend, name)])
+        found += outlying + pulling + uneven + ([] if bend is None else [curvature_finding(evidence, bend, name)])
     return found
 
 
 def _outliers(
-    evidence: Evidence, sample: Sample, left: _Errors, column: Floats | None = None, *, scale: Scale = "own"
+    evidence: Evidence, sample: Subsample, left: _Errors, column: Floats | None = None, *, scale: Scale = "own"
 ) -> tuple[list[Finding], Rows]:
     """Tell of rows by their externally studentised errors; and return which they are, of the fitted rows.
 
@@ -156,7 +156,7 @@ def _outliers(
     return [Finding("finding.outliers", "warning", values)], rows[outlying]
 
 
-def _influential(evidence: Evidence, sample: Sample, left: _Errors, outliers: Rows) -> tuple[list[Finding], Rows]:
+def _influential(evidence: Evidence, sample: Subsample, left: _Errors, outliers: Rows) -> tuple[list[Finding], Rows]:
     """Tell of rows that the fit hangs on, outliers aside: far from the others in the columns, and moving it much.
 
     (Cook 1977.) Returns which they are, too, of the fitted rows.
@@ -187,7 +187,7 @@ def _influential(evidence: Evidence, sample: Sample, left: _Errors, outliers: Ro
     return [Finding("finding.high-leverage", "warning", values)], sample.chosen[high]
 
 
-def _uneven(evidence: Evidence, sample: Sample, left: _Errors) -> list[Finding]:
+def _uneven(evidence: Evidence, sample: Subsample, left: _Errors) -> list[Finding]:
     """Tell of errors that are larger for some rows than for others, by the studentised Breusch-Pagan test.
 
     (Koenker 1981.) The target's logarithm is the remedy only where errors grow with it and are more even there.
@@ -213,7 +213,7 @@ def _uneven(evidence: Evidence, sample: Sample, left: _Errors) -> list[Finding]:
     return [Finding("finding.heteroscedastic", "warning", values)]
 
 
-def _evenness(sample: Sample, errors: Floats) -> tuple[Floats, float, float] | None:
+def _evenness(sample: Subsample, errors: Floats) -> tuple[Floats, float, float] | None:
     """Return what the columns explain of the errors' squares, its share and its chance; None where nothing is left."""
     from scipy.special import chdtrc
 

@@ -18,7 +18,7 @@ from descend.solvers.rates import best_rate, largest_stable_rate
 
 if TYPE_CHECKING:
     from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Sample
+    from descend.analysis.diagnosis.subsample import Subsample
     from descend.analysis.forecast import Outlook
 
 UNEVEN = 1e4  # condition number from which descent takes tens of thousands of epochs
@@ -36,7 +36,7 @@ L2 = 0.01  # a penalty that makes a minimum round enough to be found, and change
 MORE_RATE = 10  # times the rate, where nothing is known of the right one
 
 
-def of_descent(evidence: Evidence, sample: Sample | None) -> list[Finding]:
+def of_descent(evidence: Evidence, sample: Subsample | None) -> list[Finding]:
     """Return what the run says; without a sample nothing of the columns' scales."""
     auto = evidence.history.optimizer == "auto"
     # at the optimum no scale matters any more, but to a penalty
@@ -69,7 +69,7 @@ def _stopped_short(evidence: Evidence) -> list[Finding]:
     return [Finding("finding.not-arrived", "warning", {**values, "option": option})]
 
 
-def _unscaled(evidence: Evidence, sample: Sample) -> list[Finding]:
+def _unscaled(evidence: Evidence, sample: Subsample) -> list[Finding]:
     """Tell of columns left in their units, where standardising would have made them far easier to descend on."""
     design = evidence.design
     if sample.X.shape[0] < 2 or not sample.factored:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Sample
+    from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]
 
@@ -24,7 +24,7 @@ LEAST = 0.05  # of the mean count: what is expected of a row at least, where the
 
 
 def far_on_their_scale(
-    evidence: Evidence, sample: Sample, output: int, rows: NDArray[np.int64], scale: Scale
+    evidence: Evidence, sample: Subsample, output: int, rows: NDArray[np.int64], scale: Scale
 ) -> NDArray[np.bool_]:
     """Tell which of the fitted ``rows`` are far also on the target's own scale, of which errors are even.
 
@@ -46,12 +46,12 @@ def far_on_their_scale(
     return far
 
 
-def _fitted(evidence: Evidence, sample: Sample, y: Floats) -> Floats:
+def _fitted(evidence: Evidence, sample: Subsample, y: Floats) -> Floats:
     weights = sample.root @ (sample.basis.T @ y[sample.chosen])
     return np.asarray(evidence.objective.X.astype(np.float64, copy=False) @ weights)
 
 
-def _poisson(evidence: Evidence, sample: Sample, y: Floats, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _poisson(evidence: Evidence, sample: Subsample, y: Floats, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     from scipy.special import gammainc, gammaincc
 
     mean = np.maximum(_fitted(evidence, sample, y), LEAST * y.mean())
@@ -65,7 +65,7 @@ def _poisson(evidence: Evidence, sample: Sample, y: Floats, rows: NDArray[np.int
     return np.asarray(2 * chance * y.size < OUTLYING)
 
 
-def _in_logs(evidence: Evidence, sample: Sample, y: Floats, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _in_logs(evidence: Evidence, sample: Subsample, y: Floats, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     from scipy.special import stdtr
 
     errors = y - _fitted(evidence, sample, y)
@@ -75,7 +75,7 @@ def _in_logs(evidence: Evidence, sample: Sample, y: Floats, rows: NDArray[np.int
     return np.asarray(2 * stdtr(freedom, -np.abs(errors[rows]) / np.maximum(spread, 1e-300)) * y.size < OUTLYING)
 
 
-def _in_spread(evidence: Evidence, sample: Sample, output: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _in_spread(evidence: Evidence, sample: Subsample, output: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Hold errors against a spread whose logarithm is linear in the columns (Harvey 1976), both of the other rows."""
     from scipy.special import stdtr
 

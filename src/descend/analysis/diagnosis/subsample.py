@@ -25,7 +25,7 @@ FACTORED = 2e10  # sums that a factorisation may take: that of more columns woul
 
 
 @dataclass(frozen=True)
-class Sample:
+class Subsample:
     """Some of the fitted rows (``chosen``, in order) of ``rows``: X and Y as the solver has them, in float64."""
 
     rows: int
@@ -34,7 +34,7 @@ class Sample:
     Y: Floats
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Sample:
+    def of(cls, evidence: Evidence) -> Subsample:
         """Draw the rows, always the same of the same table."""
         X, Y = evidence.objective.X, evidence.objective.Y
         rows, columns = X.shape
@@ -83,13 +83,13 @@ class Sample:
         _, _, V, lengths, solid = self._svd
         return np.asarray(V[:, ~solid] / lengths[:, None])
 
-    def among(self, mask: NDArray[np.bool_]) -> Sample:
+    def among(self, mask: NDArray[np.bool_]) -> Subsample:
         """Return only the marked rows of these."""
-        return Sample(self.rows, self.chosen[mask], self.X[mask], self.Y[mask])
+        return Subsample(self.rows, self.chosen[mask], self.X[mask], self.Y[mask])
 
-    def wider(self, column: Floats) -> Sample:
+    def wider(self, column: Floats) -> Subsample:
         """Return the same rows with one more column, the last."""
-        return Sample(self.rows, self.chosen, np.column_stack([self.X, column]), self.Y)
+        return Subsample(self.rows, self.chosen, np.column_stack([self.X, column]), self.Y)
 
     def even(self, columns: NDArray[np.intp], *, centred: bool) -> tuple[Floats, Floats]:
         """Return singular values (falling) and right vectors (columns x values) of columns of length 1."""

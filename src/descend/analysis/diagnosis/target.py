@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Sample
+    from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int64]
@@ -37,7 +37,7 @@ SOLVED_WEIGHTS = 300  # a linear programme of more takes longer than the fit
 LOADED = 0.1  # of the direction's largest share: what a column needs to be named
 
 
-def of_target(evidence: Evidence, sample: Sample) -> list[Finding]:
+def of_target(evidence: Evidence, sample: Subsample) -> list[Finding]:
     """Return what the target says, held against the columns."""
     if evidence.target.family == "linear":
         return [finding for output in range(sample.Y.shape[1]) for finding in _of_numbers(evidence, sample, output)]
@@ -50,7 +50,7 @@ def of_target(evidence: Evidence, sample: Sample) -> list[Finding]:
     ]
 
 
-def _of_numbers(evidence: Evidence, sample: Sample, output: int) -> list[Finding]:
+def _of_numbers(evidence: Evidence, sample: Subsample, output: int) -> list[Finding]:
     """Tell of a target of numbers that is the same in every row, or that a column equals."""
     design, name = evidence.design, evidence.target.outputs[output]
     y, all_y = sample.Y[:, output], evidence.objective.Y[:, output]
@@ -90,7 +90,7 @@ def _equals(evidence: Evidence, code: NumberCode, output: int) -> bool:
     return bool(np.array_equal(numbers[code.expression.name], numbers[expression.name]))
 
 
-def _tellers(evidence: Evidence, sample: Sample, codes: Codes) -> list[int]:
+def _tellers(evidence: Evidence, sample: Subsample, codes: Codes) -> list[int]:
     """Return the number columns of which a threshold or two tell all classes apart."""
     found = []
     if np.bincount(codes).size < 2:
@@ -111,7 +111,7 @@ def _apart(x: Floats, codes: Codes) -> bool:
     return len(ends) > 1 and all(high < low for (_, high), (low, _) in pairwise(ends))
 
 
-def _leaking_classes(evidence: Evidence, sample: Sample, tellers: list[int]) -> list[Finding]:
+def _leaking_classes(evidence: Evidence, sample: Subsample, tellers: list[int]) -> list[Finding]:
     """Tell of columns that name the class, each by itself."""
     counts = _counts(evidence)
     counts = counts[counts > 0]
@@ -133,7 +133,7 @@ def _leaking_classes(evidence: Evidence, sample: Sample, tellers: list[int]) -> 
     return [Finding("finding.leakage-classes", "warning", values)]
 
 
-def _separable(evidence: Evidence, sample: Sample, tellers: list[int]) -> list[Finding]:
+def _separable(evidence: Evidence, sample: Subsample, tellers: list[int]) -> list[Finding]:
     """Tell of classes that a line tells apart, so that the weights grow for ever.
 
     A linear programme is asked only where the fit gives a reason, and no programme where the weights themselves do it.
@@ -192,7 +192,7 @@ def _extreme(evidence: Evidence, Z: Floats) -> bool:
     return bool(margins(Z, evidence.objective.Y).max() > -np.log(CERTAIN))
 
 
-def _pure_levels(evidence: Evidence, sample: Sample) -> list[str]:
+def _pure_levels(evidence: Evidence, sample: Subsample) -> list[str]:
     """Return the levels whose rows are all of one class, any of which is enough for quasi-separation."""
     codes = sample.Y[:, 0].astype(np.int64)
     alone = [b.codes[0] for b in evidence.design.blocks if len(b.codes) == 1]

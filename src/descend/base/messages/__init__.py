@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from descend.base.messages._particles import settled
+from descend.base.messages._particles import with_particles
 from descend.base.visible import visible
 
 LANGUAGES = ("en", "ko")
@@ -32,7 +32,7 @@ def say(code: str, lang: str = "en", **values: Any) -> str:
     """
     sentence = _sentences(lang if lang in LANGUAGES else "en")[code]
     if lang == "ko":
-        sentence = settled(sentence, values)
+        sentence = with_particles(sentence, values)
     return visible(sentence.format(**values))
 
 

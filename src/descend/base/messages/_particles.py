@@ -12,7 +12,7 @@ SYLLABLES, FINALS, RIEUL = 0xAC00, 28, 8
 DIGITS = dict(zip("0123456789", (21, 8, 0, 16, 0, 0, 1, 8, 8, 0), strict=True))  # the final of 영, 일, 이, 삼 ... 구
 
 
-def settled(sentence: str, values: dict[str, Any]) -> str:
+def with_particles(sentence: str, values: dict[str, Any]) -> str:
     """Return an unfilled sentence with the particle of every value that ends in a Korean syllable or a digit.
 
     Of any other value, as a word in Latin letters, how it sounds is not known: both forms stay.

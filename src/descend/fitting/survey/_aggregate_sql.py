@@ -23,7 +23,7 @@ SUMS = 1600  # of one query: PostgreSQL gives 1664 columns, SQLite 2000
 
 
 @dataclass(frozen=True)
-class Counts:
+class ColumnSums:
     """How many rows a sum is over, and in how many of them a column had no value.
 
     ``low`` and ``high`` are each column's least and greatest number, ``totals`` the sums that were asked beside.
@@ -38,7 +38,7 @@ class Counts:
 
 def gram(
     database: Database, columns: Sequence[tuple[str, str, float]], where: str = "true", others: Sequence[str] = ()
-) -> tuple[Floats, Counts]:
+) -> tuple[Floats, ColumnSums]:
     """Return the sums over rows of the products of each pair of columns, each less its shift.
 
     columns: of each its label, the SQL of its number and its shift; the first is the constant 1.
@@ -68,4 +68,4 @@ def gram(
     for (i, j), value in zip(pairs, values, strict=False):
         sums[i, j] = sums[j, i] = value
     ends = np.array(low[:width]), np.array(high[:width])
-    return sums, Counts(int(rows), int(gaps or 0), *ends, tuple(high[width:]))
+    return sums, ColumnSums(int(rows), int(gaps or 0), *ends, tuple(high[width:]))

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 
 from descend.base import container
-from descend.base.atomic_files import plain
+from descend.base.atomic_files import json_ready
 from descend.base.errors import InterruptedFitError
-from descend.fitting.survey.survey import Rows, Survey, survey_part
+from descend.fitting.survey.survey import NumberedRows, Survey, survey_part
 from descend.solvers.checkpoint import require_same_run
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class SurveyFile:
     """A file that holds the survey of the run which ``mark`` describes, as far as it has come."""
 
     def __init__(self, path: Path, mark: dict[str, Any], *, resume: bool) -> None:
-        self.path, self.mark, self.resume = path, plain(mark), resume
+        self.path, self.mark, self.resume = path, json_ready(mark), resume
         self._written = monotonic()
 
     def load(self) -> tuple[int, Survey] | None:
@@ -46,14 +46,14 @@ class SurveyFile:
         """
         if not self.resume or not self.path.exists():
             return None
-        header, arrays = container.read(self.path)
+        header, arrays = container.read_container(self.path)
         require_same_run(self.path, self.mark, header.get("survey"))
         return int(header["parts"]), _restored(header["facts"], arrays)
 
     def save(self, parts: int, survey: Survey) -> None:
         """Keep what the first ``parts`` parts said."""
         facts, arrays = _kept(survey)
-        container.write(self.path, {"survey": self.mark, "parts": parts, "facts": facts}, arrays)
+        container.write_container(self.path, {"survey": self.mark, "parts": parts, "facts": facts}, arrays)
         self._written = monotonic()
 
     @property
@@ -62,7 +62,7 @@ class SurveyFile:
         return monotonic() - self._written >= EVERY
 
 
-def survey(plan: Plan, scan: Scan, reading: Reading, file: SurveyFile | None = None) -> Survey:
+def survey_scan(plan: Plan, scan: Scan, reading: Reading, file: SurveyFile | None = None) -> Survey:
     """Survey all parts of a scan; with a ``file`` an interrupt, or an error, leaves there what was found so far.
 
     Raises InterruptedFitError for an interrupt after which the reading can go on.
@@ -91,7 +91,7 @@ def _kept(survey: Survey) -> tuple[dict[str, Any], Arrays]:
     arrays = {"products": survey.products[0], "products.low": survey.products[1]}
     arrays |= {name: getattr(survey, name) for name in ARRAYS}
     for name in ("tested", "shown"):
-        rows: list[Rows] = getattr(survey, name)
+        rows: list[NumberedRows] = getattr(survey, name)
         if rows:
             packed = io.BytesIO()
             pl.concat([some.frame for some in rows], how="vertical_relaxed").write_ipc(packed)
@@ -104,11 +104,11 @@ def _kept(survey: Survey) -> tuple[dict[str, Any], Arrays]:
 
 
 def _restored(facts: dict[str, Any], arrays: Arrays) -> Survey:
-    rows: dict[str, list[Rows]] = {"tested": [], "shown": []}
+    rows: dict[str, list[NumberedRows]] = {"tested": [], "shown": []}
     for name, kept in rows.items():
         if f"{name}.rows" in arrays:
             frame = pl.read_ipc(io.BytesIO(arrays[f"{name}.rows"].tobytes()))
-            kept.append(Rows(arrays[f"{name}.numbers"], frame))
+            kept.append(NumberedRows(arrays[f"{name}.numbers"], frame))
     known: dict[str, Any] = {**facts, **rows, "names": tuple(facts["names"])}
     known |= {name: arrays[name] for name in ARRAYS}
     return Survey(products=(arrays["products"], arrays["products.low"]), **known)

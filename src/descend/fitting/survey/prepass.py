@@ -12,11 +12,11 @@ import polars as pl
 from descend.base.errors import TableError
 from descend.design.encodings import LevelCode, PolyCode
 from descend.design.matrix import INTERCEPT
-from descend.fitting.survey.survey import Plan, labels_of, lay, levels_of, settled, survey_part
+from descend.fitting.survey.survey import Plan, filled_columns, lay, levels_of, sum_labels, survey_part
 from descend.formula.ast import Poly
-from descend.formula.evaluate import evaluate
+from descend.formula.evaluate import values_of
 from descend.tables.columns import gather
-from descend.tables.labels import in_order, merged, same_numbers
+from descend.tables.labels import merged, ordered_levels, same_numbers
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def classes_of(plan: Plan, scan: Scan, reading: Reading) -> tuple[NDArray[np.int
     labels = pl.concat([labels.cast(pl.String) for _, labels in found])
     (target,) = plan.target_uses
     if scan.head.kind(target) == "number":
-        levels = in_order(labels.unique().to_list())
+        levels = ordered_levels(labels.unique().to_list())
         labels = labels.replace(same_numbers(levels, merged(levels), numbers=False))
     return np.concatenate([numbers for numbers, _ in found]), labels.rank("dense").to_numpy().astype(np.int64) - 1
 
@@ -112,7 +112,7 @@ def classes_part(plan: Plan, part: Part) -> tuple[NDArray[np.int64], pl.Series]:
     table = part.table()
     (target,) = plan.target_uses
     if plan.missing == "drop":
-        data = settled(plan, table)
+        data = filled_columns(plan, table)
         return part.first + data.rows, data.labels[target].cast(pl.String)
     labels = table.labels(target)
     return part.first + np.flatnonzero(labels.is_not_null()), labels.drop_nulls()
@@ -126,7 +126,7 @@ def early_part(plan: Plan, polys: tuple[Poly, ...], part: Part) -> Early:
     fitted = plan.draw.keys(part.first, part.rows) >= plan.draw.held
     expressions = {}
     for poly in polys:
-        values = np.broadcast_to(evaluate(poly.expression, numbers), fitted.shape)[fitted]
+        values = np.broadcast_to(values_of(poly.expression, numbers), fitted.shape)[fitted]
         expressions[str(poly)] = Known.of(values[np.isfinite(values)])
     return Early(cells, expressions)
 
@@ -147,7 +147,7 @@ def _shifts(plan: Plan, scan: Scan) -> dict[str, float]:
     if not len(data):
         return {}
     blocks = plan.blocks(levels_of(plan.uses, data))
-    labels = labels_of(plan, blocks)
+    labels = sum_labels(plan, blocks)
     X = np.empty((len(labels), len(data)))
     lay(X, plan, blocks, data, np.zeros(len(labels)))
     with np.errstate(over="ignore", invalid="ignore"):

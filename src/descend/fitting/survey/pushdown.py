@@ -18,7 +18,7 @@ from descend.base.errors import TableError
 from descend.design.encodings import LevelCode, NumberCode, PolyCode
 from descend.design.matrix import INTERCEPT
 from descend.fitting.survey._aggregate_sql import gram
-from descend.fitting.survey.survey import LAYERS, Rows, Survey, target_label
+from descend.fitting.survey.survey import LAYERS, NumberedRows, Survey, target_label
 from descend.formula.ast import Poly
 from descend.tables.databases.query import BATCH
 from descend.tables.databases.scan import Cells
@@ -43,7 +43,7 @@ MOST_COLUMNS = 120  # whose products are summed: 5 queries; of more, the rows ar
 MOST_LEVELS = 500
 
 
-def survey(scan: QueryScan, plan: Plan) -> Survey | None:
+def survey_in_database(scan: QueryScan, plan: Plan) -> Survey | None:
     """Return the survey of a scan's rows from sums that the database makes.
 
     None where that cannot be done, or where something is wrong with a row: then the rows are to be read, which tells
@@ -257,11 +257,11 @@ class _Asked:
                 made[name] = {level: sum(found.get(level, {}).values()) for level in levels}
         return made
 
-    def _kept(self, keep: str) -> tuple[list[Rows], list[Rows]]:
+    def _kept(self, keep: str) -> tuple[list[NumberedRows], list[NumberedRows]]:
         """Return the rows that are tested and those that are looked at."""
         draw, wanted = self.plan.draw, list(self.plan.wanted)
-        tested: list[Rows] = []
-        shown: list[Rows] = []
+        tested: list[NumberedRows] = []
+        shown: list[NumberedRows] = []
         if not draw.tested and draw.shown >= KEYS:
             return tested, shown
         cells = {str(place): self.database.columns[name] for place, name in enumerate(wanted)}
@@ -275,7 +275,7 @@ class _Asked:
             rows = frame.select(pl.col(str(place)).alias(name) for place, name in enumerate(wanted))
             for into, chosen in zip((tested, shown), draw.kept(keys), strict=True):
                 if chosen.any():
-                    into.append(Rows(numbers[chosen], rows.filter(chosen)))
+                    into.append(NumberedRows(numbers[chosen], rows.filter(chosen)))
         return tested, shown
 
     def _layers(self, fitted: str) -> NDArray[np.int64]:

@@ -10,21 +10,21 @@ import polars as pl
 
 from descend.base.errors import DesignError, TableError
 from descend.base.messages import Note
-from descend.base.moments import bounded
+from descend.base.moments import bounded_deviations
 from descend.design.matrix import INTERCEPT, Design, blocks_of, require_levels
 from descend.fitting.survey.survey import Plan, Survey, target_label
 from descend.formula.evaluate import undo
 from descend.objectives.sufficient_statistics import Sums
 from descend.objectives.target import Target, by_levels, of_classes
-from descend.tables.columns import Columns, gather, told
-from descend.tables.labels import are_zero_one, in_order, merged, same_numbers
+from descend.tables.columns import Columns, gather, reading_notes
+from descend.tables.labels import are_zero_one, merged, ordered_levels, same_numbers
 from descend.tables.scans.collect import Drawn
 from descend.tables.table import Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.fitting.survey.survey import Rows
+    from descend.fitting.survey.survey import NumberedRows
     from descend.objectives.target import Family
     from descend.solvers.recipe import Recipe
     from descend.tables.scan import Scan
@@ -51,7 +51,7 @@ def design_of(plan: Plan, survey: Survey, scan: Scan, recipe: Recipe) -> Design:
     means = np.clip(shifts + moved, shifts + low, shifts + high)
     with np.errstate(over="ignore", invalid="ignore"):
         variances = np.maximum(np.diag(products) / survey.fitted - np.square(moved), 0.0)
-        spreads = bounded(np.sqrt(variances), low, high, survey.fitted)
+        spreads = bounded_deviations(np.sqrt(variances), low, high, survey.fitted)
         sizes = np.hypot(spreads, means)
     return plain.scaled(
         survey.fitted, means, sizes, spreads, standardize=recipe.standardize, ddof=recipe.ddof,
@@ -93,7 +93,7 @@ def target_of(plan: Plan, survey: Survey, scan: Scan, family: Family) -> Target:
     labels = [target_label(index) for index in range(len(plan.expressions))]
     products, ones, _ = _shifted(plan, survey, labels)
     variances = np.diag(products) / survey.fitted - np.square(ones / survey.fitted)
-    spreads = bounded(np.sqrt(np.maximum(variances, 0.0)), *survey.ends(labels), survey.fitted)
+    spreads = bounded_deviations(np.sqrt(np.maximum(variances, 0.0)), *survey.ends(labels), survey.fitted)
     return replace(plan.target, spreads=tuple(spreads.tolist()))
 
 
@@ -113,7 +113,7 @@ def family_of(plan: Plan, survey: Survey, scan: Scan) -> tuple[Family, Note]:
 
 def _levels(column: str, survey: Survey, scan: Scan) -> tuple[str, ...]:
     """Return the levels of a category that rows of any part have, in their order."""
-    return in_order(survey.levels[column], scan.head.declared(column))
+    return ordered_levels(survey.levels[column], scan.head.declared(column))
 
 
 def _classes(column: str, survey: Survey, scan: Scan) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ def _classes(column: str, survey: Survey, scan: Scan) -> tuple[str, ...]:
 
 def kept_rows(plan: Plan, survey: Survey, scan: Scan) -> tuple[Columns, int]:
     """Return the rows that were kept as columns, those looked at before those tested, and how many the first are."""
-    kept: list[Rows] = [*survey.shown, *survey.tested]
+    kept: list[NumberedRows] = [*survey.shown, *survey.tested]
     numbers = np.concatenate([rows.numbers for rows in kept]) if kept else np.empty(0, dtype=np.int64)
     frame = (
         pl.concat([rows.frame for rows in kept], how="vertical_relaxed")
@@ -163,7 +163,7 @@ def base_of(plan: Plan, survey: Survey, target: Target) -> Floats:
 
 def notes_of(plan: Plan, survey: Survey, scan: Scan) -> list[Note]:
     """Return what a person is to know of the rows: filled and dropped cells, and which were held back and tested."""
-    notes = [*told(plan.wanted, scan.head)]
+    notes = [*reading_notes(plan.wanted, scan.head)]
     notes += [
         Note("note.filled", {"count": count, "column": name, "mean": plan.fills[name]})
         for name, count in survey.filled.items()

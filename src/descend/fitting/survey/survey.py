@@ -19,7 +19,7 @@ from descend.base.threads import block_rows
 from descend.design.encodings import LevelCode, NumberCode, level_list
 from descend.design.matrix import INTERCEPT, blocks_of
 from descend.formula.ast import Arithmetic, Name
-from descend.formula.evaluate import evaluate
+from descend.formula.evaluate import values_of
 from descend.tables.columns import Columns, gather
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Rows:
+class NumberedRows:
     """Rows that were kept as they are, and their numbers in the whole table."""
 
     numbers: NDArray[np.int64]
@@ -123,8 +123,8 @@ class Survey:
     levels: dict[str, dict[str, int]]
     filled: dict[str, int]
     dropped: int
-    tested: list[Rows]
-    shown: list[Rows]
+    tested: list[NumberedRows]
+    shown: list[NumberedRows]
     layers: NDArray[np.int64]
 
     def __add__(self, other: Survey) -> Survey:
@@ -175,11 +175,11 @@ def target_label(index: int) -> str:
 def survey_part(plan: Plan, part: Part) -> Survey:
     """Read a part and survey it; raises TableError or DesignError for what is wrong with a row."""
     table = part.table()
-    data = plain(plan, table)
+    data = complete_columns(plan, table)
     made = None if data is None else _surveyed(plan, part, table, data)
     if made is not None:
         return made
-    data = settled(plan, table)  # something is missing, or not finite
+    data = filled_columns(plan, table)  # something is missing, or not finite
     made = _surveyed(plan, part, table, data)
     if made is None:
         for block in plan.blocks(levels_of(plan.uses, data)):
@@ -190,12 +190,12 @@ def survey_part(plan: Plan, part: Part) -> Survey:
     return made
 
 
-def settled(plan: Plan, table: Table) -> Columns:
+def filled_columns(plan: Plan, table: Table) -> Columns:
     """Return the columns that are used with their missing cells settled; raises TableError where they may not be."""
     return gather(plan.wanted, table, missing=plan.missing, means=plan.fills, required=plan.target_uses, whole=False)
 
 
-def plain(plan: Plan, table: Table) -> Columns | None:
+def complete_columns(plan: Plan, table: Table) -> Columns | None:
     """Return the columns as they are, uncopied, where no cell is missing; NaN is left to be found in the sums."""
     numbers, labels, images = {}, {}, {}
     for name, use in plan.wanted.items():
@@ -227,7 +227,7 @@ def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | N
     held = mine < plan.draw.held
     levels = {name: _counted(data.labels[name], held) for name, use in plan.wanted.items() if use == "category"}
     blocks = plan.blocks(levels_of(plan.uses, data))
-    names = labels_of(plan, blocks)
+    names = sum_labels(plan, blocks)
     if len(names) > MOST_NAMES:
         raise DesignError("design.too-many-columns", columns=len(names), most=MOST_NAMES)
     shifts = np.array([plan.shifts.get(name, 0.0) for name in names])
@@ -260,7 +260,7 @@ def _surveyed(plan: Plan, part: Part, table: Table, data: Columns) -> Survey | N
     )  # fmt: skip
 
 
-def labels_of(plan: Plan, blocks: tuple[Block, ...]) -> list[str]:
+def sum_labels(plan: Plan, blocks: tuple[Block, ...]) -> list[str]:
     """Return what the constant, the columns and the targets are called."""
     targets = range(len(plan.expressions))
     return [INTERCEPT, *(name for block in blocks for name in block.names), *map(target_label, targets)]
@@ -272,14 +272,14 @@ def lay(X: Floats, plan: Plan, blocks: tuple[Block, ...], data: Columns, shifts:
     place = 1
     for block in blocks:
         if len(block.codes) == 1 and isinstance(block.codes[0], NumberCode):
-            np.subtract(evaluate(block.codes[0].expression, data.numbers), shifts[place], out=X[place])
+            np.subtract(values_of(block.codes[0].expression, data.numbers), shifts[place], out=X[place])
             place += 1
             continue
         columns = block.columns(data).T
         np.subtract(columns, shifts[place : place + len(columns), None], out=X[place : place + len(columns)])
         place += len(columns)
     for expression in plan.expressions:
-        np.subtract(evaluate(expression, data.numbers), shifts[place], out=X[place])
+        np.subtract(values_of(expression, data.numbers), shifts[place], out=X[place])
         place += 1
 
 
@@ -288,13 +288,13 @@ def levels_of(uses: Mapping[str, Use], data: Columns) -> dict[str, tuple[str, ..
     return {name: level_list(name, data) for name, use in uses.items() if use == "category"}
 
 
-def _kept(plan: Plan, part: Part, table: Table, data: Columns, chosen: NDArray[np.bool_]) -> list[Rows]:
+def _kept(plan: Plan, part: Part, table: Table, data: Columns, chosen: NDArray[np.bool_]) -> list[NumberedRows]:
     """Return the chosen ones of the rows as they are in the table."""
     places = data.rows[chosen]
     if not places.size:
         return []
     columns = [table.frame[name].gather(places) for name in plan.wanted]  # a frame's own would wait for Polars' threads
-    return [Rows(part.first + places, pl.DataFrame(columns))]
+    return [NumberedRows(part.first + places, pl.DataFrame(columns))]
 
 
 def _counted(labels: pl.Series, held: NDArray[np.bool_]) -> dict[str, int]:

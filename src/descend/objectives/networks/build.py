@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SQUASHING = ("Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid")
 
 
-def build(
+def build_network(
     hypothesis: Any, design: Design, target: Target, *, seed: int = 0, moments: tuple[Floats, Floats] | None = None
 ) -> Network:
     """Return a network for a design and a target, its first parameters drawn from ``seed``.

@@ -8,7 +8,7 @@ import numpy as np
 
 from descend.base import stored_fields
 from descend.base.errors import ModelError, OptionError
-from descend.objectives.networks.build import build, is_module
+from descend.objectives.networks.build import build_network, is_module
 from descend.objectives.networks.network import Network, require_torch
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def restored(
     kept = {name.removeprefix("body."): array for name, array in tensors.items() if name.startswith("body.")}
     if named:
         with torch.device("meta"):
-            network = build(title, design, target, moments=moments)
+            network = build_network(title, design, target, moments=moments)
     else:
         try:
-            network = build(module, design, target, moments=moments)
+            network = build_network(module, design, target, moments=moments)
         except OptionError as error:
             raise ModelError("model.other-module", file=file, name=title) from error
     laid_out = network.body.state_dict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Doing, Field, button, tag
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ LOGO = "M2 4 C 6 4, 7 17, 12 17 S 17 13, 22 13"
 NATIVE = (("en", "English"), ("ko", "한국어"))
 
 
-class HeadPart(Part):
+class HeadPart(PagePart):
     """The page's head."""
 
     def __init__(self, study: Study, speak: Callable[[str], None], dark: Any) -> None:

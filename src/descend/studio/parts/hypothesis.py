@@ -8,14 +8,14 @@ from descend.base.errors import FormulaError
 from descend.formula.parser import parse
 from descend.objectives import losses
 from descend.objectives.target import FAMILIES
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
 
 if TYPE_CHECKING:
     from descend.studio.study import Study
 
 
-class HypothesisPart(Part):
+class HypothesisPart(PagePart):
     """The formula and what kind of answer it is to give."""
 
     def __init__(self, study: Study) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from descend.studio.study import Study
 
 
-class Part:
+class PagePart:
     """A part of the page about a study."""
 
     def __init__(self, study: Study) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from descend.base.errors import DescendError
 from descend.base.messages import Note, say
 from descend.model.cautions import medians
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
 from descend.tables.table import typed_row
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST = 24
 
 
-class PredictPart(Part):
+class PredictPart(PagePart):
     """Values in, a prediction out."""
 
     def __init__(self, study: Study) -> None:
@@ -109,7 +109,7 @@ def _usual(model: Model, name: str) -> str:
     return f"{model.means.get(name, 0.0):.4g}"
 
 
-def _told(model: Model, row: dict[str, str], part: Part, *, mean: bool) -> tuple[str, str]:
+def _told(model: Model, row: dict[str, str], part: PagePart, *, mean: bool) -> tuple[str, str]:
     """Return the prediction, and between what it lies: of a mean of a transformed target that is not known."""
     table = typed_row(row)
     if isinstance(model.inference, Note) or (mean and medians(model.target)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import OptionError
 from descend.base.messages import say
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.reading import OPTIONS, offered
 from descend.studio.widgets import Field, tag
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from descend.studio.study import Study
 
 
-class ReadingPart(Part):
+class ReadingPart(PagePart):
     """The options of reading, folded away."""
 
     def __init__(self, study: Study) -> None:

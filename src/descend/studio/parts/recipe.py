@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import OptionError
 from descend.solvers.recipe import KEPT_ROWS
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ WHOLE = ("epochs", "batch_size", "patience", "keep_rows")
 NUMBERS = {**dict.fromkeys(WHOLE, int), **dict.fromkeys(("minutes", "l2", "momentum"), float)}
 
 
-class RecipePart(Part):
+class RecipePart(PagePart):
     """The settings beside the learning rate."""
 
     def __init__(self, study: Study, follow: Callable[..., None]) -> None:

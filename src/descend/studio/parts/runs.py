@@ -12,7 +12,7 @@ from nicegui import ui
 from descend.base.errors import DescendError
 from descend.base.messages import say
 from descend.studio.event_schema import only
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.runs import settings_told
 from descend.studio.widgets import Told, button, tag
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from descend.studio.study import Study
 
 
-class RunsPart(Part):
+class RunsPart(PagePart):
     """The table of runs."""
 
     def __init__(self, study: Study, share: Callable[[int], str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from descend.labs import examples
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.parts.reading import ReadingPart
 from descend.studio.statement import retargeted, roles, toggled
 from descend.studio.widgets import Drop, Field, button, tag
@@ -20,7 +20,7 @@ SHOWN = 200  # columns at once: more are found by a search
 MANY = 30  # columns before there is one
 
 
-class TablePart(Part):
+class TablePart(PagePart):
     """Choosing a table, and choosing columns by clicking them."""
 
     def __init__(self, study: Study, upload: str) -> None:

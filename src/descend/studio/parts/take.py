@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from nicegui import ui
 
 from descend.base.errors import DescendError, OptionError
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.reproduce import command_line, example_csv, python_code
 from descend.studio.threads import in_thread
 from descend.studio.widgets import button, tag
-from descend.studio.worker.child import told
+from descend.studio.worker.child import as_descend_error
 
 if TYPE_CHECKING:
     from descend.fitting.model import Model
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from descend.studio.study import Study
 
 
-class TakePart(Part):
+class TakePart(PagePart):
     """Downloads of the run that is looked at, and the scripts that repeat it."""
 
     def __init__(self, study: Study) -> None:
@@ -73,7 +73,7 @@ class TakePart(Part):
         try:
             data = await in_thread(lambda: _drawn(model, kind, self.study))
         except (DescendError, OSError) as error:
-            self.study.refuse(told(error))
+            self.study.refuse(as_descend_error(error))
             return
         with self.body:
             ui.download.content(data, f"fit.{kind}")

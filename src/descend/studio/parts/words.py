@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from descend.base.errors import FormulaError
 from descend.base.messages import say
 from descend.report.terminal import VERDICT_STYLES, fit_lines
-from descend.studio.parts.part import Part
+from descend.studio.parts.part import PagePart
 from descend.studio.remedies import changes_for, changes_for_error
 from descend.studio.widgets import Told, button, tag
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TOO_LARGE = "finding.rate-too-large"
 
 
-class WordsPart(Part):
+class WordsPart(PagePart):
     """The equation and the diagnosis of the run that is looked at."""
 
     def __init__(self, study: Study) -> None:

@@ -54,7 +54,7 @@ class _Progress:
         return True
 
 
-def serve(connection: Connection, most_rows: int) -> None:
+def serve_worker(connection: Connection, most_rows: int) -> None:
     """Do what is asked for over the connection till it is closed; in the process."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
@@ -80,11 +80,11 @@ def _done(bench: Any, connection: Connection, number: int, name: str, args: tupl
         result = getattr(bench, name)(*args, **listeners)
         progress.tell()
     except BaseException as error:  # a panic inside a reader is not even an Exception
-        return "failed", told(error)
+        return "failed", as_descend_error(error)
     return "done", result
 
 
-def told(error: BaseException) -> DescendError:
+def as_descend_error(error: BaseException) -> DescendError:
     """Return an error as it is told to a person: itself, that memory ran out, or that nobody foresaw it."""
     if isinstance(error, MemoryError) or NO_MEMORY in str(error):
         return DescendError("studio.no-memory")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from descend.base.errors import DescendError, InterruptedFitError, TableError
 from descend.studio.threads import in_thread
-from descend.studio.worker.child import failed, serve
+from descend.studio.worker.child import failed, serve_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,7 +194,7 @@ class _Child:
         # not a fork: that would hold the server's sockets, and whatever locks its threads held
         spawn = get_context("spawn")
         self.connection, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=serve, args=(theirs, most_rows), daemon=True)
+        self.process = spawn.Process(target=serve_worker, args=(theirs, most_rows), daemon=True)
         self.process.start()
         theirs.close()
         self.table: Call | None = None

@@ -49,7 +49,9 @@ class Cluster:
         waiting: deque[Item] = deque()
 
         def start(chosen: Sequence[tuple[int, Part]], where: Sequence[str] | None) -> list[Any]:
-            return self.link.start("read", _tasks.read, _tasks.columns_for(shared, [part for _, part in chosen]), where)
+            return self.link.start(
+                "read", _tasks.run_task, _tasks.columns_for(shared, [part for _, part in chosen]), where
+            )
 
         def again(item: Item, where: Sequence[str]) -> Attempt:
             chosen = list(item.parts.items())

@@ -11,7 +11,7 @@ from itertools import accumulate, groupby, islice
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from descend.base.reductions import pairs, rounded
+from descend.base.reductions import pairs, round_totals
 from descend.tables.cluster import _tasks
 from descend.tables.cluster._supervision import RESCUES, Attempt, Item, Stalled
 from descend.tables.cluster._tasks import FAN_IN
@@ -94,7 +94,7 @@ class Spread:
             for _ in range(RESCUES):
                 try:
                     found = self._top(items, again)
-                    return rounded(_tasks.tree([pairs(item) for answers in found for item in answers.items]))
+                    return round_totals(_tasks.tree([pairs(item) for answers in found for item in answers.items]))
                 except Stalled:
                     self._renew_lost(items, again)
             raise self.watch.no_workers()
@@ -156,7 +156,7 @@ class Spread:
     def _held(self, numbers: Sequence[int], where: Sequence[str] | None) -> dict[int, Any]:
         """Have the holdings of some parts made, and return their futures."""
         columns = _tasks.columns_for(self._task, [self.parts[number] for number in numbers])
-        return dict(zip(numbers, self.link.start("held", _tasks.kept, columns, where), strict=True))
+        return dict(zip(numbers, self.link.start("held", _tasks.keep_result, columns, where), strict=True))
 
     def _make(self, plan: Mapping[str, Sequence[int]]) -> None:
         """Have the holdings of some parts made, each by its worker, and wait until they are."""

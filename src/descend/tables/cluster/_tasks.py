@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FAN_IN = 16  # parts, or sums of so many, that are added at once
 
 
-class Kept:
+class ResidentPart:
     """What a task made of a part; its size is told to Dask, which spills and places by it."""
 
     def __init__(self, value: Any) -> None:
@@ -60,7 +60,7 @@ class Failed(Exception):
         self.position, self.kind, self.reason = position, kind, reason
 
 
-def read(task: Callable[[Part], Any], part: Part, sources: Sequence[Any] = ()) -> Any:
+def run_task(task: Callable[[Part], Any], part: Part, sources: Sequence[Any] = ()) -> Any:
     """Run a task on a part, with one thread: a worker runs as many tasks as it has.
 
     ``sources`` are what the part stands on, which Dask has brought.
@@ -69,9 +69,9 @@ def read(task: Callable[[Part], Any], part: Part, sources: Sequence[Any] = ()) -
     return _each(task, [whole.filled(sources) if sources else part])[0]
 
 
-def kept(task: Callable[[Part], Any], part: Part, sources: Sequence[Any] = ()) -> Kept:
+def keep_result(task: Callable[[Part], Any], part: Part, sources: Sequence[Any] = ()) -> ResidentPart:
     """Run a task on a part, and keep what it makes."""
-    return Kept(read(task, part, sources))
+    return ResidentPart(run_task(task, part, sources))
 
 
 def columns_for(task: Any, parts: Sequence[Part]) -> list[list[Any]]:
@@ -92,7 +92,7 @@ class Answers:
         return 1000 + held_bytes(self.items)
 
 
-def asked(held: Sequence[Kept], name: str, arguments: tuple[Any, ...], block: int | None) -> Answers:
+def asked(held: Sequence[ResidentPart], name: str, arguments: tuple[Any, ...], block: int | None) -> Answers:
     """Return what a method of each of some holdings gives, in their order.
 
     For a sum they are added to one where these holdings are the whole ``block`` that is added together.

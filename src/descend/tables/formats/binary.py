@@ -17,10 +17,10 @@ import polars as pl
 
 from descend.base.errors import TableError
 from descend.base.messages import Note
-from descend.base.texts import plain
+from descend.base.texts import normalised
 from descend.formula.ast import ROW_NUMBERS
 from descend.tables.formats.delimited import NUMBER, WHOLE
-from descend.tables.formats.idx import image_columns, is_idx, label_column, labels_of, parse_idx
+from descend.tables.formats.idx import image_columns, is_idx, label_column, label_file, parse_idx
 from descend.tables.formats.image_files import is_picture, read_picture
 from descend.tables.formats.memory import column_of, from_memory, named
 from descend.tables.formats.table_lines import TOP_LINES, Layout, refuse_double_header
@@ -180,7 +180,7 @@ def _repeated(header: Sequence[object], names: Sequence[str]) -> Iterator[Note]:
     seen: set[str] = set()
     for cell, name in zip(map(str, header), names, strict=False):
         if cell in seen and cell != name:
-            yield Note("note.repeated-header", {"name": plain(cell).strip(), "fresh": plain(name).strip()})
+            yield Note("note.repeated-header", {"name": normalised(cell).strip(), "fresh": normalised(name).strip()})
         seen.add(cell)
 
 
@@ -255,7 +255,7 @@ def _read_ndjson(file: File) -> pl.DataFrame:
 
 def _read_idx(file: File) -> pl.DataFrame:
     columns = image_columns(parse_idx(file.data, file.name), file.name)
-    labels = labels_of(file.path, file.inner) if "image" in columns else None
+    labels = label_file(file.path, file.inner) if "image" in columns else None
     if labels is not None:
         found = parse_idx(_bytes(str(labels)), labels.name)
         columns["label"] = label_column(found, labels.name, len(columns["image"]))

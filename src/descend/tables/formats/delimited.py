@@ -20,7 +20,7 @@ import polars as pl
 
 from descend.base.errors import OptionError, TableError
 from descend.base.messages import Note
-from descend.base.texts import plain
+from descend.base.texts import normalised
 from descend.formula.ast import ROW_NUMBERS
 from descend.tables.formats.table_lines import (
     LOOKED_AT,
@@ -264,10 +264,10 @@ def _names(first: list[str], source: Delimited) -> list[str]:
     if not source.header:
         return [f"x{i + 1}" for i in range(len(first))]
     names: list[str] = []
-    taken = {plain(cell).strip() for cell in first}
+    taken = {normalised(cell).strip() for cell in first}
     seen: set[str] = set()
     for index, cell in enumerate(first):
-        name = plain(cell).strip()
+        name = normalised(cell).strip()
         if not name:
             name = _free(f"column{index + 1}", taken)
             source.notes.append(Note("note.empty-header", {"position": index + 1, "name": name}))

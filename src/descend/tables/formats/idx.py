@@ -47,7 +47,7 @@ def parse_idx(data: bytes, name: str) -> NDArray[Any]:
     whole = start + math.prod(shape) * dtype.itemsize
     if len(data) != whole:
         code = "table.idx-short" if len(data) < whole else "table.idx-long"
-        raise TableError(code, file=name, shape=told(shape), found=len(data), expected=whole)
+        raise TableError(code, file=name, shape=shape_text(shape), found=len(data), expected=whole)
     return np.frombuffer(data, dtype, offset=start).reshape(shape)
 
 
@@ -60,20 +60,20 @@ def image_columns(array: NDArray[Any], name: str) -> dict[str, Any]:
         return {"label": label_column(array, name)}
     images = array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3)
     if array.dtype != np.uint8 or not images or 0 in array.shape[1:]:
-        raise TableError("table.idx-shape", file=name, shape=told(array.shape), kind=array.dtype.name)
+        raise TableError("table.idx-shape", file=name, shape=shape_text(array.shape), kind=array.dtype.name)
     return {"image": array} if len(array) else {}
 
 
 def label_column(array: NDArray[Any], name: str, images: int | None = None) -> pl.Series:
     """Return labels as text, since they name classes; raises TableError where there are not as many as images."""
     if array.ndim != 1 or array.dtype.kind not in "ui":
-        raise TableError("table.idx-labels", file=name, shape=told(array.shape), kind=array.dtype.name)
+        raise TableError("table.idx-labels", file=name, shape=shape_text(array.shape), kind=array.dtype.name)
     if images is not None and len(array) != images:
         raise TableError("table.idx-counts", file=name, labels=len(array), images=images)
     return pl.Series(array.astype(np.int64)).cast(pl.String)
 
 
-def labels_of(path: str, named: str) -> Path | None:
+def label_file(path: str, named: str) -> Path | None:
     """Return the label file of an image file: the one ``named``, else the one that MNIST's names lead to, else None.
 
     train-images-idx3-ubyte.gz -> train-labels-idx1-ubyte.gz, or without .gz.
@@ -88,7 +88,7 @@ def labels_of(path: str, named: str) -> Path | None:
     return next((candidate for candidate in found if candidate.is_file()), None)
 
 
-def told(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
     """Return a shape as a person reads it: 28 x 28."""
     return " x ".join(map(str, shape))
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from descend.base.errors import TableError
-from descend.tables.formats.idx import told
+from descend.tables.formats.idx import shape_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -76,7 +76,7 @@ def read_folder(path: str) -> pl.DataFrame:
         except OSError as error:
             raise TableError("table.no-access", file=str(file), reason=error.strerror or str(error)) from error
         if images and image.shape != images[0].shape:
-            values = {"found": told(image.shape), "first": names[0], "expected": told(images[0].shape)}
+            values = {"found": shape_text(image.shape), "first": names[0], "expected": shape_text(images[0].shape)}
             raise TableError("table.picture-shape", file=name, **values)
         images.append(image)
     columns: dict[str, Any] = {"file": names, "image": np.stack(images)}

@@ -44,7 +44,7 @@ GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
-class Reading:
+class TextOptions:
     """How text files are read, as in ``descend.read``; what is None is found out for each."""
 
     encoding: str | None = None
@@ -146,7 +146,7 @@ class TextScan:
         cls,
         name: str,
         files: Sequence[Found],
-        reading: Reading | None = None,
+        reading: TextOptions | None = None,
         scratch: str | None = None,
         piece: int = PIECE,
     ) -> TextScan:
@@ -156,7 +156,7 @@ class TextScan:
 
         Raises TableError where one is damaged, has other columns than the first, or an encoding that cannot be cut.
         """
-        reading = reading or Reading()
+        reading = reading or TextOptions()
         known: list[tuple[TextFile, tuple[Piece, ...]]] = []
         notes: list[Note] = []
         for found in files:
@@ -225,7 +225,7 @@ def read_bytes(path: str, name: str, unpacked: Unpacked | None, start: int, size
 
 
 def _examined(
-    found: Found, reading: Reading, scratch: str | None, most: int, guesses: Sequence[Guess] = ()
+    found: Found, reading: TextOptions, scratch: str | None, most: int, guesses: Sequence[Guess] = ()
 ) -> tuple[TextFile, tuple[Piece, ...], list[Note]]:
     """Find out how a file is cut into cells and into pieces, and what there is to note about it.
 
@@ -276,7 +276,7 @@ def _examined(
 
 
 def _dialect(
-    found: Found, reading: Reading, text: str, encoding: Guess, unpacked: Unpacked | None
+    found: Found, reading: TextOptions, text: str, encoding: Guess, unpacked: Unpacked | None
 ) -> tuple[TextFile, list[Note]]:
     """Find out from a file's head how it is cut into cells; raises TableError for an encoding that cannot be cut."""
     codec = lookup(encoding.encoding).name
@@ -324,7 +324,7 @@ def _decodes(data: bytes, encoding: str) -> bool:
     return True
 
 
-def _head(known: Sequence[tuple[TextFile, tuple[Piece, ...]]], added: dict[str, Kind], reading: Reading) -> Table:
+def _head(known: Sequence[tuple[TextFile, tuple[Piece, ...]]], added: dict[str, Kind], reading: TextOptions) -> Table:
     """Read the first rows of the first file that has any."""
     file, pieces = next((file, pieces) for file, pieces in known if any(piece.rows for piece in pieces))
     rows = size = count = 0

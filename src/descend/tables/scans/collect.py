@@ -68,7 +68,7 @@ class Drawn:
         return next((part for part in parts if part.first <= number < part.first + part.rows), None)
 
 
-def whole(scan: Scan) -> Table:
+def collect(scan: Scan) -> Table:
     """Read every part of a scan into one table; raises TableError where one cannot be read."""
     head = scan.head
     parts = tuple(scan.parts(head.columns))

@@ -14,7 +14,7 @@ from descend.tables.formats.image_files import SUFFIXES
 from descend.tables.formats.numerals import DECIMALS
 from descend.tables.formats.table_lines import Layout
 from descend.tables.scans._partitions import Found, natural, partition_of
-from descend.tables.scans._text import GZIP, Reading, TextScan
+from descend.tables.scans._text import GZIP, TextOptions, TextScan
 from descend.tables.scans.parquet import ParquetScan
 from descend.tables.scans.pipes import piped_name
 from descend.tables.scans.remote import find_remote, is_address
@@ -67,7 +67,7 @@ def open_scan(
     elif is_address(text):
         kind, files = find_remote(text, scratch)
     else:
-        files = find(text)
+        files = find_files(text)
         if not files:
             return None
         kind = _one_kind(files, text)
@@ -76,7 +76,7 @@ def open_scan(
         layout.require_effect(kind)
         return ParquetScan.of(name, files, markers_of(missing, kind), decimal)
     if kind == "text":
-        reading = Reading(encoding, delimiter, header, decimal, markers_of(missing, kind), layout)
+        reading = TextOptions(encoding, delimiter, header, decimal, markers_of(missing, kind), layout)
         return TextScan.of(name, files, reading, scratch)
     return None
 
@@ -86,7 +86,7 @@ def is_many(source: str) -> bool:
     return is_address(source) or os.path.isdir(source) or _is_pattern(source)
 
 
-def find(source: str) -> list[Found]:
+def find_files(source: str) -> list[Found]:
     """Return the files that a path, a folder or a pattern means, in the order of their names.
 
     Hidden files, those that others keep beside a table (``_SUCCESS``, ``_metadata``) and empty ones are left out. None

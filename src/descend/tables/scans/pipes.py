@@ -46,7 +46,7 @@ def piped_name(source: str) -> str:
     return "stdin" if path in STDIN else Path(path).name
 
 
-def kept(source: str, scratch: str | None) -> Unpacked:
+def spool(source: str, scratch: str | None) -> Unpacked:
     """Read a pipe to its end, into a temporary file without a name; gzipped bytes are unpacked.
 
     Raises TableError where nobody writes, where what comes is no table or has a line without end, and where it is more

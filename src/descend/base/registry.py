@@ -1,0 +1,79 @@
+"""A registry: the things of one kind by their names, each an object that knows everything about itself."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Protocol, TypeVar
+
+from descend.base.errors import OptionError
+from descend.base.spelling import nearest
+
+
+class Named(Protocol):
+    """What a registry holds: an object, or a class whose instances are the thing, with a name."""
+
+    @property
+    def name(self) -> str:
+        """What the thing is called, in every language the same."""
+        ...
+
+
+Thing = TypeVar("Thing", bound=Named)
+Added = TypeVar("Added", bound=Named)
+
+
+class Registry(Mapping[str, Thing]):
+    """The things of one kind (``kind`` is a word for messages: "loss") by name, in the order in which they were added.
+
+    package: whose modules, all but those that begin with _, add the things: they are imported when the registry is
+        first asked. Without it, the module that defines the registry adds them itself.
+
+    >>> from types import SimpleNamespace
+    >>> shapes = Registry("shape")
+    >>> round_one = shapes.add(SimpleNamespace(name="round"))
+    >>> list(shapes), shapes["round"] is round_one
+    (['round'], True)
+    """
+
+    def __init__(self, kind: str, package: str | None = None) -> None:
+        self.kind = kind
+        self._package = package
+        self._things: dict[str, Thing] = {}
+
+    def add(self, thing: Added) -> Added:
+        """Take up a thing under its name, and return it: a decorator of classes; raises ValueError for a name twice."""
+        if thing.name in self._things:
+            raise ValueError(f"there is a {self.kind} named {thing.name} already")
+        self._things[thing.name] = thing  # type: ignore[assignment]
+        return thing
+
+    def require(self, name: object, *others: str) -> Thing:
+        """Return the thing of that name; raises OptionError (``option.KIND``) with the names that there are.
+
+        others: names that may be given besides, such as "auto", which the error lists first.
+        """
+        things = self._loaded()
+        if isinstance(name, str) and name in things:
+            return things[name]
+        raise OptionError(
+            f"option.{self.kind}", value=name, known=", ".join((*others, *things)), near=nearest(str(name), things)
+        )
+
+    def _loaded(self) -> dict[str, Thing]:
+        if self._package is not None:
+            package, self._package = self._package, None
+            for module in pkgutil.iter_modules(import_module(package).__path__):
+                if not module.name.startswith("_"):
+                    import_module(f"{package}.{module.name}")
+        return self._things
+
+    def __getitem__(self, name: str) -> Thing:
+        return self._loaded()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._loaded())
+
+    def __len__(self) -> int:
+        return len(self._loaded())

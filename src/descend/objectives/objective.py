@@ -1,0 +1,157 @@
+"""Objectives: a loss over a table's rows as a function of a flat vector of parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from descend.objectives.losses import Loss
+
+    Floats = NDArray[np.floating[Any]]
+
+
+class Objective(Protocol):
+    """What every solver asks of an engine; the parameters are columns x outputs, laid out row by row.
+
+    A minimum of ``value`` is sought; it includes the penalty, where there is one.
+    """
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Columns and outputs: the parameters are that many, flat."""
+        ...
+
+    def value(self, w: Floats) -> float:
+        """Return the loss at ``w``; not finite where it overflows."""
+        ...
+
+    def gradient(self, w: Floats) -> Floats:
+        """Return the derivative at ``w``, flat."""
+        ...
+
+    def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
+        """Return both, at the cost of one reading of the rows."""
+        ...
+
+    def curvature_limit(self) -> float | None:
+        """Return the largest eigenvalue that the Hessian can have anywhere, None where it has no limit."""
+        ...
+
+
+class OverRows(Objective, Protocol):
+    """What the solvers of a table's equations, and those who look at a fit, ask of the loss over its rows.
+
+    The rows may be in memory, in a file or on other machines.
+    """
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of an element."""
+        ...
+
+    @property
+    def outputs(self) -> int:
+        """Columns of the linear predictor."""
+        ...
+
+    @property
+    def l2(self) -> float:
+        """By how much the squared parameters count."""
+        ...
+
+    @property
+    def penalised(self) -> NDArray[Any]:
+        """What each column's squares count for in the penalty."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        ...
+
+    @property
+    def targets(self) -> int:
+        """The number of targets."""
+        ...
+
+    @property
+    def cells(self) -> int:
+        """Rows times columns."""
+        ...
+
+    @property
+    def elements(self) -> int:
+        """Rows times targets: what a mean is divided by."""
+        ...
+
+    @property
+    def share(self) -> float:
+        """What one element's loss counts for."""
+        ...
+
+    @property
+    def few(self) -> OverRows | None:
+        """A random draw of the rows that is at hand where a reading of them is dear, and brings the Hessian with it."""
+        ...
+
+    def in_double(self) -> OverRows:
+        """Return the same loss with its arithmetic in float64."""
+        ...
+
+    def hessian(self, w: Floats) -> Floats:
+        """Return the second derivative at ``w``, parameters x parameters."""
+        ...
+
+    def mean_hessian(self, w: Floats) -> Floats:
+        """Return the mean over the outputs of their own parts of the Hessian, columns x columns."""
+        ...
+
+    def moments(self) -> tuple[Floats, Floats, Floats]:
+        """Return X'X, X'Y and the diagonal of Y'Y."""
+        ...
+
+    def residual_squares(self, w: Floats) -> Floats:
+        """Return the sum of the squared residuals of each target."""
+        ...
+
+    def triangle(self, lengths: Floats) -> Floats:
+        """Return R of a QR factorisation of X with its columns divided by ``lengths``."""
+        ...
+
+    def longest_row(self, inverse_root: Floats | None = None) -> float:
+        """Return the greatest length of a row of X, or of X times ``inverse_root``."""
+        ...
+
+    def batch_curvature_limit(self, size: int) -> float | None:
+        """Return the largest curvature of any batch of so many rows, None where it has no limit."""
+        ...
+
+    def sampled(self, every: int, seed: int = 0) -> OverRows:
+        """Return the loss over one row out of ``every`` so many."""
+        ...
+
+    def under(self, loss: Loss) -> OverRows:
+        """Return the same rows under another loss; one that only measures them has no penalty."""
+        ...
+
+
+class Batched(Objective, Protocol):
+    """An objective over rows that can be looked at a few rows at a time."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        ...
+
+    def shuffled(self, random: np.random.Generator) -> Any:
+        """Return an order of the rows drawn at random, which ``batches`` follows."""
+        ...
+
+    def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[Objective]:
+        """Yield the objective of each ``size`` rows in an order, good until the next one is asked for."""
+        ...
