@@ -266,11 +266,11 @@ def test_an_interrupt_leaves_the_file_that_was_there(kind, models, file, tmp_pat
 
 ENDLESS = """
 import sys
-from descend import predicting
 from descend.cli import main
+from descend.model import streaming
 from descend.tables.scans import parquet
 parquet.PART_CELLS, parquet.FEWEST = 1, 700
-inner = predicting._writer
+inner = streaming._writer
 from contextlib import contextmanager
 @contextmanager
 def telling(*arguments):
@@ -280,7 +280,7 @@ def telling(*arguments):
             print("writing", flush=True)
             sys.stdin.readline()
         yield tell
-predicting._writer = telling
+streaming._writer = telling
 sys.exit(main(["predict", sys.argv[1], sys.argv[2], "--out", sys.argv[3], "--memory", "50kB"]))
 """
 

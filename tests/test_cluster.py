@@ -153,7 +153,7 @@ def test_what_is_no_address_is_refused(where):
 
 
 def test_an_address_at_which_nobody_listens_is_told(monkeypatch):
-    monkeypatch.setattr("descend.tables.cluster.connect.ANSWER", 1.0)
+    monkeypatch.setattr("descend.tables.cluster.connection.ANSWER", 1.0)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -163,7 +163,7 @@ def test_an_address_at_which_nobody_listens_is_told(monkeypatch):
 
 
 def test_an_address_at_which_something_else_listens_is_told(monkeypatch):
-    monkeypatch.setattr("descend.tables.cluster.connect.ANSWER", 1.0)
+    monkeypatch.setattr("descend.tables.cluster.connection.ANSWER", 1.0)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -185,8 +185,7 @@ def test_a_scheduler_without_workers_is_told(processes):
 def test_workers_with_another_descend_or_none_are_refused(processes, tmp_path, program, code):
     package = tmp_path / "other" / "descend"
     package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "_version.py").write_text(program)
+    (package / "__init__.py").write_text(program)
     processes.worker(path=package.parent)
     with pytest.raises(ClusterError) as caught:
         connect(processes.address)

@@ -108,7 +108,7 @@ def test_too_little_to_start_is_one_sentence(flag, code, scores):
 def test_the_limits_of_this_process_are_seen():
     program = """
 import resource
-from descend import memory
+from descend.base import memory
 before = memory.available()
 resource.setrlimit(resource.RLIMIT_AS, (memory._start("AS") + 50_000_000,) * 2)
 assert 0 < memory.available() <= 50_000_000, memory.available()

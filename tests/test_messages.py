@@ -43,15 +43,15 @@ SPELLED = {path.relative_to(PACKAGE).as_posix(): spellings(path) for path in PAC
 # where the words are written that fill a blank, if not beside it
 WORDS_OF = {
     "studio.{}": "studio/",
-    "studio.loss-{}": "losses/",
-    "studio.setting-{}": "recipe.py",
-    "loss.{}": "losses/",
+    "studio.loss-{}": "objectives/losses/",
+    "studio.setting-{}": "solvers/",
+    "loss.{}": "objectives/losses/",
     "lesson.{}": "labs/",
     "help.{}": "cli/",
-    "report.split-{}": "verification.py",
+    "report.split-{}": "analysis/verification.py",
     "report.{}": "",
     "plot.{}": "report/",
-    "forecast.{}": ("foresight.py", "report/foresight.py"),
+    "forecast.{}": ("analysis/forecast.py", "solvers/rates.py", "report/forecast.py"),
 }
 
 
@@ -130,7 +130,14 @@ def test_every_error_says_what_to_do():
 
 def test_every_code_that_the_source_names_has_a_sentence():
     groups = {code.split(".")[0] for code in ENGLISH}
-    others = {"fit.png", "model.safetensors", "model.save", "studio.css", "table.csv"}  # files, and a line of a script
+    others = {
+        "formula.parser",
+        "fit.png",
+        "model.safetensors",
+        "model.save",
+        "studio.css",
+        "table.csv",
+    }  # modules, files, a line of a script
     named = {code for code in re.findall(r'"([a-z]+\.[a-z][a-z0-9_-]*)"', SOURCE) if code.split(".")[0] in groups}
     assert {code for code in named if code not in ENGLISH} - others == set()
 

@@ -200,14 +200,14 @@ def test_an_upload_for_which_there_is_no_room_is_told(loop, tmp_path):
 
 HELD = """
 import gzip, os, sys
-from descend.studio import process
+from descend.studio.worker import child
 from descend.studio.worker.session import Bench
-process.SHARE = 1.5 * 2**30 / (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-process.hold_to_memory()
+child.SHARE = 1.5 * 2**30 / (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+child.hold_to_memory()
 print(open("/proc/self/oom_score_adj").read().strip())
 bench, asked = Bench(10**9), sys.argv[1:]
 for call in (("open", asked[0]), ("open", asked[1]), ("fit", "y ~ x", {"hypothesis": "mlp(65536, 65536)"}, "")):
-    kind, value = process._done(bench, None, 0, call[0], call[1:])
+    kind, value = child._done(bench, None, 0, call[0], call[1:])
     print(kind, getattr(value, "code", ""))
 """
 

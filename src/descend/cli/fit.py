@@ -85,7 +85,7 @@ def fit_command(
     """Fit a hypothesis and tell how it went."""
     from descend.fitting.fit import fit as run
     from descend.solvers.recipe import Recipe
-    from descend.tables.cluster.connect import workers_of
+    from descend.tables.cluster.connection import workers_of
     from descend.tables.open import open_rows, sources_of
 
     if keep and out is None:

@@ -22,7 +22,7 @@ from descend.objectives.networks.build import is_module
 from descend.solvers.checkpoint import Checkpoint
 from descend.solvers.rates import largest_stable_rate
 from descend.solvers.recipe import Recipe
-from descend.tables.cluster.connect import workers_of
+from descend.tables.cluster.connection import workers_of
 from descend.tables.executors import Reading
 from descend.tables.open import open_rows
 from descend.tables.table import Table
