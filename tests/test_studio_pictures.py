@@ -19,6 +19,7 @@ from descend.analysis.verification import Verification, split_rows
 from descend.base.errors import DivergedError, FormulaError
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
+from descend.formula.roles import retargeted, roles, toggled
 from descend.objectives import compressed
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
@@ -32,7 +33,6 @@ from descend.studio.plane import plane_of, surface
 from descend.studio.runs import MOST, Run, Runs, run_of
 from descend.studio.scene import Scene
 from descend.studio.short_numbers import short
-from descend.studio.statement import retargeted, roles, toggled
 from descend.studio.view import Curve, view_of
 from descend.studio.worker.session import Bench
 from descend.studio.zones import zones_foretold, zones_of

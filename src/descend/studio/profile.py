@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.diagnosis.suggestions import quoted
 from descend.base.errors import FormulaError, TableError
 from descend.formula.ast import ROW_NUMBERS, Name
+from descend.formula.notation import quoted
 from descend.formula.parser import parse
 
 if TYPE_CHECKING:

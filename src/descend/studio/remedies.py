@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from descend.analysis.diagnosis.subsample import listed, placed
-from descend.analysis.diagnosis.suggestions import quoted, written
 from descend.base.errors import FormulaError, OptionError
 from descend.base.messages import Note
 from descend.design.encodings import NumberCode
+from descend.formula import edits
 from descend.formula.ast import Arithmetic, Name
+from descend.formula.notation import quoted, written
 from descend.formula.parser import parse
 from descend.objectives.networks.architecture import parse_architecture
 from descend.solvers.recipe import Recipe
-from descend.studio import edits, rereading
+from descend.studio import rereading
 from descend.studio.changes import OF_A_RUN, Case, Change, faster, longer, optimum, slower, sooner, standardise
 
 if TYPE_CHECKING:

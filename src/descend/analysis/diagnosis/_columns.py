@@ -8,9 +8,9 @@ import numpy as np
 
 from descend.analysis.diagnosis.finding import Finding
 from descend.analysis.diagnosis.subsample import listed, placed
-from descend.analysis.diagnosis.suggestions import written
 from descend.design.encodings import LevelCode, NumberCode, PolyCode
 from descend.formula.ast import grouped, names_of
+from descend.formula.notation import written
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

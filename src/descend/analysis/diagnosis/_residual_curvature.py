@@ -9,9 +9,10 @@ import numpy as np
 
 from descend.analysis.diagnosis.finding import Finding
 from descend.analysis.diagnosis.subsample import placed
-from descend.analysis.diagnosis.suggestions import quoted, rewritten
 from descend.design.encodings import NumberCode
 from descend.formula.ast import Name, names_of
+from descend.formula.edits import rewritten
+from descend.formula.notation import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,8 +13,8 @@ import numpy as np
 from descend.analysis.diagnosis._residual_curvature import curvature_finding, find_bend, squared
 from descend.analysis.diagnosis._scales import OUTLYING, Scale, far_on_their_scale
 from descend.analysis.diagnosis.finding import Finding
-from descend.analysis.diagnosis.suggestions import quoted
 from descend.formula.ast import Name
+from descend.formula.notation import quoted
 from descend.objectives.losses import SquaredError
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 
 from descend.analysis.diagnosis.arrival import ARRIVED, arrived, excess
 from descend.analysis.diagnosis.finding import Finding
-from descend.analysis.diagnosis.suggestions import quoted
 from descend.analysis.forecast import foresee
 from descend.design.matrix import INTERCEPT
+from descend.formula.notation import quoted
 from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from descend.solvers.optimizers import SGD
 from descend.solvers.rates import best_rate, largest_stable_rate

@@ -10,9 +10,9 @@ import numpy as np
 
 from descend.analysis.diagnosis.finding import Finding
 from descend.analysis.diagnosis.subsample import listed, placed
-from descend.analysis.diagnosis.suggestions import quoted, written
 from descend.design.encodings import LevelCode, NumberCode, level_codes
 from descend.formula.ast import Name
+from descend.formula.notation import quoted, written
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

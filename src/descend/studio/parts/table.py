@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
+from descend.formula.roles import retargeted, roles, toggled
 from descend.labs import examples
 from descend.studio.parts.part import PagePart
 from descend.studio.parts.reading import ReadingPart
-from descend.studio.statement import retargeted, roles, toggled
 from descend.studio.widgets import Drop, Field, button, tag
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from descend.analysis.diagnosis.suggestions import quoted, rewritten, written
 from descend.base.errors import FormulaError
 from descend.formula.ast import Arithmetic, Chain, Formula, Leaf, Name, Number, Operation, Poly, names_of
 from descend.formula.ast import leaves as leaves_of
+from descend.formula.notation import quoted, written
 from descend.formula.parser import parse
 
 if TYPE_CHECKING:
@@ -49,6 +49,33 @@ def with_bend(formula: str, column: str, known: Iterable[str] = ()) -> str | Non
     parsed = parse(formula)
     columns = _columns(parsed, known)
     return rewritten(parsed.resolve(columns), columns, column)
+
+
+def rewritten(old: Hypothesis, columns: Sequence[str], name: str) -> str | None:
+    """Return the formula with ``poly(name, 2)`` in the place of ``name``, None where that cannot be written safely."""
+    where = [n for term in old.terms if len(term) == 1 for n in names_of(term[0]) if n.name == name]
+    tries = []
+    for found in where:
+        token = f"`{name}`" if old.text.startswith("`", found.position) else name
+        if found.position > old.text.find("~") and old.text.startswith(token, found.position):
+            end = found.position + len(token)
+            tries.append(f"{old.text[: found.position]}poly({token}, 2){old.text[end:]}")
+    tries.append(f"{old.text} - {quoted(name)} + poly({quoted(name)}, 2)")
+
+    def bent(term: Term, every: bool) -> Term:
+        plain, curve = Arithmetic(Name(name)), Poly(Name(name), 2)
+        return tuple(curve if f == plain and (every or len(term) == 1) else f for f in term)
+
+    wanted = [{frozenset(bent(term, every)) for term in old.terms} for every in (False, True)]
+    for text in tries:
+        try:
+            new = parse(text).resolve(columns)
+        except FormulaError:
+            continue
+        same = (new.targets, new.intercept) == (old.targets, old.intercept)
+        if same and {frozenset(term) for term in new.terms} in wanted:
+            return text
+    return None
 
 
 def renamed(formula: str, found: str, near: str) -> str | None:

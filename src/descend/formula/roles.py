@@ -1,14 +1,14 @@
-"""A hypothesis stated by clicking columns: the formula that is typed and the columns that are marked stay in step."""
+"""The columns that a formula takes as targets and as inputs, and the formula changed by choosing them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from descend.analysis.diagnosis.suggestions import quoted
 from descend.base.errors import FormulaError
 from descend.formula.ast import Name
+from descend.formula.edits import terms_with, without
+from descend.formula.notation import quoted
 from descend.formula.parser import parse
-from descend.studio.edits import terms_with, without
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
