@@ -16,6 +16,7 @@ from descend.base.messages import codes
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
 from descend.solvers.recipe import Recipe
+from descend.solvers.run_options import RunOptions
 from descend.tables.open import read
 
 
@@ -24,7 +25,7 @@ def evidence(formula, table, *, rows=None, **settings):
     recipe, table = Recipe(**settings), read(table)
     problem = Problem.state(parse(formula).resolve(table.columns), table, recipe)
     chosen = np.arange(len(problem.data)) if rows is None else np.asarray(rows)
-    trained = problem.train(chosen, recipe, on_forecast=lambda forecast: None)
+    trained = problem.train(chosen, recipe, RunOptions(foretell=True))
     return Evidence(
         trained.design,
         problem.target,

@@ -14,6 +14,7 @@ from descend.labs.runner import agrees, recipe_of, run_lab, train_lab
 from descend.objectives.quadratic import GramObjective
 from descend.solvers._epochs import iterate
 from descend.solvers.optimizers import SGD
+from descend.solvers.run_options import RunOptions
 from descend.solvers.schedules import Schedule
 
 LABS = {lab.id: lab for lab in examples()}
@@ -59,7 +60,7 @@ def test_the_log_comes_out_of_the_loop_over_rows_too(name):
     lab = LABS[name]
     _, trained = train_lab(lab, epochs=1)
     start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).astype(lab.dtype)
-    looped = iterate(trained.objective, start, SGD(lab.lr), Schedule(), lab.epochs, halt=False)
+    looped = iterate(trained.objective, start, SGD(lab.lr), Schedule(), lab.epochs, run=RunOptions(halt=False))
     assert len(log_of(lab, looped.loss)) == len(lab.log)
 
 
@@ -68,7 +69,8 @@ def test_the_log_comes_out_of_the_loop_over_the_gram_matrix_too(name):
     lab = LABS[name]
     _, trained = train_lab(lab, epochs=1)
     start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1])
-    looped = iterate(GramObjective.of(trained.objective), start, SGD(lab.lr), Schedule(), lab.epochs, halt=False)
+    quadratic = GramObjective.of(trained.objective)
+    looped = iterate(quadratic, start, SGD(lab.lr), Schedule(), lab.epochs, run=RunOptions(halt=False))
     assert len(log_of(lab, looped.loss)) == len(lab.log)
 
 

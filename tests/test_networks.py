@@ -28,6 +28,7 @@ from descend.labs.runner import agrees, recipe_of, train_lab
 from descend.objectives.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
 from descend.objectives.networks.build import class_in_file
 from descend.solvers.recipe import Recipe
+from descend.solvers.run_options import RunOptions
 from descend.solvers.torch_training import device_of
 
 LABS = {lab.id: lab for lab in all_labs() if getattr(lab, "log", None) and lab.batch_size is None and not lab.rule}
@@ -70,7 +71,7 @@ def test_a_linear_module_reproduces_the_log_of_the_lab(name):
     stated = of_module(module, columns, targets, {
         "optimizer": "sgd", "lr": lab.lr, "epochs": lab.epochs, "dtype": lab.dtype, "family": family, "loss": lab.loss,
     })  # fmt: skip
-    history = stated.problem.train(np.arange(len(columns)), stated.recipe, halt=False).history
+    history = stated.problem.train(np.arange(len(columns)), stated.recipe, RunOptions(halt=False)).history
     for epoch, printed in lab.log:
         ours = history.at(epoch - lab.log_from_one)
         if lab.log_tolerance is None:

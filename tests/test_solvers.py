@@ -28,6 +28,7 @@ from descend.solvers.closed_form import fast_forward
 from descend.solvers.history import SNAPSHOTS, snapshot_epochs
 from descend.solvers.optimizers import SGD, Adam
 from descend.solvers.rates import best_rate, largest_stable_rate
+from descend.solvers.run_options import RunOptions
 from descend.solvers.schedules import Schedule
 
 CONSTANT = Schedule()
@@ -258,10 +259,11 @@ def test_an_interrupt_keeps_what_was_reached():
         if epoch == 10:
             raise KeyboardInterrupt
 
-    run = iterate(rows, np.zeros(3), Adam(0.1), CONSTANT, 1000, on_epoch=stop_at_ten)
+    run = iterate(rows, np.zeros(3), Adam(0.1), CONSTANT, 1000, run=RunOptions(on_epoch=stop_at_ten))
     assert (run.stop, run.epochs) == ("interrupted", 10)
     assert rows.value(run.weights) == run.loss[-1] < run.loss[0]
-    newton = quasi_newton(rows, np.zeros(3), on_epoch=lambda done, loss: stop_at_ten(10 if done == 3 else 0, loss))
+    stop_at_three = RunOptions(on_epoch=lambda done, loss: stop_at_ten(10 if done == 3 else 0, loss))
+    newton = quasi_newton(rows, np.zeros(3), run=stop_at_three)
     assert newton.stop == "interrupted"
     assert newton.final_loss < newton.loss[0]
 
@@ -297,8 +299,10 @@ def test_progress_is_told_at_every_epoch_and_batch():
     epochs, batches = [], []
     iterate(
         rows, np.zeros(3), SGD(0.01), CONSTANT, 3, batch_size=4,
-        on_epoch=lambda epoch, loss: epochs.append((epoch, loss)),
-        on_batch=lambda epoch, loss: batches.append(epoch),
+        run=RunOptions(
+            on_epoch=lambda epoch, loss: epochs.append((epoch, loss)),
+            on_batch=lambda epoch, loss: batches.append(epoch),
+        ),
     )  # fmt: skip
     assert [epoch for epoch, _ in epochs] == [0, 1, 2]
     assert epochs[0][1] == rows.value(np.zeros(3))

@@ -404,8 +404,9 @@ def test_a_spilled_table_is_shuffled_so_that_every_row_is_in_one_batch_of_an_epo
 
 
 def test_batches_of_a_table_read_part_by_part_are_fitted_and_taken_up_again(file, tmp_path):
-    settings = {"batch_size": 50, "lr": 0.05, "epochs": 6, "seed": 4}
+    settings = {"batch_size": 50, "lr": 0.05, "epochs": 6, "seed": 4, "batch_history": True}
     straight = descend.fit("won ~ m + b", scan_of(file), **settings)
+    assert straight.history.batch_loss.size == 6 * -(-straight.fitted_rows // 50)
     assert straight.history.final_loss < 0.6 < straight.history.loss[0]
     kept = tmp_path / "run.safetensors"
     stopped = descend.fit("won ~ m + b", scan_of(file), checkpoint=kept, on_epoch=stopping_at(3), **settings)
@@ -420,6 +421,7 @@ def test_batches_of_a_table_read_part_by_part_are_fitted_and_taken_up_again(file
         **settings,
     )
     np.testing.assert_array_equal(again.history.loss, straight.history.loss)
+    np.testing.assert_array_equal(again.history.batch_loss, straight.history.batch_loss)
     np.testing.assert_array_equal(again.weights, straight.weights)
     assert "surveying" not in read
 

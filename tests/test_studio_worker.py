@@ -26,6 +26,7 @@ from descend.fitting.problem import Problem
 from descend.labs.runner import train_lab
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.recipe import Recipe
+from descend.solvers.run_options import RunOptions
 from descend.studio.profile import BARS, profile, propose
 from descend.studio.worker.parent import Worker
 from descend.studio.worker.session import Bench
@@ -224,7 +225,7 @@ def fitted_in_full(table, settings):
     """Return the run over all the rows, as descend trains it."""
     recipe = Recipe(**settings)
     problem = Problem.of(FORMULA, table, recipe)
-    return problem.train(split_rows(120, recipe.test, recipe.seed).train, recipe, on_forecast=lambda forecast: None)
+    return problem.train(split_rows(120, recipe.test, recipe.seed).train, recipe, RunOptions(foretell=True))
 
 
 def test_the_weights_and_the_test_come_out_of_what_was_prepared(bench, csv, noisy):

@@ -10,6 +10,7 @@ import numpy as np
 
 from descend.analysis.verification import HOLDOUT_FROM
 from descend.fitting.problem import Problem
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 
     from descend.analysis.verification import Split
     from descend.fitting._streaming import Streamed
-    from descend.fitting.trained import OnEpoch, OnForecast, TrainedProblem
+    from descend.fitting.trained import TrainedProblem
     from descend.formula.ast import Formula
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.recipe import Recipe
     from descend.tables.executors import Reading
     from descend.tables.scan import Scan
@@ -62,18 +62,11 @@ class Stated:
         table = self.problem.data.table
         return table.name, table.rows, table.columns
 
-    def train(
-        self,
-        on_epoch: OnEpoch | None = None,
-        on_forecast: OnForecast | None = None,
-        checkpoint: Checkpoint | None = None,
-    ) -> TrainedProblem:
+    def train(self, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
         """Fit the rows that are not held back."""
         if self.streamed is not None:
-            return self.streamed.train(self.recipe, on_epoch, on_forecast=on_forecast, checkpoint=checkpoint)
-        return self.problem.train(
-            self.split.train, self.recipe, on_epoch, on_forecast=on_forecast, checkpoint=checkpoint
-        )
+            return self.streamed.train(self.recipe, run)
+        return self.problem.train(self.split.train, self.recipe, run)
 
 
 def of_table(formula: str | Formula, table: Table, recipe: Recipe) -> Stated:

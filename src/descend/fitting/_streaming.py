@@ -42,6 +42,7 @@ from descend.objectives.rereading import Around, HeldBlock, RereadObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.target import Target, choose_family, target_uses
 from descend.solvers.effort import Effort
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 from descend.tables.columns import uses
 from descend.tables.databases.query import QueryScan
 from descend.tables.executors import Reading, Rereading, Threads
@@ -54,10 +55,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.design.matrix import Design
-    from descend.fitting.trained import OnEpoch, OnForecast, TrainedProblem
+    from descend.fitting.trained import TrainedProblem
     from descend.formula.ast import Hypothesis
     from descend.objectives.losses import Loss
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Columns, Use
     from descend.tables.scan import Part, Scan
@@ -91,22 +91,12 @@ class Streamed:
         """Return what tells a run of a recipe from another."""
         return scan_mark(self.problem.hypothesis, self.scan, recipe)
 
-    def train(
-        self,
-        recipe: Recipe,
-        on_epoch: OnEpoch | None = None,
-        *,
-        on_forecast: OnForecast | None = None,
-        checkpoint: Checkpoint | None = None,
-    ) -> TrainedProblem:
+    def train(self, recipe: Recipe, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
         """Fit on all rows that are not held back."""
         fitted = self.split.train
         shown = self.problem.over(self.design, fitted, recipe)
         data = self.problem.data.take(fitted)
-        return run_solver(
-            self.design, self.objective(recipe, shown), data, recipe, None, on_epoch, on_forecast=on_forecast,
-            checkpoint=checkpoint, shown=shown,
-        )  # fmt: skip
+        return run_solver(self.design, self.objective(recipe, shown), data, recipe, run=run, shown=shown)
 
     def objective(self, recipe: Recipe, few: RowsObjective | None = None) -> PartsObjective | SpilledObjective:
         """Return the loss over the rows, which are made ready to be read as often as it takes.

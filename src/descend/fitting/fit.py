@@ -22,6 +22,7 @@ from descend.objectives.networks.build import is_module
 from descend.solvers.checkpoint import Checkpoint
 from descend.solvers.rates import largest_stable_rate
 from descend.solvers.recipe import Recipe
+from descend.solvers.run_options import RunOptions
 from descend.tables.cluster.connection import workers_of
 from descend.tables.executors import Reading
 from descend.tables.open import open_rows
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.analysis.forecast import Forecast
     from descend.fitting._statement import Stated
     from descend.fitting.problem import Problem
     from descend.fitting.trained import OnEpoch, OnForecast, TrainedProblem
@@ -101,25 +101,20 @@ def fit(
                 stated = of_table(formula, rows, recipe)
             else:
                 stated = of_scan(formula, rows, recipe, Reading(workers, scratch, on_read), kept, resume=resume)
-        run = None if kept is None else Checkpoint(kept, stated.mark, resume=resume)
-        return _fitted(stated, run, on_epoch, on_refit, _unheard if on_forecast is None else on_forecast)
+        file = None if kept is None else Checkpoint(kept, stated.mark, resume=resume)
+        run = RunOptions(on_epoch=on_epoch, on_forecast=on_forecast, foretell=True, checkpoint=file)
+        return _fitted(stated, run, on_refit)
 
 
-def _fitted(
-    stated: Stated,
-    run: Checkpoint | None,
-    on_epoch: OnEpoch | None,
-    on_refit: OnEpoch | None,
-    on_forecast: OnForecast,
-) -> Model:
+def _fitted(stated: Stated, run: RunOptions, on_refit: OnEpoch | None) -> Model:
     """Train, look at the run, test it on unseen rows, and put everything into a model."""
     problem, recipe, split = stated.problem, stated.recipe, stated.split
-    trained = stated.train(on_epoch, on_forecast, run)
+    trained = stated.train(run)
     notes = list(problem.notes)
     if split.instead is not None:
         notes.append(split.instead)
-    if run is not None and run.resumed_at is not None:
-        notes.append(Note("note.resumed", {"epoch": run.resumed_at, "path": run.path.name}))
+    if run.checkpoint is not None and run.checkpoint.resumed_at is not None:
+        notes.append(Note("note.resumed", {"epoch": run.checkpoint.resumed_at, "path": run.checkpoint.path.name}))
     if recipe.mixed_precision and trained.network is not None and trained.network.device != "cuda":
         notes.append(Note("note.full-precision", {"device": trained.network.device}))
     notes += medians(problem.target)
@@ -179,10 +174,6 @@ def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
 
 def _kept_rows(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], recipe: Recipe) -> Sample | None:
     return keep_sample(data, train, tested, recipe.seed, recipe.keep_rows) if recipe.keep_rows else None
-
-
-def _unheard(forecast: Forecast) -> None:
-    """Let a forecast be made that nobody asked to hear: the diagnosis looks at it."""
 
 
 def _diverged(model: Model, trained: TrainedProblem) -> DivergedError:

@@ -21,16 +21,16 @@ from descend.objectives.losses import Loss, make_loss
 from descend.objectives.target import Target, choose_family, learn_target, target_uses
 from descend.solvers.dispatch import quadratic_of, require_finite
 from descend.solvers.effort import Effort
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 from descend.tables.columns import Columns, gather, reading_notes, uses
 from descend.tables.open import read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.fitting.trained import OnEpoch, OnForecast
+    from descend.fitting.trained import OnEpoch
     from descend.objectives.torch_batches import Source
     from descend.objectives.torch_module import ModuleObjective
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Use
 
@@ -143,34 +143,19 @@ class Problem:
         self,
         rows: Rows,
         recipe: Recipe,
-        on_epoch: OnEpoch | None = None,
-        *,
-        halt: bool = True,
-        on_batch: OnEpoch | None = None,
-        on_forecast: OnForecast | None = None,
-        checkpoint: Checkpoint | None = None,
+        run: RunOptions = DEFAULT_OPTIONS,
     ) -> TrainedProblem:
-        """Fit on some of the rows; ``halt``, ``on_batch`` and ``checkpoint`` as in ``iterate``, ``on_forecast`` as in
-        ``fit``.
-        """
+        """Fit on some of the rows."""
         design_rows = rows
         rows, held = self.held_out(rows, recipe)
-        if recipe.batch_history and on_batch is None:
-            on_batch = _recorded
         if recipe.drop_last and recipe.batch is not None and recipe.batch > rows.size and self.stream is None:
             raise OptionError("option.no-batch", rows=rows.size, batch=recipe.batch)
         if recipe.networked:
             design = self.learn_design(design_rows, recipe)
-            return self._train_network(
-                design, rows, held, recipe, on_epoch, halt=halt, on_batch=on_batch, on_forecast=on_forecast,
-                checkpoint=checkpoint,
-            )  # fmt: skip
+            return self._train_network(design, rows, held, recipe, run)
         design, objective = self.objective(rows, recipe, learn_from=design_rows)
         validation = None if held is None else self.over(design, held, recipe).beside(objective)
-        return run_solver(
-            design, objective, self._rows(rows), recipe, validation, on_epoch, halt=halt, on_batch=on_batch,
-            on_forecast=on_forecast, checkpoint=checkpoint,
-        )  # fmt: skip
+        return run_solver(design, objective, self._rows(rows), recipe, validation, run)
 
     def _train_network(
         self,
@@ -178,12 +163,7 @@ class Problem:
         rows: Rows,
         held: Rows | None,
         recipe: Recipe,
-        on_epoch: OnEpoch | None,
-        *,
-        halt: bool,
-        on_batch: OnEpoch | None,
-        on_forecast: OnForecast | None,
-        checkpoint: Checkpoint | None,
+        run: RunOptions,
     ) -> TrainedProblem:
         """Fit a network on some of the rows; ``held`` are those to stop by."""
         from descend.solvers import torch_training
@@ -191,8 +171,7 @@ class Problem:
         Y = self.target.encode(self._rows(rows))
         network = torch_training.prepare(design, self.target, Y, recipe)
         forecast = Forecast(reason="forecast.network", asked=True)
-        if on_forecast is not None:
-            on_forecast(forecast)
+        run.tell_forecast(forecast)
 
         def over(chosen: Rows) -> ModuleObjective:
             if self.stream is not None:
@@ -204,10 +183,7 @@ class Problem:
             )
 
         objective = over(rows)
-        history = torch_training.train_network(
-            objective, recipe, None if held is None else over(held), halt=halt, checkpoint=checkpoint,
-            on_epoch=on_epoch, on_batch=on_batch,
-        )  # fmt: skip
+        history = torch_training.train_network(objective, recipe, None if held is None else over(held), run)
         weights = np.asarray(history.weights[:, None], dtype=np.float64)
         return TrainedProblem(design, weights, history, objective, self._rows(rows), forecast=forecast, network=network)
 
@@ -332,7 +308,3 @@ class Problem:
         again = self.train(fitted, recipe)
         made = self.target.predict(again.predictor(self.matrix(again.design, test)))
         return np.full_like(made, np.nan) if again.history.diverged else made
-
-
-def _recorded(epoch: int, loss: float) -> None:
-    """Let the losses of batches be kept that nobody asked to hear."""

@@ -10,6 +10,7 @@ import numpy as np
 from descend.analysis.forecast import foretell
 from descend.objectives.in_memory import RowsObjective
 from descend.solvers.dispatch import descent_of, quadratic_of, solve
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from descend.objectives.quadratic import GramObjective
     from descend.objectives.target import Target
     from descend.objectives.torch_module import ModuleObjective
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.closed_form import ClosedFormRun
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
@@ -89,25 +89,17 @@ def run_solver(
     data: Columns,
     recipe: Recipe,
     validation: OverRows | None = None,
-    on_epoch: OnEpoch | None = None,
-    *,
-    halt: bool = True,
-    on_batch: OnEpoch | None = None,
-    on_forecast: OnForecast | None = None,
-    checkpoint: Checkpoint | None = None,
+    run: RunOptions = DEFAULT_OPTIONS,
     shown: RowsObjective | None = None,
 ) -> TrainedProblem:
-    """Fit an equation whose design and objective are there; ``data`` and ``shown`` as in ``Trained``."""
+    """Fit an equation whose design and objective are there; ``data`` and ``shown`` as in ``TrainedProblem``."""
     start = start_values(design, objective, recipe)
     quadratic = quadratic_of(objective, recipe, start)
     forecast = None
-    if on_forecast is not None and (recipe.method != "auto" or quadratic is not None):
+    if run.forecasts and (recipe.method != "auto" or quadratic is not None):
         forecast = foretell(objective, start, recipe, quadratic, design.names)
-        on_forecast(forecast)
-    history = solve(
-        objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch,
-        checkpoint=checkpoint,
-    )  # fmt: skip
+        run.tell_forecast(forecast)
+    history = solve(objective, start, recipe, quadratic, validation, run)
     weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
     descent = descent_of(quadratic, start, history, recipe)
     return TrainedProblem(design, weights, history, objective, data, quadratic, descent, forecast, shown=shown)

@@ -18,6 +18,7 @@ from descend.formula.parser import parse
 from descend.labs import Lab, Lesson, example
 from descend.labs.outcome import Check, Outcome
 from descend.solvers.recipe import Recipe
+from descend.solvers.run_options import RunOptions
 from descend.tables.open import read
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def train_lab(
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
     problem = Problem.state(parse(lab.hypothesis).resolve(table.columns), table, recipe)
-    return problem, problem.train(np.arange(table.rows), recipe, halt=False, on_batch=on_batch)
+    return problem, problem.train(np.arange(table.rows), recipe, RunOptions(on_batch=on_batch, halt=False))
 
 
 def recipe_of(lab: Lab) -> Recipe:

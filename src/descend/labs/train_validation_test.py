@@ -20,6 +20,7 @@ from descend.formula.parser import parse
 from descend.labs.outcome import Check, Section
 from descend.objectives.networks.network import require_torch
 from descend.solvers.recipe import Recipe
+from descend.solvers.run_options import RunOptions
 from descend.tables.columns import gather
 from descend.tables.open import read
 
@@ -109,7 +110,7 @@ def train_remedy(way: Remedy, seed: int = SHOWN) -> tuple[Problem, TrainedProble
     recipe = Recipe(test="none", seed=seed, **way.settings, **patient)
     problem = Problem.state(parse(way.formula).resolve(data.columns), data, recipe)
     rows = np.arange(AT_HAND) if patient else split(seed).train  # patience makes the same split itself
-    return problem, problem.train(rows, recipe, halt=False)
+    return problem, problem.train(rows, recipe, RunOptions(halt=False))
 
 
 def split(seed: int = SHOWN) -> Split:

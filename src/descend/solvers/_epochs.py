@@ -9,20 +9,17 @@ import numpy as np
 
 from descend.base.threads import one_blas_thread
 from descend.solvers._recorder import Record
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from descend.objectives.objective import Batched, Objective
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History, Stop
     from descend.solvers.optimizers import Optimizer
     from descend.solvers.schedules import Schedule
 
     Floats = NDArray[np.floating[Any]]
-    OnEpoch = Callable[[int, float], None]
 
 
 def iterate(
@@ -38,10 +35,8 @@ def iterate(
     tolerance: float = 0.0,
     validation: Objective | None = None,
     patience: int | None = None,
-    halt: bool = True,
-    checkpoint: Checkpoint | None = None,
-    on_epoch: OnEpoch | None = None,
-    on_batch: OnEpoch | None = None,
+    batch_history: bool = False,
+    run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
     """Return the history of up to ``epochs`` epochs from ``w``.
 
@@ -49,15 +44,13 @@ def iterate(
     drop_last: leave out an epoch's last batch where it is smaller.
     tolerance: stop when the gradient's norm falls to so many times its first (full batch only).
     patience: stop when the loss on ``validation`` has not improved for so many epochs, and go back to its best.
-    halt: stop at the first loss that is not finite.
-    checkpoint: where the run is kept as it goes, and taken up again.
-    on_epoch, on_batch: called with the epoch and the loss before its update, or the batch's loss.
+    batch_history: keep the loss of every batch.
 
     An interrupt (Ctrl-C) ends the run with what was reached.
     """
     w = np.array(w)
     record, state, first = Record(epochs, w.size), optimizer.init(w), 0
-    if checkpoint is not None and (kept := checkpoint.load(epochs)) is not None:
+    if run.checkpoint is not None and (kept := run.checkpoint.load(epochs)) is not None:
         first, w = kept.epoch, kept.state.pop("w")
         state = kept.state
         record.restore(kept.record)
@@ -75,12 +68,11 @@ def iterate(
     stop: Stop = "epochs"
     try:
         for epoch in range(first, epochs):
-            if checkpoint is not None and epoch > first:
-                checkpoint.save(epoch, record, {"w": w, **state})
+            if run.checkpoint is not None and epoch > first:
+                run.checkpoint.save(epoch, record, {"w": w, **state})
             loss, gradient = look(epoch)
-            if on_epoch is not None:
-                on_epoch(epoch, loss)
-            if (ended := record.ending(epoch, halt=halt, patience=patience)) is not None:
+            run.tell_epoch(epoch, loss)
+            if (ended := record.ending(epoch, halt=run.halt, patience=patience)) is not None:
                 stop = ended
                 break
             if batch_size is None and tolerance > 0 and record.slopes[-1] <= tolerance * record.slopes[0]:
@@ -94,9 +86,9 @@ def iterate(
                 rows = cast("Batched", objective)
                 for batch in rows.batches(batch_size, rows.shuffled(random), drop_last=drop_last):
                     batch_loss, gradient = batch.value_and_gradient(w)
-                    if on_batch is not None:
+                    if batch_history or run.on_batch is not None:
                         record.batch_losses.append(batch_loss)
-                        on_batch(epoch, batch_loss)
+                        run.tell_batch(epoch, batch_loss)
                     optimizer.update(w, gradient, state, lr)
         else:
             look(epochs)

@@ -18,14 +18,12 @@ from descend.solvers._direction import Direction, has_small_hessian
 from descend.solvers._line_search import Point
 from descend.solvers._termination import Ending, Outcome
 from descend.solvers._trace import Trace
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from descend.objectives.objective import OverRows
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History, Stop
 
     Floats = NDArray[np.floating[Any]]
@@ -47,8 +45,7 @@ def quasi_newton(
     *,
     tolerance: float | None = None,
     iterations: int = 1000,
-    on_epoch: Callable[[int, float], None] | None = None,
-    checkpoint: Checkpoint | None = None,
+    run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
     """Return the way from ``w`` to the minimum.
 
@@ -56,12 +53,11 @@ def quasi_newton(
         (where H is only guessed at, an estimate); None: as far as float64 goes (where a reading is dear, as far as the
         weights show), or on a large table with very many parameters, and on a huge one, when it is 1e-10 of the loss.
     iterations: steps over all rows at most.
-    checkpoint: where the way is kept as it goes, and taken up again.
     The history tells the start (on a large table without its gradient, which would cost a reading) and every step over
     all rows; a Ctrl-C ends it with what was reached. It stops at the "optimum", or "stalled" where no step lowers the
     loss although the gradient has not vanished, or after so many "epochs".
     """
-    way = Trace(on_epoch, checkpoint, iterations)
+    way = Trace(run, iterations)
     stops: dict[Outcome, Stop] = {"arrived": "optimum", "stalled": "stalled", "spent": "epochs"}
     try:
         with np.errstate(**QUIET):  # far away numbers overflow: whoever sees one that is not finite turns back

@@ -11,19 +11,18 @@ import torch
 
 from descend.base.errors import FitError
 from descend.solvers._recorder import Record
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     from descend.objectives.torch_module import ModuleObjective
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History, Stop
     from descend.solvers.schedules import Schedule
 
     Arrays = dict[str, NDArray[Any]]
-    OnEpoch = Callable[[int, float], None]
 
 FEW_ROWS = 256
 SMALL_WORK = 30_000_000  # rows times parameters of a step
@@ -44,10 +43,8 @@ def backprop(
     patience: int | None = None,
     clip: float | None = None,
     mixed: bool = False,
-    halt: bool = True,
-    checkpoint: Checkpoint | None = None,
-    on_epoch: OnEpoch | None = None,
-    on_batch: OnEpoch | None = None,
+    batch_history: bool = False,
+    run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
     """Train the objective's network in place, as ``iterate`` does a vector, and return the history.
 
@@ -57,7 +54,7 @@ def backprop(
     """
     network = objective.network
     record, first = Record(epochs, network.state().size), 0
-    if checkpoint is not None and (kept := checkpoint.load(epochs)) is not None:
+    if run.checkpoint is not None and (kept := run.checkpoint.load(epochs)) is not None:
         first = kept.epoch
         record.restore(kept.record)
         _take_up(network.body, optimizer, kept.state, kept.facts)
@@ -70,8 +67,8 @@ def backprop(
     with _own_randomness(), _threads(objective, batch_size):
         try:
             for epoch in range(first, epochs + 1):
-                if checkpoint is not None and epoch > first:
-                    checkpoint.save(epoch, record, _arrays(network.body, optimizer), _facts(optimizer))
+                if run.checkpoint is not None and epoch > first:
+                    run.checkpoint.save(epoch, record, _arrays(network.body, optimizer), _facts(optimizer))
                 loss = objective.here()
                 if epoch == 0 and not np.isfinite(loss):
                     raise FitError("fit.not-finite", dtype=network.dtype)
@@ -79,9 +76,8 @@ def backprop(
                 record.note(epoch, network.state(), loss, np.nan, held_out)
                 if epoch == epochs:
                     break
-                if on_epoch is not None:
-                    on_epoch(epoch, loss)
-                if (ended := record.ending(epoch, halt=halt, patience=patience)) is not None:
+                run.tell_epoch(epoch, loss)
+                if (ended := record.ending(epoch, halt=run.halt, patience=patience)) is not None:
                     stop = ended
                     break
                 for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -92,9 +88,9 @@ def backprop(
                     batch_loss, norm = step(X, Y)
                     if batch_size is None:
                         record.slopes[-1] = float(norm)
-                    if on_batch is not None:
+                    if batch_history or run.on_batch is not None:
                         record.batch_losses.append(float(batch_loss))
-                        on_batch(epoch, record.batch_losses[-1])
+                        run.tell_batch(epoch, record.batch_losses[-1])
         except KeyboardInterrupt:
             stop = "interrupted"
             if not len(record):

@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.solvers.history import SNAPSHOT_NUMBERS, SNAPSHOTS, History, Stop
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
-
-    from descend.solvers.checkpoint import Checkpoint
 
     Floats = NDArray[np.floating[Any]]
 
@@ -30,12 +27,10 @@ class Trace:
 
     def __init__(
         self,
-        on_epoch: Callable[[int, float], None] | None = None,
-        checkpoint: Checkpoint | None = None,
+        run: RunOptions = DEFAULT_OPTIONS,
         iterations: int = 0,
     ) -> None:
-        self.on_epoch = on_epoch
-        self.checkpoint = checkpoint
+        self.run = run
         self.started = perf_counter()
         self.losses: list[float] = []
         self.slopes: list[float] = []
@@ -45,7 +40,7 @@ class Trace:
         self.last: Floats = np.empty(0)
         self.least = float("inf")
         self.slope = float("nan")
-        kept = None if checkpoint is None else checkpoint.load(iterations)
+        kept = None if run.checkpoint is None else run.checkpoint.load(iterations)
         if kept is not None:
             self._restore(kept.record)
 
@@ -74,10 +69,9 @@ class Trace:
         if len(self.snapshots) > max(min(SNAPSHOTS, SNAPSHOT_NUMBERS // w.size), 4):
             self.stride *= 2
             self.snapshots = {step: kept for step, kept in self.snapshots.items() if step % self.stride == 0}
-        if self.checkpoint is not None:
-            self.checkpoint.save(step, self, {})
-        if self.on_epoch is not None:
-            self.on_epoch(step, value)
+        if self.run.checkpoint is not None:
+            self.run.checkpoint.save(step, self, {})
+        self.run.tell_epoch(step, value)
 
     def state(self) -> dict[str, Floats]:
         """Return everything as arrays, for a checkpoint."""

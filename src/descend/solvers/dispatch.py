@@ -19,6 +19,7 @@ from descend.solvers._quasi_newton import quasi_newton
 from descend.solvers.closed_form import ClosedFormRun, fast_forward
 from descend.solvers.optimizers import DEFAULT_RATES, SGD, make_optimizer
 from descend.solvers.rates import best_rate
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +28,11 @@ if TYPE_CHECKING:
 
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.objective import OverRows
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History
     from descend.solvers.optimizers import Optimizer
     from descend.solvers.recipe import Recipe
 
     Floats = NDArray[np.floating[Any]]
-    OnEpoch = Callable[[int, float], None]
 
 
 def solve(
@@ -42,21 +41,14 @@ def solve(
     recipe: Recipe,
     quadratic: GramObjective | None = None,
     validation: OverRows | None = None,
-    on_epoch: OnEpoch | None = None,
-    *,
-    halt: bool = True,
-    on_batch: OnEpoch | None = None,
-    checkpoint: Checkpoint | None = None,
+    run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
     """Choose the engine and the solver that give the recipe's run, and run it.
 
     Squared error goes through its Gram matrix, where ``quadratic_of`` gives one; full-batch SGD is told in closed form.
     Of a softmax the parameters add up to 0 over the classes wherever a shift of all classes changes nothing.
     """
-    history = _solved(
-        objective, start, recipe, quadratic, validation, on_epoch, halt=halt, on_batch=on_batch, checkpoint=checkpoint
-    )
-    return _centred(objective, history)
+    return _centred(objective, _solved(objective, start, recipe, quadratic, validation, run))
 
 
 def _solved(
@@ -65,11 +57,7 @@ def _solved(
     recipe: Recipe,
     quadratic: GramObjective | None,
     validation: OverRows | None,
-    on_epoch: OnEpoch | None,
-    *,
-    halt: bool,
-    on_batch: OnEpoch | None,
-    checkpoint: Checkpoint | None,
+    run: RunOptions,
 ) -> History:
     if recipe.method == "auto":
         if quadratic is not None:
@@ -78,8 +66,8 @@ def _solved(
                 return history
             return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
         if is_wide(objective):
-            return _in_rows_space(objective, start, partial(quasi_newton, on_epoch=on_epoch, checkpoint=checkpoint))
-        return quasi_newton(objective, start, on_epoch=on_epoch, checkpoint=checkpoint)
+            return _in_rows_space(objective, start, partial(quasi_newton, run=run))
+        return quasi_newton(objective, start, run=run)
     optimizer = optimizer_of(objective, quadratic, recipe)
     schedule = recipe.make_schedule()
     if (
@@ -89,7 +77,7 @@ def _solved(
         and schedule.constant
         and validation is None
     ):
-        return fast_forward(quadratic, start, optimizer, recipe.length, tolerance=recipe.tolerance, halt=halt)
+        return fast_forward(quadratic, start, optimizer, recipe.length, tolerance=recipe.tolerance, halt=run.halt)
     engine = quadratic if quadratic is not None and quadratic.trustworthy else objective
     history = iterate(
         engine,
@@ -103,10 +91,8 @@ def _solved(
         tolerance=recipe.tolerance,
         validation=validation,
         patience=recipe.patience,
-        halt=halt,
-        checkpoint=checkpoint,
-        on_epoch=on_epoch,
-        on_batch=on_batch,
+        batch_history=recipe.batch_history,
+        run=run,
     )
     return history if engine is not quadratic else replace(history, gap=quadratic.excess(history.weights))
 

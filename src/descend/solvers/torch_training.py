@@ -13,10 +13,9 @@ from descend.base.moments import deviations
 from descend.objectives.losses import SquaredError
 from descend.objectives.networks.build import build_network
 from descend.objectives.networks.network import require_torch
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import torch
     from numpy.typing import NDArray
     from torch.optim import Optimizer
@@ -27,12 +26,10 @@ if TYPE_CHECKING:
     from descend.objectives.target import Target
     from descend.objectives.torch_batches import InMemory, StreamedBatches
     from descend.objectives.torch_module import ModuleObjective
-    from descend.solvers.checkpoint import Checkpoint
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
 
     Floats = NDArray[np.floating[Any]]
-    OnEpoch = Callable[[int, float], None]
 
 NOT_BY_NAME = ("optimizer", "lbfgs", "sparseadam")  # LBFGS asks for the loss again and again
 FUSED_ON = ("cpu", "cuda")
@@ -86,11 +83,7 @@ def train_network(
     objective: ModuleObjective,
     recipe: Recipe,
     validation: ModuleObjective | None = None,
-    *,
-    halt: bool = True,
-    checkpoint: Checkpoint | None = None,
-    on_epoch: OnEpoch | None = None,
-    on_batch: OnEpoch | None = None,
+    run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
     """Train the objective's network in place and return the history; it ends with the parameters of the history."""
     from descend.solvers._torch_epochs import backprop
@@ -109,10 +102,8 @@ def train_network(
         patience=recipe.patience,
         clip=recipe.clip,
         mixed=recipe.mixed_precision,
-        halt=halt,
-        checkpoint=checkpoint,
-        on_epoch=on_epoch,
-        on_batch=on_batch,
+        batch_history=recipe.batch_history,
+        run=run,
     )
     network.load(history.weights)
     return history
