@@ -123,7 +123,10 @@ def test_squeezed_rows_have_the_loss_of_all_the_rows_everywhere(factored, data):
     near(few.hessian(w), whole.hessian(w))
     mine, full = GramObjective.of(few), GramObjective.of(whole)
     near(*(every_curvature(one, whole.shape[0]) for one in (mine, full)), 1e-8)
-    assert mine.value(w) == pytest.approx(full.value(w), rel=1e-8)
+    # the least curvature has as many digits as the largest leaves it, and the minimum may lie far away along it
+    counting = full.curvatures[full.curvatures > 0]
+    digits = np.finfo(np.float64).eps * counting[-1] / counting[0] if counting.size else 0.0
+    assert mine.value(w) == pytest.approx(full.value(w), rel=1e-8 + digits)
 
 
 # the run as the sliders tell it
