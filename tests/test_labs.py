@@ -11,11 +11,6 @@ from descend.base.errors import OptionError
 from descend.formula.parser import parse
 from descend.labs import LESSONS, all_labs, example, examples, find_lab
 from descend.labs.runner import agrees, recipe_of, run_lab, train_lab
-from descend.objectives.quadratic import GramObjective
-from descend.solvers._epochs import iterate
-from descend.solvers.optimizers import SGD
-from descend.solvers.run_options import RunOptions
-from descend.solvers.schedules import Schedule
 
 LABS = {lab.id: lab for lab in examples()}
 LOGGED = [lab.id for lab in examples() if lab.log and not lab.rule]
@@ -53,25 +48,6 @@ def log_of(lab, losses):
         for epoch, printed in lab.log
         if agrees(printed, float(losses[epoch - lab.log_from_one]), lab.decimals if lab.decimals is not None else 6)
     ]
-
-
-@pytest.mark.parametrize("name", LOGGED)
-def test_the_log_comes_out_of_the_loop_over_rows_too(name):
-    lab = LABS[name]
-    _, trained = train_lab(lab, epochs=1)
-    start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).astype(lab.dtype)
-    looped = iterate(trained.objective, start, SGD(lab.lr), Schedule(), lab.epochs, run=RunOptions(halt=False))
-    assert len(log_of(lab, looped.loss)) == len(lab.log)
-
-
-@pytest.mark.parametrize("name", [name for name in SQUARED if LABS[name].dtype == "float64"])
-def test_the_log_comes_out_of_the_loop_over_the_gram_matrix_too(name):
-    lab = LABS[name]
-    _, trained = train_lab(lab, epochs=1)
-    start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1])
-    quadratic = GramObjective.of(trained.objective)
-    looped = iterate(quadratic, start, SGD(lab.lr), Schedule(), lab.epochs, run=RunOptions(halt=False))
-    assert len(log_of(lab, looped.loss)) == len(lab.log)
 
 
 @pytest.mark.slow
