@@ -14,7 +14,6 @@ from descend.labs.runner import agrees, recipe_of, run_lab, train_lab
 
 LABS = {lab.id: lab for lab in examples()}
 LOGGED = [lab.id for lab in examples() if lab.log and not lab.rule]
-SQUARED = [name for name in LOGGED if LABS[name].loss == "mse"]
 
 
 def test_there_are_twenty_two_examples_and_four_lessons():
