@@ -46,6 +46,7 @@ WORDS_OF = {
     "studio.loss-{}": "objectives/losses/",
     "studio.setting-{}": "solvers/",
     "loss.{}": "objectives/losses/",
+    "function.{}": "formula/functions.py",
     "lesson.{}": "labs/",
     "help.{}": "cli/",
     "report.split-{}": "analysis/verification.py",

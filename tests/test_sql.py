@@ -150,7 +150,7 @@ def test_texts_and_names_come_back_as_they_were(place):
 
 
 def test_functions_that_sqlite_was_built_without_are_given_to_it(sqlite, monkeypatch):
-    monkeypatch.setitem(sqlite_scans.FUNCTIONS, "absent", math.log)
+    monkeypatch.setitem(sqlite_scans.CALLED, "absent", math.log)
     with open_query(sqlite.address, "select 1 as a") as scan:
         asked = "select absent(1), absent(0), absent(null), absent('x'), absent(-1)"
         assert scan.database.ask(asked) == [(0.0, None, None, None, None)]

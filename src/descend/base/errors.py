@@ -4,6 +4,7 @@
     ├── TableError      a file or a frame that cannot be read as a table
     ├── FormulaError    a hypothesis outside the grammar
     ├── DesignError     a hypothesis that does not fit the table
+    │   └── UndefinedError
     ├── OptionError     a setting that makes no sense
     ├── FitError        a fit that cannot go on
     │   ├── DivergedError
@@ -96,6 +97,15 @@ class FormulaError(DescendError):
 
 class DesignError(DescendError, ValueError):
     """A hypothesis that does not fit the table."""
+
+
+class UndefinedError(DesignError):
+    """An expression that is not defined in some row; ``functions`` are the names of those in it."""
+
+    def hint(self, lang: str = "en") -> str:
+        """Say which numbers each function takes; where there is none, what a division and a power take."""
+        told = [say(f"function.{name}", lang) for name in self.values["functions"]]
+        return " · ".join(told) or super().hint(lang)
 
 
 class OptionError(DescendError, ValueError):

@@ -13,7 +13,7 @@ from descend.base.double_double import pair
 from descend.base.errors import DesignError
 from descend.base.moments import ROUNDING
 from descend.formula.ast import Expression, Poly, grouped, names_of
-from descend.formula.evaluate import evaluate_exactly, powers, values_of
+from descend.formula.evaluate import evaluate_exactly, powers, undefined, values_of
 from descend.tables.labels import ordered_levels, same_numbers
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ def defined(expression: Expression, text: str, data: Columns) -> Floats:
     values = np.broadcast_to(values_of(expression, data.numbers), (len(data),))
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
-        raise DesignError("design.undefined", term=text, file=data.file(row), line=data.line(row))
+        raise undefined(expression, term=text, file=data.file(row), line=data.line(row))
     return values
 
 

@@ -11,7 +11,6 @@ from descend.base.errors import FormulaError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-FUNCTIONS = ("log", "log1p", "log10", "exp", "sqrt", "abs", "sin", "cos", "tanh")
 ROW_NUMBERS = "(row)"  # the name of a column that had none and only numbers the rows
 MAX_TERMS = 2_000
 MAX_WORK = 200_000
@@ -40,7 +39,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Apply:
-    """A function of the list above applied to an expression."""
+    """A function, by its name in ``functions.FUNCTIONS``, applied to an expression."""
 
     function: str
     argument: Expression
@@ -220,6 +219,17 @@ def names_of(node: Expression | Factor) -> Iterable[Name]:
                     yield from names_of(side)
         case Number():
             return
+
+
+def functions_of(expression: Expression) -> list[str]:
+    """Return the names of the functions in an expression, each once, the outermost first."""
+    match expression:
+        case Apply(name, argument):
+            return list(dict.fromkeys([name, *functions_of(argument)]))
+        case Operation(left=left, right=right):
+            inside = [*(functions_of(left) if left is not None else ()), *functions_of(right)]
+            return list(dict.fromkeys(inside))
+    return []
 
 
 def leaves(tree: Tree) -> Iterable[Leaf]:

@@ -1,4 +1,4 @@
-"""What the formula's expressions compute: numbers from columns, and a target's unit back from its transform."""
+"""What an expression computes from columns, how it changes with one of them, and a target's column from its values."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.double_double import add, multiply, pair, reciprocal, subtract
-from descend.base.errors import DesignError
-from descend.formula.ast import Apply, Expression, Name, Number, Operation, names_of
+from descend.base.errors import DesignError, UndefinedError
+from descend.formula.ast import Apply, Expression, Name, Number, Operation, functions_of, names_of
+from descend.formula.functions import FUNCTIONS
+from descend.formula.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,80 +20,62 @@ if TYPE_CHECKING:
     from descend.base.double_double import Pair
 
     Floats = NDArray[np.floating[Any]]
+    Undo = Callable[[Floats], Floats]
 
-EDGE = 2.0**-53
 WHOLE = 100  # the highest power that is made by multiplying
-FORWARD: dict[str, Callable[[Floats], Floats]] = {
-    "log": np.log,
-    "log1p": np.log1p,
-    "log10": np.log10,
-    "exp": np.exp,
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tanh": np.tanh,
-}
-INVERSE: dict[str, Callable[[Floats], Floats]] = {
-    "log": np.exp,
-    "log1p": np.expm1,
-    "log10": lambda z: np.power(10.0, z),
-    "exp": lambda z: np.log(np.maximum(z, np.finfo(np.float64).tiny)),
-    "sqrt": lambda z: np.square(np.maximum(z, 0.0)),
-    "tanh": lambda z: np.arctanh(np.clip(z, -1 + EDGE, 1 - EDGE)),
-}
 
 
 def values_of(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
-    """Return the expression's value for every row; where it is not defined (log of 0) the value is not finite."""
+    """Return the expression's value for every row; where it is not defined (log of 0) the value is not finite.
+
+    >>> from descend.formula.parser import parse
+    >>> (target,) = parse("log(price) / 2 ~ area").targets
+    >>> values_of(target, {"price": np.array([1.0, 0.0])}).tolist()
+    [0.0, -inf]
+    """
     with np.errstate(all="ignore"):
-        match expression:
-            case Number(value):
-                return np.asarray(value, dtype=np.float64)
-            case Name(name):
-                return columns[name]
-            case Apply(function, argument):
-                return FORWARD[function](values_of(argument, columns))
-            case Operation(operator, left, right):
-                b = values_of(right, columns)
-                if left is None:
-                    return np.negative(b)
-                a = values_of(left, columns)
-                match operator:
-                    case "+":
-                        return np.add(a, b)
-                    case "-":
-                        return np.subtract(a, b)
-                    case "*":
-                        return np.multiply(a, b)
-                    case "/":
-                        return np.divide(a, b)
-                    case _:
-                        return np.power(a, b)
+        return _Values(columns).visit(expression)
+
+
+def slopes_of(expression: Expression, column: str, columns: Mapping[str, Floats]) -> Floats:
+    """Return the derivative of an expression with respect to a column, for every row.
+
+    Forward differentiation (Griewank and Walther 2008, chapter 3); not finite where there is no derivative.
+    """
+    with np.errstate(all="ignore"):
+        return _Slopes(column, columns).visit(expression)
 
 
 def evaluate_exactly(expression: Expression, columns: Mapping[str, Floats]) -> Pair:
-    """Return the same with twice float64's digits: sums, products and whole powers; a function has float64's."""
+    """Return the values with twice float64's digits: sums, products and whole powers; a function has float64's."""
     with np.errstate(all="ignore"):
-        match expression:
-            case Operation(operator, left, right) if operator != "**":
-                b = evaluate_exactly(right, columns)
-                if left is None:
-                    return -b[0], -b[1]
-                a = evaluate_exactly(left, columns)
-                match operator:
-                    case "+":
-                        return add(a, b)
-                    case "-":
-                        return subtract(a, b)
-                    case "*":
-                        return multiply(a, b)
-                    case _:
-                        return multiply(a, reciprocal(b))
-            case Operation(_, left, Number(power)) if left is not None and power.is_integer() and 1 <= power <= WHOLE:
-                return powers(evaluate_exactly(left, columns), int(power))[-1]
-            case _:
-                return pair(values_of(expression, columns))
+        return _ExactValues(columns).visit(expression)
+
+
+def undo(expression: Expression, values: Floats) -> Floats:
+    """Return the column whose ``expression`` gives ``values``: ``exp(z)`` for ``log(price)``.
+
+    A value that the expression cannot give (below 0 for a root) is taken to the nearest one that it can.
+    Raises DesignError (``design.no-inverse``) for an expression that cannot be undone.
+
+    >>> from descend.formula.parser import parse
+    >>> (target,) = parse("sqrt(price) / 2 ~ area").targets
+    >>> undo(target, np.array([1.5, -1.0])).tolist()
+    [9.0, 0.0]
+    """
+    with np.errstate(all="ignore"):
+        return _Inverse().visit(expression)(values)
+
+
+def no_inverse(target: Expression) -> DesignError:
+    """Return the error of a target that cannot be undone."""
+    known = ", ".join(name for name, function in FUNCTIONS.items() if function.inverse is not None)
+    return DesignError("design.no-inverse", target=str(target), functions=known)
+
+
+def undefined(expression: Expression, **where: object) -> UndefinedError:
+    """Return the error of an expression that is not defined in a row; ``where`` is its term, file and line."""
+    return UndefinedError("design.undefined", functions=functions_of(expression), **where)
 
 
 def powers(x: Pair, most: int) -> list[Pair]:
@@ -102,35 +86,147 @@ def powers(x: Pair, most: int) -> list[Pair]:
     return made
 
 
-def undo(expression: Expression, values: Floats) -> Floats:
-    """Return the column whose ``expression`` gives ``values``: ``exp(z)`` for ``log(price)``.
+class _Values(Visitor["Floats"]):
+    """The value for every row."""
 
-    A value that the expression cannot give (below 0 for a root) is taken to the nearest one that it can.
-    Raises DesignError (``design.no-inverse``) for an expression that cannot be undone.
-    """
-    with np.errstate(all="ignore"):
-        match expression:
-            case Name():
-                return values
-            case Apply(function, argument) if function in INVERSE:
-                return undo(argument, INVERSE[function](values))
-            case Operation("-", None, right):
-                return undo(right, -values)
-            case Operation(operator, left, right) if operator != "**" and left is not None:
-                first = any(names_of(left))
-                if first != any(names_of(right)):
-                    constant = values_of(right if first else left, {})
-                    if np.isfinite(constant) and (constant != 0 or operator in "+-"):
-                        return _undo_operation(operator, left if first else right, constant, values, first=first)
-    raise DesignError("design.no-inverse", target=str(expression))
+    operators: Mapping[str, Callable[[Floats, Floats], Floats]] = {
+        "+": np.add,
+        "-": np.subtract,
+        "*": np.multiply,
+        "/": np.divide,
+        "**": np.power,
+    }
+
+    def __init__(self, columns: Mapping[str, Floats]) -> None:
+        self.columns = columns
+
+    def number(self, value: float) -> Floats:
+        return np.asarray(value, dtype=np.float64)
+
+    def column(self, name: Name) -> Floats:
+        return self.columns[name.name]
+
+    def applied(self, call: Apply) -> Floats:
+        return FUNCTIONS[call.function].value(self.visit(call.argument))
+
+    def negated(self, operand: Expression) -> Floats:
+        return np.negative(self.visit(operand))
+
+    def joined(self, operation: Operation, left: Expression, right: Expression) -> Floats:
+        return self.operators[operation.operator](self.visit(left), self.visit(right))
 
 
-def _undo_operation(operator: str, variable: Expression, constant: Floats, values: Floats, *, first: bool) -> Floats:
-    """Undo an operation with a constant, the variable standing ``first`` or second."""
-    if operator == "+":
-        return undo(variable, values - constant)
-    if operator == "*":
-        return undo(variable, values / constant)
-    if operator == "-":
-        return undo(variable, values + constant if first else constant - values)
-    return undo(variable, values * constant if first else constant / values)
+class _Slopes(Visitor["Floats"]):
+    """The derivative with respect to a column, for every row."""
+
+    def __init__(self, name: str, columns: Mapping[str, Floats]) -> None:
+        self.name, self.columns, self.values = name, columns, _Values(columns)
+
+    def number(self, value: float) -> Floats:
+        return np.asarray(0.0)
+
+    def column(self, name: Name) -> Floats:
+        return np.full_like(self.columns[name.name], name.name == self.name, dtype=np.float64)
+
+    def applied(self, call: Apply) -> Floats:
+        outer = FUNCTIONS[call.function].derivative(self.values.visit(call.argument))
+        return np.multiply(outer, self.visit(call.argument))
+
+    def negated(self, operand: Expression) -> Floats:
+        return np.negative(self.visit(operand))
+
+    def joined(self, operation: Operation, left: Expression, right: Expression) -> Floats:
+        if not any(name.name == self.name for name in names_of(operation)):
+            return np.zeros_like(self.values.visit(operation))
+        a, b = self.values.visit(left), self.values.visit(right)
+        da, db = self.visit(left), self.visit(right)
+        match operation.operator:
+            case "+":
+                return np.add(da, db)
+            case "-":
+                return np.subtract(da, db)
+            case "*":
+                return np.asarray(da * b + a * db)
+            case "/":
+                return np.asarray(da / b - a * db / np.square(b))
+            case _:
+                by_base = b * np.power(a, b - 1) * da
+                return np.asarray(by_base if not db.any() else by_base + np.power(a, b) * np.log(a) * db)
+
+
+class _ExactValues(Visitor["Pair"]):
+    """The value for every row with twice float64's digits, where there are more than float64's."""
+
+    operators: Mapping[str, Callable[[Pair, Pair], Pair]] = {
+        "+": add,
+        "-": subtract,
+        "*": multiply,
+        "/": lambda a, b: multiply(a, reciprocal(b)),
+    }
+
+    def __init__(self, columns: Mapping[str, Floats]) -> None:
+        self.values = _Values(columns)
+
+    def number(self, value: float) -> Pair:
+        return pair(self.values.number(value))
+
+    def column(self, name: Name) -> Pair:
+        return pair(self.values.column(name))
+
+    def applied(self, call: Apply) -> Pair:
+        return pair(self.values.applied(call))
+
+    def negated(self, operand: Expression) -> Pair:
+        high, low = self.visit(operand)
+        return -high, -low
+
+    def joined(self, operation: Operation, left: Expression, right: Expression) -> Pair:
+        if operation.operator != "**":
+            return self.operators[operation.operator](self.visit(left), self.visit(right))
+        if isinstance(right, Number) and right.value.is_integer() and 1 <= right.value <= WHOLE:
+            return powers(self.visit(left), int(right.value))[-1]
+        return pair(self.values.visit(operation))
+
+
+class _Inverse(Visitor["Undo"]):
+    """The function that takes the expression's values back to its column; raises DesignError where there is none."""
+
+    def number(self, value: float) -> Undo:
+        raise no_inverse(Number(value))
+
+    def column(self, name: Name) -> Undo:
+        return lambda values: values
+
+    def applied(self, call: Apply) -> Undo:
+        function = FUNCTIONS[call.function]
+        if function.inverse is None:
+            raise no_inverse(call)
+        inner = self.visit(call.argument)
+        return lambda values: inner(function.undo(values))
+
+    def negated(self, operand: Expression) -> Undo:
+        inner = self.visit(operand)
+        return lambda values: inner(-values)
+
+    def joined(self, operation: Operation, left: Expression, right: Expression) -> Undo:
+        first, operator = any(names_of(left)), operation.operator
+        if operator == "**" or first == any(names_of(right)):
+            raise no_inverse(operation)
+        constant = values_of(right if first else left, {})
+        if not np.isfinite(constant) or (constant == 0 and operator in "*/"):
+            raise no_inverse(operation)
+        inner = self.visit(left if first else right)
+        return lambda values: inner(_without(operator, constant, values, first=first))
+
+
+def _without(operator: str, constant: Floats, values: Floats, *, first: bool) -> Floats:
+    """Undo an operation with a constant; the variable stands first or second."""
+    match operator:
+        case "+":
+            return values - constant
+        case "*":
+            return values / constant
+        case "-":
+            return values + constant if first else constant - values
+        case _:
+            return values * constant if first else constant / values

@@ -12,7 +12,7 @@ A recursive-descent parser, never an evaluator: what is not in this grammar is a
     factor     = name | "C(" name ")" | "poly(" arithmetic "," integer [ "," "raw" "=" ( "True" | "False" ) ] ")"
                | "I(" arithmetic ")" | function "(" arithmetic ")"
     arithmetic = the usual + - * / ** (or ^), unary minus, numbers, names, functions, I( ) and parentheses
-    function   = log | log1p | log10 | exp | sqrt | abs | sin | cos | tanh
+    function   = a name in ``functions.FUNCTIONS``
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from descend.base.texts import UNSEEN, is_unseen, normalised
 from descend.formula.ast import (
-    FUNCTIONS,
     Apply,
     Arithmetic,
     Category,
@@ -44,6 +43,7 @@ from descend.formula.ast import (
     leaves,
     names_of,
 )
+from descend.formula.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

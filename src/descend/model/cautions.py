@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.messages import Note
-from descend.formula.ast import Name
-from descend.formula.evaluate import undo
+from descend.formula.ast import Name, names_of
+from descend.formula.evaluate import slopes_of, undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FAR = 0.5  # of the fitted range's width beyond its ends
 ERRORS = 2000  # of the fitted rows that are kept of a transformed target; of more, as many quantiles
 BLOCK = 1000  # rows whose means are taken at a time
-BENT = 1e-9  # of a transform's slope
+BENT = 1e-9  # of a transform's slope: where it differs by more at two points, the transform bends
 
 
 def ranges_of(data: Columns, rows: NDArray[np.int64], uses: Mapping[str, str]) -> Ranges:
@@ -76,8 +76,9 @@ def medians(target: Target) -> list[Note]:
 def _bends(expression: Any) -> bool:
     if isinstance(expression, Name):
         return False
-    values = undo(expression, np.array([0.25, 0.5, 0.75]))
-    return bool(abs(values[0] - 2 * values[1] + values[2]) > BENT * abs(values[2] - values[0]))
+    (name,) = {name.name for name in names_of(expression)}
+    slopes = slopes_of(expression, name, {name: undo(expression, np.array([0.25, 0.5, 0.75]))})
+    return not bool(np.ptp(slopes) <= BENT * np.abs(slopes).max())  # a slope that is not finite is one that bends
 
 
 def kept_errors(X: Floats, Y: Floats, weights: Floats) -> Floats:

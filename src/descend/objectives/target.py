@@ -13,7 +13,7 @@ from descend.base.messages import Note
 from descend.base.moments import deviations
 from descend.design.encodings import level_codes, level_list
 from descend.formula.ast import Expression, Hypothesis, Name, names_of
-from descend.formula.evaluate import undo, values_of
+from descend.formula.evaluate import no_inverse, undefined, undo, values_of
 from descend.tables.labels import are_numbers, as_numbers, merged
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Target:
             if not np.isfinite(values).all():
                 row = int(np.argmin(np.isfinite(values)))
                 term, file = str(expression), data.file(row)
-                raise DesignError("design.undefined", term=term, file=file, line=data.line(row))
+                raise undefined(expression, term=term, file=file, line=data.line(row))
             made.append(values)
         return np.stack(made, axis=1)
 
@@ -211,7 +211,7 @@ def _columns_under(hypothesis: Hypothesis) -> tuple[str, ...]:
     for expression in hypothesis.targets:
         under = {name.name for name in names_of(expression)}
         if len(under) != 1:
-            raise DesignError("design.no-inverse", target=str(expression))
+            raise no_inverse(expression)
         columns.append(under.pop())
     repeated = [column for column in columns if columns.count(column) > 1]
     if repeated:

@@ -19,10 +19,10 @@ from descend.design.encodings import LevelCode, NumberCode, PolyCode
 from descend.design.matrix import INTERCEPT
 from descend.fitting.survey._aggregate_sql import gram
 from descend.fitting.survey.survey import LAYERS, NumberedRows, Survey, target_label
-from descend.formula.ast import Poly
+from descend.formula.ast import Category, Poly
 from descend.tables.databases.query import BATCH
 from descend.tables.databases.scan import Cells
-from descend.tables.databases.sql import expression_sql, key_sql, keyed_sql, number_sql, real_sql, value_sql
+from descend.tables.databases.sql import expression_sql, has_sql, key_sql, keyed_sql, number_sql, real_sql, value_sql
 from descend.tables.row_sampling import KEYS
 from descend.tables.table import Table
 
@@ -66,7 +66,11 @@ def _possible(scan: QueryScan, plan: Plan) -> bool:
     texts = [name for name, use in plan.wanted.items() if use == "number" and cells[name].dtype == pl.String]
     images = "image" in plan.wanted.values()
     coded = bool(scan.head.codes)  # which only those who read the rows know
-    return plan.target is not None and not coded and not texts and not images and not any(poly.norms for poly in polys)
+    factors = [factor for term in plan.hypothesis.terms for factor in term]
+    written = [factor.expression for factor in factors if not isinstance(factor, Category)]
+    spelt = all(has_sql(expression, scan.database.dialect) for expression in (*written, *plan.hypothesis.targets))
+    plain = not coded and not texts and not images and not any(poly.norms for poly in polys)
+    return plan.target is not None and spelt and plain
 
 
 def _keyed(scan: QueryScan, seed: int) -> tuple[Database, str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from descend.base.errors import TableError
+from descend.formula.functions import FUNCTIONS
 from descend.tables.databases.scan import Cells, checked, checked_names, numbered
 from descend.tables.databases.sql import Dialect, name_sql
 from descend.tables.labels import number_label
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SCHEME = "sqlite:///"
-FUNCTIONS: dict[str, Callable[..., float]] = {
-    "ln": math.log, "log10": math.log10, "exp": math.exp, "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos,
-    "tanh": math.tanh, "power": math.pow, "floor": math.floor,
-}  # fmt: skip
+CALLED: dict[str, Callable[..., float]] = {"power": math.pow, "floor": math.floor}  # what the SQL of expressions calls
+for function in FUNCTIONS.values():
+    CALLED |= function.sqlite
 RENAMED = re.compile(r"^column\d+|:\d+$")  # what SQLite may have made of a name
 ARGUMENTS = 100  # of a function: SQLite takes at least so many
 
@@ -51,7 +51,7 @@ class SQLite:
     def _look(self) -> None:
         """Have SQLite look at the query, which tells its columns."""
         with self._told():
-            for name, function in FUNCTIONS.items():
+            for name, function in CALLED.items():
                 _provide(self._connection, name, function)
         names, given = self._described()
         called = checked_names(given, self.name)

@@ -8,19 +8,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-from descend.formula.ast import Apply, Name, Number, Operation
+from descend.formula.ast import Number, functions_of
+from descend.formula.functions import FUNCTIONS
+from descend.formula.visitor import Visitor
 from descend.tables.row_sampling import BITS, HIGH, KEYS, ROUNDS, SEED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from descend.formula.ast import Expression
+    from descend.formula.ast import Apply, Expression, Name, Operation
 
 Dialect = Literal["postgresql", "sqlite"]
 DIALECTS: tuple[Dialect, ...] = ("postgresql", "sqlite")
 LARGE = 2**62  # of the powers of two that both engines hold as whole numbers the largest
 MASK = KEYS - 1
-LEAST = 5e-324  # of all numbers above 0
 LAST = 15  # the shift after the last multiplication of a key
 
 
@@ -88,50 +89,50 @@ def expression_sql(expression: Expression, dialect: Dialect, columns: Mapping[st
 
     columns: the SQL of each column's number, by default that of ``column_sql``.
     """
-    match expression:
-        case Number(value):
-            return number_sql(value, dialect)
-        case Name(name):
-            return column_sql(name, dialect) if columns is None else columns[name]
-        case Apply(function, argument):
-            return _applied(function, expression_sql(argument, dialect, columns), dialect)
-        case Operation(operator, left, right):
-            b = expression_sql(right, dialect, columns)
-            if left is None:
-                return f"(- {b})"
-            a = expression_sql(left, dialect, columns)
-            if operator == "/":
-                return f"({a} / nullif({b}, 0))"
-            if operator == "**":
-                return _power(a, b, right)
-            return f"({a} {operator} {b})"
+    return _Spelling(dialect, columns).visit(expression)
 
 
-def _applied(function: str, x: str, dialect: Dialect) -> str:
-    """Return a function of the formula's list; what PostgreSQL would stop at is NULL, as it is in SQLite."""
-    if function == "log1p":  # x log(u) / (u - 1) with u = 1 + x: the rounding of u cancels (Goldberg 1991, theorem 4)
-        return _where(f"{x} as x", "when 1 + x = 1 then x when x > -1 then x * ln(1 + x) / ((1 + x) - 1)")
-    if dialect == "sqlite":
-        return f"{'ln' if function == 'log' else function}({x})"
-    if function in ("log", "log10"):
-        return f"{'ln' if function == 'log' else 'log'}(nullif(greatest({x}, 0), 0))"
-    if function == "sqrt":
-        below = number_sql(-LEAST, dialect)
-        return f"sqrt(nullif(greatest({x}, {below}), {below}))"
-    return f"{function}({x})"
+def has_sql(expression: Expression, dialect: Dialect) -> bool:
+    """Tell whether the functions of an expression all have a spelling."""
+    return all(dialect in FUNCTIONS[name].sql for name in functions_of(expression))
+
+
+class _Spelling(Visitor[str]):
+    """The SQL of an expression."""
+
+    def __init__(self, dialect: Dialect, columns: Mapping[str, str] | None) -> None:
+        self.dialect, self.columns = dialect, columns
+
+    def number(self, value: float) -> str:
+        return number_sql(value, self.dialect)
+
+    def column(self, name: Name) -> str:
+        return column_sql(name.name, self.dialect) if self.columns is None else self.columns[name.name]
+
+    def applied(self, call: Apply) -> str:
+        return FUNCTIONS[call.function].sql[self.dialect].format(x=self.visit(call.argument))
+
+    def negated(self, operand: Expression) -> str:
+        return f"(- {self.visit(operand)})"
+
+    def joined(self, operation: Operation, left: Expression, right: Expression) -> str:
+        a, b = self.visit(left), self.visit(right)
+        if operation.operator == "/":
+            return f"({a} / nullif({b}, 0))"
+        if operation.operator == "**":
+            return _power(a, b, right)
+        return f"({a} {operation.operator} {b})"
 
 
 def _power(a: str, b: str, exponent: Expression) -> str:
-    """Return a power; a whole exponent that is written in the formula and is not below 0 suits every base."""
+    """Return a power; a whole exponent that is written in the formula and is not below 0 suits every base.
+
+    The base and the exponent are named in a query of their own, and so worked out once however deep they are nested.
+    """
     if isinstance(exponent, Number) and exponent.value >= 0 and exponent.value.is_integer():
         return f"power({a}, {b})"
     undefined = "(x = 0 and y < 0) or (x < 0 and y <> floor(y))"
-    return _where(f"{a} as x, {b} as y", f"when not ({undefined}) then power(x, y)")
-
-
-def _where(named: str, cases: str) -> str:
-    """Return what follows from values that are named, and so worked out once however deep they are nested."""
-    return f"(select case {cases} end from (select {named} limit 1) as v)"
+    return f"(select case when not ({undefined}) then power(x, y) end from (select {a} as x, {b} as y limit 1) as v)"
 
 
 def key_sql(number: str, seed: int, dialect: Dialect, rows: int = LARGE) -> str:

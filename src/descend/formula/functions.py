@@ -1,0 +1,171 @@
+"""The functions of the formula: ``log``, ``sqrt`` and the others, each with all that the program asks of it.
+
+To add one, add a ``Function`` to ``FUNCTIONS`` here and a sentence ``[function] NAME`` in both languages.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+EDGE = 2.0**-53  # from 1 to the largest float64 below it
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of one number.
+
+    value: its value for each number of an array; not finite where it is not defined.
+    derivative: its derivative for each.
+    inverse: the number that has a given value; None where several numbers have it.
+    low, high: the least and the greatest value that ``inverse`` takes.
+    sql: its spelling by dialect, with ``{x}`` once for the argument. It is NULL where the function is not defined, and
+        it never stops the query. Of a dialect that is not there the function has none, and the rows are read.
+    sqlite: Python's form of the functions that the SQLite spelling calls, for an SQLite that was built without them.
+    example: a term as it may be written.
+
+    The sentence ``function.NAME`` says in a line what it is and which numbers it takes.
+    """
+
+    name: str
+    value: Callable[[Floats], Floats]
+    derivative: Callable[[Floats], Floats]
+    inverse: Callable[[Floats], Floats] | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    sql: Mapping[str, str] = field(default_factory=dict)
+    sqlite: Mapping[str, Callable[[float], float]] = field(default_factory=dict)
+    example: str = ""
+
+    def undo(self, values: Floats) -> Floats:
+        """Return the numbers that have these values; a value that there cannot be is taken to the nearest there is.
+
+        Raises ValueError for a function without an inverse.
+        """
+        if self.inverse is None:
+            raise ValueError(self.name)
+        return self.inverse(np.clip(values, self.low, self.high))
+
+
+FUNCTIONS: Registry[Function] = Registry("function")
+
+# PostgreSQL stops at the logarithm of 0 or less and at the root of less than 0: there they are taken of NULL.
+FUNCTIONS.add(
+    Function(
+        "log",
+        value=np.log,
+        derivative=np.reciprocal,
+        inverse=np.exp,
+        sql={"postgresql": "ln(nullif(greatest({x}, 0), 0))", "sqlite": "ln({x})"},
+        sqlite={"ln": math.log},
+        example="log(price)",
+    )
+)
+FUNCTIONS.add(
+    Function(
+        "log1p",
+        value=np.log1p,
+        derivative=lambda x: 1 / (1 + x),
+        inverse=np.expm1,
+        # x log(u) / (u - 1) with u = 1 + x: the rounding of u cancels (Goldberg 1991, theorem 4)
+        sql=dict.fromkeys(
+            ("postgresql", "sqlite"),
+            "(select case when 1 + x = 1 then x when x > -1 then x * ln(1 + x) / ((1 + x) - 1) end"
+            " from (select {x} as x limit 1) as v)",
+        ),
+        sqlite={"ln": math.log},
+        example="log1p(visits)",
+    )
+)
+FUNCTIONS.add(
+    Function(
+        "log10",
+        value=np.log10,
+        derivative=lambda x: 1 / (x * math.log(10)),
+        inverse=lambda z: np.power(10.0, z),
+        sql={"postgresql": "log(nullif(greatest({x}, 0), 0))", "sqlite": "log10({x})"},
+        sqlite={"log10": math.log10},
+        example="log10(income)",
+    )
+)
+FUNCTIONS.add(
+    Function(
+        "exp",
+        value=np.exp,
+        derivative=np.exp,
+        inverse=np.log,
+        low=np.finfo(np.float64).tiny,
+        sql=dict.fromkeys(("postgresql", "sqlite"), "exp({x})"),
+        sqlite={"exp": math.exp},
+        example="exp(dose)",
+    )
+)
+FUNCTIONS.add(
+    Function(
+        "sqrt",
+        value=np.sqrt,
+        derivative=lambda x: 0.5 / np.sqrt(x),
+        inverse=np.square,
+        low=0.0,
+        sql={  # 5e-324 is the least number above 0
+            "postgresql": "sqrt(nullif(greatest({x}, (-5e-324)::float8), (-5e-324)::float8))",
+            "sqlite": "sqrt({x})",
+        },
+        sqlite={"sqrt": math.sqrt},
+        example="sqrt(area)",
+    )
+)
+FUNCTIONS.add(
+    Function(
+        "abs",
+        value=np.abs,
+        derivative=np.sign,
+        sql=dict.fromkeys(("postgresql", "sqlite"), "abs({x})"),
+        example="abs(change)",
+    )
+)
+FUNCTIONS.add(
+    Function(
+        "sin",
+        value=np.sin,
+        derivative=np.cos,
+        sql=dict.fromkeys(("postgresql", "sqlite"), "sin({x})"),
+        sqlite={"sin": math.sin},
+        example="sin(phase)",
+    )
+)
+FUNCTIONS.add(
+    Function(
+        "cos",
+        value=np.cos,
+        derivative=lambda x: -np.sin(x),
+        sql=dict.fromkeys(("postgresql", "sqlite"), "cos({x})"),
+        sqlite={"cos": math.cos},
+        example="cos(phase)",
+    )
+)
+FUNCTIONS.add(
+    Function(
+        "tanh",
+        value=np.tanh,
+        derivative=lambda x: 1 / np.square(np.cosh(x)),
+        inverse=np.arctanh,
+        low=-1 + EDGE,
+        high=1 - EDGE,
+        sql=dict.fromkeys(("postgresql", "sqlite"), "tanh({x})"),
+        sqlite={"tanh": math.tanh},
+        example="tanh(signal)",
+    )
+)

@@ -1,0 +1,49 @@
+"""A visitor of expressions: whatever is computed of an expression is a class with one small method a kind of part."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from descend.formula.ast import Apply, Name, Number, Operation
+
+if TYPE_CHECKING:
+    from descend.formula.ast import Expression
+
+Result = TypeVar("Result")
+
+
+class Visitor(ABC, Generic[Result]):
+    """Computes a result of an expression; each method gets a part and visits those inside it where it needs them."""
+
+    def visit(self, expression: Expression) -> Result:
+        """Return the result for an expression."""
+        match expression:
+            case Number(value):
+                return self.number(value)
+            case Name():
+                return self.column(expression)
+            case Apply():
+                return self.applied(expression)
+            case Operation(_, left, right):
+                return self.negated(right) if left is None else self.joined(expression, left, right)
+
+    @abstractmethod
+    def number(self, value: float) -> Result:
+        """Return the result for a number that is written in the formula."""
+
+    @abstractmethod
+    def column(self, name: Name) -> Result:
+        """Return the result for a column."""
+
+    @abstractmethod
+    def applied(self, call: Apply) -> Result:
+        """Return the result for a function of an expression."""
+
+    @abstractmethod
+    def negated(self, operand: Expression) -> Result:
+        """Return the result for minus an expression."""
+
+    @abstractmethod
+    def joined(self, operation: Operation, left: Expression, right: Expression) -> Result:
+        """Return the result for two expressions joined by the operation's operator: + - * / or **."""
