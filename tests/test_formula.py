@@ -148,11 +148,6 @@ def test_a_factor_is_read_as_this_tree(written, expected):
     assert factor(f"y ~ {written}") == expected
 
 
-@pytest.mark.parametrize("function", ["log", "log1p", "log10", "exp", "sqrt", "abs", "sin", "cos", "tanh"])
-def test_every_function_of_the_language_applies_to_a_column(function):
-    assert factor(f"y ~ {function}(x)") == Arithmetic(Apply(function, Name("x")))
-
-
 @pytest.mark.parametrize(
     ("written", "meant"),
     [

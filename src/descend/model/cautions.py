@@ -78,7 +78,8 @@ def _bends(expression: Any) -> bool:
         return False
     (name,) = {name.name for name in names_of(expression)}
     slopes = slopes_of(expression, name, {name: undo(expression, np.array([0.25, 0.5, 0.75]))})
-    return not bool(np.ptp(slopes) <= BENT * np.abs(slopes).max())  # a slope that is not finite is one that bends
+    straight = np.isfinite(slopes).all() and slopes.all()  # else the points lie beyond float64's range
+    return not (straight and np.ptp(slopes) <= BENT * np.abs(slopes).max())
 
 
 def kept_errors(X: Floats, Y: Floats, weights: Floats) -> Floats:
