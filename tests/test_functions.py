@@ -28,6 +28,7 @@ REFERENCES = {
     "log": mpmath.log,
     "log1p": mpmath.log1p,
     "log10": mpmath.log10,
+    "log2": lambda x: mpmath.log(x, 2),
     "exp": mpmath.exp,
     "sqrt": mpmath.sqrt,
     "abs": mpmath.fabs,
@@ -183,6 +184,31 @@ def test_where_it_is_not_defined_the_error_says_which_numbers_it_takes(function)
     assert caught.value.values["line"] == 3
     for lang in ("en", "ko"):
         assert caught.value.hint(lang) == say(f"function.{function.name}", lang)
+
+
+def test_predictions_of_a_binary_logarithm_come_back_as_powers_of_two():
+    random = np.random.default_rng(1)
+    x = random.uniform(1, 9, 300)
+    data = {"x": x, "price": 2 ** (1 + 0.5 * np.log2(x) + random.normal(0, 0.3, 300))}
+    model = descend.fit("log2(price) ~ log2(x)", data, test="none")
+    X = np.column_stack([np.ones(300), np.log2(x)])
+    weights, *_ = np.linalg.lstsq(X, np.log2(data["price"]), rcond=None)
+    np.testing.assert_allclose(list(model.coefficients.values()), weights, rtol=1e-9)
+    line, errors = weights[0] + weights[1] * np.log2([1.0, 4.0, 8.0]), np.log2(data["price"]) - X @ weights
+    new = {"x": [1.0, 4.0, 8.0]}
+    np.testing.assert_allclose(model.predict(new), 2**line, rtol=1e-9)
+    np.testing.assert_allclose(model.predict(new, mean=True), 2**line * np.mean(2**errors), rtol=1e-9)
+
+
+@pytest.mark.parametrize("formula", ["log2(y) ~ log2(x)", "y ~ log2(x) + x"])
+def test_a_binary_logarithm_is_fitted_in_a_database_as_in_memory(place, formula):
+    random = np.random.default_rng(2)
+    x = random.uniform(0.5, 9, 500)
+    y = 2 ** random.normal(1 + np.log2(x), 0.2)
+    place.fill("t", {"x": "real", "y": "real"}, list(zip(x.tolist(), y.tolist(), strict=True)))
+    asked = descend.fit(formula, place.address, query="select * from t", test="none")
+    expected = descend.fit(formula, {"x": x, "y": y}, test="none")
+    np.testing.assert_allclose(list(asked.coefficients.values()), list(expected.coefficients.values()), rtol=1e-9)
 
 
 def test_where_a_division_is_not_defined_the_error_speaks_of_divisions():

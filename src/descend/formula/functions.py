@@ -102,6 +102,17 @@ FUNCTIONS.add(
 )
 FUNCTIONS.add(
     Function(
+        "log2",
+        value=np.log2,
+        derivative=lambda x: 1 / (x * math.log(2)),
+        inverse=np.exp2,
+        sql={"postgresql": "(ln(nullif(greatest({x}, 0), 0)) / ln(2::float8))", "sqlite": "log2({x})"},
+        sqlite={"log2": math.log2},
+        example="log2(size)",
+    )
+)
+FUNCTIONS.add(
+    Function(
         "exp",
         value=np.exp,
         derivative=np.exp,
