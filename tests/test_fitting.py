@@ -237,7 +237,7 @@ def test_settings_that_make_no_sense_are_errors_before_a_table_is_read(code, set
 @pytest.mark.parametrize(
     ("code", "settings"),
     [
-        ("option.family", {"family": "poisson"}),
+        ("option.family", {"family": "gamma"}),
         ("option.loss-family", {"family": "linear", "loss": "cross_entropy"}),
         ("option.init-name", {"init": {"z": 1.0}}),
         ("option.init-shape", {"init": [1.0]}),

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 import descend
-from descend.analysis.metrics import most_confused
 from descend.base.errors import DescendError, DesignError, ModelError, TableError
 from descend.base.messages import say
 from descend.design.matrix import Design
 from descend.formula.parser import parse
+from descend.objectives.metrics import most_confused
 from descend.report.plot_data import PlotRows
 from descend.report.plots import draw
 from descend.report.terminal import tell_frame

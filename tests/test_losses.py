@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from descend.base.errors import DesignError, OptionError
+from descend.objectives.links import sigmoid, softmax
 from descend.objectives.losses import (
     BY_FAMILY,
     AbsoluteError,
@@ -17,8 +18,6 @@ from descend.objectives.losses import (
     SquaredError,
     SquaredLogError,
     make_loss,
-    sigmoid,
-    softmax,
 )
 
 RANDOM = np.random.default_rng(0)

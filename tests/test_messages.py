@@ -46,6 +46,12 @@ WORDS_OF = {
     "studio.loss-{}": "objectives/losses/",
     "studio.setting-{}": "solvers/",
     "loss.{}": "objectives/losses/",
+    "option.{}": "objectives/",
+    "studio.family-{}": "objectives/families/",
+    **{
+        f"verdict.{kind}-{{}}": ("objectives/families/", "analysis/verdicts.py")
+        for kind in ("better", "unsure", "few-rows", "no-better", "no-better-far", "no-better-exact", "same")
+    },
     "function.{}": "formula/functions.py",
     "lesson.{}": "labs/",
     "help.{}": "cli/",

@@ -65,7 +65,7 @@ def test_a_linear_module_reproduces_the_log_of_the_lab(name):
         module.weight.copy_(torch.from_numpy(start[int(bias) :].T.copy()))
         if bias:
             module.bias.copy_(torch.from_numpy(start[0]))
-    columns, family = trained.design.matrix(problem.data)[:, int(bias) :], problem.target.family
+    columns, family = trained.design.matrix(problem.data)[:, int(bias) :], problem.target.family.name
     targets = problem.target.encode(problem.data)
     targets = targets if family == "linear" else targets[:, 0].astype(int)
     stated = of_module(module, columns, targets, {

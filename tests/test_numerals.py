@@ -323,7 +323,7 @@ def test_brackets_that_are_a_minus_are_told_where_nothing_says_that_these_are_am
 
 def test_classes_that_are_counted_stay_classes():
     table = {"x": list(range(12)), "y": ["1st", "2nd", "3rd", "2nd"] * 3}
-    assert descend.fit("y ~ x", table, test="none").target.family == "softmax"
+    assert descend.fit("y ~ x", table, test="none").family == "softmax"
 
 
 def test_the_unit_settled_by_the_first_rows_holds_for_every_part(tmp_path):

@@ -24,6 +24,7 @@ from descend.formula.ast import Apply, Arithmetic, Category, Hypothesis, Name, N
 from descend.formula.evaluate import values_of
 from descend.formula.functions import FUNCTIONS
 from descend.formula.parser import parse
+from descend.objectives.families import FAMILIES
 from descend.objectives.target import Target, target_uses
 from descend.tables.columns import uses
 from descend.tables.databases import _sqlite as sqlite_scans
@@ -72,8 +73,8 @@ def filled(place, rows=6000, seed=1, words=WORDS[:9]):
 def plan_of(scan, hypothesis, missing="error", share=0.25, **settings):
     if isinstance(hypothesis, str):
         hypothesis = parse(hypothesis).resolve(scan.head.columns)
-    wanted, outputs = uses(hypothesis, scan.head), target_uses(hypothesis, "linear")
-    target = Target("linear", hypothesis.targets, tuple(outputs), ())
+    wanted, outputs = uses(hypothesis, scan.head), target_uses(hypothesis, FAMILIES["linear"])
+    target = Target(FAMILIES["linear"], hypothesis.targets, tuple(outputs), ())
     polys = [factor for term in hypothesis.terms for factor in term if isinstance(factor, Poly)]
     coded = {str(factor): PolyCode(factor.expression, factor.degree, str(factor)) for factor in polys}
     fills = {"m": 0.125} if missing == "mean" else {}

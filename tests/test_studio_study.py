@@ -271,7 +271,7 @@ def test_families_follow_one_another(loop, study, csv):
         for formula in ("passed ~ a + b", "group ~ a + b", "y ~ a + group", "y + c ~ a"):
             await study.restate(formula, epochs=20)
             await fitted(study)
-            kinds.append((study.view.target.family, study.live, shown(study)["data"]["kind"]))
+            kinds.append((study.view.target.family.name, study.live, shown(study)["data"]["kind"]))
             study.show(way=COMPARED)
             kinds.append(shown(study)["data"]["kind"])
             study.show(way=REGIONS)

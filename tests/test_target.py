@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from descend import DesignError, OptionError, TableError, fit, parse, read
 from descend.formula.evaluate import undo, values_of
+from descend.objectives.families import FAMILIES
 from descend.objectives.target import Target, choose_family, learn_target, target_uses
 from descend.tables.columns import gather
 
@@ -34,14 +35,14 @@ def hypothesis_of(left, columns):
 def family_of(left, source=TABLE, family="auto", loss="auto"):
     """The family and the code that says why."""
     chosen, why = choose_family(hypothesis_of(left, source), read(source), family, loss)
-    return chosen, why.code
+    return chosen.name, why.code
 
 
 def learnt(left, family, source=TABLE):
     """The target of a family and the columns it was learnt on."""
     hypothesis = hypothesis_of(left, source)
-    data = gather(target_uses(hypothesis, family), read(source))
-    return learn_target(hypothesis, family, data), data
+    data = gather(target_uses(hypothesis, FAMILIES[family]), read(source))
+    return learn_target(hypothesis, FAMILIES[family], data), data
 
 
 def expression_of(left):
@@ -121,9 +122,9 @@ def test_a_family_that_is_asked_for_goes_before_the_loss():
 
 def test_a_family_that_does_not_exist_is_an_error_that_lists_the_others():
     with pytest.raises(OptionError) as caught:
-        family_of("price", family="poisson")
+        family_of("price", family="gamma")
     assert caught.value.code == "option.family"
-    assert caught.value.values == {"value": "poisson", "known": "auto, linear, logistic, softmax"}
+    assert caught.value.values == {"value": "gamma", "known": "auto, linear, logistic, softmax", "near": ""}
 
 
 @pytest.mark.parametrize("left", ["log(passed)", "passed + flag", "2 * passed"])

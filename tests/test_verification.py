@@ -12,12 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import descend
-from descend.analysis.metrics import auc, class_scores, confusion, most_confused, number_scores, per_class, row_log_loss
 from descend.analysis.verdicts import percent
 from descend.analysis.verification import judge, left_out, split_rows
 from descend.base.errors import OptionError
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
+from descend.objectives.metrics import (
+    auc,
+    class_scores,
+    confusion,
+    most_confused,
+    number_scores,
+    per_class,
+    row_log_loss,
+)
 from descend.solvers.recipe import Recipe
 from descend.tables.open import read
 from descend.tables.row_sampling import row_keys

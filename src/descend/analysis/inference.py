@@ -27,7 +27,8 @@ from descend.base.arguments import require
 from descend.base.double_double import rounded
 from descend.base.errors import OptionError
 from descend.base.messages import Note
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError, softmax
+from descend.objectives.links import softmax
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.metrics import auc, row_log_loss
-from descend.base.moments import deviations
+from descend.objectives.metrics import auc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +21,6 @@ FEW_ROWS = 10
 SURE = 2.0  # standard errors
 PERHAPS = 1.0
 SAME = 1e-9  # of the errors: a smaller difference is none
-ROUNDING = 1e-12  # of a target's largest value: a smaller error is none
 HARDLY = 0.01  # of the baseline's error: an unfinished run that gains no more has not begun
 FAR = 2.0  # times the baseline's error: from here on a percentage is hard to read
 
@@ -46,51 +44,37 @@ def verdict_of(
     is not trained yet, which says nothing of the hypothesis. Classes whose probabilities are off may be told apart
     nevertheless; rows of one class alone do not show it.
     """
-    kind = "numbers" if target.family == "linear" else "classes"
+    family = target.family
+    kind = family.verdict
     broken = int((~np.isfinite(predicted)).any(axis=1).sum())
     if broken:
         return Verdict("verdict.no-verdict", {"broken": broken})
-    if kind == "classes" and finished and np.ptp(truth) == 0:  # who says nothing else is right every time
+    if family.classes and finished and np.ptp(truth) == 0:  # who says nothing else is right every time
         return Verdict("verdict.one-class", {"level": target.levels[int(truth[0, 0])]})
-    ours, theirs = row_losses(target, truth, predicted), row_losses(target, truth, base)
+    ours, theirs = family.row_errors(target, truth, predicted), family.row_errors(target, truth, base)
     left, total = float(ours.mean()), float(theirs.mean())
-    ratio = _ratio(left, total, root=kind == "numbers")
+    ratio = _ratio(left, total, root=family.squared)
     values = {"lower": abs(1 - ratio)}
     gains = theirs - ours
     if left < total * (1 - SAME) and (finished or ratio < 1 - HARDLY):
         if gains.size < FEW_ROWS:
             return Verdict(f"verdict.few-rows-{kind}", values)
-        if max(_evidence(gains), _evidence(np.sign(gains)) if kind == "numbers" else 0.0) > SURE:
+        if max(_evidence(gains), 0.0 if family.classes else _evidence(np.sign(gains))) > SURE:
             return Verdict(f"verdict.better-{kind}", values)
         return Verdict(f"verdict.unsure-{kind}" if finished else "verdict.untrained", values)
     if not finished:
         return Verdict("verdict.untrained", values)
-    unseen = float(row_losses(target, truth, rival).mean())
+    unseen = float(family.row_errors(target, truth, rival).mean())
     if abs(left - unseen) <= SAME * max(left, unseen):
         return Verdict(f"verdict.same-{kind}", {"lower": 0.0})
     values["times"] = ratio
-    if kind == "classes":
+    if family.classes:
         apart = _apart(truth[:, 0].astype(np.int64), predicted, base, values)
         if apart is not None:
             return apart
     if not np.isfinite(ratio):
         return Verdict(f"verdict.no-better-exact-{kind}", values)
     return Verdict(f"verdict.no-better-{kind}" if ratio < FAR else f"verdict.no-better-far-{kind}", values)
-
-
-def row_losses(target: Target, truth: Floats, predicted: Floats) -> Floats:
-    """Return each row's error: squared, in units of each target's spread and averaged over targets; or its log-loss."""
-    if target.family != "linear":
-        return row_log_loss(truth[:, 0].astype(np.int64), predicted)
-    size = np.abs(truth).max(axis=0)
-    size[size == 0] = 1.0
-    with np.errstate(over="ignore"):
-        spread = (truth / size).std(axis=0)
-        missed = (truth - predicted) / size
-    missed[np.abs(missed) <= ROUNDING] = 0.0
-    varies = deviations(truth) > 0
-    with np.errstate(over="ignore"):
-        return np.asarray(np.square(missed / np.where(varies, spread, 1.0)).mean(axis=1))
 
 
 def percent(share: float) -> str:

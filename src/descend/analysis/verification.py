@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from descend.analysis.metrics import (
-    OF_CLASSES,
-    OF_NUMBERS,
-    class_scores,
-    confusion,
-    most_confused,
-    number_scores,
-    per_class,
-)
 from descend.analysis.verdicts import KINDS, percent, verdict_of
 from descend.base import stored_fields
 from descend.base.errors import OptionError
 from descend.base.messages import Note, has, say
-from descend.base.moments import average
+from descend.objectives.metrics import (
+    confusion,
+    most_confused,
+    per_class,
+)
 from descend.tables.row_sampling import Draw, row_keys, scattered
 
 if TYPE_CHECKING:
@@ -91,7 +86,7 @@ class Verification:
     def restore(cls, found: Any, target: Target) -> Verification:
         """Build a test again from ``as_dict``, null for NaN; raises ValueError for anything else."""
         facts = stored_fields.facts(found, cls.__dataclass_fields__)
-        known = OF_NUMBERS if target.family == "linear" else OF_CLASSES[: 3 if len(target.levels) == 2 else 2]
+        known = target.family.metrics(target)
         values = stored_fields.facts(facts["values"])
         made = cls(
             method=stored_fields.one_of(facts["method"], METHODS),
@@ -194,11 +189,8 @@ def is_share(test: str | float) -> bool:
 
 def baseline(target: Target, fitted: Floats, tested: int) -> Floats:
     """Return what no hypothesis predicts for ``tested`` rows: the mean, or the classes' shares, of the fitted rows."""
-    if target.family == "linear":
-        return np.broadcast_to(average(fitted), (tested, fitted.shape[1]))
-    classes = len(target.levels)
-    shares = np.bincount(fitted[:, 0].astype(np.int64), minlength=classes) / len(fitted)
-    return np.broadcast_to(shares, (tested, classes))
+    null = target.family.null(target, fitted)
+    return np.broadcast_to(null, (tested, null.shape[1]))
 
 
 def told_base(target: Target, truth: Floats, rival: Floats, method: Method) -> Floats:
@@ -225,26 +217,18 @@ def judge(
     ``rival`` is what no hypothesis predicts, each row's from the rows that its prediction is from.
     """
     base = told_base(target, truth, rival, method)
+    family = target.family
+    mine, theirs = family.score(target, truth, predicted), family.score(target, truth, base)
+    scores: list[dict[str, Any]] = [
+        {"target": column, "hypothesis": ours, "baseline": others}
+        for (column, ours), (_, others) in zip(mine, theirs, strict=True)
+    ]
     classes: list[dict[str, Any]] = []
     matrix = np.zeros((0, 0), dtype=np.int64)
-    scores: list[dict[str, Any]]
-    if target.family == "linear":
-        scores = [
-            {
-                "target": column,
-                "hypothesis": number_scores(truth[:, i], predicted[:, i]),
-                "baseline": number_scores(truth[:, i], base[:, i]),
-            }
-            for i, column in enumerate(target.columns)
-        ]
-        measure = "rmse" if len(scores) == 1 else "r2"  # of several units there is no mean
-    else:
-        codes = truth[:, 0].astype(np.int64)
-        mine, theirs = class_scores(codes, predicted), class_scores(codes, base)
-        scores = [{"target": target.columns[0], "hypothesis": mine, "baseline": theirs}]
-        matrix = confusion(codes, predicted.argmax(axis=1), len(target.levels))
+    if family.classes:
+        matrix = confusion(truth[:, 0].astype(np.int64), predicted.argmax(axis=1), len(target.levels))
         classes = per_class(target.levels, matrix)
-        measure = "accuracy"
+    measure = family.headline(target)
     verdict = verdict_of(target, truth, predicted, base, rival, finished=finished)
     told = {
         name: float(np.mean([score[who][measure] for score in scores]))

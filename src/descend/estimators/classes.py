@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.base import ClassifierMixin  # type: ignore[import-untyped]
 
 from descend.base.errors import DesignError
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, sigmoid, softmax
+from descend.objectives.links import sigmoid, softmax
+from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

@@ -12,6 +12,7 @@ from descend.base.errors import DesignError
 from descend.base.moments import ROUNDING
 from descend.design.matrix import Design
 from descend.formula.parser import parse
+from descend.objectives.families import TargetColumn, recognise_family
 from descend.objectives.target import Target, kind_of
 from descend.tables.labels import cell_label
 
@@ -52,11 +53,13 @@ def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling)
 def plain_target(hypothesis: Hypothesis, classes: NDArray[Any] | None) -> Target:
     """Return the target of a hypothesis, of numbers or of classes in the order of their codes."""
     if classes is None:
-        return Target.restore(hypothesis, {"family": "linear", "levels": [], "label_kind": "text", "spreads": []})
+        family, _ = recognise_family(TargetColumn(""))
+        described = {"family": family.name, "levels": [], "label_kind": "text", "spreads": []}
+        return Target.restore(hypothesis, described)
     levels = [cell_label(value) or str(value) for value in classes]
     kind = kind_of(levels, KINDS.get(classes.dtype.kind, "text"))
-    family = "logistic" if len(levels) == 2 else "softmax"
-    return Target.restore(hypothesis, {"family": family, "levels": levels, "label_kind": kind, "spreads": []})
+    family, _ = recognise_family(TargetColumn("", numbers=False, levels=levels))
+    return Target.restore(hypothesis, {"family": family.name, "levels": levels, "label_kind": kind, "spreads": []})
 
 
 def _quoted(name: str) -> str:

@@ -35,7 +35,7 @@ def to_sklearn(model: FittedModel) -> Any:
     intercepts = raw[0] if intercept else np.zeros(raw.shape[1])
     coefficients = raw[int(intercept) :].T
     made = LinearRegression(fit_intercept=intercept)
-    if model.family == "linear":
+    if not model.target.family.classes:
         several = len(coefficients) > 1
         made.coef_ = coefficients if several else coefficients[0]
         made.intercept_ = intercepts if several else float(intercepts[0])

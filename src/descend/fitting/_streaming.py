@@ -152,8 +152,8 @@ def state(
     wanted = uses(hypothesis, scan.head)
     family, why = choose_family(hypothesis, scan.head, recipe.family, recipe.loss)
     outputs = target_uses(hypothesis, family)
-    target = Target(family, hypothesis.targets, tuple(outputs), ()) if family == "linear" else None
-    squared = recipe.loss in ("auto", "mse", "sse") and family == "linear" and recipe.batch_size is None
+    target = Target(family, hypothesis.targets, tuple(outputs), ()) if not family.classes else None
+    squared = recipe.loss in ("auto", "mse", "sse") and family.solved and recipe.batch_size is None
     layered = not squared or recipe.arithmetic != "float64"
     width = len({**wanted, **outputs})
     few = max(min(FEW_CELLS // width, FEW), LOOKED_AT) if layered else LOOKED_AT
@@ -175,7 +175,7 @@ def state(
     if target is None and recipe.family == "auto" and recipe.loss == "auto":
         family, why = family_of(plan, survey, scan)
     learnt = target_of(plan, survey, scan, family)
-    loss = make_loss(recipe.loss, family, delta=recipe.delta)
+    loss = make_loss(recipe.loss, family.name, delta=recipe.delta)
     design = design_of(plan, survey, scan, recipe)
     data, shown = kept_rows(plan, survey, scan)
     loss.check(learnt.encode(data), learnt.columns[0])

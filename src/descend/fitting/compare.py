@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.analysis.comparison import Comparison, Entry
-from descend.analysis.verdicts import FEW_ROWS, row_losses, verdict_of
+from descend.analysis.verdicts import FEW_ROWS, verdict_of
 from descend.analysis.verification import HOLDOUT_FROM, split_rows, told_base
 from descend.base.arguments import require_functions
 from descend.base.errors import DesignError, FitError, OptionError
-from descend.base.moments import deviations
 from descend.fitting._examine import unfinished
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from descend.objectives.families import Family
 
     Floats = NDArray[np.floating[Any]]
 
@@ -94,17 +95,16 @@ def compare(
         told = told_base(problem.target, truth, base, split.method)
         done = not unfinished(problem, trained, recipe)
         verdicts.append(verdict_of(problem.target, truth, predicted, told, base, finished=done).code if done else LATE)
-        losses.append(row_losses(problem.target, truth, predicted))
-        bases.append(row_losses(problem.target, truth, told))
+        losses.append(family.row_errors(problem.target, truth, predicted))
+        bases.append(family.row_errors(problem.target, truth, told))
         columns.append(len(trained.design.names))
-    unit = float(deviations(truth)[0]) or 1.0 if truth.shape[1] == 1 and family == "linear" else 1.0
     about = table.name, rows, len(split.folds)
-    return _compared(about, family == "linear", unit, hypotheses, losses, bases[0], columns, verdicts)
+    return _compared(about, family, family.unit(truth), hypotheses, losses, bases[0], columns, verdicts)
 
 
 def _compared(
     about: tuple[str, int, int],
-    squared: bool,
+    family: Family,
     unit: float,
     hypotheses: Sequence[Any],
     losses: list[Floats],
@@ -113,6 +113,7 @@ def _compared(
     verdicts: list[str],
 ) -> Comparison:
     """Turn each hypothesis's row losses into scores, differences and a verdict."""
+    squared = family.squared
 
     def score(values: Floats) -> float:
         return float(np.sqrt(values.mean())) * unit if squared else float(values.mean())
@@ -175,7 +176,7 @@ def _compared(
     return Comparison(
         *about,
         tested,
-        "rmse" if squared else "log_loss",
+        family.error,
         score(base),
         entries,
         chosen,

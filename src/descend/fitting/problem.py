@@ -80,7 +80,7 @@ class Problem:
         if data is None:
             data = gather({**wanted, **outputs}, table, missing=recipe.missing, required=outputs)
         target = learn_target(hypothesis, family, data)
-        loss = make_loss(named, family, delta=recipe.delta)
+        loss = make_loss(named, family.name, delta=recipe.delta)
         loss.check(target.encode(data), target.columns[0])
         notes = [
             why,
@@ -97,7 +97,7 @@ class Problem:
     @property
     def codes(self) -> Rows | None:
         """The class of every row, None for numbers."""
-        return None if self.target.family == "linear" else self.target.encode(self.data)[:, 0].astype(np.int64)
+        return self.target.encode(self.data)[:, 0].astype(np.int64) if self.target.family.classes else None
 
     def split(self, recipe: Recipe) -> Split:
         """Return which rows are fitted and which are tested."""
@@ -134,10 +134,10 @@ class Problem:
         """Return about how many sums it takes to fit all rows but one, for each; a least squares has a formula."""
         if recipe.networked:
             return 0.0
-        effort, linear = self.effort(recipe, len(self.data)), self.target.family == "linear"
-        if linear and recipe.method == "auto" and not recipe.l2 and effort.rows > effort.columns:
+        effort, solved = self.effort(recipe, len(self.data)), self.target.family.solved
+        if solved and recipe.method == "auto" and not recipe.l2 and effort.rows > effort.columns:
             return 0.0
-        return effort.rows * (effort.sums + (0.0 if linear else REFIT))
+        return effort.rows * (effort.sums + (0.0 if solved else REFIT))
 
     def train(
         self,
@@ -179,7 +179,7 @@ class Problem:
             else:
                 source = torch_training.in_memory(network, *self._arrays(design, chosen))
             return torch_training.objective_of(
-                network, source, self.loss, recipe, classes=self.target.family == "softmax"
+                network, source, self.loss, recipe, classes=len(self.target.outputs) > 1 and self.target.family.classes
             )
 
         objective = over(rows)

@@ -11,7 +11,7 @@ import numpy as np
 from descend.base.messages import Note
 from descend.fitting.problem import Problem
 from descend.labs.outcome import Check, Section
-from descend.objectives.losses import sigmoid
+from descend.objectives.links import sigmoid
 from descend.solvers.recipe import Recipe
 from descend.tables.open import read
 

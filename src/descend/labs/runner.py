@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.metrics import class_scores
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
 from descend.labs import Lab, Lesson, example
 from descend.labs.outcome import Check, Outcome
+from descend.objectives.metrics import class_scores
 from descend.solvers.recipe import Recipe
 from descend.solvers.run_options import RunOptions
 from descend.tables.open import read

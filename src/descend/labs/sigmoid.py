@@ -8,7 +8,7 @@ import numpy as np
 
 from descend.base.messages import Note
 from descend.labs.outcome import Check, Section
-from descend.objectives.losses import sigmoid
+from descend.objectives.links import sigmoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -66,8 +66,6 @@ def together(notes: Iterable[Note]) -> list[Note]:
 
 def medians(target: Target) -> list[Note]:
     """Tell of targets whose transform bends, so that its mean turned back is their median."""
-    if target.family != "linear":
-        return []
     pairs = zip(target.expressions, target.columns, strict=True)
     bent = [(str(expression), column) for expression, column in pairs if _bends(expression)]
     return [Note("note.median", {"target": column, "expression": written}) for written, column in bent]

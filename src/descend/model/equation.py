@@ -52,10 +52,7 @@ def network_line(design: Design, target: Target, title: str) -> str:
     """Return what a network says in one line: the target as a function of the columns."""
     inputs = ", ".join(dict.fromkeys(name.name for name in design.hypothesis.inputs))
     told = f"{title}({inputs})" if "(" not in title else f"{title} of {inputs}"
-    if target.family == "linear":
-        return in_a_line(f"{', '.join(target.outputs)} = {told}")
-    link = "sigmoid" if target.family == "logistic" else "softmax"
-    return in_a_line(f"P({target.columns[0]}) = {link}({told})")
+    return in_a_line(target.family.network_equation(target, told))
 
 
 def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int | None = None) -> list[str]:
@@ -74,16 +71,7 @@ def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int |
         )
         for index, output in enumerate(outputs)
     ]
-    if target.family == "linear":
-        return [in_a_line(f"{output} = {text}") for output, text in zip(outputs, sums, strict=True)]
-    column = target.columns[0]
-    if target.family == "logistic":
-        z = next(letter for letter in ("z", "u", "v", "logit") if letter not in design.names)
-        lines = [f"P({column} = {outputs[0]}) = 1 / (1 + exp(−{z}))", f"{z} = {sums[0]}"]
-    else:
-        lines = [f"z[{output}] = {text}" for output, text in zip(outputs, sums, strict=True)]
-        lines.insert(0, f"P({column} = class) = exp(z[class]) / Σ exp(z)")
-    return [in_a_line(line) for line in lines]
+    return [in_a_line(line) for line in target.family.equation(target, sums, design.names)]
 
 
 def _digits(design: Design, raw: Floats, output: int, spreads: tuple[float, ...]) -> int:

@@ -18,7 +18,7 @@ from descend.base.messages import Note, language
 from descend.design.matrix import INTERCEPT, Design
 from descend.model.cautions import beyond, means, medians
 from descend.model.equation import equation_lines, network_line
-from descend.objectives.target import Family, Target, target_uses
+from descend.objectives.target import Target, target_uses
 from descend.solvers.closed_form import whole_epoch
 from descend.tables.columns import Columns, Use, gather, reading_notes, require_columns
 from descend.tables.image_normalisation import as_fitted, ground
@@ -92,9 +92,9 @@ class FittedModel:
         return self.design.hypothesis.text
 
     @property
-    def family(self) -> Family:
-        """linear, logistic or softmax."""
-        return self.target.family
+    def family(self) -> str:
+        """The name of the target's family: linear, logistic, softmax."""
+        return self.target.family.name
 
     @property
     def finished(self) -> bool:
@@ -119,7 +119,7 @@ class FittedModel:
     @property
     def contrasts(self) -> Floats:
         """The coefficients that ``inference`` is about: ``raw``, or of several classes those less the first class's."""
-        return self.raw[:, 1:] - self.raw[:, :1] if self.family == "softmax" else self.raw
+        return self.target.family.contrasts(self.raw)
 
     @property
     def coefficients(self) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class FittedModel:
         level or a cell that cannot be read.
         """
         made = self.predicted(self.gather(source, missing=missing), mean=mean)
-        if self.family != "linear":
+        if self.target.family.classes:
             return made if probabilities else self.target.labels(made)
         return made[:, 0] if made.shape[1] == 1 else made
 
@@ -184,11 +184,11 @@ class FittedModel:
         """Return rows that were gathered with their predictions beside them; ``first`` is the number of the first."""
         made = self.predicted(data, mean=mean)
         frame = _without_images(data, first)
-        if self.family == "linear":
-            added = {f"{column}_predicted": made[:, i] for i, column in enumerate(self.target.columns)}
-        else:
+        if self.target.family.classes:
             added = {f"{self.target.columns[0]}_predicted": self.target.labels(made)}
             added |= {f"P({level})": made[:, i] for i, level in enumerate(self.target.levels)}
+        else:
+            added = {f"{column}_predicted": made[:, i] for i, column in enumerate(self.target.columns)}
         return _with_added(frame, added, data.table.name)
 
     def evaluate(self, source: Any, *, missing: str = "error") -> Verification:
@@ -264,10 +264,10 @@ class FittedModel:
         else:
             scores = inference.exact_scores(self.design.exact_matrix(data))
         bounds: dict[str, tuple[Floats, Floats]] = {}
-        if self.family == "linear":
-            means = inference.mean_interval(Z, scores, level)
-            rows = inference.row_interval(Z, scores, level)
-            for kind, (low, high) in (("", rows), ("_mean", means)):
+        if not self.target.family.classes:
+            ends_of = {"": inference.row_interval(Z, scores, level)} if self.target.family.dispersion else {}
+            ends_of["_mean"] = inference.mean_interval(Z, scores, level)
+            for kind, (low, high) in ends_of.items():
                 ends = np.sort(np.stack([self.target.predict(low), self.target.predict(high)]), axis=0)
                 middle = self.target.predict(Z)
                 torn = ~((ends[0] <= middle) & (middle <= ends[1]))  # across a pole of the target's transform
@@ -296,7 +296,7 @@ class FittedModel:
 
     def kept_rows(self) -> Columns:
         """Return the rows that the model keeps for pictures, ready for its design and its target."""
-        wanted = {**self.design.uses, **target_uses(self.design.hypothesis, self.family)}
+        wanted = {**self.design.uses, **target_uses(self.design.hypothesis, self.target.family)}
         if self.sample is None:
             kinds: dict[str, Any] = {"number": pl.Float64, "category": pl.String}
             images = pl.Array(pl.UInt8, self.design.image_shape or (1, 1))
@@ -321,14 +321,14 @@ class FittedModel:
         """Return the columns that the model needs from a table (or a part of one), checked against the fitted ones."""
         table = self.prepared(source)
         wanted = self.wanted(table, target=target)
-        outputs = target_uses(self.design.hypothesis, self.family) if target else {}
+        outputs = target_uses(self.design.hypothesis, self.target.family) if target else {}
         return gather(wanted, table, missing=missing, means=self.means, required=outputs, whole=whole)
 
     def wanted(self, table: Table, *, target: bool = False) -> dict[str, Use]:
         """Return the columns that the model needs; raises DesignError where a table lacks one, or its kind is wrong."""
         wanted: dict[str, Use] = dict(self.design.uses)
         if target:
-            wanted |= target_uses(self.design.hypothesis, self.family)
+            wanted |= target_uses(self.design.hypothesis, self.target.family)
         require_columns(wanted, table, lambda name: get_close_matches(name, table.columns, n=1, cutoff=0.6))
         return wanted
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.container import Tensors
+    from descend.objectives.families import Family
 
     Floats = NDArray[np.floating[Any]]
 
@@ -147,13 +148,13 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
     hypothesis = parse(stored_fields.text(header["formula"])).resolve(table_columns)
     design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
     target = Target.restore(hypothesis, header["target"])
-    weights, width, linear = tensors["weights"], len(design.names), target.family == "linear"
+    weights, width, family = tensors["weights"], len(design.names), target.family
     network = None
     if header["network"] is not None:
         kept = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
         network = restored(header["network"], kept, design, target, module, file)
         weights = network.state()[:, None]
-    outputs = len(target.columns) if linear else len(target.levels)
+    outputs = len(target.predictions)
     stored_fields.array(
         tensors["weights"], (width if network is None else 0, len(target.outputs) if network is None else 1)
     )
@@ -162,9 +163,9 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
     base = stored_fields.array(tensors["base"], (1, outputs))
     if not ((design.scales > 0).all() and min(design.sizes.min(), design.spreads.min()) >= 0):
         raise ValueError("scales")
-    if not linear and not ((base >= 0) & (base <= 1)).all():
+    if family.classes and not ((base >= 0) & (base <= 1)).all():
         raise ValueError("base")
-    loss = make_loss(stored_fields.text(header["loss"]), target.family, delta=stored_fields.real(header["delta"]))
+    loss = make_loss(stored_fields.text(header["loss"]), family.name, delta=stored_fields.real(header["delta"]))
     record = {name: tensors[f"history.{name}"] for name in record_of.TENSORS}
     numbers = {name for name, use in design.uses.items() if use == "number"}
     model = kind(
@@ -187,7 +188,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
         exact=stored_fields.array(tensors["exact"], weights.shape) if "exact" in tensors else None,
         rest=stored_fields.array(tensors["exact.rest"], tensors["exact"].shape) if "exact.rest" in tensors else None,
         certificate=_certificate(header["certificate"]),
-        inference=_inference(header["inference"], tensors, weights.shape, linear=linear),
+        inference=_inference(header["inference"], tensors, weights.shape, family),
         findings=[_finding(found) for found in stored_fields.entries(header["findings"])],
         descent=None if network is not None else _descent(header["descent"], tensors, weights.shape),
         ranges={name: _ends(ends) for name, ends in stored_fields.some(header.get("ranges", {}), numbers).items()},
@@ -204,14 +205,14 @@ def _note_or_freedom(inference: Inference | Note) -> dict[str, Any]:
     return {"note": asdict(inference)} if isinstance(inference, Note) else {"freedom": inference.freedom}
 
 
-def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], *, linear: bool) -> Inference | Note:
+def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], family: Family) -> Inference | Note:
     if "note" in stored_fields.facts(found):
         return _note(found["note"], "inference.")
-    (columns, outputs), freedom = shape, found["freedom"]
-    if (freedom is None) == linear:
+    columns, freedom = shape[0], found["freedom"]
+    if (freedom is None) == family.dispersion:
         raise ValueError(f"freedom {freedom}")
-    each = outputs if linear else max(outputs - 1, 1)
-    wide = columns if linear else columns * each
+    each = family.contrasts(np.empty(shape)).shape[1]
+    wide = columns if family.dispersion else columns * each
     shapes = (wide, wide), (each,), (columns, each)
     root, variances, errors = (
         stored_fields.array(tensors[f"inference.{name}"], shape, finite=name != "errors")
@@ -222,7 +223,8 @@ def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], 
         raise ValueError("negative variance")
     rest = tensors.get(f"inference.{REST}")
     rest = None if rest is None else stored_fields.array(rest, root.shape)
-    return Inference(root, variances, errors, stored_fields.whole_number(freedom, 1) if linear else None, rest)
+    freedom = stored_fields.whole_number(freedom, 1) if family.dispersion else None
+    return Inference(root, variances, errors, freedom, rest)
 
 
 def _note(found: Any, *kinds: str) -> Note:

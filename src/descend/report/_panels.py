@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.metrics import confusion
 from descend.base.messages import say
+from descend.objectives.metrics import confusion
 from descend.report.frames import COLOURS, GREY, name_axes, name_ticks
 from descend.tables.columns import Columns
 
@@ -37,7 +37,7 @@ def data_and_fit(axes: Axes, kept: PlotRows, lang: str) -> None:
         _levels_only(axes, kept)
         return
     many = [name for name in numbers if np.unique(kept.columns.numbers[name]).size > 2]
-    if target.family == "linear":
+    if not target.family.classes:
         _curve(axes, kept, numbers[0], lang)
     elif len(many) > 1:
         _regions(axes, kept, many[:2], lang)
@@ -46,7 +46,7 @@ def data_and_fit(axes: Axes, kept: PlotRows, lang: str) -> None:
 
 
 def _curve(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
-    """Draw a linear hypothesis: a line for each level where there is one category, else one line."""
+    """Draw the means that are predicted: a line for each level where there is one category, else one line."""
     model, target = kept.model, kept.model.target
     x = kept.columns.numbers[column]
     categories = list(kept.columns.labels)
@@ -81,7 +81,8 @@ def _probabilities(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
     target = kept.model.target
     x = kept.columns.numbers[column]
     grid = np.linspace(x.min(), x.max(), FINE)
-    shown = range(1, 2) if target.family == "logistic" else range(len(target.levels))
+    alone = len(target.outputs) == 1  # of two classes the second's probability says it all
+    shown = range(1, 2) if alone else range(len(target.levels))
     for dash, (told, held) in zip(DASHES, _splits(kept, column), strict=False):
         probabilities = _along(kept, {column: grid}, held)
         for index in shown:
@@ -91,7 +92,7 @@ def _probabilities(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
     codes, spread = kept.truth[:, 0].astype(int), np.random.default_rng(0).uniform(-1, 1, x.size)
     for index, level in enumerate(target.levels):
         mine = codes == index
-        middle, room = (float(index), 0.045) if target.family == "logistic" else (-0.05 * (index + 1), 0.018)
+        middle, room = (float(index), 0.045) if alone else (-0.05 * (index + 1), 0.018)
         height = middle + room * spread[mine]
         named = f"{target.columns[0]} = {level}"
         _scatter(axes, _spread_out(x)[mine], height, kept.tested[mine], COLOURS[index % len(COLOURS)], kept.size, named)
@@ -99,13 +100,13 @@ def _probabilities(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
     if values.size <= FEW:
         axes.set_xticks(values)
     axes.set_yticks(np.linspace(0, 1, 6))
-    chance = say("plot.probability", lang, column=target.columns[0], level=target.levels[1]) if len(shown) == 1 else ""
+    chance = say("plot.probability", lang, column=target.columns[0], level=target.levels[1]) if alone else ""
     name_axes(axes, say("plot.data", lang), column, chance, lang)
 
 
 def _splits(kept: PlotRows, column: str) -> list[tuple[str, dict[str, Any]]]:
     """Return what another column of few values is held at, a curve each, and how that is told; else nothing is held."""
-    if kept.model.target.family != "logistic":  # which has a curve for each class already
+    if len(kept.model.target.outputs) > 1:  # there is a curve for each class already
         return [("", {})]
     for name in _by_strength(kept):
         values = np.unique(kept.columns.numbers[name])
@@ -165,7 +166,7 @@ def _levels_only(axes: Axes, kept: PlotRows) -> None:
         mine = (labels[names[0]] == level).to_numpy()
         spread = np.linspace(-0.25, 0.25, max(int(mine.sum()), 1))[: int(mine.sum())]
         _scatter(axes, index + spread, values[mine], kept.tested[mine], COLOURS[0], kept.size)
-        made = kept.predicted[mine, 0 if target.family == "linear" else -1]
+        made = kept.predicted[mine, -1 if target.family.classes else 0]
         if made.size:
             axes.hlines(made.mean(), index - 0.35, index + 0.35, color=COLOURS[1], lw=2)
     name_ticks(axes.xaxis, levels, 0 if len(levels) < 6 else 60)

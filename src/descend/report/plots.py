@@ -77,7 +77,7 @@ def _draw_columns(figure: Figure, kept: PlotRows, lang: str) -> None:
         path_on_contours(way, kept, lang)
     else:
         _empty(way, say("plot.no-sample", lang))
-    if model.family == "linear":
+    if not model.target.family.classes:
         compared, left, words = (figure.add_subplot(grid[1, column]) for column in range(3))
         if kept.rows:
             _panels.predicted_and_actual(compared, kept, lang)
@@ -107,7 +107,7 @@ def _draw_images(figure: Figure, kept: PlotRows, lang: str) -> None:
     counted = figure.add_subplot(grid[1, 0])
     if not kept.rows:
         _empty(counted, say("plot.no-sample", lang))
-    elif model.family == "linear":
+    elif not model.target.family.classes:
         _panels.predicted_and_actual(counted, kept, lang)
         _panels.residuals(figure.add_subplot(grid[1, 1:]), kept, lang)
     else:
@@ -153,7 +153,7 @@ def lacks_letters(model: FittedModel, lang: str) -> bool:
 def _words(axes: Axes, model: FittedModel, lang: str) -> None:
     """Write the equation and the verdict."""
     axes.set_axis_off()
-    width = TEXT_WIDTH if model.family == "linear" else 2 * TEXT_WIDTH
+    width = 2 * TEXT_WIDTH if model.target.family.classes else TEXT_WIDTH
     width = width * 5 // 8 if lang == "ko" else width  # Hangul is wider
     lines = [fill(line, width, subsequent_indent="    ") for line in model.equation.split("\n")[:8]]
     text = ["\n".join(lines)]

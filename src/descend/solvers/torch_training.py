@@ -43,7 +43,7 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
     """
     torch = require_torch()
     moments = None
-    if target.family == "linear" and recipe.standardize and (callable(recipe.loss) or _standardised(recipe)):
+    if target.family.link.linear and recipe.standardize and (callable(recipe.loss) or _standardised(recipe)):
         spread = deviations(Y)
         moments = Y.mean(axis=0) * design.hypothesis.intercept, np.where(spread > 0, spread, 1.0)
     network = build_network(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import polars as pl
 
-from descend.analysis.metrics import confusion
 from descend.base.messages import say
 from descend.design.encodings import NumberCode, PolyCode
 from descend.formula.evaluate import values_of
+from descend.objectives.metrics import confusion
 from descend.studio.short_numbers import encoded, points, short
 from descend.tables.columns import Columns
 
@@ -51,7 +51,7 @@ def ways(view: View) -> list[str]:
     labels = [name for name, use in uses.items() if use == "category"]
     labels = [name for name in labels if len(view.design.levels[name]) <= MOST_LEVELS]
     columns = numbers + labels
-    if view.target.family != "linear":
+    if view.target.family.classes:
         return [*([REGIONS] if len(_many_valued(view, numbers)) > 1 else []), *columns, COMPARED]
     simple = len(numbers) <= 1 and len(columns) <= 2
     return [*columns, COMPARED] if simple and columns else [COMPARED, *columns]
@@ -64,7 +64,7 @@ def data_picture(view: View, way: str, lang: str) -> DataPicture:
     if way == REGIONS:
         return Regions(view, lang)
     if way == COMPARED:
-        return ConfusionChart(view, lang) if view.target.family != "linear" else Compared(view, lang)
+        return ConfusionChart(view, lang) if view.target.family.classes else Compared(view, lang)
     return Effect(view, way, lang) if view.design.uses[way] == "number" else Levels(view, way, lang)
 
 
@@ -83,7 +83,7 @@ class Effect:
     def __init__(self, view: View, column: str, lang: str) -> None:
         rows = view.rows
         x = rows.columns.numbers[column]
-        at = _spread_out(x) if view.target.family != "linear" else x
+        at = _spread_out(x) if view.target.family.classes else x
         low, high = _wider(at)
         self.grid = np.linspace(low, high, FINE)
         groups = _groups(view)
@@ -95,7 +95,7 @@ class Effect:
             if id(mine) not in known:
                 known[id(mine)] = _along(view, chosen, column, self.grid)
             self.lines.append((id(mine), chosen.size, known[id(mine)], output))
-        classes = view.target.family != "linear"
+        classes = view.target.family.classes
         heights = _heights(view) if classes else rows.truth
         span = (-0.06, 1.06) if classes else _wider(heights.ravel())
         shown = _shown(len(x))
@@ -131,7 +131,7 @@ class Levels:
         labels = view.rows.columns.labels[column]
         levels = list(view.design.levels[column])
         codes = np.array([levels.index(label) for label in labels.to_list()])
-        classes = view.target.family != "linear"
+        classes = view.target.family.classes
         spread = np.random.default_rng(0).uniform(-0.28, 0.28, codes.size)
         heights = _heights(view) if classes else view.rows.truth
         span = (-0.06, 1.06) if classes else _wider(heights[:, 0])
@@ -241,9 +241,9 @@ def _groups(view: View) -> _Groups:
     """Return the lines of a curve: one an output, a level of a category of few, or a class."""
     every = np.arange(len(view.rows.X))
     target = view.target
-    if target.family == "logistic":
+    if target.family.classes and len(target.outputs) == 1:
         return _Groups([f"{target.columns[0]} = {target.levels[1]}"], [every], [1])
-    if target.family == "softmax":
+    if target.family.classes:
         return _Groups(list(target.levels), [every] * len(target.levels), list(range(len(target.levels))))
     if len(target.columns) > 1:
         return _Groups(list(target.columns), [every] * len(target.columns), list(range(len(target.columns))))
@@ -266,7 +266,7 @@ def _heights(view: View) -> Floats:
     """Return where the rows of each class stand on an axis of chances: at 1 the class that is predicted, else at 0."""
     codes = view.rows.truth[:, :1]
     spread = np.random.default_rng(1).uniform(-0.03, 0.03, codes.shape)  # so that rows do not hide one another
-    return np.where(codes == 1, 1.0, 0.0) + spread if view.target.family == "logistic" else spread - 0.03
+    return np.where(codes == 1, 1.0, 0.0) + spread if len(view.target.outputs) == 1 else spread - 0.03
 
 
 def _many_valued(view: View, numbers: list[str]) -> list[str]:

@@ -71,6 +71,7 @@ def _one_thread(sample: Subsample) -> AbstractContextManager[object]:
 def _exact(evidence: Evidence, sample: Subsample) -> bool:
     """Tell whether every row is fitted as it is, or on its own class's side."""
     Z = sample.X @ evidence.weights
-    if evidence.target.family == "linear":
-        return bool(np.square(Z - sample.Y).sum() <= TINY * np.square(sample.Y).sum())
-    return separated(Z, sample.Y)
+    if evidence.target.family.classes:
+        return separated(Z, sample.Y)
+    left = evidence.target.family.link.inverse(Z) - sample.Y
+    return bool(np.square(left).sum() <= TINY * np.square(sample.Y).sum())

@@ -65,7 +65,7 @@ def _stopped_short(evidence: Evidence) -> list[Finding]:
         return [Finding("finding.not-arrived-from", "warning", values)]
     if not recipe.standardize:
         return [Finding("finding.not-arrived-raw", "warning", values)]
-    option = "--loss mse" if recipe.l2 and evidence.target.family == "linear" else f"--l2 {max(10 * recipe.l2, L2):.2g}"
+    option = "--loss mse" if recipe.l2 and evidence.target.family.solved else f"--l2 {max(10 * recipe.l2, L2):.2g}"
     return [Finding("finding.not-arrived", "warning", {**values, "option": option})]
 
 

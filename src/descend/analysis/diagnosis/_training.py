@@ -21,7 +21,7 @@ LEFT = 0.1  # of what the columns can win beyond the mean: with more of it left 
 STEEP = 0.1  # of the first gradient's norm
 DRAWN = 1.05  # times the mean's loss on rows that stand for more: what the draw can make of it
 MOST = 300  # parameters whose second derivatives are looked at
-EDGE = 1e-12  # of a class's share, and of a curvature
+EDGE = 1e-12  # of a loss, and of a curvature
 
 
 def of_training(evidence: Evidence) -> list[Finding]:
@@ -51,17 +51,12 @@ def _short(evidence: Evidence, alone: float) -> bool:
 
 def _alone(evidence: Evidence) -> float | None:
     """Return the loss of the hypothesis with its intercept alone; None where it has none."""
-    loss, family = evidence.over.loss, evidence.target.family
+    loss = evidence.over.loss
     if callable(evidence.recipe.loss) or not (evidence.networked or evidence.design.hypothesis.intercept):
         return None
     Y = np.asarray(evidence.over.Y, dtype=np.float64)
-    if family == "linear":
-        Z = np.broadcast_to(Y.mean(axis=0), Y.shape)
-    else:
-        shares = np.bincount(Y[:, 0].astype(np.int64), minlength=len(evidence.target.levels)) / len(Y)
-        logits = np.log(np.maximum(shares, EDGE))
-        logits = logits[1:] - logits[:1] if family == "logistic" else logits
-        Z = np.broadcast_to(logits, (len(Y), logits.size))
+    null = evidence.target.family.null_predictor(evidence.target, Y)
+    Z = np.broadcast_to(null, (len(Y), null.shape[1]))
     with np.errstate(all="ignore"):
         total = float(loss.total_and_slope(Z, Y)[0])
     return total / Y.size if loss.mean else total * evidence.rows / len(Y)

@@ -39,7 +39,7 @@ LOADED = 0.1  # of the direction's largest share: what a column needs to be name
 
 def of_target(evidence: Evidence, sample: Subsample) -> list[Finding]:
     """Return what the target says, held against the columns."""
-    if evidence.target.family == "linear":
+    if not evidence.target.family.classes:
         return [finding for output in range(sample.Y.shape[1]) for finding in _of_numbers(evidence, sample, output)]
     codes = sample.Y[:, 0].astype(np.int64)
     tellers = _tellers(evidence, sample, codes)
@@ -220,7 +220,7 @@ def _columns(evidence: Evidence, direction: Floats) -> list[str]:
 
 def of_class_counts(evidence: Evidence) -> list[Finding]:
     """Tell of a class that is so rare that accuracy says little."""
-    if evidence.target.family == "linear":
+    if not evidence.target.family.classes:
         return []
     counts = _counts(evidence)
     rows, rarest, commonest = int(counts.sum()), int(counts.argmin()), int(counts.argmax())

@@ -14,8 +14,9 @@ from descend.base.moments import bounded_deviations
 from descend.design.matrix import INTERCEPT, Design, blocks_of, require_levels
 from descend.fitting.survey.survey import Plan, Survey, target_label
 from descend.formula.evaluate import undo
+from descend.objectives.families import TargetColumn, recognise_family
 from descend.objectives.sufficient_statistics import Sums
-from descend.objectives.target import Target, by_levels, of_classes
+from descend.objectives.target import Target, of_classes, require_few_levels
 from descend.tables.columns import Columns, gather, reading_notes
 from descend.tables.labels import are_zero_one, merged, ordered_levels, same_numbers
 from descend.tables.scans.collect import Drawn
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.fitting.survey.survey import NumberedRows
-    from descend.objectives.target import Family
+    from descend.objectives.families import Family
     from descend.solvers.recipe import Recipe
     from descend.tables.scan import Scan
 
@@ -105,10 +106,9 @@ def family_of(plan: Plan, survey: Survey, scan: Scan) -> tuple[Family, Note]:
         if not are_zero_one(levels):
             found = next(level for level in levels if not are_zero_one([level]))
             raise DesignError("design.not-zero-one", column=column, found=found)
-        return "logistic", Note("family.zero-one", {"column": column})
-    if len(levels) > 20 and len(levels) > survey.rows // 2:
-        raise DesignError("design.target-all-distinct", column=column, levels=len(levels), rows=survey.rows)
-    return by_levels(column, levels)
+        return recognise_family(TargetColumn(column, zero_one=True))
+    require_few_levels(column, levels, survey.rows)
+    return recognise_family(TargetColumn(column, numbers=False, levels=levels))
 
 
 def _levels(column: str, survey: Survey, scan: Scan) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from descend.base.errors import OptionError
-from descend.objectives.losses.classes import BinaryCrossEntropy, CrossEntropy, sigmoid, softmax
+from descend.objectives.losses.classes import BinaryCrossEntropy, CrossEntropy
 from descend.objectives.losses.errors import AbsoluteError, Huber, RelativeSquaredError, SquaredError, SquaredLogError
 from descend.objectives.losses.loss import Elementwise, Loss
 
@@ -24,8 +24,6 @@ __all__ = [
     "SquaredError",
     "SquaredLogError",
     "make_loss",
-    "sigmoid",
-    "softmax",
 ]
 
 DEFAULTS = {"linear": "mse", "logistic": "binary_cross_entropy", "softmax": "cross_entropy"}

@@ -1,4 +1,4 @@
-"""Losses of classes: the cross-entropies, and the functions that their predictions come by."""
+"""Losses of classes: the cross-entropies."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.objectives.links import sigmoid, softmax
+from descend.objectives.losses.loss import Elementwise
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
-
-from descend.objectives.losses.loss import Elementwise
 
 AT_ONCE = 16
 
@@ -132,19 +133,6 @@ class CrossEntropy(Elementwise):
         """
         P = softmax(Z)
         return np.asarray(np.sqrt(P)[:, :, None] * (np.eye(P.shape[1]) - P[:, None, :])[..., 1:])
-
-
-def sigmoid(Z: Floats) -> Floats:
-    """Return 1 / (1 + e^-z) without overflow."""
-    small = np.exp(-np.abs(Z))
-    return np.asarray(np.where(Z >= 0, 1, small) / (1 + small))
-
-
-def softmax(Z: Floats) -> Floats:
-    """Return e^z over its row's sum, without overflow."""
-    E: Floats = np.exp(Z - Z.max(axis=1, keepdims=True))
-    E /= E.sum(axis=1, keepdims=True)
-    return E
 
 
 def _from_the_top(Z: Floats) -> tuple[Floats, Floats]:

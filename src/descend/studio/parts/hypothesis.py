@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from descend.base.errors import FormulaError
+from descend.base.messages import say
 from descend.formula.parser import parse
 from descend.objectives import losses
-from descend.objectives.target import FAMILIES
+from descend.objectives.families import FAMILIES
 from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
 
@@ -30,7 +31,7 @@ class HypothesisPart(PagePart):
             with tag("div", "settings"):
                 families = [
                     ("auto", self.say("auto-family")),
-                    *((name, self.say(f"family-{name}")) for name in FAMILIES),
+                    *((name, say(family.label, study.lang)) for name, family in FAMILIES.items()),
                 ]
                 self.family = Field(
                     "select", self.say("family"), "auto", lambda value: self.put("family", value, "auto"),

@@ -118,7 +118,7 @@ def _told(model: Model, row: dict[str, str], part: PagePart, *, mean: bool) -> t
     else:
         frame, bounds = model.intervals(table), ""
     found = frame.row(0, named=True)
-    if model.family == "linear":
+    if not model.target.family.classes:
         told = [f"{column} = {found[f'{column}_predicted']:.6g}" for column in model.target.columns]
         if f"{model.target.columns[0]}_low" in found:
             column = model.target.columns[0]

@@ -17,6 +17,7 @@ from descend.fitting.problem import Problem
 from descend.labs.runner import recipe_of
 from descend.model.sample import keep_sample
 from descend.objectives.compressed import squeeze
+from descend.objectives.families import TargetColumn, recognise_family
 from descend.objectives.losses import SquaredError
 from descend.solvers.dispatch import quadratic_of
 from descend.solvers.recipe import Recipe
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from descend.model.sample import Sample
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
-    from descend.objectives.target import Family, Target
+    from descend.objectives.target import Target
     from descend.studio.profile import Profile
 
     Rows = NDArray[np.int64]
@@ -71,7 +72,6 @@ class Prepared:
     design: Design
     target: Target
     loss: Loss
-    family: Family
     fitted_rows: int
     table_rows: int
     table_name: str
@@ -136,7 +136,8 @@ class Bench:
             settings["init"] = np.asarray(settings["init"]).tolist()
         for name in ("dtype", "test"):  # a page tells every epoch in float64, and tests on unseen rows
             settings.pop(name, None)
-        if lab.family == "linear" and lab.loss == "mse":
+        usual, _ = recognise_family(TargetColumn(""))
+        if (lab.family, lab.loss) == (usual.name, usual.loss):
             settings = {name: value for name, value in settings.items() if name not in ("family", "loss")}
         return self._take(table, lab.hypothesis, settings)
 
@@ -157,7 +158,6 @@ class Bench:
             design=design,
             target=problem.target,
             loss=problem.loss,
-            family=problem.target.family,
             fitted_rows=rows.size,
             table_rows=problem.data.table.rows,
             table_name=problem.data.table.name,

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 LEAST_PROBABILITY = 1e-15
-OF_NUMBERS = ("rmse", "mae", "r2")
-OF_CLASSES = ("accuracy", "log_loss", "auc")
+ROUNDING = 1e-12  # of a target's largest value: a smaller error is none
 
 
 def number_scores(truth: Floats, predicted: Floats) -> dict[str, float]:
@@ -29,6 +28,19 @@ def number_scores(truth: Floats, predicted: Floats) -> dict[str, float]:
             "mae": float(np.abs(truth - predicted).mean()),
             "r2": float(1 - np.square(rmse / spread)) if deviations(truth[:, None]).any() else float("nan"),
         }
+
+
+def row_squared_errors(truth: Floats, predicted: Floats) -> Floats:
+    """Return each row's squared error in units of each target's spread, averaged over the targets."""
+    size = np.abs(truth).max(axis=0)
+    size[size == 0] = 1.0
+    with np.errstate(over="ignore"):
+        spread = (truth / size).std(axis=0)
+        missed = (truth - predicted) / size
+    missed[np.abs(missed) <= ROUNDING] = 0.0
+    varies = deviations(truth) > 0
+    with np.errstate(over="ignore"):
+        return np.asarray(np.square(missed / np.where(varies, spread, 1.0)).mean(axis=1))
 
 
 def _root_mean_square(values: Floats) -> float:
