@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from descend.objectives.families import FAMILIES
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss
 
@@ -72,7 +73,8 @@ class Making:
         table = part.table()
         X = np.column_stack([table.numbers("a"), table.numbers("b")])
         return Sums(
-            RowsObjective(X, table.numbers("y")[:, None], make_loss("mse", "linear"), 2, 0.0, np.ones(2)), self.folder
+            RowsObjective(X, table.numbers("y")[:, None], make_loss("mse", FAMILIES["linear"]), 2, 0.0, np.ones(2)),
+            self.folder,
         )
 
 

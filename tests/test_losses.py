@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mpmath
 import numpy as np
+import polars as pl
 import pytest
 import torch
+from conftest import called
 
+import descend
+from descend.analysis.inference import Inference
 from descend.base.errors import DesignError, OptionError
+from descend.base.messages import codes, say
+from descend.estimators import DescentRegressor
+from descend.objectives.families import FAMILIES
 from descend.objectives.links import sigmoid, softmax
 from descend.objectives.losses import (
-    BY_FAMILY,
+    LOSSES,
     AbsoluteError,
     BinaryCrossEntropy,
     CrossEntropy,
     Huber,
     SquaredError,
     SquaredLogError,
+    losses_with,
     make_loss,
 )
+from descend.report.terminal import fit_lines
 
 RANDOM = np.random.default_rng(0)
 Z = RANDOM.normal(0, 2, (40, 3))
@@ -139,18 +150,150 @@ def test_a_target_that_the_loss_is_not_defined_for_is_an_error_with_its_column()
 
 
 def test_names_make_losses_and_families_keep_to_their_own():
-    assert make_loss("auto", "linear").name == "mse"
-    assert make_loss("auto", "logistic").name == "binary_cross_entropy"
-    assert make_loss("auto", "softmax").name == "cross_entropy"
-    for family, names in BY_FAMILY.items():
-        for name in names:
-            assert make_loss(name, family).name == name
+    assert make_loss("auto", FAMILIES["linear"]).name == "mse"
+    assert make_loss("auto", FAMILIES["logistic"]).name == "binary_cross_entropy"
+    assert make_loss("auto", FAMILIES["softmax"]).name == "cross_entropy"
+    for name, loss in LOSSES.items():
+        for family in loss.families:
+            assert make_loss(name, FAMILIES[family]) == loss
     with pytest.raises(OptionError) as wrong:
-        make_loss("cross_entropy", "linear")
+        make_loss("cross_entropy", FAMILIES["linear"])
     assert wrong.value.code == "option.loss-family"
     with pytest.raises(OptionError) as unknown:
-        make_loss("hinge", "linear")
+        make_loss("hinge", FAMILIES["linear"])
     assert unknown.value.code == "option.loss"
     with pytest.raises(OptionError) as delta:
-        make_loss("huber", "linear", delta=0.0)
+        make_loss("huber", FAMILIES["linear"], delta=0.0)
     assert delta.value.code == "option.delta"
+    assert losses_with("delta") == ("huber",)
+    assert losses_with("nothing") == ()
+    assert make_loss("mse", FAMILIES["linear"], delta=2.0) == SquaredError()
+    assert make_loss("huber", FAMILIES["linear"], delta=2.0) == Huber(2.0)
+
+
+EVERY = pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+README = Path(__file__).parents[1] / "README.md"
+
+
+def rows_of(family):
+    """Return a table whose target suits every loss of a family: positive numbers, whole ones of counts, or classes."""
+    random = np.random.default_rng(3)
+    x = random.uniform(0, 1, 60)
+    classes = {"logistic": 2, "softmax": 3}.get(family)
+    if classes is None:
+        y = 10 + 5 * x + random.uniform(0, 4, 60)
+        return {"x": x, "y": y if family == "linear" else y.round()}
+    return {
+        "x": x,
+        "y": [f"class {code}" for code in (classes * x + random.normal(0, 0.4, 60)).round().astype(int) % classes],
+    }
+
+
+def codes_of(loss):
+    """Return a target of forty rows and three outputs that a loss is defined for."""
+    return CODES if loss.shift_invariant else BITS if loss.likelihood else POSITIVE
+
+
+@EVERY
+def test_every_loss_has_its_case_against_pytorch(loss):
+    assert loss.name in NAMES
+
+
+@EVERY
+def test_every_loss_is_the_same_in_pytorch_with_the_slope_that_autograd_takes(loss):
+    Y = codes_of(loss)
+    z = torch.tensor(Z, requires_grad=True)
+    total = loss.criterion(torch)(z, torch.tensor(Y))
+    total.backward()
+    share = 1 / Y.size if loss.mean else 1.0
+    assert total.item() == pytest.approx(loss.value(Z, Y).sum() * share, rel=1e-13)
+    np.testing.assert_allclose(z.grad.numpy(), loss.slope(Z, Y) * share, rtol=1e-12, atol=1e-15)
+
+
+@EVERY
+def test_the_root_of_a_curvature_is_a_root_of_it(loss):
+    Y = codes_of(loss)
+    expected = np.zeros((40, 3, 3))
+    for a, b, bends in loss.curvatures(Z, Y):
+        expected[:, a, b] = expected[:, b, a] = bends
+    if not (np.linalg.eigvalsh(expected) > -1e-12).all():
+        return  # not convex
+    B = loss.curvature_root(Z, Y)
+    first = 1 if loss.shift_invariant else 0
+    np.testing.assert_allclose(np.einsum("nra,nrb->nab", B, B), expected[:, first:, first:], atol=1e-15)
+
+
+@EVERY
+def test_a_third_derivative_stays_under_the_second_times_its_concordance(loss):
+    if loss.concordance is None:
+        return
+    step, Y = 1e-5, codes_of(loss)[:, :1]
+    for z in np.linspace(-8, 8, 81):
+        at = np.array([[z, 0.5, -0.5]] * 40) if loss.shift_invariant else np.full((40, 1), z)
+        up, down = at.copy(), at.copy()
+        up[:, 0] += step
+        down[:, 0] -= step
+        third = (loss.curvature(up, Y)[:, 0] - loss.curvature(down, Y)[:, 0]) / (2 * step)
+        assert (np.abs(third) <= loss.concordance * loss.curvature(at, Y)[:, 0] + 1e-9).all()
+
+
+@EVERY
+def test_a_loss_says_truly_that_it_is_quadratic_even_at_zero_or_blind_to_shifts(loss):
+    Y = codes_of(loss)
+    squares = np.square(Z - Y) if Y.shape == Z.shape else None
+    assert loss.quadratic == (squares is not None and np.allclose(loss.value(Z, Y), squares))
+    shifted = loss.value(Z + 3.0, Y)
+    assert loss.shift_invariant == np.allclose(shifted, loss.value(Z, Y))
+    if loss.even_at_zero:
+        assert np.ptp(loss.value(np.zeros_like(Z), Y)) == 0
+    if loss.degree:
+        large, y = 1e8 * np.abs(Z) + 1e8, np.zeros_like(Z)
+        growth = loss.value(2 * large, y) / loss.value(large, y)
+        np.testing.assert_allclose(growth, 2.0**loss.degree, rtol=1e-6)
+
+
+@EVERY
+def test_the_least_loss_of_a_constant_is_a_minimum(loss):
+    Y = codes_of(loss)[:, :1]
+    said = loss.constant_loss(Y)
+    if said is None:
+        return
+    outputs = 3 if loss.shift_invariant else 1
+    found = np.inf
+    w = np.zeros((1, outputs)) + (Y.mean() if loss.quadratic else 0.0)
+    for _ in range(2000):
+        slope = loss.slope(np.broadcast_to(w, (40, outputs)), Y).mean(axis=0)
+        w = w - slope / loss.curvature_limit
+        found = min(found, float(loss.value(np.broadcast_to(w, (40, outputs)), Y).mean()))
+    assert found == pytest.approx(said, rel=1e-9)
+
+
+@EVERY
+def test_every_loss_is_known_on_every_floor(loss, tmp_path, capsys):
+    for lang in ("en", "ko"):
+        assert loss.message in codes(lang)
+        assert loss.label in codes(lang)
+        assert loss.name in say("help.loss", lang)
+    assert f"`{loss.name}`" in README.read_text(encoding="utf-8")
+    for family in loss.families:
+        table = rows_of(family)
+        model = descend.fit("y ~ x", table, loss=loss.name, family=family, test="none")
+        assert (model.loss, model.family) == (loss.name, family)
+        assert say(loss.message, "en") in " ".join(fit_lines(model, "en"))
+        assert model.certificate.kind in ("exact", "bound", "none")
+        assert isinstance(model.inference, Inference) or model.inference.code in codes("ko")
+        model.save(tmp_path / "m.safetensors")
+        again = descend.load(tmp_path / "m.safetensors")
+        assert again.loss == loss.name
+        np.testing.assert_array_equal(again.predict(table), model.predict(table))
+        forecast = descend.forecast("y ~ x", table, loss=loss.name, family=family)
+        told = (forecast.outlook, forecast.bound)
+        assert any(told) or forecast.reason in codes("ko")
+        pl.DataFrame(table).write_csv(tmp_path / "t.csv")
+        code, out, _ = called(capsys, "fit", tmp_path / "t.csv", "y ~ x", "--loss", loss.name, "--json")
+        assert code == 0
+        assert f'"loss_name": "{loss.name}"' in out
+        if family == "linear":
+            x = np.asarray(table["x"])[:, None]
+            line = DescentRegressor(loss.name).fit(x, table["y"])
+            np.testing.assert_allclose(line.predict(x), model.predict(table), rtol=1e-4)

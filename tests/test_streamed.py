@@ -30,6 +30,7 @@ from descend.fitting.survey.survey import survey_part
 from descend.formula.ast import Poly
 from descend.formula.parser import parse
 from descend.objectives import quadratic
+from descend.objectives.families import FAMILIES
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import Huber, make_loss
 from descend.objectives.partitioned import PartsObjective
@@ -272,7 +273,7 @@ def made_objective(family, loss, targets=1):
     else:
         Y = random.integers(0, 2 if family == "logistic" else 3, (5000, 1)).astype(float)
     outputs = 3 if family == "softmax" else targets
-    return RowsObjective(X, Y, make_loss(loss, family, delta=1.0), outputs, 0.2, np.array([0.0, 1, 1, 1]))
+    return RowsObjective(X, Y, make_loss(loss, FAMILIES[family], delta=1.0), outputs, 0.2, np.array([0.0, 1, 1, 1]))
 
 
 class Held:
@@ -388,7 +389,7 @@ def test_a_spilled_table_is_shuffled_so_that_every_row_is_in_one_batch_of_an_epo
     spill = Spill(str(tmp_path), layers, 2, 1, "float32")
     numbers = np.arange(5003, dtype=float)
     spill.write(np.column_stack([np.ones(5003), numbers]), numbers[:, None], layers)
-    loss = make_loss("mse", "linear")
+    loss = make_loss("mse", FAMILIES["linear"])
     objective = SpilledObjective(spill.X, spill.Y, loss, 1, 0.0, np.zeros(2), spill=spill)
     random = np.random.default_rng(5)
     order = objective.shuffled(random)

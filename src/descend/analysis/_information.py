@@ -69,17 +69,19 @@ def inverted(triangle: Floats, lengths: Floats) -> Root:
 
 
 def information_root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[np.bool_]) -> Root:
-    """Return the root of the inverse of the information of a cross-entropy's ``hessian`` at ``weights`` (flat).
+    """Return the root of the inverse of the information of a loss's ``hessian`` at ``weights`` (flat).
 
-    It is of all parameters; with several classes of all but the first's, which alone the rows determine. The Hessian's
+    It is of all parameters; of a loss that no shift of all outputs changes, of all but the first output's, which alone
+    the rows determine. The Hessian's
     own digits do where it is even; else they come from the rows, where these are in memory. Columns that are not
     ``live`` have no part in it.
     """
     (columns, outputs), information = objective.shape, hessian / objective.share
-    if outputs > 1:
+    among = outputs - 1 if objective.loss.shift_invariant else outputs
+    if among < outputs:
         others = np.arange(columns * outputs).reshape(columns, outputs)[:, 1:].ravel()
         information = information[np.ix_(others, others)]
-    live = np.repeat(live, max(outputs - 1, 1))
+    live = np.repeat(live, among)
     lengths = np.sqrt(np.maximum(np.diag(information), 0))
     if not (lengths[live] > 0).all():
         return Root(np.zeros_like(information), np.inf)

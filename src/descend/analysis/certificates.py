@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from descend.analysis._information import information_root
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,13 +59,13 @@ def certify(
     slope = float(np.linalg.norm(gradient))
     if gap is not None and exact:
         return Certificate("exact", max(gap, 0.0), slope)
-    if hessian is None or not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)):
+    if hessian is None or objective.loss.concordance is None:
         return Certificate("none", None, slope)
     root = _penalised_root(objective, hessian) if objective.l2 else _root(objective, weights, hessian, live)
     if root is None:  # a direction without curvature: no minimum, or more than one
         return Certificate("none", None, slope)
     decrement = float(np.linalg.norm(root.T @ gradient))
-    longest = _longest(objective, root)
+    longest = objective.loss.concordance * _longest(objective, root)
     reach = _reach(decrement, longest)
     if reach is None:
         return Certificate("none", None, slope)
@@ -83,7 +82,7 @@ def _root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[n
     if not found.carried:
         return None
     root: Floats = found.root / np.sqrt(objective.share)
-    if outputs == 1:
+    if not objective.loss.shift_invariant:
         return root
     return np.asarray(np.insert(root.reshape(columns, outputs - 1, -1), 0, 0.0, axis=1).reshape(columns * outputs, -1))
 
@@ -92,7 +91,7 @@ def _penalised_root(objective: OverRows, hessian: Floats) -> Floats | None:
     """Return the same where a penalty bends the loss along all directions but the shifts of what it leaves alone."""
     values, vectors = np.linalg.eigh(hessian)
     solid = values > FLAT * values[-1]
-    shifts = 0 if objective.outputs == 1 else int((objective.penalised == 0).sum())
+    shifts = int((objective.penalised == 0).sum()) if objective.loss.shift_invariant else 0
     return np.asarray(vectors[:, solid] / np.sqrt(values[solid])) if (~solid).sum() <= shifts else None
 
 
@@ -100,7 +99,7 @@ def _longest(objective: OverRows, root: Floats) -> float:
     """Return R: the length of the longest row in the norm of H^-1; of two classes, the sum of theirs is enough."""
     columns, outputs = objective.shape
     blocks = root.reshape(columns, outputs, -1)
-    if outputs > 1:
+    if objective.loss.shift_invariant:
         blocks = blocks - blocks.mean(axis=1, keepdims=True)  # what moves all classes alike moves none apart
     lengths = [objective.longest_row(blocks[:, output]) for output in range(outputs)]
     return float(np.sort(lengths)[-2:].sum())

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import ClosedFormRun
 from descend.solvers.dispatch import optimizer_of
@@ -124,7 +123,7 @@ def foretell(
     if size is not None:
         steepest = objective.batch_curvature_limit(size)
         batch_sure = 2 / steepest if steepest else None
-    if not isinstance(objective.loss, SquaredError):
+    if not objective.loss.quadratic:
         return _bounded(objective, start, recipe, reason, batch_sure)
     if quadratic is None:
         sums = sums_at_once(objective.rows, *objective.shape, objective.loss, optimum=False)

@@ -28,7 +28,6 @@ from descend.base.double_double import rounded
 from descend.base.errors import OptionError
 from descend.base.messages import Note
 from descend.objectives.links import softmax
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,7 +158,7 @@ def _inferred(
     loss, columns = objective.loss, int(design.live.sum())
     if objective.l2:
         return Note("inference.penalised", {})
-    if isinstance(loss, SquaredError):
+    if loss.quadratic:
         if quadratic is None:  # batches, or float32: never quite there
             return Note("inference.not-optimum", {})
         quadratic, freedom = quadratic.among(design.live), objective.rows - columns
@@ -170,7 +169,7 @@ def _inferred(
         if exact is not None and quadratic.column_condition > HARD:
             return _of_pairs(exact, freedom)
         return _least_squares(objective, design, weights, quadratic, exact, freedom)
-    if not isinstance(loss, (BinaryCrossEntropy, CrossEntropy)):
+    if not loss.likelihood:
         return Note("inference.loss", {"loss": loss.name})
     if hessian is None:
         return Note("inference.many", {"most": MOST})

@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import Protocol, TypeVar
 
 from descend.base.errors import OptionError
-from descend.base.spelling import nearest
 
 
 class Named(Protocol):
@@ -27,8 +26,8 @@ Added = TypeVar("Added", bound=Named)
 class Registry(Mapping[str, Thing]):
     """The things of one kind (``kind`` is a word for messages: "loss") by name, in the order in which they were added.
 
-    package: whose modules, all but those that begin with _, add the things: they are imported when the registry is
-        first asked. Without it, the module that defines the registry adds them itself.
+    packages: whose modules, all but those that begin with _, add the things: they are imported when the registry is
+        first asked. Without any, the module that defines the registry adds them itself.
 
     >>> from types import SimpleNamespace
     >>> shapes = Registry("shape")
@@ -37,9 +36,9 @@ class Registry(Mapping[str, Thing]):
     (['round'], True)
     """
 
-    def __init__(self, kind: str, package: str | None = None) -> None:
+    def __init__(self, kind: str, *packages: str) -> None:
         self.kind = kind
-        self._package = package
+        self._packages = packages
         self._things: dict[str, Thing] = {}
 
     def add(self, thing: Added) -> Added:
@@ -57,13 +56,11 @@ class Registry(Mapping[str, Thing]):
         things = self._loaded()
         if isinstance(name, str) and name in things:
             return things[name]
-        raise OptionError(
-            f"option.{self.kind}", value=name, known=", ".join((*others, *things)), near=nearest(str(name), things)
-        )
+        raise OptionError(f"option.{self.kind}", value=name, known=", ".join((*others, *things)))
 
     def _loaded(self) -> dict[str, Thing]:
-        if self._package is not None:
-            package, self._package = self._package, None
+        packages, self._packages = self._packages, ()
+        for package in packages:
             for module in pkgutil.iter_modules(import_module(package).__path__):
                 if not module.name.startswith("_"):
                     import_module(f"{package}.{module.name}")

@@ -8,8 +8,9 @@ import numpy as np
 from sklearn.base import ClassifierMixin  # type: ignore[import-untyped]
 
 from descend.base.errors import DesignError
+from descend.objectives.families import FAMILIES
 from descend.objectives.links import sigmoid, softmax
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
+from descend.objectives.losses import BinaryCrossEntropy, make_loss
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -48,7 +49,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
 
     @property
     def _loss(self) -> Loss:
-        return BinaryCrossEntropy() if self.classes_.size == 2 else CrossEntropy()
+        return make_loss("auto", FAMILIES["logistic" if self.classes_.size == 2 else "softmax"])
 
     @property
     def _outputs(self) -> int:

@@ -12,6 +12,8 @@ from descend.estimators import DescentClassifier, DescentRegressor
 from descend.estimators.plain import plain_design, plain_target
 from descend.estimators.scaling import Scaling
 from descend.fitting.model import Model
+from descend.objectives.families import FAMILIES
+from descend.objectives.losses import LOSSES
 from descend.solvers.history import History
 
 if TYPE_CHECKING:
@@ -100,16 +102,16 @@ def _loss(final: Any) -> str:
     if isinstance(final, DescentRegressor):
         return final.loss
     if isinstance(final, (LinearRegression, Ridge, ElasticNet)):
-        return "mse"
+        return FAMILIES["linear"].loss
+    two = len(getattr(final, "classes_", "ab")) == 2
     if isinstance(final, (SGDRegressor, SGDClassifier)):
-        known = {"squared_error": "mse", "huber": "huber"}
-        if isinstance(final, SGDClassifier):  # of more classes it is one against the rest, which is no softmax
-            known = {"log_loss": "binary_cross_entropy"} if len(getattr(final, "classes_", "ab")) == 2 else {}
-        if final.loss in known:
-            return known[final.loss]
+        family = "linear" if isinstance(final, SGDRegressor) else "logistic" if two else None
+        for loss in LOSSES.values():  # of more classes it is one against the rest, which is no softmax
+            if loss.sklearn == final.loss and family in loss.families:
+                return loss.name
         found = f"{found}(loss={final.loss!r})"
     if isinstance(final, (LogisticRegression, DescentClassifier)):
-        return "binary_cross_entropy" if len(getattr(final, "classes_", "ab")) == 2 else "cross_entropy"
+        return FAMILIES["logistic" if two else "softmax"].loss
     raise ModelError("model.sklearn-kind", found=found)
 
 

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets  # type: ignor
 from descend.base.errors import OptionError
 from descend.estimators.classes import Classifier, distinct_classes
 from descend.estimators.descent import DescentEstimator
+from descend.objectives.families import FAMILIES
 from descend.objectives.losses import make_loss
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
         return Z[:, 0] if self._flat else Z
 
     def _loss(self, Y: Floats) -> Loss:
-        loss = make_loss(self.loss, "linear", delta=self.delta)
+        loss = make_loss(self.loss, FAMILIES["linear"], delta=self.delta)
         loss.check(Y, "y")
         return loss
 

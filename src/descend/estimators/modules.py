@@ -14,6 +14,7 @@ from descend.estimators.base import Estimator, diverged
 from descend.estimators.classes import Classifier, distinct_classes
 from descend.estimators.plain import plain_design, plain_target
 from descend.estimators.scaling import Scaling
+from descend.objectives.families import FAMILIES
 from descend.objectives.losses import make_loss
 from descend.solvers import torch_training
 
@@ -143,7 +144,7 @@ class ModuleRegressor(MultiOutputMixin, RegressorMixin, ModuleEstimator):  # typ
         rows, targets, _ = self._checked(X, y, None, reset=True, multi_output=True, y_numeric=True)
         self._flat = targets.ndim == 1
         Y = targets.reshape(len(rows), -1).astype(np.float64)
-        loss = make_loss("mse" if callable(self.loss) else self.loss, "linear")
+        loss = make_loss("mse" if callable(self.loss) else self.loss, FAMILIES["linear"])
         loss.check(Y, "y")
         self._fit(rows, Y, loss, Y.shape[1])
         return self

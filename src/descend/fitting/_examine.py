@@ -12,7 +12,6 @@ from descend.analysis.diagnosis import Evidence, Finding, diagnose, of_run
 from descend.analysis.inference import MOST, Inference, infer
 from descend.analysis.refined_least_squares import HARD, exactly, worth_it
 from descend.base.messages import Note
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,10 +113,10 @@ def _arrived(trained: TrainedProblem, certificate: Certificate) -> bool:
 
 
 def _hessian(trained: TrainedProblem) -> Floats | None:
-    """Return cross-entropy's Hessian at the end, where it is worth its price."""
+    """Return the Hessian at the end, where something is known from it and it is worth its price."""
     objective = trained.objective
     size = trained.weights.size
-    if not isinstance(objective.loss, (BinaryCrossEntropy, CrossEntropy)) or size > MOST:
+    if objective.loss.concordance is None or size > MOST:
         return None
     if objective.few is None and objective.rows * float(size) ** 2 > WORK:  # else it is known already
         return None
@@ -134,7 +133,7 @@ def _exact(trained: TrainedProblem, data: Columns) -> Exact | None:
         or objective.dtype != np.float64
     ):
         return None
-    if trained.history.stop not in ("optimum", "solved") or not isinstance(objective.loss, SquaredError):
+    if trained.history.stop not in ("optimum", "solved") or not objective.loss.quadratic:
         return None
     if not worth_it(objective.rows * int(live.sum()), quadratic.column_condition):
         return None

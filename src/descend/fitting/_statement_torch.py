@@ -12,6 +12,7 @@ from descend.analysis.verification import split_rows
 from descend.base.errors import DesignError, OptionError
 from descend.fitting._statement import Stated
 from descend.fitting.problem import Problem
+from descend.objectives.losses import LOSSES
 from descend.objectives.networks.network import require_torch
 from descend.solvers.recipe import Recipe
 
@@ -98,7 +99,7 @@ def as_table(X: Any, y: Any, module: Any, settings: dict[str, Any]) -> tuple[str
     table |= {name: outputs[:, index] for index, name in enumerate(names)}
     chosen = {"standardize": False, **settings}
     width, loss = _width(module), chosen.get("loss", "auto")
-    classes = outputs.dtype.kind in "iubOU" and len(names) == 1 and loss not in _OF_NUMBERS
+    classes = outputs.dtype.kind in "iubOU" and len(names) == 1 and not _of_numbers(loss)
     kind = type(loss).__name__
     if callable(loss) and outputs.dtype.kind in "iu" and (width or 1) == 1 and not ("Cross" in kind or "BCE" in kind):
         classes, chosen["family"] = False, "linear"  # whole numbers under a loss of numbers are numbers
@@ -165,4 +166,6 @@ def _width(module: Any) -> int | None:
     return int(widths[-1]) if widths else None
 
 
-_OF_NUMBERS = ("mse", "sse", "mae", "huber", "msle", "mape")
+def _of_numbers(loss: Any) -> bool:
+    """Tell whether a setting names a loss of numbers."""
+    return isinstance(loss, str) and loss in LOSSES and "linear" in LOSSES[loss].families

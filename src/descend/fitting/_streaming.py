@@ -36,7 +36,7 @@ from descend.fitting.trained import run_solver
 from descend.formula.ast import Formula
 from descend.formula.parser import parse
 from descend.objectives.in_memory import RowsObjective
-from descend.objectives.losses import BinaryCrossEntropy, SquaredError, make_loss
+from descend.objectives.losses import make_loss
 from descend.objectives.partitioned import PartsObjective
 from descend.objectives.rereading import Around, HeldBlock, RereadObjective
 from descend.objectives.spilled import Spill, SpilledObjective
@@ -113,7 +113,7 @@ class Streamed:
         about = loss, outputs, recipe.l2, self.design.penalised, width, targets, self.survey.fitted, sums
         reread = Rereading(self.reading, partial(Encoded, encode), lambda: self.scan.parts(columns))
         doubles = recipe.batch_size is None and recipe.arithmetic == "float64"
-        if doubles and isinstance(loss, SquaredError):
+        if doubles and loss.quadratic:
             return PartsObjective(reread, *about)
         if recipe.batch_size is None:
             holding = self.reading.workers.hold(encode, self.scan.parts(columns))
@@ -130,7 +130,7 @@ class Streamed:
 
     def _read_quickly(self, loss: Loss, width: int) -> bool:
         """Tell whether to read a file thrice is quicker than to write the design down and to read that."""
-        return isinstance(loss, BinaryCrossEntropy) and width <= REREAD_COLUMNS and self.scan.quick
+        return loss.likelihood and len(self.problem.target.outputs) == 1 and width <= REREAD_COLUMNS and self.scan.quick
 
 
 def state(
@@ -153,8 +153,8 @@ def state(
     family, why = choose_family(hypothesis, scan.head, recipe.family, recipe.loss)
     outputs = target_uses(hypothesis, family)
     target = Target(family, hypothesis.targets, tuple(outputs), ()) if not family.classes else None
-    squared = recipe.loss in ("auto", "mse", "sse") and family.solved and recipe.batch_size is None
-    layered = not squared or recipe.arithmetic != "float64"
+    loss = make_loss(recipe.loss, family, delta=recipe.delta)
+    layered = not loss.quadratic or recipe.batch_size is not None or recipe.arithmetic != "float64"
     width = len({**wanted, **outputs})
     few = max(min(FEW_CELLS // width, FEW), LOOKED_AT) if layered else LOOKED_AT
     drawn = partial(Draw.of, scan.rows, share_of(recipe.test), recipe.seed, columns=width, looked_at=few)
@@ -174,8 +174,8 @@ def state(
     require_rows(survey, scan)
     if target is None and recipe.family == "auto" and recipe.loss == "auto":
         family, why = family_of(plan, survey, scan)
+        loss = make_loss("auto", family)
     learnt = target_of(plan, survey, scan, family)
-    loss = make_loss(recipe.loss, family.name, delta=recipe.delta)
     design = design_of(plan, survey, scan, recipe)
     data, shown = kept_rows(plan, survey, scan)
     loss.check(learnt.encode(data), learnt.columns[0])

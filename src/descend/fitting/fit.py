@@ -17,7 +17,6 @@ from descend.fitting._statement_torch import of_module
 from descend.fitting.model import Model
 from descend.model.cautions import kept_errors, medians, ranges_of
 from descend.model.sample import keep_sample
-from descend.objectives.losses import SquaredError
 from descend.objectives.networks.build import is_module
 from descend.solvers.checkpoint import Checkpoint
 from descend.solvers.rates import largest_stable_rate
@@ -191,7 +190,7 @@ def _diverged(model: Model, trained: TrainedProblem) -> DivergedError:
         worst = trained.over.curvature_limit()
         if worst is not None and np.isfinite(worst) and history.batch_size is None:
             stable = largest_stable_rate(worst, momentum, nesterov)
-            code = "fit.diverged-stable" if isinstance(trained.over.loss, SquaredError) else "fit.diverged-bound"
+            code = "fit.diverged-stable" if trained.over.loss.quadratic else "fit.diverged-bound"
             if model.settings.get("standardize", True) is False:
                 code += "-raw"
             return DivergedError(code, model, stable=stable, safe=0.9 * stable, **values)

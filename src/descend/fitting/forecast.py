@@ -11,7 +11,6 @@ from descend.analysis.forecast import foretell
 from descend.base.arguments import require, require_functions
 from descend.base.errors import OptionError
 from descend.fitting.problem import Problem
-from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide
 from descend.solvers.closed_form import ClosedFormRun, whole_epoch
@@ -115,7 +114,7 @@ def trajectory(
     design, objective, start = prepare_forecast(
         formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
     )
-    if not isinstance(objective.loss, SquaredError):
+    if not objective.loss.quadratic:
         raise OptionError("option.no-trajectory", found=objective.loss.name)
     if recipe.optimizer == "auto":
         recipe = replace(recipe, optimizer="sgd")

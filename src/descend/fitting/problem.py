@@ -80,7 +80,7 @@ class Problem:
         if data is None:
             data = gather({**wanted, **outputs}, table, missing=recipe.missing, required=outputs)
         target = learn_target(hypothesis, family, data)
-        loss = make_loss(named, family.name, delta=recipe.delta)
+        loss = make_loss(named, family, delta=recipe.delta)
         loss.check(target.encode(data), target.columns[0])
         notes = [
             why,

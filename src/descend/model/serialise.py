@@ -165,7 +165,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
         raise ValueError("scales")
     if family.classes and not ((base >= 0) & (base <= 1)).all():
         raise ValueError("base")
-    loss = make_loss(stored_fields.text(header["loss"]), family.name, delta=stored_fields.real(header["delta"]))
+    loss = make_loss(stored_fields.text(header["loss"]), family, delta=stored_fields.real(header["delta"]))
     record = {name: tensors[f"history.{name}"] for name in record_of.TENSORS}
     numbers = {name for name, use in design.uses.items() if use == "number"}
     model = kind(

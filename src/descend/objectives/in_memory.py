@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.threads import QUIET, block_rows, map_slices, summed
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -226,17 +225,16 @@ class RowsObjective:
         return np.asarray(np.linalg.qr(np.concatenate(list(map_slices(task, self.rows, self._block_rows(width)))), "r"))
 
     def information_triangle(self, w: Floats, lengths: Floats) -> Floats:
-        """Return R with R'R the Hessian of the sum of a cross-entropy at ``w``, of parameters over their ``lengths``.
+        """Return R with R'R the Hessian of the sum of the losses at ``w``, of parameters over their ``lengths``.
 
-        Of several classes it is that of all parameters but the first class's. R is of the rows by the roots of their
-        curvatures, so its condition number is the root of the Hessian's.
+        Of a loss that no shift of all outputs changes, it is that of all parameters but the first output's. R is of the
+        rows by the roots of their curvatures, so its condition number is the root of the Hessian's.
         """
-        W, loss = w.reshape(self.shape), self.loss
-        assert isinstance(loss, BinaryCrossEntropy | CrossEntropy)
+        W = w.reshape(self.shape)
 
         def task(rows: slice) -> Floats:
-            X, _, weights = self._block(rows)
-            roots = loss.curvature_root(X @ W)
+            X, Y, weights = self._block(rows)
+            roots = self.loss.curvature_root(X @ W, Y)
             if weights is not None:
                 roots = roots * np.sqrt(weights)[:, :, None]
             laid = (X[:, None, :, None] * roots[:, :, None, :]).reshape(len(X) * roots.shape[1], -1)

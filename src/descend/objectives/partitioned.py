@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.objectives.in_memory import GATHERED_BYTES, RowsObjective
-from descend.objectives.losses import SquaredError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +72,7 @@ class PartsObjective:
 
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``."""
-        if isinstance(self.loss, SquaredError) and self.sums is not None:
+        if self.loss.quadratic and self.sums is not None:
             known = self.sums.residual_squares(w.reshape(self.shape))
             if known is not None:
                 return float(known.sum()) * self.share + self._alone.value(w)

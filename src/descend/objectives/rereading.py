@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.reductions import total_of
-from descend.objectives.losses import BinaryCrossEntropy
 from descend.objectives.partitioned import PartsObjective
 
 if TYPE_CHECKING:
@@ -73,8 +72,8 @@ class RereadObjective(PartsObjective):
     known: deque[Around] = field(default_factory=lambda: deque(maxlen=REMEMBERED), compare=False)
 
     def value(self, w: Floats) -> float:
-        """Return the loss at ``w``; at zero that of two classes is the same for every row."""
-        if not w.any() and isinstance(self.loss, BinaryCrossEntropy):
+        """Return the loss at ``w``; at zero it may be the same for every row."""
+        if not w.any() and self.loss.even_at_zero:
             one = self.loss.value(np.zeros((1, self.outputs)), np.zeros((1, self.targets)))
             return float(one.sum()) * self.rows * self.share
         return self.value_and_gradient(w)[0]

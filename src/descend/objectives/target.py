@@ -15,7 +15,7 @@ from descend.design.encodings import level_list
 from descend.formula.ast import Expression, Hypothesis, Name, names_of
 from descend.formula.evaluate import no_inverse, undo
 from descend.objectives.families import FAMILIES, Family, TargetColumn, recognise_family
-from descend.objectives.losses import BY_FAMILY
+from descend.objectives.losses import LOSSES
 from descend.tables.labels import are_numbers, as_numbers, merged
 
 if TYPE_CHECKING:
@@ -133,8 +133,8 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
 
 
 def family_of_loss(loss: str) -> Family:
-    """Return the family that a loss is for; of a name that is no loss the first one's."""
-    return FAMILIES[next((family for family, losses in BY_FAMILY.items() if loss in losses), next(iter(FAMILIES)))]
+    """Return the family that a loss is for; of what is no loss's name, such as a user's own loss, the first one."""
+    return FAMILIES[LOSSES[loss].families[0] if loss in LOSSES else next(iter(FAMILIES))]
 
 
 def _looked_at(hypothesis: Hypothesis, columns: Sequence[str], table: Table) -> TargetColumn:

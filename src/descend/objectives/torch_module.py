@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from descend.base.errors import OptionError
-from descend.objectives.losses import Huber
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -108,14 +106,6 @@ class ModuleObjective:
         return loss * len(Y) if self.mean else loss
 
 
-def criterion_of(loss: Loss) -> Criterion:
-    """Return a loss in PyTorch: from the linear predictor (rows x outputs) and the target to its mean or sum."""
-    if isinstance(loss, Huber):
-        delta = loss.delta
-        return lambda Z, Y: functional.huber_loss(Z, Y, delta=delta)
-    return _CRITERIA[loss.name]
-
-
 def user_criterion(given: Any, classes: bool) -> Criterion:
     """Return a user's own loss: a callable of logits and targets; class codes are whole numbers, one a row."""
 
@@ -130,14 +120,3 @@ def user_criterion(given: Any, classes: bool) -> Criterion:
         return loss
 
     return criterion
-
-
-_CRITERIA: dict[str, Criterion] = {
-    "mse": lambda Z, Y: (Z - Y).square().mean(),
-    "sse": lambda Z, Y: (Z - Y).square().sum(),
-    "mae": lambda Z, Y: (Z - Y).abs().mean(),
-    "msle": lambda Z, Y: (Z.clamp(min=0).log1p() - Y.log1p()).square().mean(),
-    "mape": lambda Z, Y: ((Z - Y) / Y).abs().mean(),
-    "binary_cross_entropy": functional.binary_cross_entropy_with_logits,
-    "cross_entropy": lambda Z, Y: functional.cross_entropy(Z, Y[:, 0].long()),
-}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from descend.base.errors import FitError
 from descend.objectives.in_memory import RowsObjective
-from descend.objectives.losses import SquaredError, make_loss
+from descend.objectives.losses import make_loss
+from descend.objectives.networks.network import require_torch
 from descend.objectives.quadratic import GramObjective
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class PlotRows:
         self.Y = model.target.encode(self.columns)
         self.truth = model.target.truth(self.columns)
         self.predicted = model.target.predict(model.predictor(self.X))
-        loss = make_loss(model.loss, model.family, delta=model.delta)
+        loss = make_loss(model.loss, model.target.family, delta=model.delta)
         fitted = ~self.tested
         self.objective: Objective
         if model.network is not None:
@@ -57,7 +58,7 @@ class PlotRows:
     @cached_property
     def surface(self) -> Objective:
         """The loss as it is drawn: of squared errors the quadratic that it is, where its digits suffice."""
-        if isinstance(self.objective, RowsObjective) and isinstance(self.objective.loss, SquaredError):
+        if isinstance(self.objective, RowsObjective) and self.objective.loss.quadratic:
             with suppress(FitError):  # squares beyond all numbers
                 quadratic = GramObjective.of(self.objective)
                 return quadratic if quadratic.trustworthy else self.objective
@@ -66,8 +67,8 @@ class PlotRows:
 
 def _over_network(network: Network, X: Floats, Y: Floats, loss: Loss) -> Objective:
     """Return the loss of a copy of a network over some rows, which asking for values may change."""
-    from descend.objectives.torch_module import ModuleObjective, criterion_of
+    from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.torch_training import in_memory
 
     mine = network.at(network.state())
-    return ModuleObjective(mine, in_memory(mine, X, Y), loss, criterion_of(loss), loss.mean)
+    return ModuleObjective(mine, in_memory(mine, X, Y), loss, loss.criterion(require_torch()), loss.mean)

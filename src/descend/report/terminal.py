@@ -12,6 +12,7 @@ from rich.text import Text
 from descend.base.messages import say
 from descend.base.visible import in_a_line
 from descend.design.encodings import ImageCode
+from descend.objectives.losses import LOSSES
 from descend.report.forecast import forecast_line
 from descend.report.json import network_facts
 from descend.report.layout import grid_of, labelled
@@ -106,7 +107,7 @@ def fit_lines(model: FittedModel, lang: str) -> list[str]:
     history = model.history
     if history.stop == "imported":
         return [say("report.imported", lang, optimizer=history.optimizer)]
-    loss = say(f"loss.{model.loss}", lang)
+    loss = say(LOSSES[model.loss].message, lang)
     facts: dict[str, Any] = {
         "loss": loss,
         "optimizer": _optimizer_name(model),

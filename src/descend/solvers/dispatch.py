@@ -10,7 +10,6 @@ import numpy as np
 
 from descend.base.errors import FitError
 from descend.base.threads import one_blas_thread
-from descend.objectives.losses import CrossEntropy, SquaredError
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide, narrowed
 from descend.solvers._epochs import iterate
@@ -108,7 +107,7 @@ def centred(objective: OverRows, w: Floats) -> Floats:
 
     To move all classes alike there changes no loss: else a run would end in a place that depends on its start.
     """
-    if not isinstance(objective.loss, CrossEntropy):
+    if not objective.loss.shift_invariant:
         return w
     columns, outputs = objective.shape
     free = np.asarray(objective.penalised) == 0 if objective.l2 else np.ones(columns, dtype=bool)
@@ -131,7 +130,7 @@ def _in_rows_space(objective: RowsObjective, start: Floats, to_optimum: Callable
 
 def quadratic_of(objective: OverRows, recipe: Recipe, start: Floats) -> GramObjective | None:
     """Return squared error's Gram engine where the recipe can use it: all rows at once, in float64."""
-    if not isinstance(objective.loss, SquaredError) or recipe.batch_size is not None:
+    if not objective.loss.quadratic or recipe.batch_size is not None:
         return None
     if not (recipe.arithmetic == "float64" or recipe.method == "auto"):
         return None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from descend.base.errors import FitError
 from descend.base.memory import available
-from descend.objectives.losses import SquaredError
 from descend.solvers._direction import WHOLE
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ def sums_at_once(rows: int, columns: int, outputs: int, loss: Loss, *, optimum: 
     side = min(rows, columns)
     spanned = 0.0 if side == columns else float(rows) ** 2 * columns
     bends, eigen = rows * float(side) ** 2, EIGEN * float(side) ** 3
-    if isinstance(loss, SquaredError):
+    if loss.quadratic:
         return spanned + bends + eigen
     if not optimum:
         return spanned + bends + eigen / 4  # the largest eigenvalue alone

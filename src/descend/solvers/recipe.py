@@ -11,7 +11,7 @@ import numpy as np
 
 from descend.base.arguments import require, require_known
 from descend.base.errors import OptionError
-from descend.objectives import losses
+from descend.objectives.losses import LOSSES, losses_with
 from descend.objectives.networks.architecture import parse_architecture
 from descend.solvers import optimizers
 from descend.solvers.schedules import Schedule
@@ -135,8 +135,8 @@ class Recipe:
         self._require_kinds()
         if isinstance(self.hypothesis, str) and self.networked:
             parse_architecture(self.hypothesis)
-        if self.loss not in ("auto", *losses.NAMES) and not (self.networked and callable(self.loss)):
-            raise OptionError("option.loss", value=self.loss, known=", ".join(losses.NAMES))
+        if self.loss != "auto" and not (self.networked and callable(self.loss)):
+            LOSSES.require(self.loss)
         if self.missing not in POLICIES:
             raise OptionError("option.missing", value=self.missing, known=", ".join(POLICIES))
         if self.dtype not in DTYPES:
@@ -201,7 +201,7 @@ class Recipe:
             "validation": (self.patience is not None, "patience"),
             "gamma": (self.schedule in ("step", "exponential"), "schedule step, exponential"),
             "step_size": (self.schedule == "step", "schedule step"),
-            "delta": (self.loss == "huber", "loss huber"),
+            "delta": (self.loss in losses_with("delta"), "loss " + ", ".join(losses_with("delta"))),
             "drop_last": (self.batch is not None, "batch_size"),
             "batch_history": (self.batch is not None, "batch_size"),
             **dict.fromkeys(OF_NETWORKS, (self.networked, "hypothesis mlp, cnn")),

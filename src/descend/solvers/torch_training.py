@@ -10,7 +10,7 @@ import numpy as np
 
 from descend.base.errors import OptionError
 from descend.base.moments import deviations
-from descend.objectives.losses import SquaredError
+from descend.objectives.losses import make_loss
 from descend.objectives.networks.build import build_network
 from descend.objectives.networks.network import require_torch
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from descend.design.matrix import Design
+    from descend.objectives.families import Family
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
     from descend.objectives.target import Target
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 NOT_BY_NAME = ("optimizer", "lbfgs", "sparseadam")  # LBFGS asks for the loss again and again
 FUSED_ON = ("cpu", "cuda")
-STANDARDISED = ("mse", "sse", "mae", "huber")
+OWN_DEGREE = 2  # a user's own loss is taken for a squared error
 
 
 def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Network:
@@ -43,7 +44,7 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
     """
     torch = require_torch()
     moments = None
-    if target.family.link.linear and recipe.standardize and (callable(recipe.loss) or _standardised(recipe)):
+    if target.family.link.linear and recipe.standardize and _degree(recipe, target.family):
         spread = deviations(Y)
         moments = Y.mean(axis=0) * design.hypothesis.intercept, np.where(spread > 0, spread, 1.0)
     network = build_network(recipe.hypothesis, design, target, seed=recipe.seed, moments=moments)
@@ -71,12 +72,12 @@ def streamed(network: Network, stream: Any, design: Design, recipe: Recipe) -> S
 
 def objective_of(network: Network, source: Any, loss: Loss, recipe: Recipe, *, classes: bool) -> ModuleObjective:
     """Return the loss of a network over rows; ``classes`` where targets are codes of several classes."""
-    from descend.objectives.torch_module import ModuleObjective, criterion_of, user_criterion
+    from descend.objectives.torch_module import ModuleObjective, user_criterion
 
-    criterion = user_criterion(recipe.loss, classes) if callable(recipe.loss) else criterion_of(loss)
-    squared = isinstance(loss, SquaredError) or callable(recipe.loss)
-    unit = float(np.mean(np.square(network.spread) if squared else network.spread))
-    return ModuleObjective(network, source, loss, criterion, callable(recipe.loss) or loss.mean, unit)
+    own = callable(recipe.loss)
+    criterion = user_criterion(recipe.loss, classes) if own else loss.criterion(require_torch())
+    unit = float(np.mean(network.spread ** (OWN_DEGREE if own else loss.degree)))
+    return ModuleObjective(network, source, loss, criterion, own or loss.mean, unit)
 
 
 def train_network(
@@ -155,8 +156,8 @@ def torch_optimizer(recipe: Recipe, network: Network) -> Optimizer:
     return made
 
 
-def _standardised(recipe: Recipe) -> bool:
-    return recipe.loss in ("auto", *STANDARDISED)
+def _degree(recipe: Recipe, family: Family) -> int:
+    return OWN_DEGREE if callable(recipe.loss) else make_loss(recipe.loss, family, delta=recipe.delta).degree
 
 
 def _rebound(optimizer: Any, hypothesis: Any, network: Network) -> Optimizer:

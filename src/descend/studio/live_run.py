@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.analysis.forecast import Forecast, foresee
-from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import ClosedFormRun, fast_forward
 from descend.solvers.dispatch import optimizer_of
@@ -35,7 +34,7 @@ def slides(prepared: Prepared, recipe: Recipe) -> bool:
     """Tell whether a recipe's run on a prepared table is told in closed form, so that a slider can be followed."""
     return (
         prepared.fitted is not None
-        and isinstance(prepared.loss, SquaredError)
+        and prepared.loss.quadratic
         and not recipe.networked
         and recipe.method == "sgd"
         and recipe.batch_size is None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.messages import say
+from descend.objectives.losses import LOSSES
 from descend.studio.view import Curve
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _setting_told(name: str, value: Any, lang: str) -> str:
     if name == "hypothesis":
         return str(value)
     if name == "loss":
-        return say(f"studio.loss-{value}", lang) if isinstance(value, str) else str(value)
+        return say(LOSSES[value].label, lang) if isinstance(value, str) else str(value)
     return f"{say(f'studio.setting-{name}', lang)} {value}"
 
 

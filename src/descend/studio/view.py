@@ -194,7 +194,7 @@ def _unseen_loss(model: Model, rows: ShownRows, kept: PlotRows) -> Callable[[Flo
     """
     if not rows.tested.any() or model.network is not None:
         return None
-    loss = make_loss(model.loss, model.family, delta=model.delta)
+    loss = make_loss(model.loss, model.target.family, delta=model.delta)
     X, Y = rows.X[rows.tested], kept.Y[rows.tested]
     share = 1 / Y.size if loss.mean else model.fitted_rows / len(Y)
     l2 = float(model.settings.get("l2", 0.0))

@@ -15,7 +15,6 @@ from descend.analysis.diagnosis._scales import OUTLYING, Scale, far_on_their_sca
 from descend.analysis.diagnosis.finding import Finding
 from descend.formula.ast import Name
 from descend.formula.notation import quoted
-from descend.objectives.losses import SquaredError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,7 +72,7 @@ def of_residuals(evidence: Evidence, sample: Subsample) -> list[Finding]:
     they still do not once the bend is in, or beside errors as large as the others' are there.
     """
     few = sample.rows < ROWS or evidence.design.pixels.any() or not sample.factored
-    if few or not isinstance(evidence.objective.loss, SquaredError):
+    if few or not evidence.objective.loss.quadratic:
         return []
     found: list[Finding] = []
     for output, name in enumerate(evidence.target.outputs):

@@ -12,7 +12,6 @@ from descend.analysis.diagnosis.finding import Finding
 from descend.analysis.forecast import foresee
 from descend.design.matrix import INTERCEPT
 from descend.formula.notation import quoted
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from descend.solvers.optimizers import SGD
 from descend.solvers.rates import best_rate, largest_stable_rate
 
@@ -238,7 +237,7 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
     if rise > RISEN * abs(float(held[best])) and loss[-1] < loss[best]:
         values = {"epoch": int(history.epoch[best]), "best": float(held[best]), "last": float(held[-1])}
         return [Finding("finding.overfit-network" if evidence.networked else "finding.overfit", "warning", values)]
-    alone = _mean_alone(evidence)
+    alone = evidence.over.loss.constant_loss(evidence.over.Y)
     if slow or alone is None or min(float(held[best]), history.final_loss) < NO_BETTER * alone:
         return []
     names = [name for name in evidence.design.names if name != INTERCEPT]
@@ -251,15 +250,3 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
     if evidence.design.pixels.any() and not evidence.networked:
         kind = "finding.underfit-image"
     return [Finding(kind, "warning", said)]
-
-
-def _mean_alone(evidence: Evidence) -> float | None:
-    """Return the loss of the mean, or of the class shares, alone, where that is easily said."""
-    loss, Y = evidence.over.loss, evidence.over.Y
-    if isinstance(loss, SquaredError) and loss.mean:
-        return float(Y.var(axis=0).mean())
-    if isinstance(loss, BinaryCrossEntropy | CrossEntropy):
-        shares = np.bincount(Y[:, 0].astype(np.int64)) / len(Y)
-        shares = shares[shares > 0]
-        return float(-(shares * np.log(shares)).sum())
-    return None

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.analysis.diagnosis.finding import Finding
-from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,12 +62,12 @@ def _alone(evidence: Evidence) -> float | None:
 
 
 def _left(evidence: Evidence) -> float | None:
-    """Return how far above its least the loss is: exactly, or of cross-entropy by its curvature there."""
+    """Return how far above its least the loss is: exactly, or by its curvature there."""
     if evidence.quadratic is not None:
         gap = evidence.history.gap
         return evidence.history.final_loss - evidence.quadratic.least if gap is None else gap
     objective = evidence.objective
-    if not isinstance(objective.loss, BinaryCrossEntropy | CrossEntropy) or evidence.weights.size > MOST:
+    if objective.loss.concordance is None or evidence.weights.size > MOST:
         return None
     w = evidence.weights.ravel().astype(objective.X.dtype)
     slope = objective.gradient(w).astype(np.float64)

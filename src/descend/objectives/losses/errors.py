@@ -1,4 +1,4 @@
-"""Losses of numbers: squared, relative, absolute, rounded and logarithmic errors."""
+"""Losses of numbers: the squared, absolute and relative error, Huber's loss and the squared error of logarithms."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.errors import DesignError
+from descend.objectives.losses._measures import Bulging, RelativeSquaredError, Shortfall
+from descend.objectives.losses.loss import LOSSES, Elementwise, LossParameter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
-
-from descend.objectives.losses.loss import Elementwise, Loss
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,19 @@ class SquaredError(Elementwise):
 
     name: str = "mse"
     mean: bool = True
-    curvature_limit: float | None = 2.0
+    families = ("linear",)
+    curvature_limit = 2.0
+    quadratic = True
+    degree = 2
 
-    def value(self, Z: Floats, Y: Floats) -> Floats:
+    @property
+    def sklearn(self) -> str | None:
+        """Scikit-learn's is half of the mean; a sum is not among its losses."""
+        return "squared_error" if self.mean else None
+
+    def formula(self, xp: Any, Z: Any, Y: Any) -> Any:
         """Return (z - y)^2."""
-        return np.square(Z - Y)
+        return xp.square(Z - Y)
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return 2 (z - y)."""
@@ -37,26 +45,9 @@ class SquaredError(Elementwise):
         """Return 2."""
         return np.full_like(Z, 2)
 
-
-@dataclass(frozen=True)
-class RelativeSquaredError(Elementwise):
-    """((z - y) / (1 + |y|))^2: what a squared difference of logarithms is nearly, where it is small."""
-
-    name: str = "relative"
-    mean: bool = True
-    curvature_limit: float | None = 2.0
-
-    def value(self, Z: Floats, Y: Floats) -> Floats:
-        """Return the squared relative error."""
-        return np.asarray(np.square((Z - Y) / (1 + np.abs(Y))))
-
-    def slope(self, Z: Floats, Y: Floats) -> Floats:
-        """Return 2 (z - y) / (1 + |y|)^2."""
-        return np.asarray(2 * (Z - Y) / np.square(1 + np.abs(Y)))
-
-    def curvature(self, Z: Floats, Y: Floats) -> Floats:
-        """Return 2 / (1 + |y|)^2."""
-        return np.asarray(2 / np.square(1 + np.abs(Y)))
+    def constant_loss(self, Y: Floats) -> float | None:
+        """Return the variance, which the mean reaches."""
+        return float(Y.var(axis=0).mean()) if self.mean else None
 
 
 @dataclass(frozen=True)
@@ -71,7 +62,12 @@ class AbsoluteError(Elementwise):
     relative: bool = False
     rounding: float = 0.0
     mean: bool = True
-    curvature_limit: float | None = None
+    families = ("linear",)
+
+    @property
+    def degree(self) -> int:  # type: ignore[override]
+        """1, and 0 of the relative error, whose target has no unit and cannot be centred."""
+        return 0 if self.relative else 1
 
     def errors(self, Z: Floats, Y: Floats) -> tuple[Floats, Floats]:
         """Return the errors, and their lengths in which corners are rounded."""
@@ -81,11 +77,15 @@ class AbsoluteError(Elementwise):
     def _weighed(self, slopes: Floats, Y: Floats, power: int = 1) -> Floats:
         return np.asarray(slopes / np.abs(Y) ** power) if self.relative else slopes
 
+    def formula(self, xp: Any, Z: Any, Y: Any) -> Any:
+        """Return |z - y|, or |z - y| / |y|, without rounding."""
+        return xp.abs((Z - Y) / Y) if self.relative else xp.abs(Z - Y)
+
     def value(self, Z: Floats, Y: Floats) -> Floats:
-        """Return |z - y|, or |z - y| / |y|."""
-        E, length = self.errors(Z, Y)
+        """Return the formula's loss, or that with a rounded corner."""
         if not self.rounding:
-            return np.asarray(length)
+            return super().value(Z, Y)
+        E, length = self.errors(Z, Y)
         share = E / (length + self.rounding)  # so that no digits cancel where the rounding is large
         return np.asarray(E * share)
 
@@ -104,7 +104,7 @@ class AbsoluteError(Elementwise):
 
     @property
     def cornered(self) -> bool:
-        """Where the error is 0, unless that is rounded."""
+        """Whether the slope jumps where the error is 0: not once that is rounded."""
         return not self.rounding
 
     def rounded(self, size: float) -> AbsoluteError:
@@ -113,65 +113,13 @@ class AbsoluteError(Elementwise):
 
     @property
     def shortfall(self) -> Shortfall | None:
-        """By how much the minimum of a rounded loss can be above that of the loss itself."""
+        """The gap to the linear programme's dual, of a rounded loss."""
         return Shortfall(self) if self.rounding else None
 
     def check(self, Y: Floats, column: str) -> None:
-        """MAPE divides by the target, which must not be zero."""
+        """MAPE divides by the target, which must not be 0."""
         if self.relative and (Y == 0).any():
             raise DesignError("design.zero-target", column=column, loss=self.name)
-
-
-class Measure(Elementwise):
-    """What is only looked at, and is not made small: it has no slope."""
-
-    mean: bool = True
-    curvature_limit: float | None = None
-
-    @property
-    def measure(self) -> bool:
-        """It does."""
-        return True
-
-    def slope(self, Z: Floats, Y: Floats) -> Floats:
-        """Return 0."""
-        return np.zeros_like(Z)
-
-    def curvature(self, Z: Floats, Y: Floats) -> Floats:
-        """Return 0."""
-        return np.zeros_like(Z)
-
-
-@dataclass(frozen=True)
-class Shortfall(Measure):
-    """|e| - e s, with s the slope of a rounded absolute error in e: its sum is a gap between linear programmes.
-
-    Where the slopes are orthogonal to the columns, as at the minimum of the rounded loss, they are a feasible point of
-    the dual of the absolute error's programme, in which minus the sum of y s is made large: what that falls short by
-    is the sum of these.
-    """
-
-    of: AbsoluteError
-    name: str = "shortfall"
-
-    def value(self, Z: Floats, Y: Floats) -> Floats:
-        """Return |e| (1 - |e| / length), without a difference of what is nearly equal."""
-        E, length = self.of.errors(Z, Y)
-        share = np.divide(self.of.rounding, length, out=np.zeros_like(E), where=length > 0)
-        cosine = np.divide(np.abs(E), length, out=np.ones_like(E), where=length > 0)
-        return np.asarray(np.abs(E) * np.square(share) / (1 + cosine))
-
-
-@dataclass(frozen=True)
-class Bulging(Measure):
-    """1 where a loss is not convex, else 0."""
-
-    of: Loss
-    name: str = "bulging"
-
-    def value(self, Z: Floats, Y: Floats) -> Floats:
-        """Return which curvatures are not above 0."""
-        return (self.of.curvature(Z, Y) <= 0).astype(Z.dtype)
 
 
 @dataclass(frozen=True)
@@ -181,13 +129,21 @@ class Huber(Elementwise):
     delta: float = 1.0
     name: str = "huber"
     mean: bool = True
-    curvature_limit: float | None = 1.0
+    families = ("linear",)
+    parameters = (LossParameter("delta", "option.delta"),)
+    curvature_limit = 1.0
+    degree = 1
 
-    def value(self, Z: Floats, Y: Floats) -> Floats:
+    @property
+    def sklearn(self) -> str | None:
+        """Scikit-learn calls it the same, and delta epsilon."""
+        return "huber"
+
+    def formula(self, xp: Any, Z: Any, Y: Any) -> Any:
         """Return the square near the target, the line away from it."""
-        size = np.abs(Z - Y)
-        near = np.minimum(size, self.delta)
-        return np.asarray(near * (size - near / 2))
+        size = xp.abs(Z - Y)
+        near = xp.clip(size, None, self.delta)
+        return near * (size - near / 2)
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return r held to [-delta, delta]."""
@@ -199,7 +155,7 @@ class Huber(Elementwise):
 
     @property
     def cornered(self) -> bool:
-        """Seen from far away."""
+        """Yes: from far away the slope seems to jump."""
         return True
 
     def residual(self, value: float) -> float:
@@ -217,11 +173,11 @@ class SquaredLogError(Elementwise):
 
     name: str = "msle"
     mean: bool = True
-    curvature_limit: float | None = None
+    families = ("linear",)
 
-    def value(self, Z: Floats, Y: Floats) -> Floats:
+    def formula(self, xp: Any, Z: Any, Y: Any) -> Any:
         """Return the squared difference of the logarithms."""
-        return np.asarray(np.square(np.log1p(np.maximum(Z, 0)) - np.log1p(Y)))
+        return xp.square(xp.log1p(xp.clip(Z, 0, None)) - xp.log1p(Y))
 
     def slope(self, Z: Floats, Y: Floats) -> Floats:
         """Return 2 (log(1 + z) - log(1 + y)) / (1 + z), 0 below 0."""
@@ -247,3 +203,11 @@ class SquaredLogError(Elementwise):
         """The logarithm needs a target that is not negative."""
         if (Y < 0).any():
             raise DesignError("design.negative-target", column=column, loss=self.name)
+
+
+LOSSES.add(SquaredError())
+LOSSES.add(SquaredError("sse", mean=False))
+LOSSES.add(AbsoluteError())
+LOSSES.add(Huber())
+LOSSES.add(SquaredLogError())
+LOSSES.add(AbsoluteError("mape", relative=True))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from descend.base.errors import FormulaError
 from descend.base.messages import say
 from descend.formula.parser import parse
-from descend.objectives import losses
 from descend.objectives.families import FAMILIES
+from descend.objectives.losses import LOSSES
 from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
 
@@ -39,7 +39,7 @@ class HypothesisPart(PagePart):
                 )  # fmt: skip
                 known = [
                     ("auto", self.say("auto-loss")),
-                    *((name, self.say(f"loss-{name}")) for name in losses.NAMES if name != "auto"),
+                    *((name, say(loss.label, study.lang)) for name, loss in LOSSES.items()),
                 ]
                 self.loss = Field(
                     "select", self.say("loss"), "auto", lambda value: self.put("loss", value, "auto"),

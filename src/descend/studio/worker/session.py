@@ -18,7 +18,6 @@ from descend.labs.runner import recipe_of
 from descend.model.sample import keep_sample
 from descend.objectives.compressed import squeeze
 from descend.objectives.families import TargetColumn, recognise_family
-from descend.objectives.losses import SquaredError
 from descend.solvers.dispatch import quadratic_of
 from descend.solvers.recipe import Recipe
 from descend.studio.profile import profile, propose
@@ -235,7 +234,7 @@ class Bench:
         objective = problem.over(design, rows, recipe)
         start = recipe.start(design.names, objective.outputs)
         forecast = foretell(objective, start, recipe, quadratic_of(objective, recipe, start), design.names)
-        if not (isinstance(problem.loss, SquaredError) and recipe.arithmetic == "float64"):
+        if not (problem.loss.quadratic and recipe.arithmetic == "float64"):
             return {"forecast": forecast}
 
         def squeezed(chosen: Rows | None) -> RowsObjective | None:

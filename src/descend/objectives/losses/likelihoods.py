@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.objectives.links import sigmoid, softmax
-from descend.objectives.losses.loss import Elementwise
+from descend.objectives.losses.loss import LOSSES, Elementwise, Loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from descend.objectives.losses.loss import Criterion
 
     Floats = NDArray[np.floating[Any]]
 
@@ -26,16 +28,29 @@ class BinaryCrossEntropy(Elementwise):
 
     name: str = "binary_cross_entropy"
     mean: bool = True
-    curvature_limit: float | None = 0.25
+    families = ("logistic",)
+    curvature_limit = 0.25
+    likelihood = True
+    concordance = 1.0
+    even_at_zero = True
 
     @property
-    def likelihood(self) -> bool:
-        """Of classes."""
-        return True
+    def sklearn(self) -> str | None:
+        """Scikit-learn's is the same, of two classes."""
+        return "log_loss"
 
-    def value(self, Z: Floats, Y: Floats) -> Floats:
+    def formula(self, xp: Any, Z: Any, Y: Any) -> Any:
         """Return log1p(e^-|z|) + max(z, 0) - y z."""
-        return np.asarray(np.log1p(np.exp(-np.abs(Z))) + np.maximum(Z, 0) - Y * Z)
+        return xp.log1p(xp.exp(-xp.abs(Z))) + xp.clip(Z, 0, None) - Y * Z
+
+    def criterion(self, torch: Any) -> Criterion:
+        """Return PyTorch's own, one kernel instead of six."""
+        made: Criterion = torch.nn.functional.binary_cross_entropy_with_logits
+        return made
+
+    def constant_loss(self, Y: Floats) -> float | None:
+        """Return the entropy of the classes' shares, which these reach."""
+        return _entropy(Y)
 
     def total_and_slope(self, Z: Floats, Y: Floats) -> tuple[Any, Floats]:
         """Return both from one exponential, and one logarithm of the product of a few rows' 1 + e^-|z|."""
@@ -73,23 +88,27 @@ class BinaryCrossEntropy(Elementwise):
         """Return p (1 - p)."""
         return sigmoid(Z) * sigmoid(-Z)
 
-    def curvature_root(self, Z: Floats) -> Floats:
-        """Return the root of p (1 - p), rows x 1 x 1."""
-        return np.sqrt(self.curvature(Z, Z))[:, :, None]
-
 
 @dataclass(frozen=True)
-class CrossEntropy(Elementwise):
+class CrossEntropy(Loss):
     """log(sum of e^z) - z[y], from the logits of all classes, without overflow."""
 
     name: str = "cross_entropy"
     mean: bool = True
-    curvature_limit: float | None = 0.5  # Boehning (1992)
+    families = ("softmax",)
+    curvature_limit = 0.5  # Boehning (1992)
+    likelihood = True
+    concordance = 1.0
+    shift_invariant = True
 
-    @property
-    def likelihood(self) -> bool:
-        """Of classes."""
-        return True
+    def criterion(self, torch: Any) -> Criterion:
+        """Return PyTorch's own, of class codes as whole numbers."""
+        kernel = torch.nn.functional.cross_entropy
+        return lambda Z, Y: kernel(Z, Y[:, 0].long())
+
+    def constant_loss(self, Y: Floats) -> float | None:
+        """Return the entropy of the classes' shares, which these reach."""
+        return _entropy(Y)
 
     def value(self, Z: Floats, Y: Floats) -> Floats:
         """Return each row's loss, rows x 1."""
@@ -126,13 +145,20 @@ class CrossEntropy(Elementwise):
             for b in range(a + 1, Z.shape[1]):
                 yield a, b, -P[:, a] * P[:, b]
 
-    def curvature_root(self, Z: Floats) -> Floats:
+    def curvature_root(self, Z: Floats, Y: Floats) -> Floats:
         """Return B, rows x classes x classes but the first, with B'B the Hessian of the logits of all but the first.
 
         diag(p) - p p' is the covariance of a class drawn by p: the sum over classes of p_k (e_k - p)(e_k - p)'.
         """
         P = softmax(Z)
         return np.asarray(np.sqrt(P)[:, :, None] * (np.eye(P.shape[1]) - P[:, None, :])[..., 1:])
+
+
+def _entropy(codes: Floats) -> float:
+    """Return the entropy of the shares that classes have of all rows."""
+    shares = np.bincount(codes[:, 0].astype(np.int64)) / len(codes)
+    shares = shares[shares > 0]
+    return float(-(shares * np.log(shares)).sum())
 
 
 def _from_the_top(Z: Floats) -> tuple[Floats, Floats]:
@@ -155,3 +181,7 @@ def _less_own(P: Floats, rows: NDArray[np.intp], codes: NDArray[np.intp]) -> Non
 
 def _codes(Y: Floats) -> NDArray[np.intp]:
     return Y.astype(np.intp)
+
+
+LOSSES.add(BinaryCrossEntropy())
+LOSSES.add(CrossEntropy())
