@@ -20,11 +20,10 @@ from playwright.sync_api import expect
 import descend
 from descend.base.errors import DivergedError, OptionError, TableError
 from descend.solvers.recipe import Recipe
-from descend.studio import study as studies
 from descend.studio.data_chart import COMPARED, REGIONS, ways
 from descend.studio.event_schema import DRAGGED, PLANE, RATE, SCRUBBED, fits, only
-from descend.studio.looking import Looking
 from descend.studio.shared import MOST_SHARED, Studio
+from descend.studio.shown_run import ShownRun
 from descend.studio.study import Study
 from descend.studio.uploads import Uploads
 from descend.studio.view import view_of
@@ -54,8 +53,8 @@ def study(worker, tmp_path):
 async def opened(study, path, formula, **settings):
     await study.open(str(path), path.name)
     await study.restate(formula, **settings)
-    if study._fitting is not None:
-        await asyncio.wait([study._fitting])
+    if study.turns.fitting is not None:
+        await asyncio.wait([study.turns.fitting])
 
 
 def written(folder, **columns):
@@ -106,12 +105,12 @@ def test_columns_named_as_a_way_to_show_the_data_are_columns(noisy):
     view = view_of(model)
     assert ways(view) == ["regions", COMPARED]
     for way in (*ways(view), REGIONS):
-        still = Looking("en")._draw(view).shown(way, "en").still()
+        still = ShownRun("en").draw(view).shown(way, "en").still()
         assert still["kind"] == ("counts" if way == COMPARED else "curve")
     model = descend.fit("y ~ predicted", {"predicted": noisy["a"], "y": noisy["y"]})
     view = view_of(model)
     assert ways(view) == ["predicted", COMPARED]
-    assert Looking("en")._draw(view).still()["x"] == "predicted"
+    assert ShownRun("en").draw(view).still()["x"] == "predicted"
 
 
 # numbers at the ends of what there is
@@ -135,7 +134,7 @@ def test_an_equation_of_a_column_near_nothing_is_written():
     x = np.random.default_rng(0).normal(size=60)
     model = descend.fit("y ~ x", {"x": x * 1e-300, "y": x}, optimizer="adam", epochs=20)
     for epoch in range(21):
-        assert Looking("en")._draw(view_of(model)).equation(epoch, "en")
+        assert ShownRun("en").draw(view_of(model)).equation(epoch, "en")
 
 
 def test_a_run_whose_first_loss_is_infinite_has_diverged():
@@ -148,14 +147,14 @@ def test_a_run_whose_first_loss_is_infinite_has_diverged():
 # what nobody foresaw
 
 
-@pytest.mark.parametrize("where", ["slides", "run_of", "load"])
+@pytest.mark.parametrize("where", ["sketch.slides", "study.run_of", "study.load"])
 def test_a_fault_of_ours_is_told_and_the_page_goes_on(loop, study, tmp_path, monkeypatch, where):
     def broken(*_):
         raise ZeroDivisionError("by nothing")
 
     table = written(tmp_path, x=np.arange(9.0), y=np.arange(9.0) * 2)
     with monkeypatch.context() as patch:
-        patch.setattr(studies, where, broken)
+        patch.setattr(f"descend.studio.{where}", broken)
         loop.run(opened(study, table, "y ~ x"))
         assert study.error.code == "studio.worker-failed"
         assert "ZeroDivisionError" in study.error.tell("en")

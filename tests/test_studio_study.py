@@ -75,7 +75,7 @@ def study_of(worker, folder):
 
 async def fitted(study):
     """Wait until the fit that is awaited or runs has ended."""
-    task = study._fitting
+    task = study.turns.fitting
     await asyncio.wait([task])
     assert task.exception() is None
 
@@ -100,7 +100,7 @@ async def opened(study, csv, formula="y ~ a + b", **settings):
 def test_a_file_is_opened_stated_shown_and_fitted(loop, study, csv):
     async def journey():
         await study.open(str(csv), "my.csv")
-        assert (study.file, study.profile.rows, study.formula) == ("my.csv", 120, "y ~ a")
+        assert (study.table.file, study.table.profile.rows, study.formula) == ("my.csv", 120, "y ~ a")
         await study.restate("y ~ a + b")
         assert study.live
         assert study.run is None
@@ -111,8 +111,8 @@ def test_a_file_is_opened_stated_shown_and_fitted(loop, study, csv):
     before = loop.run(journey())
     assert shown(study)["moment"] == before["moment"]
     assert (study.busy, study.settled, study.error, study.run.formula) == (None, True, None, "y ~ a + b")
-    np.testing.assert_allclose(study.view.weights(study.epoch), study.model.weights, rtol=1e-9)
-    assert study.equation() == study.model.equation
+    np.testing.assert_allclose(study.view.weights(study.shown.epoch), study.model.weights, rtol=1e-9)
+    assert study.shown.equation() == study.model.equation
     assert study.rate() == pytest.approx(study.run.lr)
     assert f"{study.rate():.4g}" in study.foretold()
     assert {"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"} <= set().union(
@@ -140,7 +140,7 @@ def test_what_follows_a_slider_is_what_is_then_fitted(loop, study, csv):
     assert study.run.settings == {"optimizer": "sgd", **settings}
     assert (study.view.last, study.model.history.lr) == (77, 0.003)
     for epoch in (0, 30, 77):
-        study.scrub(epoch)
+        study.shown.scrub(epoch)
         np.testing.assert_allclose(study.view.weights(epoch), study.model.at(epoch).weights, rtol=1e-7, atol=1e-9)
     assert study.view.losses(77)[0] == pytest.approx(study.model.history.final_loss, rel=1e-9)
     made = shown(study)["moment"]
@@ -196,8 +196,10 @@ def test_a_rate_in_the_red_zone_is_told_and_the_remedy_converges(loop, study, cs
         assert isinstance(study.error, DivergedError)
         assert study.run.error is study.error
         assert study.view.last == study.model.history.epochs
-        columns = [column.name for column in study.profile.columns]
-        changes = changes_for_error(study.error, study.formula, study.settings, study.forecast(), columns)
+        columns = [column.name for column in study.table.profile.columns]
+        changes = changes_for_error(
+            study.error, study.formula, study.settings, study.sketch.forecast(study.settings), columns
+        )
         await study.restate(changes[0].formula, **changes[0].settings)
         assert study.error is None
         await fitted(study)
@@ -240,8 +242,8 @@ def test_a_formula_that_is_wrong_keeps_the_table(loop, study, csv):
             assert isinstance(study.error, FormulaError)
             assert study.error.code.startswith(code)
             assert (study.view, study.stage(), study.run, study.formula) == (None, None, None, formula)
-            assert study.profile.rows == 120
-            assert study._fitting is None
+            assert study.table.profile.rows == 120
+            assert study.turns.fitting is None
         await study.restate("y ~ b")
         await fitted(study)
 
@@ -290,8 +292,8 @@ def test_the_optimum_and_other_optimizers_are_shown_as_they_were_fitted(loop, st
             await study.restate(**settings)
             await fitted(study)
             assert not study.live
-            assert study.equation() == study.model.equation
-            np.testing.assert_array_equal(study.view.weights(study.epoch), study.model.weights)
+            assert study.shown.equation() == study.model.equation
+            np.testing.assert_array_equal(study.view.weights(study.shown.epoch), study.model.weights)
             shown(study)
 
     loop.run(journey())
@@ -311,7 +313,7 @@ def test_only_what_changed_is_sent(loop, study, csv):
     assert "plane" not in study.stage(still=False)
     study.follow(init="normal")
     plane = study.stage(still=False)["plane"]
-    place = study.scrub(0)["place"]
+    place = study.shown.scrub(0)["place"]
     assert plane["a"][0] < place[0] < plane["a"][1]
     assert plane["b"][0] < place[1] < plane["b"][1]
 
@@ -333,21 +335,21 @@ def test_a_plane_that_is_chosen_stays_and_one_of_other_columns_does_not(loop, st
 def test_the_epoch_that_is_looked_at_stays_while_the_rate_moves(loop, study, csv):
     loop.run(opened(study, csv))
     study.follow(lr=0.01)
-    assert study.epoch == 100
-    assert study.scrub(37)["epoch"] == 37
+    assert study.shown.epoch == 100
+    assert study.shown.scrub(37)["epoch"] == 37
     study.follow(lr=0.02)
     assert study.stage(still=False)["moment"]["epoch"] == 37
     study.follow(epochs=20)
-    assert study.epoch == 20
-    assert study.scrub(10**9)["epoch"] == 20
+    assert study.shown.epoch == 20
+    assert study.shown.scrub(10**9)["epoch"] == 20
     study.follow(epochs=500)
-    assert study.epoch == 500
+    assert study.shown.epoch == 500
 
 
 def test_another_language_is_spoken_at_once(loop, study, csv):
     loop.run(opened(study, csv, "passed ~ a"))
     english = study.stage()
-    study.speak("ko")
+    study.shown.speak("ko")
     korean = study.stage()
     assert english["data"]["y"] == "probability of passed = yes"
     assert korean["data"]["y"] == "passed = yes일 확률"
@@ -416,7 +418,7 @@ def test_of_quick_restatements_only_the_last_counts(loop, study, csv):
         before = len(study.runs.rows)
         formulas = ["y ~ a", "y ~ nobody", "passed ~ a", "y ~ a +", "y ~ b"]
         await asyncio.gather(*(study.restate(formula) for formula in formulas))
-        assert (study.formula, study.error, study.prepared.formula) == ("y ~ b", None, "y ~ b")
+        assert (study.formula, study.error, study.sketch.prepared.formula) == ("y ~ b", None, "y ~ b")
         await fitted(study)
         assert not study.worker.busy
         return before
@@ -448,12 +450,12 @@ def test_a_fit_that_something_else_takes_the_place_of_leaves_nothing(loop, study
         runs = list(study.runs.rows)
         files = sorted(study.folder.glob("*"))
         await study.restate("passed ~ a + b", **LONG)
-        await until(lambda: study.busy == "fitting" and study.growing)
-        growing = study.growing
+        await until(lambda: study.busy == "fitting" and study.progress.points)
+        growing = study.progress.points
         await study.restate("y ~ a", **SHORT)
-        assert study.growing is growing
+        assert study.progress.points is growing
         await fitted(study)
-        await until(lambda: not study._ending)
+        await until(lambda: not study.turns.ending)
         assert [run.number for run in study.runs.rows[:-1]] == [run.number for run in runs[:-1]]
         return files
 
@@ -474,15 +476,15 @@ def test_a_fit_that_is_stopped_is_kept_as_far_as_it_came(loop, study, csv):
     async def journey():
         await opened(study, csv, "y ~ a")
         await study.restate("passed ~ a + b", **LONG)
-        await until(lambda: study.growing)
+        await until(lambda: study.progress.points)
         assert study.progress.total == LONG["epochs"]
-        await study.stop()
+        study.worker.stop()
         await fitted(study)
 
     loop.run(journey())
     assert (study.run.stop, study.busy, study.error) == ("interrupted", None, None)
     assert 0 < study.view.last < LONG["epochs"]
-    assert len(study.growing) <= GROWN
+    assert len(study.progress.points) <= GROWN
     shown(study)
 
 
@@ -498,8 +500,8 @@ def test_example_after_example(loop, study):
         await fitted(study)
 
     loop.run(journey())
-    assert (study.file, study.profile.name) == (f"{ids[-1]}.csv", ids[-1])
-    assert study.formula == labs.example(ids[-1]).hypothesis == study.prepared.formula
+    assert (study.table.file, study.table.profile.name) == (f"{ids[-1]}.csv", ids[-1])
+    assert study.formula == labs.example(ids[-1]).hypothesis == study.sketch.prepared.formula
     assert [run.formula for run in study.runs.rows] == [study.formula]
     assert study.worker.asked.count("prepare") == study.worker.asked.count("fit") == 1
 
@@ -541,11 +543,11 @@ def test_a_damaged_file_is_told_and_the_table_before_it_is_gone_on_with(loop, st
 
     async def journey():
         await opened(study, csv)
-        study.glance(study.profile)
+        study.glance(study.table.profile)
         await study.restate("y ~ a")  # being fitted
         await study.open(str(damaged), "damaged.parquet")
         assert isinstance(study.error, TableError)
-        assert (study.file, study.formula) == ("noisy.csv", "y ~ a")
+        assert (study.table.file, study.formula) == ("noisy.csv", "y ~ a")
         await fitted(study)
 
     loop.run(journey())
@@ -565,12 +567,12 @@ YEARS = "2019,2020\n1,2.5\n2,3.5\n3,5.5\n4,7\n5,8.5\n6,9\n"
 def test_a_header_of_years_is_one_once_the_formula_names_it(loop, study, tmp_path):
     async def run():
         await study.open(str(written(tmp_path, YEARS)), "table.csv")
-        assert [column.name for column in study.profile.columns] == ["x1", "x2"]
+        assert [column.name for column in study.table.profile.columns] == ["x1", "x2"]
         await study.restate("x2 ~ 7")  # no such name is in the first line
-        assert study.reading == {}
+        assert study.table.reading == {}
         await study.restate("`2020` ~ `2019`", test="none")
-        assert [column.name for column in study.profile.columns] == ["2019", "2020"]
-        assert (study.formula, study.reading, study.error) == ("`2020` ~ `2019`", {"header": True}, None)
+        assert [column.name for column in study.table.profile.columns] == ["2019", "2020"]
+        assert (study.formula, study.table.reading, study.error) == ("`2020` ~ `2019`", {"header": True}, None)
         await fitted(study)
         wanted = descend.fit("`2020` ~ `2019`", tmp_path / "table.csv", test="none", epochs=100, optimizer="sgd")
         np.testing.assert_allclose(study.model.weights, wanted.weights)
@@ -582,7 +584,7 @@ def test_a_first_line_that_is_said_to_be_no_header_is_none_for_any_formula(loop,
     async def run():
         await study.open(str(written(tmp_path, YEARS)), "table.csv", {"header": False})
         await study.restate("`2020` ~ `2019`")
-        assert study.reading == {"header": False}
+        assert study.table.reading == {"header": False}
         assert study.error is not None
 
     loop.run(run())
@@ -609,11 +611,17 @@ def test_a_code_for_missing_is_taken_as_missing_by_a_click(loop, study, tmp_path
     async def run():
         await opened(study, path, "y ~ x", test="none")
         (found,) = [finding for finding in study.run.findings if finding.code == "finding.missing-code"]
-        stated = study.formula, study.settings, study.forecast(), study.model.design, study.asked
+        stated = (
+            study.formula,
+            study.settings,
+            study.sketch.forecast(study.settings),
+            study.model.design,
+            study.table.asked,
+        )
         (change,) = changes_for(found, *stated)
         await study.reread(change.settings, **change.reading)
         await fitted(study)
-        assert (study.formula, study.reading, study.settings["missing"]) == ("y ~ x", {"na": ["9999"]}, "drop")
+        assert (study.formula, study.table.reading, study.settings["missing"]) == ("y ~ x", {"na": ["9999"]}, "drop")
         assert "finding.missing-code" not in [finding.code for finding in study.run.findings]
 
     loop.run(run())
@@ -636,16 +644,16 @@ def test_a_model_without_rows_of_the_table_is_drawn_here_and_takes_none_along(lo
 
 def test_an_upload_that_breaks_off_leaves_the_table_that_was(loop, study, csv, tmp_path):
     loop.run(opened(study, csv))
-    before = study.profile
+    before = study.table.profile
     (tmp_path / "more.csv").write_text("p,q\n1,2\n3,4\n")
 
     async def preview():
         study.glance(await study.worker.call("preview", str(tmp_path / "more.csv")))
 
     loop.run(preview())
-    assert [column.name for column in study.profile.columns] == ["p", "q"]
+    assert [column.name for column in study.table.profile.columns] == ["p", "q"]
     study.refuse(TableError("studio.upload-broken", file="more.csv"))
-    assert (study.profile, study.error.code) == (before, "studio.upload-broken")
+    assert (study.table.profile, study.error.code) == (before, "studio.upload-broken")
 
 
 # other tables
@@ -673,7 +681,7 @@ def test_images_are_looked_at(loop, study, tmp_path):
     assert len(made["plane"]["all"]) == 200
     assert made["plane"]["more"] == 300
     assert {one["at"] for one in made["plane"]["all"]} >= set(made["plane"]["chosen"])
-    assert study.equation() == "500 coefficients: more than an equation can show"
+    assert study.shown.equation() == "500 coefficients: more than an equation can show"
     assert len(orjson.dumps(made)) < 200_000
 
 
@@ -692,7 +700,7 @@ def test_a_network_is_looked_at(loop, study, csv):
     assert study.run.settings["hypothesis"] == "mlp(4)"
     assert made["last"] == 5
     assert made["plane"]["all"] == []
-    assert study.equation() == "a network: its parameters are no equation"
+    assert study.shown.equation() == "a network: its parameters are no equation"
     assert study.foretold()
 
 
@@ -707,7 +715,7 @@ def test_closing_in_the_middle_of_a_fit_leaves_no_process_and_no_file(loop, csv,
         study = study_of(Counted(1000), folder)
         await opened(study, csv, "y ~ a")
         await study.restate("passed ~ a + b", **LONG)
-        await until(lambda: study.growing)
+        await until(lambda: study.progress.points)
         process = study.worker._child.process
         restating = asyncio.create_task(study.restate("y ~ b"))
         await asyncio.sleep(0)
@@ -723,7 +731,7 @@ def test_closing_in_the_middle_of_a_fit_leaves_no_process_and_no_file(loop, csv,
         return study
 
     study = loop.run(journey())
-    assert study._fitting is None
+    assert study.turns.fitting is None
     assert list(folder.iterdir()) == []
 
 
@@ -731,7 +739,7 @@ def test_a_worker_that_dies_is_told_and_the_next_hypothesis_is_fitted(loop, stud
     async def journey():
         await opened(study, csv)
         await study.restate("passed ~ a + b", **LONG)
-        await until(lambda: study.growing)
+        await until(lambda: study.progress.points)
         os.kill(study.worker.pid, 9)
         await fitted(study)
         assert study.error.code == "studio.worker-died"

@@ -180,7 +180,7 @@ class Page:
     def speak(self, lang: str | None = None) -> None:
         """Tell the browser the language of the page; with ``lang`` go on in another one."""
         if lang is not None and lang in LANGUAGES and lang != self.study.lang:
-            self.study.speak(lang)
+            self.study.shown.speak(lang)
             self.fill()
         with self.root:
             ui.run_javascript(f"document.documentElement.lang = '{self.study.lang}'")
@@ -206,9 +206,9 @@ class Page:
             self.top.show()
         if parts & {"busy", "stage"}:
             self.stage.run_method("fade", study.stale)
-        if "progress" in parts and not study.live and study.growing:
+        if "progress" in parts and not study.live and study.progress.points:
             name = PagePart(study).say("stage-loss")
-            self.stage.run_method("grow", growing_picture(study.growing, study.progress.total, name))
+            self.stage.run_method("grow", growing_picture(study.progress.points, study.progress.total, name))
         if "zones" in parts:
             self._zones()
         if "stage" in parts:
@@ -226,7 +226,7 @@ class Page:
 
     def _frame(self) -> None:
         """Show the invitation until there is a table or an error, then the pictures."""
-        known, told = self.study.profile is not None, self.study.error is not None
+        known, told = self.study.table.profile is not None, self.study.error is not None
         wanted = {self.welcome: not known and not told, self.below: known or told}
         drawn = known and not (told and self.study.view is None and not self.study.runs.rows)  # else three empty ones
         if ("alone" in self.below.classes) != (known and not drawn):
@@ -237,7 +237,7 @@ class Page:
 
     def _zones(self) -> None:
         rate = self.study.rate()
-        fixed = self.study.settings.get("optimizer", "auto") == "auto" or self.study.profile is None
+        fixed = self.study.settings.get("optimizer", "auto") == "auto" or self.study.table.profile is None
         self.rate.paint(self.study.zones().told(), rate if rate == rate else 0.0, disabled=fixed)
 
     def _draw(self, *, still: bool = True, serial: str | None = None) -> None:
@@ -270,7 +270,7 @@ class Page:
     def _scrubbed(self, epoch: int, serial: str | None) -> None:
         if self.study.view is None:
             return
-        moment = self.study.scrub(epoch)
+        moment = self.study.shown.scrub(epoch)
         self._told(moment)
         self.stage.draw({"moment": moment}, serial)
 
@@ -283,7 +283,7 @@ class Page:
             await study.open(shared.what, shared.shown, shared.reading)
         else:
             await study.example(shared.what)
-        if study.profile is not None:
+        if study.table.profile is not None:
             study.settings = dict(shared.settings)
             await study.restate(shared.formula)
 
@@ -292,11 +292,11 @@ class Page:
         run = self.study.runs.find(number)
         assert run is not None
         study = self.study
-        return self.studio.share(*study.source, study.file, run.formula, run.settings, study.reading)
+        return self.studio.share(*study.table.source, study.table.file, run.formula, run.settings, study.table.reading)
 
     async def begin(self, file: str) -> None:
         """Read the file that the studio was started with; its first rows are shown before the rest is read."""
-        self.study.busy = "reading"
+        self.study.turns.busy = "reading"
         self.study.heard({"busy"})
         await self.head(Path(file))
         await self.study.open(file, Path(file).name)
@@ -305,8 +305,8 @@ class Page:
 
     async def began(self, name: str, size: int | None) -> None:
         """Take note of a file that starts to come; one that could not be read is given up."""
-        unread, self.study.unread = self.study.unread, None
-        if unread is not None and unread.path != self.study.source[1]:
+        unread, self.study.table.unread = self.study.table.unread, None
+        if unread is not None and unread.path != self.study.table.source[1]:
             self.studio.uploads.drop(self.key, Path(unread.path))
         self.top.receive(name, size)
 
@@ -328,8 +328,8 @@ class Page:
     async def done(self, path: Path) -> None:
         """Read the whole file."""
         await self.study.open(str(path), path.name)
-        unread = self.study.unread
-        if self.study.source != ("open", str(path)) and (unread is None or unread.path != str(path)):
+        unread = self.study.table.unread
+        if self.study.table.source != ("open", str(path)) and (unread is None or unread.path != str(path)):
             self.studio.uploads.drop(self.key, path)  # the table is the one that it was, and its file is needed
 
     async def failed(self, error: DescendError) -> None:

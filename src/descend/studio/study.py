@@ -3,68 +3,209 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import DescendError, OptionError
 from descend.fitting.model import load
 from descend.formula.parser import parse
+from descend.report.forecast import forecast_line
 from descend.solvers.recipe import Recipe
-from descend.studio.live_run import Slide, slides
-from descend.studio.opening import Opening
+from descend.studio.opened_table import OpenedTable
+from descend.studio.profile import propose
 from descend.studio.progress import Progress
-from descend.studio.runs import Run, run_of
+from descend.studio.reading import Unread, changed
+from descend.studio.runs import Run, Runs, run_of
+from descend.studio.shown_run import ShownRun
+from descend.studio.sketch import LIVE, Sketch
 from descend.studio.threads import in_thread
+from descend.studio.turns import Turns
 from descend.studio.view import view_of
 from descend.studio.worker.child import as_descend_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from descend.fitting.model import Model
+    from descend.studio.live_run import Slide
+    from descend.studio.profile import Profile
+    from descend.studio.reading import Reading
     from descend.studio.scene import Scene
+    from descend.studio.view import View
     from descend.studio.worker.parent import Worker
-    from descend.studio.worker.session import Prepared
+    from descend.studio.worker.session import Opened, Prepared
+    from descend.studio.zones import Zones
 
+USUAL: dict[str, Any] = {"optimizer": "sgd", "lr": "auto", "epochs": 100}
 SETTLED = 0.45  # seconds without a change after which what is shown is fitted and tested in full
-LIVE = frozenset({"lr", "epochs", "init", "momentum", "nesterov", "l2"})  # what a slide follows by itself
 BENDING = ("l2", "init", "seed")  # what changes the loss that is drawn, or where the path begins
 NAMES = frozenset(f.name for f in fields(Recipe))
 
 
-class Study(Opening):
-    """A tab's table, hypothesis, recipe, runs, and the run that is looked at.
+class Study:
+    """A tab's table, hypothesis, recipe, runs, and the run that is shown.
 
     ``heard`` is called with the names of the parts that changed: "table", "hypothesis", "recipe", "stage", "moment",
-    "zones", "words", "runs", "busy", "progress", "leave".
+    "zones", "words", "runs", "busy", "progress", "leave". What a person asks for takes the place of what they asked
+    for before; only a table that is being read is waited for.
     """
 
     def __init__(self, worker: Worker, folder: Path, lang: str, heard: Callable[[set[str]], None]) -> None:
-        super().__init__(worker, lang, heard)
-        self.folder = folder
+        self.worker, self.folder, self._heard = worker, folder, heard
+        self.table, self.shown, self.turns, self.runs = OpenedTable(), ShownRun(lang), Turns(), Runs()
+        self.formula = ""
+        self.settings: dict[str, Any] = dict(USUAL)
+        self.sketch = Sketch()
         self.model: Model | None = None
         self.progress = Progress()
-        self._wanted_before: Any = None  # what was prepared
+        self.error: DescendError | None = None
+        self.settled = True
+        self._run: int | None = None  # the number of the run that is shown
+        self._told: DescendError | None = None  # an error that is not about the fit, and stays when one ends
         self._preparing = asyncio.Lock()
 
-    # what is stated
+    def heard(self, parts: set[str]) -> None:
+        """Tell the page what changed."""
+        if not self.turns.closed:
+            self._heard(parts)
+
+    # what is shown
+
+    @property
+    def lang(self) -> str:
+        """The language that the page speaks."""
+        return self.shown.lang
+
+    @property
+    def busy(self) -> str | None:
+        """What goes on: "reading", "preparing", "fitting"; None for nothing."""
+        return self.turns.busy
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that is stated; raises OptionError for one that makes no sense."""
+        return Recipe(**self.settings)
+
+    @property
+    def view(self) -> View | None:
+        """The run that is shown."""
+        return self.shown.view
 
     @property
     def run(self) -> Run | None:
-        """The row of the run that is looked at; None while it has none, or no more."""
-        return None if self._shown is None else self.runs.find(self._shown)
+        """The row of the run that is shown; None while it has none, or no more."""
+        return None if self._run is None else self.runs.find(self._run)
+
+    @property
+    def live(self) -> bool:
+        """Whether the run follows a slider at once."""
+        return self.sketch.slide is not None
 
     @property
     def stale(self) -> bool:
         """Whether what is shown is of what was stated before."""
         return self.view is not None and not self.live and not self.settled
 
-    @property
-    def growing(self) -> list[list[float]]:
-        """The losses so far of a fit that still runs."""
-        return self.progress.points
+    def show(self, way: str | None = None, chosen: list[int] | None = None) -> None:
+        """Show the data another way, or the loss over two other parameters."""
+        if self.shown.show(way, chosen):
+            self.heard({"stage"})
+
+    def stage(self, *, still: bool = True) -> dict[str, Any] | None:
+        """Return what the three pictures show; ``still``: with what does not move when a slider does."""
+        return self.shown.stage(self.run, self.runs.compared(), still=still)
+
+    def zones(self) -> Zones:
+        """Return what is painted on the slider of the learning rate."""
+        return self.sketch.zones(self.settings)
+
+    def rate(self) -> float:
+        """Return the learning rate in use, the one that "auto" takes included; nan where there is none."""
+        return self.sketch.rate(self.settings, None if self.view is None or self.stale else self.view.lr)
+
+    def foretold(self) -> str:
+        """Return what the learning rate will do, in a sentence; empty where there is nothing to foretell."""
+        forecast = self.sketch.forecast(self.settings)
+        return "" if forecast is None else forecast_line(forecast, self.lang).plain
+
+    # the table
+
+    async def open(self, path: str, shown: str, reading: Reading | None = None) -> None:
+        """Read a file and show a first hypothesis about it; ``shown`` is what the person calls the file."""
+        await self._read("open", path, shown, changed(reading or {}))
+
+    async def example(self, id: str) -> None:
+        """Open a worked example with its own hypothesis and settings."""
+        await self._read("example", id, f"{id}.csv", {})
+
+    async def reread(self, settings: Mapping[str, Any] | None = None, /, **options: Any) -> None:
+        """Read the file another way, and change settings with it; what has been stated of its table stays."""
+        if self.busy == "reading" or self.table.asked is None:
+            return
+        path, shown = self.table.origin
+        stated = None
+        if self.formula and path == self.table.source[1]:
+            merged = {**self.settings, **(settings or {})}
+            stated = self.formula, {name: value for name, value in merged.items() if value is not None}
+        await self._read("open", path, shown, changed(self.table.asked, **options), stated)
+
+    def glance(self, profile: Profile) -> None:
+        """Show the first rows of a table while the rest still comes."""
+        self.table.profile, self.error = profile, None
+        self.heard({"table", "words"})
+
+    def refuse(self, error: DescendError) -> None:
+        """Show why something could not be done; the table is the one that it was."""
+        self.error = self._told = error
+        if self.table.restore():
+            self.heard({"table"})
+        self.heard({"words", "busy"})
+
+    async def _read(self, how: str, what: str, shown: str, reading: dict[str, Any], stated: Any = None) -> None:
+        mine = self.turns.begin()
+        self.turns.busy, self.error, self._told = "reading", None, None
+        self.heard({"busy", "words"})
+        try:
+            opened = await self.worker.call(how, what, *([reading] if reading else []))
+        except DescendError as error:
+            if self.turns.done(mine):
+                self.table.unread = Unread(what, shown, reading) if how == "open" else None
+                self.heard({"table"})
+                await self._go_on(error)
+            return
+        before = self.table.opened
+        proposed = before is not None and self.formula == propose(before)
+        self.table.source, self.table.reading, self.table.unread = (how, what), reading, None
+        self._take_table(opened, shown)  # also where another one is asked for already: the worker has it
+        if stated is not None:
+            formula, self.settings = stated
+            if not (proposed and self.table.lacks_columns_of(formula)):
+                self.formula = formula
+        if self.turns.done(mine):
+            self.heard({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
+            if self.formula:
+                await self.restate()
+            else:
+                self.error = opened.profile.fault
+                self.heard({"words"})
+
+    def _take_table(self, opened: Opened, shown: str) -> None:
+        self.table.take(opened.profile, shown)
+        self.formula, self.settings = opened.formula, {**USUAL, **opened.settings}
+        self._forget()
+        self.shown.forget()
+        self.runs.clear()
+        self._run, self.settled = None, True
+
+    async def _go_on(self, error: DescendError) -> None:
+        """Go on with the table there was, after another one could not be read."""
+        if self.formula and (self.sketch.prepared is None or not self.settled):
+            await self.restate()
+        self.refuse(error)
+
+    # what is stated
 
     def set(self, **settings: Any) -> None:
         """Change settings without acting on them; None takes one back to its default."""
@@ -80,23 +221,20 @@ class Study(Opening):
         """Change settings that only move the run; returns whether it could be told at once."""
         before = dict(self.settings)
         self.set(**settings)
-        if self.slide is None or self.scene is None or not set(settings) <= LIVE:
+        if not self.live or self.view is None or not set(settings) <= LIVE:
             return False
         try:
-            recipe = self.recipe
-            if not slides(self.slide.prepared, recipe) or not self.slide.trustworthy(recipe):
-                return False
-            view = self.slide.view(recipe)
+            view = self.sketch.run(self.recipe)
         except Exception as error:
             self.settings = before
             self.error = as_descend_error(error)
             self.heard({"words"})
             return True
-        if any(before.get(name) != self.settings.get(name) for name in BENDING):
-            self._look(self.scene.bent(view, self.chosen, self.lang))
-        else:
-            self._look(self.scene.moved(view))
-        self.error, self._told, self.settled, self._shown = None, None, False, None
+        if view is None:
+            return False
+        bent = any(before.get(name) != self.settings.get(name) for name in BENDING)
+        self.shown.follow(view, bent=bent)
+        self.error, self._told, self.settled, self._run = None, None, False, None
         return True
 
     async def restate(self, formula: str | None = None, **settings: Any) -> None:
@@ -105,7 +243,7 @@ class Study(Opening):
             return
         named = False
         if formula is not None and formula != self.formula:
-            named = self._in_heading(formula)
+            named = self.table.names_heading(formula)
             self.formula = formula
             if not isinstance(self.settings.get("init", ""), str):
                 self.settings.pop("init")  # parameters given for other columns
@@ -113,11 +251,11 @@ class Study(Opening):
         if named:
             await self.reread(header=True)
             return
-        mine = self._begin()
-        if self._opened is None:
-            self._done(mine)
+        mine = self.turns.begin()
+        if self.table.opened is None:
+            self.turns.done(mine)
             return
-        self.error, self._told, self.settled, self._shown = None, None, False, None
+        self.error, self._told, self.settled, self._run = None, None, False, None
         try:
             recipe = self.recipe
         except OptionError as error:
@@ -129,13 +267,13 @@ class Study(Opening):
         except Exception as error:
             self._refuse_statement(mine, as_descend_error(error), forget=True)
             return
-        if self._done(mine):
+        if self.turns.done(mine):
             self.heard({"hypothesis", "recipe", "zones", "words", "busy", "leave", *(["stage"] if self.live else [])})
             self.settle(0.0)
 
     def _refuse_statement(self, mine: int, error: DescendError, *, forget: bool) -> None:
         """Show what is wrong with what is stated; ``forget``: and nothing, for it is of another hypothesis."""
-        if not self._done(mine):
+        if not self.turns.done(mine):
             return
         self.error = error
         if forget:
@@ -146,52 +284,38 @@ class Study(Opening):
     async def _prepare(self, mine: int, recipe: Recipe) -> None:
         """Have the rows read again where what is stated needs it, and show the run where it can be told at once."""
         async with self._preparing:  # of many that wait here only the last is asked for
-            if mine == self._serial and self._wanted(recipe) != self._wanted_before:
-                self.busy = "preparing"
+            sketch = self.sketch
+            if mine == self.turns.serial and not sketch.stands_for(self.formula, self.settings, recipe):
+                self.turns.busy = "preparing"
                 self.heard({"busy"})
                 prepared = await self.worker.call("prepare", self.formula, dict(self.settings))
-                if mine == self._serial:
-                    self._take_prepared(prepared, recipe)
-            if mine != self._serial or self.prepared is None:
+                if mine == self.turns.serial and sketch.take(prepared, self.formula, self.settings, recipe):
+                    self.shown.chosen = None
+            if mine != self.turns.serial or sketch.prepared is None:
                 return
-            slide, scene = await in_thread(partial(self._sketch, self.prepared, recipe))
-            if mine == self._serial:
-                self.slide = slide
+            slide, scene = await in_thread(partial(self._draw_sketch, sketch.prepared, recipe))
+            if mine == self.turns.serial:
+                sketch.slide = slide
                 if scene is not None:
-                    self._look(scene, anew=True)
+                    self.shown.look(scene, anew=True)
 
-    def _wanted(self, recipe: Recipe) -> Any:
-        """Return what the rows that are prepared depend on: all that is stated but what a slide follows."""
-        free = LIVE if self.prepared is not None and slides(self.prepared, recipe) else frozenset()
-        return self.formula, tuple(sorted((k, repr(v)) for k, v in self.settings.items() if k not in free))
-
-    def _take_prepared(self, prepared: Prepared, recipe: Recipe) -> None:
-        if self.prepared is None or prepared.design.names != self.prepared.design.names:
-            self.chosen = None
-        self.prepared, self.slide = prepared, None
-        self._wanted_before = self._wanted(recipe)
-
-    def _sketch(self, prepared: Prepared, recipe: Recipe) -> tuple[Slide | None, Scene | None]:
+    def _draw_sketch(self, prepared: Prepared, recipe: Recipe) -> tuple[Slide | None, Scene | None]:
         """Return what follows the sliders and the run as it is stated, where there are such; in a thread."""
-        if not slides(prepared, recipe):
-            return None, None
-        slide = self.slide or Slide(prepared)
-        if not slide.trustworthy(recipe):
-            return None, None
-        return slide, self._draw(slide.view(recipe))
+        slide = self.sketch.slide_for(prepared, recipe)
+        return slide, None if slide is None else self.shown.draw(slide.view(recipe))
 
     def _forget(self) -> None:
-        self.prepared, self.slide, self.scene, self.model = None, None, None, None
-        self._wanted_before = None
+        self.sketch.forget()
+        self.shown.scene, self.model = None, None
 
     # fits
 
     def settle(self, delay: float = SETTLED) -> None:
         """Fit what is stated in full once nothing has changed for a while."""
-        if self._acting or self._closed:
+        if self.turns.acting or self.turns.closed:
             return
-        self._break_off()
-        self._fitting = asyncio.get_running_loop().create_task(self._fit_after(delay))
+        self.turns.break_off()
+        self.turns.fitting = asyncio.get_running_loop().create_task(self._fit_after(delay))
 
     async def _fit_after(self, delay: float) -> None:
         await asyncio.sleep(delay)
@@ -205,7 +329,8 @@ class Study(Opening):
         formula, settings, recipe = self.formula, dict(self.settings), self.recipe
         number = self.runs.next_number()
         path = self.folder / f"run-{number}.safetensors"
-        rows = self.prepared.fitted_rows if self.prepared is not None else 1
+        prepared = self.sketch.prepared
+        rows = 1 if prepared is None else prepared.fitted_rows
         self.progress = progress = Progress(total=recipe.epochs_for(rows) if recipe.method != "auto" else None)
 
         def moved(epoch: int, loss: float) -> None:
@@ -214,7 +339,7 @@ class Study(Opening):
                 self.heard({"progress"})
 
         task = asyncio.current_task()
-        self.busy = "fitting"
+        self.turns.busy = "fitting"
         self.heard({"busy"})
         try:
             fitted = await self.worker.call("fit", formula, settings, str(path), on_progress=moved)
@@ -224,34 +349,23 @@ class Study(Opening):
             path.unlink(missing_ok=True)
             raise
         finally:
-            if self._fitting is task:
-                self.busy = None
+            if self.turns.fitting is task:
+                self.turns.busy = None
         self.runs.add(run)
         if (formula, settings) != (self.formula, self.settings):
             self.heard({"runs", "busy"})
             return
-        self._shown, self.model, self.settled = number, model, True
+        self._run, self.model, self.settled = number, model, True
         self.error = fitted.error or self._told
         if scene is not None:
-            self._look(scene, anew=True)
+            self.shown.look(scene, anew=True)
             self.heard({"stage", "zones"})
         self.heard({"words", "runs", "busy", "leave"})
 
     def _read_model(self, path: Path) -> tuple[Model, Scene | None]:
         """Return a model and, where no slide tells its run, the scene of it; in a thread."""
         model = load(path)
-        return model, None if self.live else self._draw(view_of(self._with_rows(model)))
-
-    def _with_rows(self, model: Model) -> Model:
-        """Return a model with the rows that the page draws, however many of them it was asked to keep."""
-        prepared = self.prepared
-        if "keep_rows" not in model.settings or prepared is None or prepared.formula != model.formula:
-            return model
-        return replace(model, sample=prepared.sample)
-
-    async def stop(self) -> None:
-        """Stop the fit that runs; what it has reached is kept."""
-        self.worker.stop()
+        return model, None if self.live else self.shown.draw(view_of(self.sketch.with_rows(model)))
 
     # runs
 
@@ -260,29 +374,28 @@ class Study(Opening):
         run = self.runs.find(number)
         if run is None or self.busy == "reading":
             return
-        mine = self._begin()
+        mine = self.turns.begin()
         self.formula, self.settings = run.formula, dict(run.settings)
         try:
             await self._prepare(mine, self.recipe)
-            if mine != self._serial:
+            if mine != self.turns.serial:
                 return
             model, scene = await in_thread(partial(self._read_model, run.path))
         except Exception as error:
-            if self._done(mine):
+            if self.turns.done(mine):
                 self.refuse(as_descend_error(error))
             return
-        if not self._done(mine):
+        if not self.turns.done(mine):
             return
-        self.model, self._shown, self.error, self._told, self.settled = model, number, run.error, None, True
+        self.model, self._run, self.error, self._told, self.settled = model, number, run.error, None, True
         if scene is not None:
-            self._look(scene, anew=True)
+            self.shown.look(scene, anew=True)
         self.heard({"hypothesis", "recipe", "zones", "stage", "words", "runs", "busy", "leave"})
 
     async def close(self) -> None:
         """End the tab: its worker and its files."""
-        self._closed = True
-        self._begin()
+        self.turns.closed = True
+        self.turns.begin()
         self.worker.close()
-        if self._ending:
-            await asyncio.wait(self._ending)
+        await self.turns.close()
         self.runs.clear()

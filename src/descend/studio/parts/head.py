@@ -31,7 +31,7 @@ class HeadPart(PagePart):
                     tag("circle", cx="12", cy="17", r="2.6", fill="var(--c2)")
                 tag("span", text="descend")
             self.doing = Doing(self.say("stop"))
-            self.doing.on("stop", lambda _: self.act(study.stop()))
+            self.doing.on("stop", lambda _: study.worker.stop())
             Field("select", self.say("language"), study.lang, speak, options=NATIVE, hidden=True)
             self.theme = button("◐", self._turn, "small", aria_label=self.say("theme"), title=self.say("theme"))
         self.show()

@@ -58,7 +58,7 @@ class HypothesisPart(PagePart):
 
     def check(self, formula: str) -> None:
         """Point at what is wrong while the formula is typed."""
-        profile = self.study.profile
+        profile = self.study.table.profile
         try:
             parsed = parse(formula)
             if profile is not None:

@@ -49,7 +49,7 @@ class ReadingPart(PagePart):
 
     def show(self) -> None:
         """Show how the file is read; of a worked example there is no file."""
-        asked = self.study.asked or {}
+        asked = self.study.table.asked or {}
         for name, field in self.fields.items():
             option, value = offered()[name], asked.get(name)
             if option.kind == "select":
@@ -57,7 +57,7 @@ class ReadingPart(PagePart):
                 texts = [(choice, self._told(option, choice)) for choice in known]
                 field.offer([("", self.say("reading-found")), *texts])
             field.put(option.shown(value))
-        self.body.set_visibility(self.study.asked is not None)
+        self.body.set_visibility(self.study.table.asked is not None)
 
     def _told(self, option: ReadingOption, choice: str) -> str:
         if option.name == "header":

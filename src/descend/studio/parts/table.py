@@ -51,7 +51,7 @@ class TablePart(PagePart):
 
     def show(self) -> None:
         """Show the table's name and its columns."""
-        profile = self.study.profile
+        profile = self.study.table.profile
         key = "rows-known" if profile is None or not profile.partial else "rows-partial"
         told = "" if profile is None else self.say(key, name=profile.name, rows=profile.rows)
         self.name._text = told
@@ -68,7 +68,7 @@ class TablePart(PagePart):
 
     def _list(self) -> None:
         """List the columns that are sought, those of the hypothesis first where there are more than are shown."""
-        profile = self.study.profile
+        profile = self.study.table.profile
         self.columns.clear()
         self.marks: dict[str, tuple[ui.element, ui.element]] = {}
         if profile is not None:
@@ -88,7 +88,7 @@ class TablePart(PagePart):
 
     def mark(self) -> None:
         """Mark the columns that the hypothesis takes; the buttons stay where they are under the pointer."""
-        profile = self.study.profile
+        profile = self.study.table.profile
         if profile is None:
             return
         found = roles(self.study.formula, [column.name for column in profile.columns])
@@ -115,7 +115,7 @@ class TablePart(PagePart):
                 tag("span", "note", self.say(f"kind-short-{column.kind}"), title=kind)
 
     def _state(self, change: object, column: str) -> None:
-        profile = self.study.profile
+        profile = self.study.table.profile
         if profile is not None and callable(change):
             names = [one.name for one in profile.columns]
             self.act(self.study.restate(change(self.study.formula, column, names)))

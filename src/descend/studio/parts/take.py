@@ -42,8 +42,8 @@ class TakePart(PagePart):
                 button(self.say("take-png"), lambda: self.act(self._picture("png")))
                 button(self.say("take-svg"), lambda: self.act(self._picture("svg")))
                 button(self.say("take-history"), self._history)
-                if self.study.source[0] == "example":
-                    button(self.say("take-table", file=self.study.file), self._table)
+                if self.study.table.source[0] == "example":
+                    button(self.say("take-table", file=self.study.table.file), self._table)
             for key, text in self._scripts(run).items():
                 tag("p", "empty", self.say(f"take-{key}"))
                 with tag("div", "script"):
@@ -53,9 +53,9 @@ class TakePart(PagePart):
 
     def _scripts(self, run: Run) -> dict[str, str]:
         """Return the command line and the Python that do the same, where there is one."""
-        file, prepared = self.study.file or "table.csv", self.study.prepared
+        file, prepared = self.study.table.file or "table.csv", self.study.sketch.prepared
         names = None if prepared is None or prepared.formula != run.formula else prepared.design.names
-        reading = self.study.reading
+        reading = self.study.table.reading
         made = {"python": python_code(file, run.formula, run.settings, reading=reading)}
         try:
             return {"command": command_line(file, run.formula, run.settings, names=names, reading=reading), **made}
@@ -80,7 +80,7 @@ class TakePart(PagePart):
 
     def _table(self) -> None:
         """Give the table of a worked example, which has no file until then."""
-        ui.download.content(example_csv(self.study.source[1]), self.study.file)
+        ui.download.content(example_csv(self.study.table.source[1]), self.study.table.file)
 
     def _history(self) -> None:
         if self.study.model is not None:

@@ -44,7 +44,7 @@ class WordsPart(PagePart):
 
     def show(self) -> None:
         """Show everything."""
-        self.state("" if self.study.stale else self.study.equation())
+        self.state("" if self.study.stale else self.study.shown.equation())
         self.foretell()
         self.told.clear()
         with self.told:
@@ -53,7 +53,7 @@ class WordsPart(PagePart):
             run = self.study.run
             if run is not None:
                 self._run(run)
-            elif self.study.profile is not None and not self.study.formula and self.study.error is None:
+            elif self.study.table.profile is not None and not self.study.formula and self.study.error is None:
                 tag("p", "empty", self.say("no-formula"))
             elif self.study.view is not None and not self.study.settled and self.study.error is None:
                 tag("p", "empty", self.say("settling"))
@@ -61,7 +61,7 @@ class WordsPart(PagePart):
     def _error(self) -> None:
         error, lang = self.study.error, self.study.lang
         assert error is not None
-        profile = self.study.profile
+        profile = self.study.table.profile
         known = [] if profile is None else profile.columns
         columns = [column.name for column in known]
         texts = [column.name for column in known if column.kind == "text"]
@@ -69,8 +69,8 @@ class WordsPart(PagePart):
             tag("p", "kind", error.tell(lang))
             if isinstance(error, FormulaError):
                 tag("p", "caret mono", error.caret)
-            stated = self.study.formula, self.study.settings, self.study.forecast()
-            changes = changes_for_error(error, *stated, columns, texts, self.study.asked)
+            stated = self.study.formula, self.study.settings, self.study.sketch.forecast(self.study.settings)
+            changes = changes_for_error(error, *stated, columns, texts, self.study.table.asked)
             hint = error.hint(lang)
             if changes:
                 self._remedies(changes)
@@ -105,7 +105,9 @@ class WordsPart(PagePart):
         study, model = self.study, self.study.model
         if model is None:
             return []
-        return changes_for(told, run.formula, run.settings, study.forecast(), model.design, study.asked)
+        return changes_for(
+            told, run.formula, run.settings, study.sketch.forecast(study.settings), model.design, study.table.asked
+        )
 
     def _scores(self, run: Run) -> None:
         verification, lang = run.verification, self.study.lang

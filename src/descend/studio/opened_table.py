@@ -1,0 +1,69 @@
+"""The table of a tab: the file that it came from, how it was read, and what its columns hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from descend.base.errors import FormulaError
+from descend.formula.parser import parse
+from descend.tables.open import header_of
+
+if TYPE_CHECKING:
+    from descend.studio.profile import Profile
+    from descend.studio.reading import Unread
+
+
+class OpenedTable:
+    """The table that the worker has, and the file that was to take its place and could not be read.
+
+    ``file`` is what the person calls it, ``source`` how it was had ("open", "example") and what was asked for,
+    ``reading`` how its file was read. ``profile`` is what the page shows, which may be the first rows of another file
+    that still comes; ``opened`` is the profile of the table that the worker has.
+    """
+
+    def __init__(self) -> None:
+        self.file = ""
+        self.source = ("", "")
+        self.reading: dict[str, Any] = {}
+        self.unread: Unread | None = None
+        self.profile: Profile | None = None
+        self.opened: Profile | None = None
+
+    @property
+    def asked(self) -> dict[str, Any] | None:
+        """How the file was to be read that was asked for last; None where there is none."""
+        if self.unread is not None:
+            return self.unread.reading
+        return self.reading if self.source[0] == "open" else None
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The path of the file that was asked for last, and what the person calls it."""
+        return (self.unread.path, self.unread.shown) if self.unread else (self.source[1], self.file)
+
+    def take(self, profile: Profile, file: str) -> None:
+        """Hold another table."""
+        self.file, self.profile, self.opened = file, profile, profile
+
+    def restore(self) -> bool:
+        """Show the table that the worker has; returns whether another one was shown."""
+        other = self.profile is not self.opened
+        self.profile = self.opened
+        return other
+
+    def names_heading(self, formula: str) -> bool:
+        """Tell whether a formula names what stands in a first line of numbers, which then is a header and no row."""
+        heading = () if self.opened is None else self.opened.heading
+        try:
+            parsed = parse(formula)
+        except FormulaError:
+            return False
+        return header_of(self.reading.get("header"), parsed) is True and any(
+            name.name in heading for name in parsed.names
+        )
+
+    def lacks_columns_of(self, formula: str) -> bool:
+        """Tell whether a formula names columns that the table does not have."""
+        assert self.opened is not None
+        known = {column.name for column in self.opened.columns}
+        return any(name.name not in known for name in parse(formula).names)
