@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import descend
-from descend.analysis.diagnosis._cells import missing_code, near_same
+from descend.analysis.diagnosis.kinds.cells import missing_code, near_same
 from descend.tables.open import open_rows, read
 
 RANDOM = np.random.default_rng(5)

@@ -53,6 +53,7 @@ WORDS_OF = {
         for kind in ("better", "unsure", "few-rows", "no-better", "no-better-far", "no-better-exact", "same")
     },
     "function.{}": "formula/functions.py",
+    "finding.{}": "analysis/diagnosis/kinds/",
     "lesson.{}": "labs/",
     "help.{}": "cli/",
     "report.split-{}": "analysis/verification.py",

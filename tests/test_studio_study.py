@@ -16,10 +16,10 @@ import pytest
 
 import descend
 from descend import labs
+from descend.analysis.diagnosis.remedies.registry import changes_for
 from descend.base.errors import DivergedError, FormulaError, OptionError, TableError
 from descend.studio.data_chart import COMPARED, REGIONS
 from descend.studio.progress import GROWN
-from descend.studio.remedies import changes_for, changes_for_error
 from descend.studio.reproduce import command_line, python_code
 from descend.studio.runs import settings_told
 from descend.studio.study import Study
@@ -197,9 +197,8 @@ def test_a_rate_in_the_red_zone_is_told_and_the_remedy_converges(loop, study, cs
         assert study.run.error is study.error
         assert study.view.last == study.model.history.epochs
         columns = [column.name for column in study.table.profile.columns]
-        changes = changes_for_error(
-            study.error, study.formula, study.settings, study.sketch.forecast(study.settings), columns
-        )
+        forecast = study.sketch.forecast(study.settings)
+        changes = changes_for(study.error, study.formula, study.settings, forecast, columns)
         await study.restate(changes[0].formula, **changes[0].settings)
         assert study.error is None
         await fitted(study)
@@ -611,14 +610,7 @@ def test_a_code_for_missing_is_taken_as_missing_by_a_click(loop, study, tmp_path
     async def run():
         await opened(study, path, "y ~ x", test="none")
         (found,) = [finding for finding in study.run.findings if finding.code == "finding.missing-code"]
-        stated = (
-            study.formula,
-            study.settings,
-            study.sketch.forecast(study.settings),
-            study.model.design,
-            study.table.asked,
-        )
-        (change,) = changes_for(found, *stated)
+        (change,) = found.fixes
         await study.reread(change.settings, **change.reading)
         await fitted(study)
         assert (study.formula, study.table.reading, study.settings["missing"]) == ("y ~ x", {"na": ["9999"]}, "drop")

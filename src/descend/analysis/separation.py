@@ -27,6 +27,21 @@ CLEAR = 1e-10  # of the same: what one margin must reach, well above what the ot
 SLACKS = (1e-10, 1e-7)  # HiGHS's tolerances: the strictest that it takes, and its own where it gives up on that one
 
 
+def separated(Z: Floats, Y: Floats) -> bool:
+    """Tell whether the linear predictor Z (rows x outputs) puts every row on the side of its class (Y, rows x 1)."""
+    return bool((margins(Z, Y) > 0).all())
+
+
+def margins(Z: Floats, Y: Floats) -> Floats:
+    """Return by how much each row's own class is ahead of the next."""
+    codes, rows = Y[:, 0].astype(np.intp), np.arange(len(Z))
+    if Z.shape[1] == 1:
+        return np.asarray(np.where(codes == 1, Z[:, 0], -Z[:, 0]))
+    others = Z.copy()
+    others[rows, codes] = -np.inf
+    return np.asarray(Z[rows, codes] - others.max(axis=1))
+
+
 @dataclass(frozen=True)
 class Separation:
     """A direction that lowers cross-entropy for ever.

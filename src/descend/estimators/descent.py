@@ -12,8 +12,7 @@ from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped
 from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
 
 from descend.analysis.diagnosis.arrival import arrived
-from descend.analysis.diagnosis.target import margins, separated
-from descend.analysis.separation import find_separation
+from descend.analysis.separation import find_separation, margins, separated
 from descend.analysis.verification import split_rows
 from descend.base.errors import OptionError
 from descend.base.messages import say

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from descend.analysis.certificates import Certificate, certify
-from descend.analysis.diagnosis import Evidence, Finding, diagnose, of_run
+from descend.analysis.diagnosis import Evidence, Finding, diagnose, is_unfinished
 from descend.analysis.inference import MOST, Inference, infer
 from descend.analysis.refined_least_squares import HARD, exactly, worth_it
 from descend.base.messages import Note
@@ -78,8 +78,8 @@ def unfinished(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> boo
         return False
     with np.errstate(all="ignore"):
         evidence = _evidence(problem, trained, recipe)
-        late = any(finding.unfinished for finding in of_run(evidence))
-        return late and any(finding.unfinished for finding in diagnose(evidence))  # which sees whether there is an end
+        # the run alone does not show whether there is an end
+        return is_unfinished(evidence) and any(finding.unfinished for finding in diagnose(evidence))
 
 
 def _evidence(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> Evidence:

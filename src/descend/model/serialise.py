@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from descend.analysis.certificates import CERTAINTIES, Certificate
-from descend.analysis.diagnosis import SEVERITIES, Finding
+from descend.analysis.diagnosis import FINDINGS, SEVERITIES, Change, Finding
 from descend.analysis.inference import TENSORS as INFERENCE_TENSORS
 from descend.analysis.inference import Inference
 from descend.analysis.verification import Verification
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=FittedModel)
 MOMENTS = ("means", "scales", "sizes", "spreads")
+FINDING_FACTS = ("code", "severity", "values")
 QUADRATIC_TENSORS = ("curvatures", "directions", "minimum", "flat")
 REST = "rest"
 DESCENTS_UP_TO = 500
@@ -96,7 +97,8 @@ def _taken_apart(model: FittedModel) -> tuple[dict[str, Any], Tensors]:
         "history": {fact: getattr(history, fact) for fact in record_of.FACTS},
         "verification": None if model.verification is None else model.verification.as_dict(),
         "sampled": model.sample is not None,
-        "findings": [asdict(finding) for finding in model.findings],
+        "findings": [{fact: getattr(finding, fact) for fact in FINDING_FACTS} for finding in model.findings],
+        "fixes": [[fix.as_dict() for fix in finding.fixes] for finding in model.findings],
         "certificate": None if model.certificate is None else asdict(model.certificate),
         "inference": _note_or_freedom(model.inference),
         "descent": None,
@@ -189,7 +191,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
         rest=stored_fields.array(tensors["exact.rest"], tensors["exact"].shape) if "exact.rest" in tensors else None,
         certificate=_certificate(header["certificate"]),
         inference=_inference(header["inference"], tensors, weights.shape, family),
-        findings=[_finding(found) for found in stored_fields.entries(header["findings"])],
+        findings=_findings(header["findings"], header.get("fixes")),
         descent=None if network is not None else _descent(header["descent"], tensors, weights.shape),
         ranges={name: _ends(ends) for name, ends in stored_fields.some(header.get("ranges", {}), numbers).items()},
         errors=stored_fields.array(tensors["errors"], (None, outputs)) if "errors" in tensors else None,
@@ -236,12 +238,19 @@ def _note(found: Any, *kinds: str) -> Note:
     return note
 
 
-def _finding(found: Any) -> Finding:
-    facts = stored_fields.facts(found, ("code", "severity", "values"))
+def _findings(found: Any, fixes: Any) -> list[Finding]:
+    """Return the findings with the changes that mend them, of which files written before the changes hold none."""
+    entries = stored_fields.entries(found)
+    each = [[] for _ in entries] if fixes is None else [stored_fields.entries(one) for one in fixes]
+    return [_finding(entry, changes) for entry, changes in zip(entries, each, strict=True)]
+
+
+def _finding(found: Any, fixes: list[Any]) -> Finding:
+    facts = stored_fields.facts(found, FINDING_FACTS)
     values = {key: math.inf if value is None else value for key, value in stored_fields.facts(facts["values"]).items()}
-    finding = Finding(stored_fields.text(facts["code"]), stored_fields.one_of(facts["severity"], SEVERITIES), values)
-    if not finding.code.startswith("finding.") or not has(f"{finding.code}.remedy"):
-        raise ValueError(finding.code[:100])
+    code = stored_fields.one_of(facts["code"], [kind.code for kind in FINDINGS.values()])
+    changes = tuple(Change.restore(fix) for fix in fixes)
+    finding = Finding(code, stored_fields.one_of(facts["severity"], SEVERITIES), values, changes)
     finding.tell(), finding.remedy()
     return finding
 

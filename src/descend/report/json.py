@@ -52,7 +52,14 @@ def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = 
             "forecast": None if model.forecast is None else forecast_facts(model.forecast),
             "inference": _inference_facts(model, lang),
             "findings": [
-                {**asdict(finding), "sentence": finding.tell(lang), "remedy": finding.remedy(lang)}
+                {
+                    "code": finding.code,
+                    "severity": finding.severity,
+                    "values": finding.values,
+                    "sentence": finding.tell(lang),
+                    "remedy": finding.remedy(lang),
+                    "fixes": [{**asdict(fix), "label": fix.tell(lang)} for fix in finding.fixes],
+                }
                 for finding in model.findings
             ],
             "notes": [note.tell(lang) for note in model.notes],

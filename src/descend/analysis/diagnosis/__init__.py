@@ -1,4 +1,8 @@
-"""Diagnosis: what the columns, the target, the run and the errors of a fit say, worst first."""
+"""Diagnosis: what the columns, the target, the run and the errors of a fit say, worst first, and what mends it.
+
+FINDINGS is the registry of the kinds of findings, which ``kinds`` fills; a Finding is one of them in a fit, and a
+Change is what mends it. ``remedies`` makes the changes, those of notes and errors too.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from descend.analysis.diagnosis._cells import of_cells
-from descend.analysis.diagnosis._columns import of_columns
-from descend.analysis.diagnosis._residuals import of_residuals
-from descend.analysis.diagnosis._run import of_descent, of_unsteady
-from descend.analysis.diagnosis._training import of_training
-from descend.analysis.diagnosis.finding import SEVERITIES, Evidence, Finding
-from descend.analysis.diagnosis.subsample import Subsample
-from descend.analysis.diagnosis.target import of_class_counts, of_target, separated
+from descend.analysis.diagnosis.change import Change
+from descend.analysis.diagnosis.evidence import Evidence
+from descend.analysis.diagnosis.finding import FINDINGS, SEVERITIES, STAGES, Finding, FindingKind, Sign
+from descend.analysis.separation import separated
 from descend.base.threads import one_blas_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from contextlib import AbstractContextManager
 
-__all__ = ["SEVERITIES", "Evidence", "Finding", "diagnose", "of_run"]
+    from descend.analysis.diagnosis.subsample import Subsample
 
-LATE = {f"finding.not-{name}" for name in ("converged", "converged-least", "converged-unsteady")}  # there is
-LATE |= {f"finding.not-{name}" for name in ("arrived", "arrived-from", "arrived-raw")}  # nowhere to arrive then
+__all__ = ["FINDINGS", "SEVERITIES", "Change", "Evidence", "Finding", "diagnose", "is_unfinished"]
+
 SMALL = 10  # rows: a textbook's table, which is not to be nagged
 LARGE = 10_000  # numbers: what fewer cost is nothing with any threads
 TINY = 1e-12  # of the target's mean square: an error that is rounding
@@ -32,40 +33,38 @@ TINY = 1e-12  # of the target's mean square: an error that is rounding
 def diagnose(evidence: Evidence) -> list[Finding]:
     """Return the findings, errors before warnings before hints, each kind in the order of the road.
 
-    A run that diverged has nothing to say but how it went. A table of a few rows that is fitted exactly is told the
-    worst thing only. Of a network only the run and the classes are looked at: it has no columns of weights.
+    Of a run that diverged only what needs no weights is looked at, of a network only the run and the classes. A table
+    of a few rows that is fitted exactly is told the worst thing only.
     """
-    if evidence.networked:
-        found = of_run(evidence) + of_class_counts(evidence)
-        return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
-    sample = Subsample.of(evidence)
-    with np.errstate(all="ignore"), _one_thread(sample):
-        found = of_run(evidence, sample)
-        if not evidence.history.diverged and np.isfinite(evidence.weights).all():
-            found += of_cells(evidence, sample)
-            found += of_target(evidence, sample) + of_columns(evidence, sample) + of_residuals(evidence, sample)
-        if any(finding.endless for finding in found):
-            found = [finding for finding in found if finding.code not in LATE]
-        if "finding.missing-code" in {finding.code for finding in found}:  # what they bend is no bend
-            found = [finding for finding in found if finding.code != "finding.curvature"]
+    with np.errstate(all="ignore"), _one_thread(evidence):
+        signs = _signs(evidence, FINDINGS.values())
+        kinds = {sign.kind for sign in signs}
+        signs = [sign for sign in signs if kinds.isdisjoint(FINDINGS[sign.kind].unless)]
+        found = [FINDINGS[sign.kind].finding(sign, evidence) for sign in signs]
         found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-        return found[:1] if sample.rows < SMALL and _exact(evidence, sample) else found
+        exact = not evidence.networked and evidence.sample.rows < SMALL and _exact(evidence, evidence.sample)
+        return found[:1] if exact else found
 
 
-def of_run(evidence: Evidence, sample: Subsample | None = None) -> list[Finding]:
-    """Return what the run says; that it got nowhere, or not to its end, only where nothing says why."""
-    found = of_descent(evidence, sample)
-    if any(finding.unfinished for finding in found):
-        return found
-    return [*(of_training(evidence) or of_unsteady(evidence)), *found]
+def is_unfinished(evidence: Evidence) -> bool:
+    """Tell whether a run ended before it had arrived, as far as the run itself says."""
+    signs = _signs(evidence, (kind for kind in FINDINGS.values() if kind.unfinished))
+    return any(FINDINGS[sign.kind].unfinished for sign in signs)
 
 
-def _one_thread(sample: Subsample) -> AbstractContextManager[object]:
+def _signs(evidence: Evidence, kinds: Iterable[FindingKind]) -> list[Sign]:
+    """Return what the looks of these kinds see, in the order of the road."""
+    served = sorted((kind for kind in kinds if kind.serves(evidence)), key=lambda kind: STAGES.index(kind.stage))
+    looks = dict.fromkeys(kind.look for kind in served)
+    return [sign for look in looks for sign in look(evidence)]
+
+
+def _one_thread(evidence: Evidence) -> AbstractContextManager[object]:
     """Return what holds the linear algebra to one thread where it would take more for many short products.
 
     On a busy machine these would wait for one another far longer than they work.
     """
-    return nullcontext() if sample.X.size < LARGE else one_blas_thread()
+    return nullcontext() if evidence.networked or evidence.sample.X.size < LARGE else one_blas_thread()
 
 
 def _exact(evidence: Evidence, sample: Subsample) -> bool:

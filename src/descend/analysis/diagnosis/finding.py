@@ -1,54 +1,72 @@
-"""What a diagnosis says and what it looks at."""
+"""Findings: the registry of their kinds, and what a diagnosis says by one of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from descend.analysis.diagnosis.remedies.case import Case
 from descend.base.messages import has, say
-from descend.objectives.in_memory import RowsObjective
+from descend.base.registry import Registry
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Mapping
 
-    from descend.analysis.forecast import Forecast
-    from descend.design.matrix import Design
-    from descend.objectives.quadratic import GramObjective
-    from descend.objectives.target import Target
-    from descend.objectives.torch_module import ModuleObjective
-    from descend.solvers.history import History
-    from descend.solvers.recipe import Recipe
-    from descend.tables.columns import Columns
+    from descend.analysis.diagnosis.change import Change
+    from descend.analysis.diagnosis.evidence import Evidence
+    from descend.analysis.diagnosis.remedies.case import Offer
 
-    Floats = NDArray[np.floating[Any]]
+    Look = Callable[[Evidence], list["Sign"]]
 
 Severity = Literal["error", "warning", "hint"]
-ENDLESS = ("finding.separable", "finding.quasi-separable")
-UNFINISHED = ("untrained", "not-", "rate-")  # how the codes of what is left to train begin
+Stage = Literal["run", "cells", "target", "columns", "residuals"]
+Need = Literal["run", "classes", "design", "equation"]
+
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
+STAGES: tuple[Stage, ...] = ("run", "cells", "target", "columns", "residuals")
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What a look sees: the name of a kind of finding, the values of its sentence, and a severity of its own."""
+
+    kind: str
+    values: dict[str, Any]
+    severity: Severity | None = None
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that the numbers of a fit say: a code, how bad it is, its evidence in numbers, and what to type.
+    """Something that the numbers of a fit say: a code, how bad it is, its evidence in numbers, and what mends it.
 
-    "error": the answer cannot be used as it is; "warning": look before using it; "hint": it could be better.
+    "error": the answer cannot be used as it is; "warning": look before using it; "hint": it could be better. ``fixes``
+    are the changes that mend it, the best first; () where there is none.
     """
 
     code: str
     severity: Severity
     values: dict[str, Any]
+    fixes: tuple[Change, ...] = ()
+
+    @property
+    def kind(self) -> FindingKind:
+        """The kind that it is of."""
+        return FINDINGS[self.code.removeprefix("finding.")]
+
+    @property
+    def fix(self) -> Change | None:
+        """The best change that mends it: its ``formula``, ``settings`` and ``reading``; None where there is none."""
+        return self.fixes[0] if self.fixes else None
 
     @property
     def unfinished(self) -> bool:
         """Whether it says that the fit ended before it had arrived."""
-        return self.code.removeprefix("finding.").startswith(UNFINISHED)
+        return self.kind.unfinished
 
     @property
     def endless(self) -> bool:
         """Whether it says that there is nowhere to arrive, as the loss has no minimum."""
-        return self.code in ENDLESS
+        return self.kind.endless
 
     def tell(self, lang: str = "en") -> str:
         """Return what was found, as a sentence."""
@@ -65,32 +83,47 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What a diagnosis looks at.
+class FindingKind:
+    """A kind of finding: everything about it but the sentences ``finding.NAME`` and ``finding.NAME.remedy``.
 
-    ``over`` holds the fitted rows as the solver saw them, ``data`` the same rows as the table has them (its
-    ``line`` says where a person finds one), ``weights`` (columns x outputs) the parameters of the fit. ``quadratic``
-    and ``forecast`` are there where they were made; ``networked`` tells whether the hypothesis is a network,
-    ``rows`` how many were fitted, of which ``over`` may hold some only.
+    look: sees it; kinds that are seen together share one. stage: of the road, in whose order findings are told.
+    needs: "run": what any run leaves; "classes": the target's classes; "design": the columns of an equation, whatever
+    its run came to; "equation": finite weights too. A network has the first two only.
+    offers: the changes that mend it, the best first. unless: the kinds beside which it has nothing to say.
+    unfinished: it says that the fit ended before it had arrived; endless: that there is nowhere to arrive.
     """
 
-    design: Design
-    target: Target
-    data: Columns
-    over: RowsObjective | ModuleObjective
-    weights: Floats
-    history: History
-    recipe: Recipe
-    quadratic: GramObjective | None = None
-    forecast: Forecast | None = None
-    networked: bool = False
-    rows: int = 0
+    name: str
+    look: Look
+    stage: Stage
+    severity: Severity = "warning"
+    needs: Need = "equation"
+    offers: Offer | None = None
+    unless: tuple[str, ...] = ()
+    unfinished: bool = False
+    endless: bool = False
 
     @property
-    def objective(self) -> RowsObjective:
-        """The fitted rows as an equation's solver saw them; a network's is ``over``."""
-        assert isinstance(self.over, RowsObjective)
-        return self.over
+    def code(self) -> str:
+        """The code of its sentence."""
+        return f"finding.{self.name}"
+
+    def serves(self, evidence: Evidence) -> bool:
+        """Tell whether the evidence holds what the kind needs."""
+        if self.needs == "run" or evidence.networked:
+            return self.needs in ("run", "classes")
+        return self.needs == "design" or evidence.sound
+
+    def finding(self, sign: Sign, evidence: Evidence) -> Finding:
+        """Return the finding that a sign of this kind is, with the changes that mend it."""
+        return Finding(self.code, sign.severity or self.severity, sign.values, self.fixes(sign.values, evidence))
+
+    def fixes(self, values: Mapping[str, Any], evidence: Evidence) -> tuple[Change, ...]:
+        """Return the changes that mend a finding with these values in this fit, the best first; () for none."""
+        return () if self.offers is None else Case.of(values, evidence).possible(self.offers)
+
+
+FINDINGS: Registry[FindingKind] = Registry("finding", f"{__package__}.kinds")
 
 
 def _unlike(first: float, last: float) -> tuple[str, str]:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.analysis.diagnosis.finding import Evidence
     from descend.design.matrix import Block, Design
+    from descend.objectives.in_memory import RowsObjective
 
     Floats = NDArray[np.floating[Any]]
 
@@ -34,9 +34,9 @@ class Subsample:
     Y: Floats
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Subsample:
+    def of(cls, objective: RowsObjective) -> Subsample:
         """Draw the rows, always the same of the same table."""
-        X, Y = evidence.objective.X, evidence.objective.Y
+        X, Y = objective.X, objective.Y
         rows, columns = X.shape
         most = min(ROWS, max(CELLS // columns, TALL * columns))
         chosen = np.arange(rows)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from descend.analysis.diagnosis.remedies.registry import changes_for
 from descend.base.errors import FormulaError
 from descend.base.messages import say
 from descend.report.terminal import VERDICT_STYLES, fit_lines
 from descend.studio.parts.part import PagePart
-from descend.studio.remedies import changes_for, changes_for_error
 from descend.studio.widgets import Told, button, tag
 
 if TYPE_CHECKING:
-    from descend.analysis.diagnosis import Finding
-    from descend.base.messages import Note
-    from descend.studio.remedies import Change
+    from collections.abc import Sequence
+
+    from descend.analysis.diagnosis import Change
     from descend.studio.runs import Run
     from descend.studio.study import Study
 
@@ -70,7 +70,7 @@ class WordsPart(PagePart):
             if isinstance(error, FormulaError):
                 tag("p", "caret mono", error.caret)
             stated = self.study.formula, self.study.settings, self.study.sketch.forecast(self.study.settings)
-            changes = changes_for_error(error, *stated, columns, texts, self.study.table.asked)
+            changes = changes_for(error, *stated, columns, texts, self.study.table.asked)
             hint = error.hint(lang)
             if changes:
                 self._remedies(changes)
@@ -88,7 +88,7 @@ class WordsPart(PagePart):
                 continue  # the error above says it, with the same remedies
             with tag("div", f"finding {finding.severity}"):
                 tag("p", text=finding.tell(lang))
-                changes = self._changes(finding, run)
+                changes = [fix for fix in finding.fixes if self.study.table.asked is not None or not fix.reading]
                 if changes:
                     self._remedies(changes)
                 else:
@@ -99,15 +99,7 @@ class WordsPart(PagePart):
             tag("p", "fitted", " · ".join(fit_lines(model, lang)[-2:]))
         for note in run.notes:
             tag("p", "hint empty", note.tell(lang))
-            self._remedies(self._changes(note, run))
-
-    def _changes(self, told: Finding | Note, run: Run) -> list[Change]:
-        study, model = self.study, self.study.model
-        if model is None:
-            return []
-        return changes_for(
-            told, run.formula, run.settings, study.sketch.forecast(study.settings), model.design, study.table.asked
-        )
+            self._remedies(changes_for(note, run.formula, run.settings, reading=self.study.table.asked))
 
     def _scores(self, run: Run) -> None:
         verification, lang = run.verification, self.study.lang
@@ -129,7 +121,7 @@ class WordsPart(PagePart):
                             for metric in metrics:
                                 tag("td", text=f"{score[row][metric]:.4g}".replace("-", "−"))
 
-    def _remedies(self, changes: list[Change]) -> None:
+    def _remedies(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
         with tag("div", "remedies"):
@@ -139,8 +131,9 @@ class WordsPart(PagePart):
     def _remedy(self, change: Change) -> None:
         def apply() -> None:
             if change.reading:
-                self.act(self.study.reread(change.settings, **change.reading))
+                options = change.applied_to_reading(self.study.table.asked or {})
+                self.act(self.study.reread(change.settings, **{name: options.get(name) for name in change.reading}))
             else:
                 self.act(self.study.restate(change.formula, **change.settings))
 
-        button(change.label.tell(self.study.lang), apply)
+        button(change.tell(self.study.lang), apply)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.finding import Sign
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.evidence import Evidence
 
     Floats = NDArray[np.floating[Any]]
 
@@ -23,14 +23,14 @@ MOST = 300  # parameters whose second derivatives are looked at
 EDGE = 1e-12  # of a loss, and of a curvature
 
 
-def of_training(evidence: Evidence) -> list[Finding]:
+def training_signs(evidence: Evidence) -> list[Sign]:
     """Tell of a run that ended by its epochs no better, on the very rows it was fitted on, than the mean alone."""
     history = evidence.history
     alone = _alone(evidence)
     if history.stop != "epochs" or alone is None or not _short(evidence, alone):
         return []
     values = {"epochs": history.epochs, "loss": history.final_loss, "mean": alone}
-    return [Finding("finding.untrained-network" if evidence.networked else "finding.untrained", "warning", values)]
+    return [Sign("untrained-network" if evidence.networked else "untrained", values)]
 
 
 def _short(evidence: Evidence, alone: float) -> bool:

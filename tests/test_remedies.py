@@ -1,4 +1,4 @@
-"""Every remedy, pressed on a real fit that asks for it, does what it promises."""
+"""Every finding with what mends it: shown by a fit, told, kept in its file, and gone once the change is applied."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import pytest
 from conftest import ROOT
 
 import descend
-from descend.analysis.diagnosis import Finding
+from descend.analysis.diagnosis import FINDINGS, Change
+from descend.analysis.diagnosis.remedies.case import Case
+from descend.analysis.diagnosis.remedies.registry import REMEDIES, changes_for
 from descend.analysis.verification import split_rows
+from descend.base import container
 from descend.base.errors import DescendError, DivergedError, FormulaError, OptionError, TableError
-from descend.base.messages import codes
+from descend.report.json import model_facts
 from descend.solvers.recipe import Recipe
-from descend.studio.reading import changed, keywords
-from descend.studio.remedies import FOR_ERRORS, FOR_FINDINGS, FOR_NOTES, Change, changes_for, changes_for_error
+from descend.studio.reading import keywords
 
 PENGUINS = str(ROOT / "examples" / "penguins.csv")
 MASS = "body_mass_g ~ flipper_length_mm + bill_length_mm"
@@ -184,9 +186,14 @@ def told(case):
 
 
 def offered(case):
-    formula, _, settings, _ = CASES[case]
-    model, finding = told(case)
-    return changes_for(finding, formula, settings, model.forecast, model.design)
+    return told(case)[1].fixes
+
+
+def mends(name, values, formula, model, settings, forecast=None):
+    """Return what a kind of finding offers for these values of a fit that was made."""
+    known = [*model.design.uses, *model.target.columns]
+    case = Case(values, formula, settings, Recipe(**settings), forecast, known, model.design)
+    return case.possible(FINDINGS[name].offers)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -195,6 +202,49 @@ def test_a_finding_offers_what_a_click_can_do_the_best_first(case):
     for change in offered(case):
         for lang in ("en", "ko"):
             assert "{" not in change.label.tell(lang)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_finding_is_told_kept_and_written_with_what_mends_it(case, tmp_path):
+    model, finding = told(case)
+    again = descend.load(model.save(tmp_path / "m.safetensors"))
+    assert again.findings == model.findings
+    for lang in ("en", "ko"):
+        assert "{" not in finding.tell(lang) + finding.remedy(lang)
+        (facts,) = [fact for fact in model_facts(model, lang)["findings"] if fact["code"] == finding.code]
+        assert (facts["sentence"], facts["remedy"]) == (finding.tell(lang), finding.remedy(lang))
+        assert [fix["label"] for fix in facts["fixes"]] == [fix.tell(lang) for fix in finding.fixes]
+        for fact, fix in zip(facts["fixes"], finding.fixes, strict=True):
+            assert (fact["formula"], fact["settings"], fact["reading"]) == (fix.formula, fix.settings, fix.reading)
+
+
+def test_a_file_written_before_findings_had_changes_loads_without_them(tmp_path):
+    model, finding = told("curvature")
+    header, tensors = container.read_container(model.save(tmp_path / "m.safetensors"))
+    del header["fixes"]
+    again = descend.load(container.write_container(tmp_path / "old.safetensors", header, tensors))
+    assert finding.fixes
+    assert [(one.code, one.fixes) for one in again.findings] == [(one.code, ()) for one in model.findings]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"label": {"code": "remedy.none", "values": {}}},
+        {"label": {"code": "remedy.rate", "values": {}}},
+        {"formula": 3},
+        {"settings": {"sudo": 1}},
+        {"settings": {"lr": {"a": 1}}},
+        {"reading": {"na": [1]}},
+        {"more": 1},
+    ],
+)
+def test_a_forged_change_is_refused(forged):
+    _, finding = told("curvature")
+    kept = finding.fix.as_dict()
+    assert Change.restore(kept) == finding.fix
+    with pytest.raises((ValueError, KeyError)):
+        Change.restore({**kept, **forged})
 
 
 PROMISED = {  # what is still told after the remedy, and is better by it
@@ -245,18 +295,16 @@ HARDLY_EVER = {  # the findings of runs that no table here brings about: setting
 def test_a_run_that_ended_too_soon_offers_what_makes_the_way_shorter(code):
     settings, labels = HARDLY_EVER[code]
     model = descend.fit("y ~ x + z", clean(), **settings)
-    found = Finding(f"finding.{code}", "warning", {})
-    (change,) = changes_for(found, "y ~ x + z", settings, model.forecast, model.design)
+    (change,) = mends(code, {}, "y ~ x + z", model, settings, model.forecast)
     assert change.label.code == f"remedy.{labels}"
     formula, after = change.applied("y ~ x + z", settings)
     assert descend.fit(formula, clean(), **after).history.stop == "optimum"
 
 
 def test_every_finding_has_a_case_and_what_it_offers_is_known():
-    every = {code for code in codes("en") if code.startswith("finding.") and not code.endswith(".remedy")}
-    assert {f"finding.{case.split()[0]}" for case in (*CASES, *HARDLY_EVER)} == every
-    offering = {f"finding.{case.split()[0]}" for case, (*_, labels) in CASES.items() if labels}
-    assert set(FOR_FINDINGS) == offering | {f"finding.{code}" for code in HARDLY_EVER}
+    assert {case.split()[0] for case in (*CASES, *HARDLY_EVER)} == set(FINDINGS)
+    offering = {case.split()[0] for case, (*_, labels) in CASES.items() if labels}
+    assert {name for name, kind in FINDINGS.items() if kind.offers} == offering | set(HARDLY_EVER)
 
 
 def gaps(t, *names):
@@ -351,7 +399,7 @@ def test_a_remedy_pressed_ends_an_error(case):
         descend.fit(formula, table, **settings)
     assert met.value.code == case.split()[0]
     columns = list(table) if isinstance(table, dict) else []
-    changes = changes_for_error(met.value, formula, settings, columns=columns)
+    changes = changes_for(met.value, formula, settings, columns=columns)
     assert " ".join(change.label.code.removeprefix("remedy.") for change in changes) == labels
     for index, change in enumerate(changes):
         new, merged = change.applied(formula, settings)
@@ -363,7 +411,8 @@ def test_a_remedy_pressed_ends_an_error(case):
 
 def test_every_error_with_a_remedy_has_a_case():
     here = {"design.no-column-near"}  # below: it is met by a model, not by a fit
-    assert set(FOR_ERRORS) == {case.split()[0] for case in (*ERRORS, *UNREAD)} | here
+    errors = {code for code in REMEDIES if not code.startswith("note.")}
+    assert errors == {case.split()[0] for case in (*ERRORS, *UNREAD)} | here
 
 
 a, b = 20 * "\u4e61", 20 * "\u4e62"  # each of two bytes that are letters by themselves
@@ -400,14 +449,14 @@ def test_a_remedy_pressed_reads_a_file_that_could_not_be(case, tmp_path):
     with pytest.raises(DescendError) as met:
         fitted(before)
     assert met.value.code == case.split()[0]
-    changes = changes_for_error(met.value, "b ~ a", {}, texts=["a"], reading=before)
+    changes = changes_for(met.value, "b ~ a", {}, texts=["a"], reading=before)
     assert changes
-    assert not [one for one in changes_for_error(met.value, "b ~ a", {}, reading=None) if one.reading]  # there is none
+    assert not [one for one in changes_for(met.value, "b ~ a", {}, reading=None) if one.reading]  # there is none
     ended = []
     for change in changes:
         assert "{" not in change.label.tell() + change.label.tell("ko")
         with suppress(DescendError):  # it is in another encoding: which one is for the person to say
-            model = fitted(changed(before, **change.reading), **change.applied("b ~ a", {})[1])
+            model = fitted(change.applied_to_reading(before), **change.applied("b ~ a", {})[1])
             ended.append(np.isfinite(model.weights).all())
     assert any(ended) or case == "table.undecodable"
 
@@ -425,11 +474,11 @@ def test_a_note_on_how_a_file_is_read_offers_the_other_way(code, tmp_path):
     path.write_bytes(data)
     model = descend.fit(formula, path, test="none")
     (note,) = [note for note in model.notes if note.code == f"note.{code}"]
-    (change,) = changes_for(note, formula, {}, None, model.design)
-    again = descend.fit(formula, descend.read(path, **keywords(changed({}, **change.reading))), test="none")
+    (change,) = changes_for(note, formula, {})
+    again = descend.fit(formula, descend.read(path, **keywords(change.applied_to_reading({}))), test="none")
     assert note.code not in [note.code for note in again.notes]
     assert again.equation != model.equation
-    assert set(FOR_NOTES) == {f"note.{code}" for code in NOTED}
+    assert {code for code in REMEDIES if code.startswith("note.")} == {f"note.{code}" for code in NOTED}
 
 
 def test_a_column_that_another_table_calls_otherwise_is_written_as_there():
@@ -438,26 +487,26 @@ def test_a_column_that_another_table_calls_otherwise_is_written_as_there():
     with pytest.raises(DescendError) as met:
         model.evaluate(other)
     assert met.value.code == "design.no-column-near"
-    (change,) = changes_for_error(met.value, formula, {})
+    (change,) = changes_for(met.value, formula, {})
     assert change.formula == "y ~ the_x + z"
     assert descend.fit(change.formula, other).weights == pytest.approx(model.weights)
 
 
 @pytest.mark.parametrize("error", [OptionError("option.seed"), TableError("table.empty", file="a.csv")])
 def test_an_error_that_a_click_cannot_mend_offers_nothing(error):
-    assert changes_for_error(error, "y ~ x", {}) == []
+    assert changes_for(error, "y ~ x", {}) == ()
 
 
 def test_of_several_faults_each_is_mended_by_itself():
-    assert changes_for_error(DescendError("table.all-missing", file="t.csv", column="x"), "y ~ x +", {}) == []
+    assert changes_for(DescendError("table.all-missing", file="t.csv", column="x"), "y ~ x +", {}) == ()
     error = FormulaError("formula.function-near", text="y ~ sqr(x) +", position=4, found="sqr", near="sqrt", known="")
-    (change,) = changes_for_error(error, "y ~ sqr(x) +", {"lr": -1})
+    (change,) = changes_for(error, "y ~ sqr(x) +", {"lr": -1})
     assert change.formula == "y ~ sqrt(x) +"
     settings = {"gamma": 0.5, "step_size": 5}
     for left in ({"step_size": 5}, {}):
         with pytest.raises(OptionError) as met:
             Recipe(**settings)
-        (change,) = changes_for_error(met.value, "y ~ x", settings)
+        (change,) = changes_for(met.value, "y ~ x", settings)
         _, settings = change.applied("y ~ x", settings)
         assert settings == left
 
@@ -469,7 +518,7 @@ def test_the_optimum_is_reached_whatever_the_run_was():
            "batch_size": 10, "drop_last": True, "batch_history": True}  # fmt: skip
     kept = {"l2": 0.1, "seed": 3, "standardize": False, "test": "none"}
     error = DivergedError("fit.diverged", epoch=1, loss=1.0, first=1.0, lr=0.001, suggestion=1e-4)
-    *_, optimum = changes_for_error(error, "y ~ x", {**run, **kept})
+    *_, optimum = changes_for(error, "y ~ x", {**run, **kept})
     assert optimum.label.code == "remedy.optimum"
     _, settings = optimum.applied("y ~ x", {**run, **kept})
     assert settings == kept
@@ -477,10 +526,9 @@ def test_the_optimum_is_reached_whatever_the_run_was():
     assert descend.fit("y ~ x", clean(), **settings).certificate is not None
 
 
-def offers(finding, formula, table, settings, forecast=None):
-    """Return what a finding of that code with these values offers, of a fit that was made."""
-    model = fitted(formula, table, settings)
-    return changes_for(finding, formula, settings, forecast, model.design)
+def offers(name, values, formula, table, settings):
+    """Return what a kind of finding offers for these values of a fit of a table."""
+    return mends(name, values, formula, fitted(formula, table, settings), settings)
 
 
 def test_the_best_rate_of_uneven_columns_is_kept_under_the_stable_one():
@@ -490,7 +538,7 @@ def test_the_best_rate_of_uneven_columns_is_kept_under_the_stable_one():
     model = fitted("y ~ x + s + z", table, settings)
     (finding, *_) = model.findings
     whole = descend.forecast("y ~ x + s + z", table, **settings)  # of all rows, of which a fifth is held out
-    change, _ = changes_for(finding, "y ~ x + s + z", settings, whole, model.design)
+    change, _ = mends("rate-too-large", finding.values, "y ~ x + s + z", model, settings, whole)
     rates = next(rates for rates in whole.rates if rates.kind == "sgd")
     assert rates.best > 0.999 * rates.stable
     assert change.label.code == "remedy.rate"
@@ -502,7 +550,7 @@ def test_the_best_rate_of_uneven_columns_is_kept_under_the_stable_one():
 def test_the_rate_on_the_label_is_the_rate_that_is_set():
     for lr in (0.123456, 0.1999999, 1e-7 / 3, 49999.0, 1.0):
         values = {"lr": 1e9, "first": 1.0, "last": 2.0, "epochs": 5, "suggestion": lr}
-        change, _ = offers(Finding("finding.rate-too-large", "error", values), "y ~ x", clean(), {"lr": 0.1})
+        change, _ = offers("rate-too-large", values, "y ~ x", clean(), {"lr": 0.1})
         assert float(change.label.tell().split()[-1]) == change.settings["lr"]
         assert 0.99 * lr < change.settings["lr"] <= lr
 
@@ -510,23 +558,23 @@ def test_the_rate_on_the_label_is_the_rate_that_is_set():
 def test_more_epochs_than_anybody_waits_for_are_not_offered():
     values = {"epochs": 100, "left": 0.5, "hundredth": 5000, "millionth": 10**18, "enough": 10**18}
     settings = {"lr": 0.1, "epochs": 100}
-    epochs, _ = offers(Finding("finding.not-converged", "warning", values), "y ~ x", clean(), settings)
+    epochs, _ = offers("not-converged", values, "y ~ x", clean(), settings)
     assert epochs.settings == {"epochs": 5100}
     values["hundredth"] = 10**9
-    (optimum,) = offers(Finding("finding.not-converged", "warning", values), "y ~ x", clean(), settings)
+    (optimum,) = offers("not-converged", values, "y ~ x", clean(), settings)
     assert optimum.label.code == "remedy.optimum"
 
 
 def test_weights_that_are_still_too_large_are_held_smaller():
     values = {"epoch": 0, "best": 1.0, "last": 2.0}
-    (l2,) = offers(Finding("finding.overfit", "warning", values), "y ~ x", clean(), {"l2": 0.02})
+    (l2,) = offers("overfit", values, "y ~ x", clean(), {"l2": 0.02})
     assert (l2.settings, l2.label.tell()) == ({"l2": 0.2}, "Hold the weights small, l2 = 0.2")
 
 
 def test_a_network_is_not_sent_to_an_optimum():
     settings = {"hypothesis": "mlp(2)", "lr": 0.1, "epochs": 2}
     values = {"lr": 0.1, "first": 1.0, "last": 2.0, "epochs": 2, "suggestion": 0.01}
-    (rate,) = offers(Finding("finding.rate-too-large", "error", values), "y ~ x", clean(), settings)
+    (rate,) = offers("rate-too-large", values, "y ~ x", clean(), settings)
     assert rate.settings == {"lr": 0.01}
 
 
@@ -534,6 +582,6 @@ def test_a_start_by_column_does_not_outlive_its_columns():
     formula, settings = "y ~ x + s", {"init": {"s": 1.0}, **ONE}
     table = clean(s=lambda t: 2 * t["x"])
     model = descend.fit(formula, table, **settings)
-    change, _ = changes_for(model.findings[0], formula, settings, model.forecast, model.design)
+    change, _ = model.findings[0].fixes
     assert change == Change(change.label, "y ~ x", {"init": None})
     assert descend.fit(change.formula, table, **change.applied(formula, settings)[1]).findings == []

@@ -1,14 +1,14 @@
-"""What a button beside an error, a finding or a note does about how the file is read."""
+"""Remedies that read the file another way."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from descend.analysis.diagnosis.change import Change
 from descend.base.messages import Note
-from descend.studio.changes import Case, Change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from descend.analysis.diagnosis.remedies.case import Case, Offer
 
 USUAL_ENCODINGS = ("cp1252", "cp949", "shift_jis")
 UNMARKED = ("utf-16-le", "utf-16-be")  # what text with zero bytes is in, where it is text
@@ -37,7 +37,7 @@ def other_encoding(case: Case) -> list[Change]:
     return [_encoding(case.values["other"])]
 
 
-def header_at(key: str) -> Callable[[Case], list[Change]]:
+def header_at(key: str) -> Offer:
     """Return the offer of the line that the columns' names seem to stand in."""
     return lambda case: [_read("header-row", {"line": case.values[key]}, header_row=case.values[key], skip_rows=None)]
 
@@ -54,7 +54,7 @@ def without_footer(case: Case) -> list[Change]:
     return [_read("footer", {"count": count}, skip_footer=already + count)]
 
 
-def as_missing(key: str) -> Callable[[Case], list[Change]]:
+def as_missing(key: str) -> Offer:
     """Return the offer to take a cell's text as missing, and to leave such rows out unless that is settled."""
 
     def offer(case: Case) -> list[Change]:
@@ -63,7 +63,7 @@ def as_missing(key: str) -> Callable[[Case], list[Change]]:
             return []
         settings = {"missing": "drop"} if case.recipe.missing == "error" else {}
         label = "missing-code" if settings else "missing-text"
-        return [_read(label, {"text": text}, settings, na=[*(case.reading or {}).get("na", []), text])]
+        return [_read(label, {"text": text}, settings, na=[text])]
 
     return offer
 

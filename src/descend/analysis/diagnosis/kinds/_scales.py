@@ -11,7 +11,7 @@ from descend.formula.ast import Name
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.finding import Sign
 from descend.analysis.diagnosis.subsample import placed
 from descend.design.encodings import NumberCode
 from descend.formula.ast import Name, names_of
@@ -17,7 +17,7 @@ from descend.formula.notation import quoted
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]
@@ -65,7 +65,7 @@ def squared(evidence: Evidence, x: Floats) -> Floats:
     return np.square(x - x.mean(axis=0)) if evidence.design.hypothesis.intercept else np.square(x)
 
 
-def curvature_finding(evidence: Evidence, bend: Bend, target: str) -> Finding:
+def curvature_sign(evidence: Evidence, bend: Bend, target: str) -> Sign:
     """Return what a bend says, with the formula to type."""
     term = f"poly({quoted(bend.name)}, 2)"
     written = rewritten(evidence.design.hypothesis, evidence.data.table.columns, bend.name)
@@ -77,7 +77,7 @@ def curvature_finding(evidence: Evidence, bend: Bend, target: str) -> Finding:
         "term": term,
         "formula": written or f"{target} ~ … + {term}",
     }
-    return Finding("finding.curvature", "warning", values)
+    return Sign("curvature", values)
 
 
 def _straight(evidence: Evidence) -> list[tuple[str, int]]:

@@ -1,10 +1,9 @@
-"""What a remedy changes of a run: its rate, its epochs, whether it is one at all."""
+"""Remedies that change a run: its scale, its rate, its epochs, whether it is one at all."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +11,8 @@ from descend.base.messages import Note
 from descend.solvers.rates import best_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from descend.analysis.forecast import Forecast
-    from descend.design.matrix import Design
-    from descend.solvers.recipe import Recipe
-    from descend.studio.reading import Reading
+    from descend.analysis.diagnosis.change import Change
+    from descend.analysis.diagnosis.remedies.case import Case
 
 OF_A_RUN = (
     "optimizer", "lr", "momentum", "nesterov", "epochs", "tolerance", "batch_size", "drop_last", "batch_history",
@@ -28,61 +23,6 @@ SAFE = 0.9  # of the largest stable rate: the rows that are fitted are not all t
 FAR = 2  # times the rate: a better one within it is not worth a button
 AT_LEAST = 2  # times the epochs where it is known only how many are too few
 SPARE = 1.25  # times the epochs foretold, for the same reason as SAFE
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a remedy changes: the formula (None: not) and settings, of which None goes back to the default.
-
-    Or how the file is read, and settings with it.
-    """
-
-    label: Note
-    formula: str | None
-    settings: dict[str, Any]
-    reading: dict[str, Any] = field(default_factory=dict)
-
-    def applied(self, formula: str, settings: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Return a formula and settings as they are after it."""
-        merged = {**settings, **self.settings}
-        back = {name for name, value in self.settings.items() if value is None}
-        return self.formula or formula, {name: value for name, value in merged.items() if name not in back}
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a remedy is made from.
-
-    ``known`` are columns of the table, ``texts`` those of text; ``reading`` is how its file is read,
-    None where there is none.
-    """
-
-    values: dict[str, Any]
-    formula: str
-    settings: dict[str, Any]
-    recipe: Recipe
-    forecast: Forecast | None
-    known: Sequence[str]
-    design: Design | None = None
-    texts: Sequence[str] = ()
-    reading: Reading | None = field(default_factory=dict)
-
-    @property
-    def fit(self) -> Design:
-        """The design of the fit that a finding is of."""
-        assert self.design is not None
-        return self.design
-
-    def setting(self, label: Note, **settings: Any) -> Change:
-        """Return the change to other settings."""
-        return Change(label, None, settings)
-
-    def writing(self, label: Note, formula: str | None) -> list[Change]:
-        """Return the change to another formula, for whose columns a start by column is no longer one."""
-        if formula is None:
-            return []
-        start = {} if isinstance(self.recipe.init, str) else {"init": None}
-        return [Change(label, formula, start)]
 
 
 def standardise(case: Case) -> list[Change]:

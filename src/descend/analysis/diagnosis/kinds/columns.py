@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.finding import FINDINGS, FindingKind, Sign
+from descend.analysis.diagnosis.remedies.settings import each_of, setting, shrink, shrink_at_all
+from descend.analysis.diagnosis.remedies.terms import (
+    leave_column,
+    leave_constants,
+    leave_design_column,
+    orthogonal,
+)
 from descend.analysis.diagnosis.subsample import listed, placed
 from descend.design.encodings import LevelCode, NumberCode, PolyCode
 from descend.formula.ast import grouped, names_of
@@ -15,7 +22,9 @@ from descend.formula.notation import written
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.evidence import Evidence
+    from descend.analysis.diagnosis.finding import Severity
+    from descend.analysis.diagnosis.remedies.case import Offer
     from descend.analysis.diagnosis.subsample import Subsample
     from descend.design.matrix import Design
 
@@ -29,16 +38,16 @@ ROUNDING = 1e-6  # of a flat direction's length
 TOLD = 3  # groups of columns that determine one another
 
 
-def of_columns(evidence: Evidence, sample: Subsample) -> list[Finding]:
+def look_at_columns(evidence: Evidence) -> list[Sign]:
     """Return what the design matrix alone says."""
-    design, l2 = evidence.design, evidence.recipe.l2
+    design, sample, l2 = evidence.design, evidence.sample, evidence.recipe.l2
     empty, dead, bare = _empty_levels(design)
     constant = design.constant & ~dead
     columns, pictured = int((~dead & ~constant).sum()), bool(design.pixels.any())
     if pictured:
         found = []  # pixels are many, alike, and blank at the edges: that is as it should be
     elif columns > sample.rows and not l2:
-        found = [Finding("finding.more-columns", "error", {"columns": columns, "rows": sample.rows})]
+        found = [Sign("more-columns", {"columns": columns, "rows": sample.rows})]
     else:
         found = _few_rows(sample.rows, columns)
     found += empty
@@ -53,11 +62,11 @@ def of_columns(evidence: Evidence, sample: Subsample) -> list[Finding]:
     for group in groups[:TOLD]:
         tied = [design.names[index] for index in group]
         values = {"columns": listed(tied), "last": tied[-1], "groups": len(groups)}
-        found.append(Finding("finding.collinear", "warning", values))
+        found.append(Sign("collinear", values))
     return found + _near_collinear(design, sample, ~(gone | spare) & design.penalised)
 
 
-def _constant(design: Design, constant: NDArray[np.bool_]) -> list[Finding]:
+def _constant(design: Design, constant: NDArray[np.bool_]) -> list[Sign]:
     """Tell of columns that are the same in every row, and of those whose numbers differ by their rounding alone."""
     found = []
     for nearly in (False, True):
@@ -66,19 +75,18 @@ def _constant(design: Design, constant: NDArray[np.bool_]) -> list[Finding]:
             names = [name for name, mark in zip(design.names, chosen, strict=True) if mark]
             first = next(block.term for block, place in placed(design) if chosen[place].any())
             values = {"columns": listed(names), "first": written(first)}
-            code = "finding.nearly-constant" if nearly else "finding.constant"
-            found.append(Finding(code, "warning" if nearly else "hint", values))
+            found.append(Sign("nearly-constant" if nearly else "constant", values))
     return found
 
 
-def _few_rows(rows: int, columns: int) -> list[Finding]:
+def _few_rows(rows: int, columns: int) -> list[Sign]:
     if rows >= ROWS_A_PARAMETER * columns or 2 <= rows < TEXTBOOK:
         return []
     values = {"rows": rows, "parameters": columns, "enough": ROWS_A_PARAMETER * columns}
-    return [Finding("finding.few-rows", "warning" if rows < 2 else "hint", values)]
+    return [Sign("few-rows", values, "warning" if rows < 2 else None)]
 
 
-def _empty_levels(design: Design) -> tuple[list[Finding], NDArray[np.bool_], set[str]]:
+def _empty_levels(design: Design) -> tuple[list[Sign], NDArray[np.bool_], set[str]]:
     """Tell of levels that no fitted row has, mark their columns, and name the categories whose reference is one.
 
     An indicator's mean square is its level's share of the rows, so the reference's is what the others leave. Of a
@@ -104,7 +112,7 @@ def _empty_levels(design: Design) -> tuple[list[Finding], NDArray[np.bool_], set
         if missing:
             told |= set(missing)
             values = {"column": code.name, "levels": listed(missing)}
-            found.append(Finding("finding.empty-level", "warning", values))
+            found.append(Sign("empty-level", values))
     return found, dead, bare
 
 
@@ -174,7 +182,7 @@ def _tied(flat: Floats) -> list[list[int]]:
     return groups[::-1]
 
 
-def _near_collinear(design: Design, sample: Subsample, used: NDArray[np.bool_]) -> list[Finding]:
+def _near_collinear(design: Design, sample: Subsample, used: NDArray[np.bool_]) -> list[Sign]:
     """Tell of columns that the others all but determine, by their variance inflation (Marquardt 1970).
 
     It is that of the adjusted R squared, so that few rows alone do not inflate it.
@@ -195,8 +203,8 @@ def _near_collinear(design: Design, sample: Subsample, used: NDArray[np.bool_]) 
     powers = _powers(design, chosen)
     values = {"columns": listed([design.names[index] for index in sorted(chosen)]), "inflation": inflation.max()}
     if powers is not None:
-        return [Finding("finding.raw-powers", "hint", {**values, "term": f"poly({powers}, {len(chosen)})"})]
-    return [Finding("finding.near-collinear", "warning", {**values, "first": design.names[chosen[0]]})]
+        return [Sign("raw-powers", {**values, "term": f"poly({powers}, {len(chosen)})"})]
+    return [Sign("near-collinear", {**values, "first": design.names[chosen[0]]})]
 
 
 def _powers(design: Design, chosen: list[int]) -> str | None:
@@ -210,3 +218,17 @@ def _powers(design: Design, chosen: list[int]) -> str | None:
             return None
         bases |= {grouped(name) for name in names_of(code.expression)}
     return bases.pop() if len(bases) == 1 else None
+
+
+def _kind(name: str, severity: Severity, offers: Offer) -> None:
+    FINDINGS.add(FindingKind(name, look_at_columns, "columns", severity, offers=offers))
+
+
+_kind("more-columns", "error", shrink)
+_kind("few-rows", "hint", shrink_at_all)
+_kind("empty-level", "warning", each_of(setting("remedy.all-rows", test="none"), leave_column))
+_kind("constant", "hint", leave_constants)
+_kind("nearly-constant", "warning", leave_constants)
+_kind("collinear", "warning", each_of(leave_design_column("last"), shrink))
+_kind("near-collinear", "warning", each_of(leave_design_column("first"), shrink))
+_kind("raw-powers", "hint", orthogonal)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.finding import FINDINGS, FindingKind, Sign
+from descend.analysis.diagnosis.remedies.reading import as_missing
 from descend.analysis.diagnosis.subsample import listed, placed
 from descend.design.encodings import LevelCode
 from descend.tables.labels import number_label, unfloated
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Subsample
+    from descend.analysis.diagnosis.evidence import Evidence
 
     Floats = NDArray[np.floating[Any]]
 
@@ -31,19 +31,15 @@ APART = 5.0  # times: so far away lies any that repeats
 MOST_CODES = 4  # of a column
 
 
-def of_cells(evidence: Evidence, sample: Subsample) -> list[Finding]:
-    """Return what the cells of the columns in use say."""
-    return _near_same(evidence) + _codes(evidence, sample)
-
-
-def _near_same(evidence: Evidence) -> list[Finding]:
+def look_at_levels(evidence: Evidence) -> list[Sign]:
+    """Return the levels that are one level written in two ways."""
     levels: dict[str, Sequence[str]] = {}
     for block, _ in placed(evidence.design):
         levels |= {code.name: code.levels for code in block.codes if isinstance(code, LevelCode)}
     if evidence.target.levels:
         levels[evidence.target.columns[0]] = evidence.target.levels
     return [
-        Finding("finding.near-same-levels", "warning", {"column": column, "levels": listed(alike), "first": alike[0]})
+        Sign("near-same-levels", {"column": column, "levels": listed(alike), "first": alike[0]})
         for column, found in levels.items()
         for alike in near_same(found)
     ]
@@ -61,14 +57,15 @@ def near_same(levels: Iterable[str]) -> list[list[str]]:
     return [alike for alike in groups.values() if len(alike) > 1]
 
 
-def _codes(evidence: Evidence, sample: Subsample) -> list[Finding]:
+def look_at_codes(evidence: Evidence) -> list[Sign]:
+    """Return the numbers that stand for missing cells."""
     found = []
     for column, values in evidence.data.numbers.items():
-        code = missing_code(values[sample.chosen])
+        code = missing_code(values[evidence.sample.chosen])
         if code is not None:
             value, count = code
             values_told = {"column": column, "value": number_label(value), "count": count}
-            found.append(Finding("finding.missing-code", "warning", values_told))
+            found.append(Sign("missing-code", values_told))
     return found[:MOST_CODES]
 
 
@@ -85,3 +82,7 @@ def missing_code(values: Floats) -> tuple[float, int] | None:
         if gap > (CODED if CODE.fullmatch(number_label(float(value))) else APART) * span:
             return float(value), int(count)
     return None
+
+
+FINDINGS.add(FindingKind("near-same-levels", look_at_levels, "cells"))
+FINDINGS.add(FindingKind("missing-code", look_at_codes, "cells", offers=as_missing("value")))

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.diagnosis._residual_curvature import curvature_finding, find_bend, squared
-from descend.analysis.diagnosis._scales import OUTLYING, Scale, far_on_their_scale
-from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.finding import FINDINGS, FindingKind, Sign
+from descend.analysis.diagnosis.kinds._residual_curvature import curvature_sign, find_bend, squared
+from descend.analysis.diagnosis.kinds._scales import OUTLYING, Scale, far_on_their_scale
+from descend.analysis.diagnosis.remedies.settings import huber
+from descend.analysis.diagnosis.remedies.terms import bend as bend_column
+from descend.analysis.diagnosis.remedies.terms import predict_logarithm
 from descend.formula.ast import Name
 from descend.formula.notation import quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]
@@ -65,16 +68,17 @@ class _Errors:
         return cls(output, name, fitted, errors, squares, freedom)
 
 
-def of_residuals(evidence: Evidence, sample: Subsample) -> list[Finding]:
+def look_at_residuals(evidence: Evidence) -> list[Sign]:
     """Return what the errors say, for every target.
 
     A bend, or an uneven spread, is one only if it is still there without the rows that do not belong; and these only if
     they still do not once the bend is in, or beside errors as large as the others' are there.
     """
+    sample = evidence.sample
     few = sample.rows < ROWS or evidence.design.pixels.any() or not sample.factored
     if few or not evidence.objective.loss.quadratic:
         return []
-    found: list[Finding] = []
+    found: list[Sign] = []
     for output, name in enumerate(evidence.target.outputs):
         left = _Errors.of(sample, output, name)
         if left is None:
@@ -98,13 +102,13 @@ def of_residuals(evidence: Evidence, sample: Subsample) -> list[Finding]:
         if outlying and uneven:
             scale: Scale = "log" if "written" in uneven[0].values else "spread"
             outlying = _outliers(evidence, sample, left, scale=scale)[0]
-        found += outlying + pulling + uneven + ([] if bend is None else [curvature_finding(evidence, bend, name)])
+        found += outlying + pulling + uneven + ([] if bend is None else [curvature_sign(evidence, bend, name)])
     return found
 
 
 def _outliers(
     evidence: Evidence, sample: Subsample, left: _Errors, column: Floats | None = None, *, scale: Scale = "own"
-) -> tuple[list[Finding], Rows]:
+) -> tuple[list[Sign], Rows]:
     """Tell of rows by their externally studentised errors; and return which they are, of the fitted rows.
 
     On a large table all rows' errors are taken, and the leverage of the largest from the sample with the row added.
@@ -152,10 +156,10 @@ def _outliers(
         "rows": "; ".join(lines) + ("; …" if outlying.size > NAMED else ""),
         "size": float(sizes.max()),
     }
-    return [Finding("finding.outliers", "warning", values)], rows[outlying]
+    return [Sign("outliers", values)], rows[outlying]
 
 
-def _influential(evidence: Evidence, sample: Subsample, left: _Errors, outliers: Rows) -> tuple[list[Finding], Rows]:
+def _influential(evidence: Evidence, sample: Subsample, left: _Errors, outliers: Rows) -> tuple[list[Sign], Rows]:
     """Tell of rows that the fit hangs on, outliers aside: far from the others in the columns, and moving it much.
 
     (Cook 1977.) Returns which they are, too, of the fitted rows.
@@ -183,10 +187,10 @@ def _influential(evidence: Evidence, sample: Subsample, left: _Errors, outliers:
         "rows": "; ".join(lines) + ("; …" if high.size > NAMED else ""),
         "leverage": float(leverage[shown[0]]),
     }
-    return [Finding("finding.high-leverage", "warning", values)], sample.chosen[high]
+    return [Sign("high-leverage", values)], sample.chosen[high]
 
 
-def _uneven(evidence: Evidence, sample: Subsample, left: _Errors) -> list[Finding]:
+def _uneven(evidence: Evidence, sample: Subsample, left: _Errors) -> list[Sign]:
     """Tell of errors that are larger for some rows than for others, by the studentised Breusch-Pagan test.
 
     (Koenker 1981.) The target's logarithm is the remedy only where errors grow with it and are more even there.
@@ -209,7 +213,7 @@ def _uneven(evidence: Evidence, sample: Subsample, left: _Errors) -> list[Findin
             text = evidence.design.hypothesis.text
             values["written"] = f'"log({quoted(str(expression))}) {text[text.find("~") :]}"'
             values["remedy"] = "finding.heteroscedastic.log"
-    return [Finding("finding.heteroscedastic", "warning", values)]
+    return [Sign("heteroscedastic", values)]
 
 
 def _evenness(sample: Subsample, errors: Floats) -> tuple[Floats, float, float] | None:
@@ -232,3 +236,11 @@ def _evenness(sample: Subsample, errors: Floats) -> tuple[Floats, float, float] 
         return None
     share = float(explained @ explained) / spread
     return explained, share, float(chdtrc(directions, share * sizes.size))
+
+
+FINDINGS.add(FindingKind("outliers", look_at_residuals, "residuals", offers=huber))
+FINDINGS.add(FindingKind("high-leverage", look_at_residuals, "residuals"))
+FINDINGS.add(FindingKind("heteroscedastic", look_at_residuals, "residuals", offers=predict_logarithm))
+FINDINGS.add(
+    FindingKind("curvature", look_at_residuals, "residuals", offers=bend_column("column"), unless=("missing-code",))
+)

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.finding import FINDINGS, FindingKind, Sign
+from descend.analysis.diagnosis.remedies.settings import shrink
+from descend.analysis.diagnosis.remedies.terms import leave_first
 from descend.analysis.diagnosis.subsample import listed, placed
+from descend.analysis.separation import margins, separated
 from descend.design.encodings import LevelCode, NumberCode, level_codes
 from descend.formula.ast import Name
 from descend.formula.notation import quoted, written
@@ -17,7 +20,7 @@ from descend.formula.notation import quoted, written
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.analysis.diagnosis.finding import Evidence
+    from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
 
     Floats = NDArray[np.floating[Any]]
@@ -37,8 +40,9 @@ SOLVED_WEIGHTS = 300  # a linear programme of more takes longer than the fit
 LOADED = 0.1  # of the direction's largest share: what a column needs to be named
 
 
-def of_target(evidence: Evidence, sample: Subsample) -> list[Finding]:
+def look_at_target(evidence: Evidence) -> list[Sign]:
     """Return what the target says, held against the columns."""
+    sample = evidence.sample
     if not evidence.target.family.classes:
         return [finding for output in range(sample.Y.shape[1]) for finding in _of_numbers(evidence, sample, output)]
     codes = sample.Y[:, 0].astype(np.int64)
@@ -46,18 +50,17 @@ def of_target(evidence: Evidence, sample: Subsample) -> list[Finding]:
     return [
         *_separable(evidence, sample, tellers),
         *_leaking_classes(evidence, sample, tellers),
-        *of_class_counts(evidence),
     ]
 
 
-def _of_numbers(evidence: Evidence, sample: Subsample, output: int) -> list[Finding]:
+def _of_numbers(evidence: Evidence, sample: Subsample, output: int) -> list[Sign]:
     """Tell of a target of numbers that is the same in every row, or that a column equals."""
     design, name = evidence.design, evidence.target.outputs[output]
     y, all_y = sample.Y[:, output], evidence.objective.Y[:, output]
     if sample.rows < 2:
         return []
     if np.ptp(all_y) <= SAME * np.abs(all_y).max():
-        return [Finding("finding.dead-target", "error", {"target": name, "value": float(all_y[0])})]
+        return [Sign("dead-target", {"target": name, "value": float(all_y[0])})]
     if sample.rows < LEAK_ROWS:
         return []
     y = y - y.mean()
@@ -74,7 +77,7 @@ def _of_numbers(evidence: Evidence, sample: Subsample, output: int) -> list[Find
         return []
     names, terms, correlations = zip(*equal, strict=True)
     values = {"columns": listed(list(names)), "first": terms[0], "target": name, "correlation": min(1.0, *correlations)}
-    return [Finding("finding.leakage", "warning", values)]
+    return [Sign("leakage", values)]
 
 
 def _several(evidence: Evidence) -> bool:
@@ -111,7 +114,7 @@ def _apart(x: Floats, codes: Codes) -> bool:
     return len(ends) > 1 and all(high < low for (_, high), (low, _) in pairwise(ends))
 
 
-def _leaking_classes(evidence: Evidence, sample: Subsample, tellers: list[int]) -> list[Finding]:
+def _leaking_classes(evidence: Evidence, sample: Subsample, tellers: list[int]) -> list[Sign]:
     """Tell of columns that name the class, each by itself."""
     counts = _counts(evidence)
     counts = counts[counts > 0]
@@ -130,10 +133,10 @@ def _leaking_classes(evidence: Evidence, sample: Subsample, tellers: list[int]) 
         return []
     first, target = next(iter(telling.values())), evidence.target.columns[0]
     values = {"columns": listed(list(telling)), "first": first, "target": target}
-    return [Finding("finding.leakage-classes", "warning", values)]
+    return [Sign("leakage-classes", values)]
 
 
-def _separable(evidence: Evidence, sample: Subsample, tellers: list[int]) -> list[Finding]:
+def _separable(evidence: Evidence, sample: Subsample, tellers: list[int]) -> list[Sign]:
     """Tell of classes that a line tells apart, so that the weights grow for ever.
 
     A linear programme is asked only where the fit gives a reason, and no programme where the weights themselves do it.
@@ -165,23 +168,8 @@ def _separable(evidence: Evidence, sample: Subsample, tellers: list[int]) -> lis
         columns = pure + [name for name in columns if name.partition("[")[0] not in whole]
     values = {"target": evidence.target.columns[0], "columns": listed(columns), "apart": apart, "rows": sample.rows}
     if kind == "perfect":
-        return [Finding("finding.separable", "warning", values)]
-    return [Finding("finding.quasi-separable", "warning", values)]
-
-
-def separated(Z: Floats, Y: Floats) -> bool:
-    """Tell whether the linear predictor Z (rows x outputs) puts every row on the side of its class (Y, rows x 1)."""
-    return bool((margins(Z, Y) > 0).all())
-
-
-def margins(Z: Floats, Y: Floats) -> Floats:
-    """Return by how much each row's own class is ahead of the next."""
-    codes, rows = Y[:, 0].astype(np.intp), np.arange(len(Z))
-    if Z.shape[1] == 1:
-        return np.asarray(np.where(codes == 1, Z[:, 0], -Z[:, 0]))
-    others = Z.copy()
-    others[rows, codes] = -np.inf
-    return np.asarray(Z[rows, codes] - others.max(axis=1))
+        return [Sign("separable", values)]
+    return [Sign("quasi-separable", values)]
 
 
 def _extreme(evidence: Evidence, Z: Floats) -> bool:
@@ -218,7 +206,7 @@ def _columns(evidence: Evidence, direction: Floats) -> list[str]:
     return list(dict.fromkeys(names[index] for index in order if shares[index] > LOADED * shares.max()))
 
 
-def of_class_counts(evidence: Evidence) -> list[Finding]:
+def look_at_class_counts(evidence: Evidence) -> list[Sign]:
     """Tell of a class that is so rare that accuracy says little."""
     if not evidence.target.family.classes:
         return []
@@ -235,9 +223,17 @@ def of_class_counts(evidence: Evidence) -> list[Finding]:
         "commonest": levels[commonest],
         "share": float(counts[commonest] / rows),
     }
-    return [Finding("finding.imbalance", "hint", values)]
+    return [Sign("imbalance", values)]
 
 
 def _counts(evidence: Evidence) -> Codes:
     codes = evidence.over.Y[:, 0].astype(np.int64)
     return np.bincount(codes, minlength=len(evidence.target.levels))
+
+
+FINDINGS.add(FindingKind("dead-target", look_at_target, "target", "error"))
+FINDINGS.add(FindingKind("leakage", look_at_target, "target", offers=leave_first))
+FINDINGS.add(FindingKind("separable", look_at_target, "target", offers=shrink, endless=True))
+FINDINGS.add(FindingKind("quasi-separable", look_at_target, "target", offers=shrink, endless=True))
+FINDINGS.add(FindingKind("leakage-classes", look_at_target, "target", offers=leave_first))
+FINDINGS.add(FindingKind("imbalance", look_at_class_counts, "target", "hint", "classes"))

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from descend.analysis.diagnosis.arrival import ARRIVED, arrived, excess
-from descend.analysis.diagnosis.finding import Finding
+from descend.analysis.diagnosis.finding import FINDINGS, FindingKind, Sign
+from descend.analysis.diagnosis.kinds._training import training_signs
+from descend.analysis.diagnosis.remedies.run import faster, longer, optimum, slower, sooner, standardise
+from descend.analysis.diagnosis.remedies.settings import each_of, from_zero, network_instead, regularise, shrink
+from descend.analysis.diagnosis.remedies.terms import bend
 from descend.analysis.forecast import foresee
 from descend.design.matrix import INTERCEPT
 from descend.formula.notation import quoted
@@ -16,8 +20,8 @@ from descend.solvers.optimizers import SGD
 from descend.solvers.rates import best_rate, largest_stable_rate
 
 if TYPE_CHECKING:
-    from descend.analysis.diagnosis.finding import Evidence
-    from descend.analysis.diagnosis.subsample import Subsample
+    from descend.analysis.diagnosis.evidence import Evidence
+    from descend.analysis.diagnosis.remedies.case import Offer
     from descend.analysis.forecast import Outlook
 
 UNEVEN = 1e4  # condition number from which descent takes tens of thousands of epochs
@@ -35,23 +39,25 @@ L2 = 0.01  # a penalty that makes a minimum round enough to be found, and change
 MORE_RATE = 10  # times the rate, where nothing is known of the right one
 
 
-def of_descent(evidence: Evidence, sample: Subsample | None) -> list[Finding]:
-    """Return what the run says; without a sample nothing of the columns' scales."""
-    auto = evidence.history.optimizer == "auto"
-    # at the optimum no scale matters any more, but to a penalty
-    matters = not auto or evidence.history.stop != "optimum" or evidence.recipe.l2 > 0
-    uneven = not evidence.recipe.standardize and not evidence.design.pixels.any()  # pixels are all of one scale
-    found = _unscaled(evidence, sample) if sample is not None and matters and uneven else []
-    if auto:
-        return [*_stopped_short(evidence), *found]
+def look_at_progress(evidence: Evidence) -> list[Sign]:
+    """Return how far the run came; that it got nowhere, or not to its end, only where nothing says why."""
+    slow = evidence.once(_slowness)
+    if any(FINDINGS[sign.kind].unfinished for sign in slow):
+        return slow
+    return [*(training_signs(evidence) or _unsteady(evidence)), *slow]
+
+
+def _slowness(evidence: Evidence) -> list[Sign]:
+    """Return what kept the run from its end."""
+    if evidence.history.optimizer == "auto":
+        return _stopped_short(evidence)
     if len(evidence.history) < 2:
-        return found
+        return []
     outlook = _outlook(evidence)
-    slow = _too_large(evidence, outlook) or _too_small(evidence, outlook) or _not_converged(evidence, outlook)
-    return [*slow, *found, *_held_out(evidence, slow)]
+    return _too_large(evidence, outlook) or _too_small(evidence, outlook) or _not_converged(evidence, outlook)
 
 
-def _stopped_short(evidence: Evidence) -> list[Finding]:
+def _stopped_short(evidence: Evidence) -> list[Sign]:
     """Tell of a way to the optimum that ended before it, and of what makes it shorter or sure."""
     history, recipe, loss = evidence.history, evidence.recipe, evidence.over.loss
     if history.stop not in ("stalled", "epochs"):
@@ -59,18 +65,22 @@ def _stopped_short(evidence: Evidence) -> list[Finding]:
     values = {"steps": history.epochs, "slope": history.final_gradient_norm, "loss": history.final_loss}
     if loss.hollow is not None:
         target = quoted(evidence.target.columns[0])
-        return [Finding("finding.hollows", "warning", {"loss": history.final_loss, "target": target})]
+        return [Sign("hollows", {"loss": history.final_loss, "target": target})]
     if recipe.init != "zeros":
-        return [Finding("finding.not-arrived-from", "warning", values)]
+        return [Sign("not-arrived-from", values)]
     if not recipe.standardize:
-        return [Finding("finding.not-arrived-raw", "warning", values)]
+        return [Sign("not-arrived-raw", values)]
     option = "--loss mse" if recipe.l2 and evidence.target.family.solved else f"--l2 {max(10 * recipe.l2, L2):.2g}"
-    return [Finding("finding.not-arrived", "warning", {**values, "option": option})]
+    return [Sign("not-arrived", {**values, "option": option})]
 
 
-def _unscaled(evidence: Evidence, sample: Subsample) -> list[Finding]:
+def look_at_scales(evidence: Evidence) -> list[Sign]:
     """Tell of columns left in their units, where standardising would have made them far easier to descend on."""
-    design = evidence.design
+    history, recipe, design = evidence.history, evidence.recipe, evidence.design
+    at_optimum = history.optimizer == "auto" and history.stop == "optimum"  # where scales matter to a penalty only
+    if (at_optimum and not recipe.l2) or recipe.standardize or design.pixels.any():  # pixels are all of one scale
+        return []
+    sample = evidence.sample
     if sample.X.shape[0] < 2 or not sample.factored:
         return []
     spread = np.linalg.svd(np.linalg.qr(sample.X, mode="r"), compute_uv=False)
@@ -94,7 +104,7 @@ def _unscaled(evidence: Evidence, sample: Subsample) -> list[Finding]:
         "condition": raw,
         "standardised": scaled,
     }
-    return [Finding("finding.unscaled", "hint" if evidence.history.optimizer == "auto" else "warning", values)]
+    return [Sign("unscaled", values, "hint" if history.optimizer == "auto" else None)]
 
 
 def _outlook(evidence: Evidence) -> Outlook | None:
@@ -111,7 +121,7 @@ def _outlook(evidence: Evidence) -> Outlook | None:
     return foresee(quadratic, recipe.start(names, quadratic.shape[1]), optimizer, history.epochs, names)
 
 
-def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
+def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
     """Tell of a rate at which the loss grew, is bound to grow, or bounced."""
     history, recipe = evidence.history, evidence.recipe
     foretold = outlook is not None and outlook.verdict == "diverges"
@@ -134,8 +144,8 @@ def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
         "suggestion": suggestion,
     }
     if history.diverged or foretold:
-        return [Finding("finding.rate-too-large", "error" if history.diverged else "warning", values)]
-    return [Finding("finding.rate-bounces", "warning", {**values, "rises": int((np.diff(history.loss) > 0).sum())})]
+        return [Sign("rate-too-large", values, "error" if history.diverged else None)]
+    return [Sign("rate-bounces", {**values, "rises": int((np.diff(history.loss) > 0).sum())})]
 
 
 def _bounced(evidence: Evidence) -> bool:
@@ -152,7 +162,7 @@ def _arrived(evidence: Evidence) -> bool:
     return arrived(evidence.history, evidence.quadratic)
 
 
-def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
+def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
     """Tell of a rate at which the run stood still, where a larger one would not have."""
     history, recipe, forecast = evidence.history, evidence.recipe, evidence.forecast
     bound = forecast.bound if forecast is not None else None
@@ -177,7 +187,7 @@ def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
         "epochs": history.epochs,
         "suggestion": suggestion,
     }
-    return [Finding("finding.rate-too-small", "warning", values)]
+    return [Sign("rate-too-small", values)]
 
 
 def _still(evidence: Evidence) -> bool:
@@ -189,7 +199,7 @@ def _still(evidence: Evidence) -> bool:
     return first - history.final_loss < HARDLY * abs(first) and history.final_gradient_norm > STEEP * slope
 
 
-def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Finding]:
+def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
     """Tell of a run that ended by its number of epochs, and how many more it would have taken."""
     history = evidence.history
     if history.stop != "epochs" or _arrived(evidence):
@@ -204,7 +214,7 @@ def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Finding]
             "millionth": max(millionth - history.epochs, 1),
             "enough": millionth,
         }
-        return [Finding("finding.not-converged", "warning", values)]
+        return [Sign("not-converged", values)]
     slopes = history.gradient_norm
     middle, last, first = float(slopes[slopes.size // 2]), float(slopes[-1]), float(slopes[0])
     passed = int(history.epoch[-1] - history.epoch[slopes.size // 2])
@@ -213,22 +223,24 @@ def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Finding]
     # the longer a run, the flatter the directions that are left: it will not get faster
     more = max(ceil(log(last / (ARRIVED * first)) / log(middle / last) * passed), 1)
     values = {"epochs": history.epochs, "left": last / first, "more": more, "enough": history.epochs + more}
-    return [Finding("finding.not-converged-least", "warning", values)]
+    return [Sign("not-converged-least", values)]
 
 
-def of_unsteady(evidence: Evidence) -> list[Finding]:
+def _unsteady(evidence: Evidence) -> list[Sign]:
     """Tell of a run that ended by its number of epochs, where nothing says how many more it would have taken."""
     history = evidence.history
     if history.stop != "epochs" or history.optimizer == "auto" or evidence.networked or _arrived(evidence):
         return []
     first, last = float(history.gradient_norm[0]), history.final_gradient_norm
     values = {"epochs": history.epochs, "left": last / first if first > 0 else 1.0}
-    return [Finding("finding.not-converged-unsteady", "warning", values)]
+    return [Sign("not-converged-unsteady", values)]
 
 
-def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
+def look_at_held_out(evidence: Evidence) -> list[Sign]:
     """Tell what the held-out rows say: learnt by heart, or not learnt at all."""
     history = evidence.history
+    if history.optimizer == "auto":
+        return []
     held, loss = history.validation_loss, history.loss
     if held.size < 2 or not np.isfinite(held).all():
         return []
@@ -236,9 +248,9 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
     rise = float(held[-1] - held[best])
     if rise > RISEN * abs(float(held[best])) and loss[-1] < loss[best]:
         values = {"epoch": int(history.epoch[best]), "best": float(held[best]), "last": float(held[-1])}
-        return [Finding("finding.overfit-network" if evidence.networked else "finding.overfit", "warning", values)]
+        return [Sign("overfit-network" if evidence.networked else "overfit", values)]
     alone = evidence.over.loss.constant_loss(evidence.over.Y)
-    if slow or alone is None or min(float(held[best]), history.final_loss) < NO_BETTER * alone:
+    if evidence.once(_slowness) or alone is None or min(float(held[best]), history.final_loss) < NO_BETTER * alone:
         return []
     names = [name for name in evidence.design.names if name != INTERCEPT]
     if not names:
@@ -246,7 +258,39 @@ def _held_out(evidence: Evidence, slow: list[Finding]) -> list[Finding]:
     inputs = [one.name for one in evidence.design.hypothesis.inputs]
     first = next((name for name in inputs if evidence.design.uses.get(name) == "number"), inputs[0])  # it can bend
     said = {"loss": history.final_loss, "held": float(held[best]), "mean": alone, "first": first}
-    kind = "finding.underfit-network" if evidence.networked else "finding.underfit"
+    kind = "underfit-network" if evidence.networked else "underfit"
     if evidence.design.pixels.any() and not evidence.networked:
-        kind = "finding.underfit-image"
-    return [Finding(kind, "warning", said)]
+        kind = "underfit-image"
+    return [Sign(kind, said)]
+
+
+def _unfinished(name: str, offers: Offer | None, *unless: str) -> None:
+    """Add a kind that says that the run ended before it had arrived."""
+    kind = FindingKind(name, look_at_progress, "run", needs="run", offers=offers, unless=unless, unfinished=True)
+    FINDINGS.add(kind)
+
+
+def _held(name: str, offers: Offer | None) -> None:
+    """Add a kind that the held-out rows show."""
+    FINDINGS.add(FindingKind(name, look_at_held_out, "run", needs="run", offers=offers))
+
+
+ENDLESS = ("separable", "quasi-separable")  # beside these there is nowhere to arrive
+_unfinished("untrained", optimum)
+_unfinished("untrained-network", None)
+_unfinished("rate-too-large", slower)
+_unfinished("rate-bounces", slower)
+_unfinished("rate-too-small", faster)
+_unfinished("not-converged", longer, *ENDLESS)
+_unfinished("not-converged-least", longer, *ENDLESS)
+_unfinished("not-converged-unsteady", optimum, *ENDLESS)
+_unfinished("not-arrived", shrink, *ENDLESS)
+_unfinished("not-arrived-from", from_zero, *ENDLESS)
+_unfinished("not-arrived-raw", standardise, *ENDLESS)
+FINDINGS.add(FindingKind("hollows", look_at_progress, "run", needs="run"))
+FINDINGS.add(FindingKind("unscaled", look_at_scales, "run", needs="design", offers=standardise))
+_held("overfit", each_of(sooner, shrink))
+_held("overfit-network", each_of(regularise, sooner))
+_held("underfit", bend("first"))
+_held("underfit-image", network_instead)
+_held("underfit-network", None)
