@@ -18,8 +18,8 @@ import pytest
 from cluster_tasks import COLUMNS, Making
 
 from descend.tables.cluster import connect
-from descend.tables.scans._partitions import Found
 from descend.tables.scans.parquet import ParquetScan
+from descend.tables.scans.partitions import Found
 
 HERE = Path(__file__).parent
 W = np.array([0.5, 1.0, -2.0, 3.0])

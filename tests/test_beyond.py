@@ -18,10 +18,10 @@ from descend.model.streaming import evaluate_scan, predict_to
 from descend.tables import row_sampling
 from descend.tables.databases import query
 from descend.tables.executors import Reading, Threads
+from descend.tables.find_files import open_scan
 from descend.tables.open import open_rows
-from descend.tables.scans._text import TextScan
-from descend.tables.scans.find_files import open_scan
 from descend.tables.scans.parquet import ParquetScan
+from descend.tables.scans.text import TextScan
 from descend.tables.table import Table
 
 ROWS = 5_000
@@ -270,7 +270,7 @@ from descend.cli import main
 from descend.model import streaming
 from descend.tables.scans import parquet
 parquet.PART_CELLS, parquet.FEWEST = 1, 700
-inner = streaming._writer
+inner = streaming.table_writer
 from contextlib import contextmanager
 @contextmanager
 def telling(*arguments):
@@ -280,7 +280,7 @@ def telling(*arguments):
             print("writing", flush=True)
             sys.stdin.readline()
         yield tell
-streaming._writer = telling
+streaming.table_writer = telling
 sys.exit(main(["predict", sys.argv[1], sys.argv[2], "--out", sys.argv[3], "--memory", "50kB"]))
 """
 

@@ -24,9 +24,9 @@ from descend.cli import main
 from descend.formula.parser import parse
 from descend.tables.databases.query import open_query
 from descend.tables.databases.sql import name_sql
+from descend.tables.find_files import open_scan
 from descend.tables.labels import are_numbers, as_numbers, ordered_levels
 from descend.tables.open import read
-from descend.tables.scans.find_files import open_scan
 from descend.tables.table import typed_row
 
 BIG = 2**53

@@ -4,10 +4,11 @@ import pytest
 from conftest import called
 
 from descend.base.errors import TableError
-from descend.tables.formats.text_encoding import guess
+from descend.tables.find_files import find_files
 from descend.tables.open import read
-from descend.tables.scans._text import TextOptions, TextScan
-from descend.tables.scans.find_files import find_files
+from descend.tables.reading_options import ReadingOptions
+from descend.tables.scans.text import TextScan
+from descend.tables.text.text_encoding import guess
 
 TEXTS = [
     ("cp949", "이름,나이,도시\n김철수,20,서울\n이영희,31,부산\n"),
@@ -34,7 +35,7 @@ TEXTS = [
 def test_letters_tell_the_encoding_of_a_table(tmp_path, encoding, text):
     path = tmp_path / "t.csv"
     path.write_bytes(text.encode(encoding))
-    scan = TextScan.of("t.csv", find_files(str(path)), TextOptions())
+    scan = TextScan.of("t.csv", find_files(str(path)), ReadingOptions())
     for table in (read(path), scan.head):
         assert table.frame.write_csv() == text
         (note,) = table.notes
@@ -43,13 +44,13 @@ def test_letters_tell_the_encoding_of_a_table(tmp_path, encoding, text):
 
 @pytest.mark.parametrize(("encoding", "text"), TEXTS, ids=[f"{e}-{i}" for i, (e, _) in enumerate(TEXTS)])
 def test_letters_that_come_late_tell_the_same_part_by_part(tmp_path, monkeypatch, encoding, text):
-    monkeypatch.setattr("descend.tables.scans._text.HEAD_BYTES", 64)
+    monkeypatch.setattr("descend.tables.scans.text.HEAD_BYTES", 64)
     head, *rows = text.splitlines()
     width = head.count(",")
     path = tmp_path / "late.csv"
     lines = ["abc" + "".join(f",d{i}" for i in range(width)), *["1" + ",2" * width] * 100, head, *rows, ""]
     path.write_bytes("\n".join(lines).encode(encoding))
-    scan = TextScan.of("t.csv", find_files(str(path)), TextOptions(), piece=64)
+    scan = TextScan.of("t.csv", find_files(str(path)), ReadingOptions(), piece=64)
     table = read(path)
     rows_read = [row for part in scan.parts(table.columns) for row in part.table().frame.rows()]
     assert rows_read == table.frame.rows()

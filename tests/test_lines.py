@@ -10,9 +10,11 @@ from conftest import called
 
 import descend
 from descend.base.errors import OptionError, TableError
+from descend.tables.find_files import find_files
 from descend.tables.open import open_rows, read
-from descend.tables.scans._text import Layout, TextOptions, TextScan
-from descend.tables.scans.find_files import find_files
+from descend.tables.reading_options import ReadingOptions
+from descend.tables.scans.text import TextScan
+from descend.tables.text.table_lines import Layout
 
 ROADS = ["memory", "parts"]
 
@@ -22,7 +24,7 @@ def opened(path, road, **layout):
     if road == "memory":
         table = read(path, **layout)
         return table, table.frame
-    scan = TextScan.of(path.name, find_files(str(path)), TextOptions(layout=Layout(**layout)), piece=1)
+    scan = TextScan.of(path.name, find_files(str(path)), ReadingOptions(layout=Layout(**layout)), piece=1)
     tables = [part.table() for part in scan.parts(scan.head.columns)]
     assert scan.rows == sum(table.rows for table in tables)
     return scan.head, pl.concat([table.frame for table in tables])

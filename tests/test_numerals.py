@@ -12,9 +12,9 @@ from conftest import called
 
 import descend
 from descend.base.errors import TableError
-from descend.tables.formats.numerals import Notation, notation_of, parse_numbers
+from descend.tables.find_files import open_scan
 from descend.tables.open import open_rows, read
-from descend.tables.scans.find_files import open_scan
+from descend.tables.text.numerals import Notation, notation_of, parse_numbers
 
 SOURCES = ["csv", "parts", "xlsx", "sqlite", "json", "ndjson", "parquet", "parquet-parts", "pandas", "polars"]
 

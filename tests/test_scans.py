@@ -25,13 +25,14 @@ from hypothesis import strategies as st
 import descend
 from descend.base.errors import DescendError, OptionError, TableError
 from descend.tables.executors import Threads
-from descend.tables.formats.line_index import count_lines
+from descend.tables.find_files import find_files, open_scan
 from descend.tables.open import read
+from descend.tables.reading_options import ReadingOptions
 from descend.tables.scans import _record_cuts
-from descend.tables.scans._partitions import Found
-from descend.tables.scans._text import TextOptions, TextScan
 from descend.tables.scans.collect import collect
-from descend.tables.scans.find_files import find_files, open_scan
+from descend.tables.scans.partitions import Found
+from descend.tables.scans.text import TextScan
+from descend.tables.text.line_index import count_lines
 
 many = settings(max_examples=100)
 TRICKS = ["a", "1", "2.5", ",", ",", "\n", "\n", "\r\n", "\r", '"', '""', " ", "키", "NA", "\ufeff", "x"]
@@ -46,7 +47,7 @@ def folder(tmp_path_factory):
 def cut_up(path, piece, **options):
     """Open one text file as a scan of tiny pieces."""
     file = Found(str(path), Path(path).name, os.stat(path).st_size)
-    return TextScan.of(Path(path).name, [file], TextOptions(**options), piece=piece)
+    return TextScan.of(Path(path).name, [file], ReadingOptions(**options), piece=piece)
 
 
 def joined(scan, columns=None):
@@ -196,7 +197,7 @@ def test_text_options_are_those_of_reading_the_whole(tmp_path):
 
 
 def test_letters_of_another_encoding_after_the_head_are_read_as_in_the_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr("descend.tables.scans._text.HEAD_BYTES", 64)
+    monkeypatch.setattr("descend.tables.scans.text.HEAD_BYTES", 64)
     path = tmp_path / "late.csv"
     path.write_bytes(b"name,n\n" + b"plain,1\n" * 40 + "한글,2\n".encode("cp949"))
     scan = cut_up(path, 50)
@@ -213,7 +214,7 @@ def test_letters_of_another_encoding_after_the_head_are_read_as_in_the_whole(tmp
 )
 @pytest.mark.parametrize("head", [32, 1 << 24])
 def test_an_encoding_whose_line_ends_are_not_bytes_is_refused(tmp_path, monkeypatch, encoding, named, head):
-    monkeypatch.setattr("descend.tables.scans._text.HEAD_BYTES", head)
+    monkeypatch.setattr("descend.tables.scans.text.HEAD_BYTES", head)
     path = tmp_path / "wide.csv"
     path.write_bytes("hours,score\n1,2\n3,4\n".encode(encoding))
     assert read(path, encoding=named).columns == ["hours", "score"]
@@ -318,7 +319,7 @@ def test_nothing_of_an_unpacked_file_is_left_after_a_kill(tmp_path):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     script = (
-        "import sys, time; from descend.tables.scans.find_files import open_scan\n"
+        "import sys, time; from descend.tables.find_files import open_scan\n"
         "scan = open_scan(sys.argv[1], scratch=sys.argv[2]); print(scan.rows, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script, path, scratch], stdout=subprocess.PIPE, text=True) as process:
@@ -336,7 +337,7 @@ def test_a_damaged_gzip_and_a_full_or_missing_scratch_folder_are_told(tmp_path, 
     with pytest.raises(OptionError) as missing:
         open_scan(path, scratch=str(tmp_path / "none"))
     assert missing.value.code == "option.cannot-write"
-    monkeypatch.setattr("descend.tables.scans._unpacked.LEFT", 1 << 60)
+    monkeypatch.setattr("descend.tables.scans.unpacked.LEFT", 1 << 60)
     assert refused(open_scan, path).code == "table.no-space"
 
 

@@ -39,9 +39,9 @@ from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.sufficient_statistics import Sums
 from descend.tables import row_sampling
 from descend.tables.executors import Reading, Rereading, Threads
+from descend.tables.find_files import open_scan
 from descend.tables.open import open_rows
 from descend.tables.row_sampling import KEYS, Draw, row_keys
-from descend.tables.scans.find_files import open_scan
 from descend.tables.scans.parquet import ParquetScan
 from descend.tables.table import Table
 
@@ -473,7 +473,7 @@ def test_a_run_to_the_optimum_is_taken_up_where_it_was(file, tmp_path):
 KILLED = """
 import sys, descend
 from descend.tables.scans import parquet
-from descend.tables.scans.find_files import open_scan
+from descend.tables.find_files import open_scan
 parquet.PART_CELLS, parquet.FEWEST = 1, 700
 path, scratch = sys.argv[1:]
 def tell(epoch, loss):

@@ -172,9 +172,9 @@ def endless(block):
     ids=["zeros", "zeros in the middle", "a line", "a line in the middle", "a line gzipped", "rows", "records"],
 )
 def test_what_never_ends_is_given_up(piped, monkeypatch, what, code):
-    monkeypatch.setattr("descend.tables.scans.pipes.LINE", 1 << 20)
+    monkeypatch.setattr("descend.tables.pipes.LINE", 1 << 20)
     if code == "table.too-much":
-        monkeypatch.setattr("descend.tables.scans.pipes.SHARE", 1e-5)
+        monkeypatch.setattr("descend.tables.pipes.SHARE", 1e-5)
     packed = what[0].startswith(b"\x1f\x8b")
     piped(what[0] if packed else iter_of(what))
     with pytest.raises(TableError) as error:
@@ -198,7 +198,7 @@ def test_a_device_is_no_table(capsys, device):
 
 @pytest.mark.parametrize("where", ["stdin", "fifo"])
 def test_a_pipe_that_nobody_writes_to_is_given_up(capsys, piped, monkeypatch, tmp_path, where):
-    monkeypatch.setattr("descend.tables.scans.pipes.SILENCE", 0.05)
+    monkeypatch.setattr("descend.tables.pipes.SILENCE", 0.05)
     piped(None)
     os.mkfifo(tmp_path / "pipe")
     code, _, err = called(capsys, "fit", "-" if where == "stdin" else tmp_path / "pipe", "y ~ x")

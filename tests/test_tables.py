@@ -1087,7 +1087,7 @@ def test_a_column_of_decimal_commas_says_which_option_reads_it(save):
 
 def test_each_of_many_doubtful_columns_is_looked_at_once(tmp_path, monkeypatch):
     """Columns of 1.125 ask what the others have: 300 of them are not looked at 300 times each."""
-    from descend.tables.formats.numerals import Marks
+    from descend.tables.text.numerals import Marks
 
     looked = 0
 

@@ -49,3 +49,8 @@ def cut_short(value: object) -> str:
     """Return a cell as an error shows it: its first letters, where it is long."""
     text = str(value)
     return text if len(text) <= 40 else text[:39] + "…"
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """Return a shape as a person reads it: 28 x 28."""
+    return " x ".join(map(str, shape))

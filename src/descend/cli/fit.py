@@ -223,7 +223,7 @@ def reading_options(
     keep_na_text: bool,
 ) -> dict[str, Any]:
     """Return the options of ``read``; ``--na`` adds to the usual markers, ``--keep-na-text`` turns these off."""
-    from descend.tables.table import MISSING
+    from descend.tables.reading_options import MISSING
 
     missing = (*([] if keep_na_text else MISSING), *(na or [])) if na or keep_na_text else None
     return {"encoding": encoding, "delimiter": delimiter, "header": header, "decimal": decimal, "missing": missing}

@@ -52,16 +52,16 @@ def predict_command(
     help: o.Help = False,
 ) -> int:
     """Predict rows."""
-    from descend.model.streaming import PREDICTION_FILES
     from descend.tables.open import header_of, held, open_rows, sources_of
     from descend.tables.table import Table, typed_row
+    from descend.tables.write import require_written, table_writer
 
     if file is None and not set:
         raise OptionError("option.nothing-to-predict")
     if file is not None and set:
         raise OptionError("option.both-inputs")
     if out is not None:
-        ending(out, PREDICTION_FILES, "option.out-kind")
+        require_written(out)
         require_writable(out, [model, *sources_of(file or "")])
     if mean and interval is not None:
         raise OptionError("option.mean-interval")
@@ -85,7 +85,8 @@ def predict_command(
     cautions = [note for note in loaded.cautions(table, missing=missing) if not mean or note.code != "note.median"]
     notes = [*table.notes, *cautions]
     if out is not None:
-        _write(frame, out)
+        with table_writer(out, scratch) as write:
+            write(frame)
         _tell_written(out, frame.height, json=json)
     if json:
         added = [name for name in frame.columns if name not in table.columns or name == "file"]
@@ -222,9 +223,10 @@ def _predict_parts(
     """Write the predictions of rows that do not fit in memory."""
     from descend.model.streaming import predict_to
     from descend.tables.executors import Reading, Threads
+    from descend.tables.write import written_endings
 
     if out is None:
-        raise OptionError("option.scan-out", name=scan.name, rows=scan.rows)
+        raise OptionError("option.scan-out", name=scan.name, rows=scan.rows, known=", ".join(written_endings()))
     notes: list[Note] = []
     with reading_progress(scan) as on_read:
         reading = Reading(Threads(), scratch, on_read)
@@ -251,21 +253,3 @@ def _told(frame: pl.DataFrame) -> Any:
     from descend.report.terminal import tell_frame
 
     return tell_frame(frame, SHOWN, speak())
-
-
-def _write(frame: pl.DataFrame, out: str) -> None:
-    from descend.base.atomic_files import written_whole
-    from descend.model.streaming import PREDICTION_FILES
-
-    kind = ending(out, PREDICTION_FILES, "option.out-kind")
-    with written_whole(out) as path:
-        if kind == ".csv":
-            frame.write_csv(path)
-        elif kind == ".tsv":
-            frame.write_csv(path, separator="\t")
-        elif kind == ".parquet":
-            frame.write_parquet(path)
-        elif kind == ".json":
-            frame.write_json(path)
-        else:
-            frame.write_ndjson(path)

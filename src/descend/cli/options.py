@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from typer import Argument, Context, Exit, Option
+from typer.core import TyperArgument, TyperOption
 
 from descend.base.errors import OptionError
 from descend.base.messages import language, say
@@ -12,20 +13,40 @@ from descend.base.messages import language, say
 _LANG = language()
 
 
+_LATER = {name: f"{{{name}}}" for name in ("tables", "images", "written")}  # filled when the help is shown
+
+
 def _option(name: str, *flags: str, panel: str = "output") -> Any:
-    return Option(*flags, help=say(f"help.{name}", _LANG), rich_help_panel=say(f"panel.{panel}", _LANG))
+    return Option(*flags, help=say(f"help.{name}", _LANG, **_LATER), rich_help_panel=say(f"panel.{panel}", _LANG))
 
 
 def _argument(name: str, metavar: str) -> Any:
-    return Argument(help=say(f"help.{name}", _LANG), show_default=False, metavar=metavar)
+    return Argument(help=say(f"help.{name}", _LANG, **_LATER), show_default=False, metavar=metavar)
 
 
 def _show_help(context: Context, asked: bool) -> None:
     if asked:
+        _fill_lists(context)
         text = context.get_help()  # Rich prints it itself and returns nothing
         if text:
             print(text)
         raise Exit
+
+
+def _fill_lists(context: Context) -> None:
+    """Put the kinds of files into the help of a command: to look them up takes longer than to start."""
+    for option in context.command.params:
+        known = getattr(option, "help", None)
+        if known and isinstance(option, TyperArgument | TyperOption) and any(map(known.count, _LATER.values())):
+            option.help = known.format(**_lists())
+
+
+def _lists() -> dict[str, str]:
+    from descend.tables.formats import format_list
+    from descend.tables.write import written_endings
+
+    tables, images = format_list(images=False), format_list(images=True)
+    return {"tables": tables, "images": images, "written": ", ".join(written_endings())}
 
 
 File = Annotated[str, _argument("file", "FILE")]

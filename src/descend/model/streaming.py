@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from contextlib import contextmanager, nullcontext
-from io import BytesIO
-from itertools import groupby
+from contextlib import nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from descend.base.atomic_files import ending, written_whole
-from descend.base.errors import OptionError, TableError
+from descend.base.errors import TableError
 from descend.base.messages import Note
 from descend.model.cautions import medians, together
 from descend.tables.columns import reading_notes
 from descend.tables.row_sampling import Draw
+from descend.tables.write import table_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    import os
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from descend.analysis.verification import Verification
@@ -32,9 +27,6 @@ if TYPE_CHECKING:
     from descend.tables.scan import Part, Scan
 
     Floats = NDArray[np.floating[Any]]
-    Writer = Callable[[pl.DataFrame], None]
-
-PREDICTION_FILES = (".csv", ".tsv", ".parquet", ".json", ".ndjson")
 
 
 def predict_to(
@@ -50,7 +42,7 @@ def predict_to(
 ) -> int:
     """Write the rows of a scan with their predictions beside them to a file, whole or not at all. Returns how many.
 
-    out: .csv, .tsv, .parquet, .json or .ndjson; the file is as that of a table in memory would be, but for
+    out: a file of a format that is written (``write.written_endings``); it is as that of a table in memory, but for
         the last digit of a prediction, which may depend on how many rows are multiplied at once.
     missing: as in ``Model.predict``; level: also the bounds between which the predictions lie, as ``Model.intervals``.
     mean: as in ``Model.predict``; notes: a list that hears what there is to mind, as ``Model.cautions`` tells it.
@@ -68,8 +60,8 @@ def predict_to(
                 return model.beside(data, part.first, mean=mean), model.beyond(data)
             return model.bounded(data, inference, level, part.first), model.beyond(data)
 
-    kind, rows, heard = ending(out, PREDICTION_FILES, "option.out-kind"), 0, list[Note]()
-    with written_whole(out) as path, _writer(kind, path, reading.scratch) as write:
+    rows, heard = 0, list[Note]()
+    with table_writer(out, reading.scratch) as write:
         for frame, found in reading.each("predicting", task, scan.parts(scan.head.columns)):
             write(frame)
             rows += frame.height
@@ -116,63 +108,3 @@ def evaluate_scan(
 def _require_rows(rows: int, scan: Scan) -> None:
     if not rows:
         raise TableError("table.all-dropped", file=scan.name, rows=scan.rows)
-
-
-@contextmanager
-def _writer(kind: str, path: Path, scratch: str | None) -> Iterator[Writer]:
-    """Give what writes one frame after another to a path, as a kind of file (``.csv``)."""
-    if kind == ".parquet":
-        with _gathered(path, scratch or str(path.parent)) as write:
-            yield write
-        return
-    with open(path, "wb") as file:
-        parts = 0
-
-        def append(frame: pl.DataFrame) -> None:
-            nonlocal parts
-            if kind == ".ndjson":
-                frame.write_ndjson(file)
-            elif kind != ".json":
-                frame.write_csv(file, include_header=not parts, separator="\t" if kind == ".tsv" else ",")
-            elif frame.height:
-                file.write((b"," if parts else b"[") + _json(frame))
-            parts += frame.height > 0 or kind != ".json"
-
-        yield append
-        if kind == ".json":
-            file.write(b"]")
-
-
-def _json(frame: pl.DataFrame) -> bytes:
-    """Return a frame's rows as JSON, without the brackets around them."""
-    made = BytesIO()
-    frame.write_json(made)
-    return made.getvalue()[1:-1]
-
-
-@contextmanager
-def _gathered(path: Path, folder: str) -> Iterator[Writer]:
-    """Give what writes frames to a temporary folder; at the end they are one Parquet file, in their order.
-
-    A column whose numbers are of several kinds, as files of one table may have them, gets the kind that holds them all.
-    """
-    try:
-        made = tempfile.TemporaryDirectory(prefix=f"{path.stem}.", suffix=".parts", dir=folder)
-    except OSError as error:
-        raise OptionError("option.scratch", path=folder, reason=error.strerror or str(error)) from error
-    with made as inside:
-        parts: list[tuple[pl.Schema, str]] = []
-
-        def write(frame: pl.DataFrame) -> None:
-            place = os.path.join(inside, f"{len(parts)}.parquet")
-            frame.write_parquet(place, compression="lz4")
-            parts.append((frame.schema, place))
-
-        yield write
-        schemas = [schema for schema, _ in groupby(parts, key=lambda part: part[0])]
-        whole = pl.concat([schema.to_frame() for schema in schemas], how="vertical_relaxed").schema
-        runs = [
-            pl.scan_parquet([place for _, place in run], glob=False, hive_partitioning=False).cast(dict(whole))
-            for _, run in groupby(parts, key=lambda part: part[0])
-        ]
-        pl.concat(runs).sink_parquet(path)

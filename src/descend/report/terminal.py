@@ -10,13 +10,13 @@ from rich.console import Group
 from rich.text import Text
 
 from descend.base.messages import say
+from descend.base.texts import shape_text
 from descend.base.visible import in_a_line
 from descend.design.encodings import ImageCode
 from descend.objectives.losses import LOSSES
 from descend.report.forecast import forecast_line
 from descend.report.json import network_facts
 from descend.report.layout import grid_of, labelled
-from descend.tables.formats.idx import shape_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from descend.base.errors import OptionError
 from descend.base.messages import say
-from descend.tables.formats.numerals import DECIMALS
 from descend.tables.open import read
-from descend.tables.table import MISSING
+from descend.tables.reading_options import MISSING
+from descend.tables.text.numerals import DECIMALS
 
 Reading = Mapping[str, Any]
 

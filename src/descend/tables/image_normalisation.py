@@ -10,7 +10,7 @@ import polars as pl
 
 from descend.base.errors import TableError
 from descend.base.messages import Note
-from descend.tables.formats.idx import shape_text
+from descend.base.texts import shape_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

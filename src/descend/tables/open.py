@@ -6,9 +6,7 @@ A file is recognised by its content and its name.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from descend.base.arguments import require
@@ -16,13 +14,11 @@ from descend.base.errors import DescendError, OptionError, TableError
 from descend.base.memory import COPIES, allowance
 from descend.formula.ast import Formula
 from descend.formula.parser import parse
-from descend.tables.formats.binary import File, SheetRows, open_file, read_binary
-from descend.tables.formats.delimited import NUMBER, read_delimited
-from descend.tables.formats.image_files import read_folder
-from descend.tables.formats.memory import from_memory
-from descend.tables.formats.numerals import DECIMALS
-from descend.tables.formats.table_lines import OPTIONS, Layout
-from descend.tables.table import Table, markers_of
+from descend.tables.formats import File, folder_format, open_file, parted_titles, require_effect
+from descend.tables.frames import from_memory
+from descend.tables.reading_options import ReadingOptions, markers_of, require_words
+from descend.tables.table import Table
+from descend.tables.text.delimited import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,68 +65,48 @@ def read(
 
     Raises TableError for what cannot be read and OptionError for an option that makes no sense.
     """
-    for option, value in {"encoding": encoding, "delimiter": delimiter, "comment": comment}.items():
-        require(option, value, "str", "None")
-    require("header", header, "bool", "None")
-    require("decimal", decimal, "str")
-    for option, listed in {"missing": missing, "names": names}.items():
-        if listed is not None and (isinstance(listed, str | bytes) or not isinstance(listed, Iterable)):
-            raise OptionError("option.kind", name=option, found=type(listed).__name__, wanted="list, None")
-    if decimal not in DECIMALS:
-        raise OptionError("option.decimal", value=decimal)
-    layout = Layout(skip_rows, header_row, comment, skip_footer)
-    how: dict[str, Any] = {"encoding": encoding, "delimiter": delimiter, "header": header}
+    require_words("names", names)
+    given: dict[str, Any] = {
+        "encoding": encoding,
+        "delimiter": delimiter,
+        "header": header,
+        "decimal": decimal,
+        "missing": missing,
+        "skip_rows": skip_rows,
+        "header_row": header_row,
+        "comment": comment,
+        "skip_footer": skip_footer,
+    }
+    options = ReadingOptions.of(**given)
     if isinstance(source, Table):
         return source
     if isinstance(source, File):
-        return _table(source, decimal, missing, layout, **how)
+        return source.format.read(source, options)
     if not isinstance(source, (str, os.PathLike)):
-        layout.require_effect("frame")
+        require_effect(options.layout)
         try:
             frame = from_memory(source, names)
         except DescendError:
             raise
         except Exception as error:  # whatever a library says to an object that is no table of its own
             raise TableError("table.unknown-object", type=type(source).__name__) from error
-        return Table(frame, "table", markers_of(missing, "frame"), decimal)
+        return Table(frame, "table", options.markers(typed=True), decimal)
     if not os.path.isfile(source):  # most tables are small files, and start sooner without what comes here
+        from descend.tables.find_files import is_many, open_scan
+        from descend.tables.pipes import file_of, is_piped, spool
         from descend.tables.scans.collect import collect
-        from descend.tables.scans.find_files import is_many, open_scan
-        from descend.tables.scans.pipes import file_of, is_piped, spool
 
         if is_piped(str(source)):
-            return _table(file_of(str(source), spool(str(source), None)), decimal, missing, layout, **how)
+            return read(file_of(str(source), spool(str(source), None)), **given)
         if is_many(str(source)):
-            scan = open_scan(
-                source,
-                encoding=encoding,
-                delimiter=delimiter,
-                header=header,
-                decimal=decimal,
-                missing=missing,
-                skip_rows=skip_rows,
-                header_row=header_row,
-                comment=comment,
-                skip_footer=skip_footer,
-            )
+            scan = open_scan(source, **given)
             if scan is not None:
                 return collect(scan)
-            if os.path.isdir(source):
-                layout.require_effect("picture")
-                return Table(read_folder(str(source)), Path(source).name, markers_of(missing, "picture"), pictures=True)
-    return _table(open_file(str(source)), decimal, missing, layout, **how)
-
-
-def _table(file: File, decimal: str, missing: Sequence[str] | None, layout: Layout, **how: Any) -> Table:
-    """Return a file that was read as a table."""
-    layout.require_effect(file.kind)
-    markers = markers_of(missing, file.kind)
-    if file.kind == "text":
-        frame, delimited = read_delimited(file.data, file.name, decimal=decimal, layout=layout, **how)
-        return Table(frame, file.name, markers, decimal, delimited, delimited.notes)
-    frame = read_binary(file, layout)
-    places = SheetRows(file, layout) if file.kind == "excel" else None
-    return Table(frame, file.name, markers, decimal, notes=file.notes, pictures=file.kind == "picture", places=places)
+            folder = folder_format(source) if os.path.isdir(source) else None
+            if folder is not None:
+                return folder.read_folder(str(source), options)
+    file = open_file(str(source))
+    return file.format.read(file, options)
 
 
 def open_rows(
@@ -158,7 +134,7 @@ def open_rows(
         options["header"] = header_of(options.get("header"), formula)
     found = _opened(source, formula, allowance(memory), scratch, query, workers, options)
     if workers is not None and not getattr(found, "scattered", False):
-        raise OptionError("option.cluster-table", name=found.name)
+        raise OptionError("option.cluster-table", name=found.name, known=parted_titles())
     if partitions is None:
         return found
     if isinstance(partitions, bool) or not isinstance(partitions, int) or partitions < 1:
@@ -182,7 +158,7 @@ def _opened(
     if type(source).__module__.startswith("dask."):
         from descend.tables.scans.dask import DaskScan
 
-        return DaskScan.of(source, "dataframe", markers_of(options.get("missing"), "frame"), workers)
+        return DaskScan.of(source, "dataframe", markers_of(options.get("missing"), typed=True), workers)
     if not isinstance(source, (str, os.PathLike)):
         return read(source, **options)
     name = os.fspath(source)
@@ -191,14 +167,15 @@ def _opened(
             raise OptionError("option.no-query")
         from descend.tables.databases.query import open_query
 
-        Layout(**{key: value for key, value in options.items() if key in OPTIONS["text"]}).require_effect("query")
-        rows = open_query(name, query, missing=markers_of(options.get("missing"), "query"))
+        reading = ReadingOptions.of(**options)
+        require_effect(reading.layout)
+        rows = open_query(name, query, missing=reading.markers(typed=False))
         return rows if rows.rows > FETCHED else _fetched(rows)
     if workers is None and os.path.isfile(name) and os.path.getsize(name) * UNPACKED <= limit:
         return read(name, **options)
+    from descend.tables.find_files import open_scan
+    from descend.tables.pipes import is_piped
     from descend.tables.scans.collect import collect
-    from descend.tables.scans.find_files import open_scan
-    from descend.tables.scans.pipes import is_piped
 
     if is_piped(name):
         return _piped(name, formula, limit, scratch, options)
@@ -214,12 +191,12 @@ def _piped(
     source: str, formula: str | Formula | None, limit: int, scratch: str | None, options: dict[str, Any]
 ) -> Table | Scan:
     """Return what comes through a pipe, in memory where it fits there or is no text, which alone is read in parts."""
+    from descend.tables.find_files import open_scan
+    from descend.tables.pipes import file_of, is_in_parts, spool
     from descend.tables.scans.collect import collect
-    from descend.tables.scans.find_files import open_scan
-    from descend.tables.scans.pipes import file_of, is_text, spool
 
     came = spool(source, scratch)
-    if came.size * UNPACKED <= limit or not is_text(came):
+    if came.size * UNPACKED <= limit or not is_in_parts(came):
         return read(file_of(source, came), **options)
     found = open_scan(source, piped=came, **options)
     assert found is not None
@@ -266,7 +243,7 @@ def held(rows: Table | Scan, memory: str | int | None = None) -> Table | Scan:
 def sources_of(source: str) -> list[str]:
     """Return the files here that a table is read from, also where it is a folder, a pattern or named inside a file."""
     if not os.path.isfile(source):
-        from descend.tables.scans.find_files import find_files, is_many
+        from descend.tables.find_files import find_files, is_many
         from descend.tables.scans.remote import is_address
 
         if is_address(source):

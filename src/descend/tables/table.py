@@ -16,8 +16,10 @@ import polars as pl
 from descend.base.errors import TableError
 from descend.base.messages import Note
 from descend.base.texts import cut_short, filled_cells, plain_cells, plain_name
-from descend.tables.formats.delimited import Delimited
-from descend.tables.formats.numerals import (
+from descend.tables.labels import EXACT, is_moment, moment_labels, number_label, number_labels, ordered_levels
+from descend.tables.reading_options import MISSING
+from descend.tables.text.delimited import Delimited
+from descend.tables.text.numerals import (
     ERRORS,
     JUDGED,
     POINTS,
@@ -30,10 +32,9 @@ from descend.tables.formats.numerals import (
     plain_columns,
     plain_numbers,
 )
-from descend.tables.labels import EXACT, is_moment, moment_labels, number_label, number_labels, ordered_levels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     Images = NDArray[np.uint8 | np.floating[Any]]
 
 Kind = Literal["number", "text", "boolean", "image", "other"]
-MISSING = ("", "NA", "N/A", "#N/A", "NaN", "null", "None", "-", ".", "?")
-OWN_GAPS = ("frame", "parquet", "arrow")  # sources whose missing cells are marked as such, so that a text is a text
 TRUTH = ("true", "false")
 WIDE = 200  # columns
 FEW = 20  # cells that are looked at before the others are
@@ -449,13 +448,6 @@ def is_image(dtype: pl.DataType) -> bool:
     if inner == pl.UInt8:
         return len(dtype.shape) == 2 or dtype.shape[2:] == (3,)
     return inner in (pl.Float32, pl.Float64)
-
-
-def markers_of(missing: Sequence[str] | None, kind: str) -> tuple[str, ...]:
-    """Return the texts that mean a missing cell in a kind of source: those given, else the usual ones or none."""
-    if missing is not None:
-        return tuple(missing)
-    return () if kind in OWN_GAPS else MISSING
 
 
 def _certain(marks: Marks) -> tuple[int, int]:

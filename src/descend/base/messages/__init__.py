@@ -28,8 +28,9 @@ def _sentences(lang: str) -> dict[str, str]:
 def say(code: str, lang: str = "en", **values: Any) -> str:
     """Return the sentence of ``code`` in ``lang`` with ``values`` put in; an unknown language speaks English.
 
-    Control characters in the values are shown.
+    Control characters in the values are shown; a value that is a Note is told in the same language.
     """
+    values = {name: value.tell(lang) if isinstance(value, Note) else value for name, value in values.items()}
     sentence = _sentences(lang if lang in LANGUAGES else "en")[code]
     if lang == "ko":
         sentence = with_particles(sentence, values)

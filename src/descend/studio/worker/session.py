@@ -22,10 +22,9 @@ from descend.solvers.dispatch import quadratic_of
 from descend.solvers.recipe import Recipe
 from descend.studio.profile import profile, propose
 from descend.studio.reading import keywords
-from descend.tables.formats.binary import file_kind
-from descend.tables.formats.delimited import TOP, read_delimited
+from descend.tables.formats import recognise
 from descend.tables.open import read
-from descend.tables.table import Table
+from descend.tables.text.delimited import TOP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +40,10 @@ if TYPE_CHECKING:
     from descend.objectives.losses import Loss
     from descend.objectives.target import Target
     from descend.studio.profile import Profile
+    from descend.tables.table import Table
 
     Rows = NDArray[np.int64]
     Key = tuple[Any, ...]
-
-GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -109,12 +107,10 @@ class Bench:
         try:
             with open(path, "rb") as file:
                 data = file.read(TOP)
-            if data.startswith(GZIP) or file_kind(data, name) != "text":
-                return None
-            frame, source = read_delimited(_whole_records(data), name)
+            table = recognise(data, name).preview(data, name)
         except (OSError, DescendError):
             return None
-        return profile(Table(frame, name, source=source, notes=source.notes), partial=True)
+        return None if table is None else profile(table, partial=True)
 
     def open(self, path: str, reading: dict[str, Any] | None = None) -> Opened:
         """Read a file as the page has it (see ``reading``); raises TableError and OptionError as ``descend.read`` does.
@@ -259,14 +255,3 @@ def _recipe(settings: dict[str, Any]) -> Recipe:
         if not isinstance(value, str):
             raise OptionError("option.hypothesis-kind", found=type(value).__name__)
     return Recipe(**settings)
-
-
-def _whole_records(data: bytes) -> bytes:
-    """Return the bytes as far as the last end of a line that lies outside quotes."""
-    end = data.rfind(b"\n") + 1
-    open_quote = data.count(b'"', 0, end) % 2
-    while end and open_quote:
-        start = data.rfind(b"\n", 0, end - 1) + 1
-        open_quote ^= data.count(b'"', start, end) % 2
-        end = start
-    return data[:end]

@@ -16,6 +16,7 @@ from descend.base.errors import TableError
 from descend.formula.functions import FUNCTIONS
 from descend.tables.databases.scan import Cells, checked, checked_names, numbered
 from descend.tables.databases.sql import Dialect, name_sql
+from descend.tables.formats import folder_refused
 from descend.tables.labels import number_label
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise TableError("table.not-found", file=str(path))
     if path.is_dir():
-        raise TableError("table.folder", file=str(path))
+        raise folder_refused(str(path))
     connection = None
     try:
         connection = sqlite3.connect(

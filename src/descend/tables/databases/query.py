@@ -11,15 +11,16 @@ import polars as pl
 from descend.base.errors import TableError
 from descend.tables.databases._postgresql import SCHEMES, PostgreSQL
 from descend.tables.databases._sqlite import SCHEME, SQLite
+from descend.tables.reading_options import MISSING
 from descend.tables.scans.parquet import HEAD_ROWS, PART_CELLS
-from descend.tables.table import MISSING, Kind, Table
+from descend.tables.table import Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
     from descend.tables.databases.scan import Database
-    from descend.tables.formats.numerals import Notation
+    from descend.tables.text.numerals import Notation
 
 BATCH = 50_000
 

@@ -16,18 +16,46 @@ import numpy as np
 import polars as pl
 
 from descend.base.errors import TableError
+from descend.base.texts import shape_text
+from descend.tables.formats._format import FORMATS, File, Format, bytes_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from descend.tables.reading_options import ReadingOptions
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MOST_DIMENSIONS = 4
 NAME = re.compile(r"[.-]idx\d?(-u?byte)?(\.gz)?$", re.IGNORECASE)
 
 
-def is_idx(data: bytes, name: str) -> bool:
-    """Tell an IDX file by its first bytes, or by its name."""
-    return bool(NAME.search(name)) or (data[:2] == b"\0\0" and _known(data))
+class Idx(Format):
+    """Images of bytes, with the labels that lie beside them, or labels alone."""
+
+    name = "idx"
+    title = "IDX"
+    endings = (".idx",)
+    inside = "images.gz::labels.gz"
+    images = True
+    whole = "format.whole-images"
+    unwritten = "format.unwritten-images"
+
+    def has_signature(self, data: bytes) -> bool:
+        """Tell an IDX file by its first four bytes."""
+        return data[:2] == b"\0\0" and _is_known(data)
+
+    def is_named(self, name: str) -> bool:
+        """Tell an IDX file by its name, as in ``train-images-idx3-ubyte.gz``."""
+        return bool(NAME.search(name))
+
+    def frame(self, file: File, options: ReadingOptions) -> pl.DataFrame:
+        """Read images and their labels, or labels."""
+        columns = image_columns(parse_idx(file.data, file.name), file.name)
+        labels = label_file(file.path, file.inner) if "image" in columns else None
+        if labels is not None:
+            found = parse_idx(bytes_of(str(labels)), labels.name)
+            columns["label"] = label_column(found, labels.name, len(columns["image"]))
+        return pl.DataFrame(columns)
 
 
 def parse_idx(data: bytes, name: str) -> NDArray[Any]:
@@ -38,7 +66,7 @@ def parse_idx(data: bytes, name: str) -> NDArray[Any]:
         raise TableError("table.idx-type", file=name, found=f"0x{data[2]:02x}")
     dimensions = data[3]
     start = 4 + 4 * dimensions
-    if not _known(data):
+    if not _is_known(data):
         raise TableError("table.idx-dimensions", file=name, found=dimensions)
     if len(data) < start:
         raise TableError("table.idx-short", file=name, shape="?", found=len(data), expected=start)
@@ -88,10 +116,8 @@ def label_file(path: str, named: str) -> Path | None:
     return next((candidate for candidate in found if candidate.is_file()), None)
 
 
-def shape_text(shape: tuple[int, ...]) -> str:
-    """Return a shape as a person reads it: 28 x 28."""
-    return " x ".join(map(str, shape))
-
-
-def _known(data: bytes) -> bool:
+def _is_known(data: bytes) -> bool:
     return len(data) >= 4 and data[2] in TYPES and 1 <= data[3] <= MOST_DIMENSIONS
+
+
+FORMATS.add(Idx())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from descend.base.errors import TableError
-from descend.tables.formats.line_index import count_lines
+from descend.tables.text.line_index import count_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from descend.tables.executors import Threads
-from descend.tables.scans._text import TextScan
 from descend.tables.scans.parquet import ParquetScan
+from descend.tables.scans.text import TextScan
 from descend.tables.table import Table
 
 if TYPE_CHECKING:

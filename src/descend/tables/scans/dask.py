@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from descend.base.errors import TableError
 from descend.base.texts import plain_name
 from descend.tables.executors import Threads
-from descend.tables.formats.memory import from_memory
+from descend.tables.frames import from_memory
 from descend.tables.scans.parquet import HEAD_ROWS
 from descend.tables.table import Kind, Table
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from descend.tables.executors import Workers
-    from descend.tables.formats.numerals import Notation
+    from descend.tables.text.numerals import Notation
 
 
 @dataclass(frozen=True)

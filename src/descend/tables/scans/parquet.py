@@ -11,15 +11,15 @@ import polars as pl
 
 from descend.base.errors import TableError
 from descend.base.texts import plain_name
-from descend.tables.scans._partitions import Cell, Partitions, require_same, with_cells
+from descend.tables.scans.partitions import Cell, Partitions, require_same, with_cells
 from descend.tables.scans.remote import is_address, options_for, remote_error
 from descend.tables.table import Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from descend.tables.formats.numerals import Notation
-    from descend.tables.scans._partitions import Found
+    from descend.tables.scans.partitions import Found
+    from descend.tables.text.numerals import Notation
 
 
 ASKED = 8  # files at an address that are asked for at once
@@ -174,7 +174,7 @@ def _lazy(path: str) -> pl.LazyFrame:
 def _told(error: BaseException, path: str, name: str, missing: str) -> TableError:
     """Return what an error of Polars' reader means; ``missing`` is the code for a file that is not there."""
     if is_address(path):
-        return remote_error(error, path)
+        return remote_error(error, path, "parquet")
     if isinstance(error, FileNotFoundError):
         return TableError(missing, file=name)
     return TableError("table.damaged", file=name, kind="parquet", reason=str(error).split("\n")[0][:200])

@@ -12,15 +12,13 @@ from urllib.request import getproxies
 import polars as pl
 
 from descend.base.errors import TableError
-from descend.tables.scans._partitions import Found, natural, partition_of
-from descend.tables.scans._unpacked import Unpacked
+from descend.tables.scans.partitions import Found, natural, partition_of
+from descend.tables.scans.unpacked import Unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ADDRESS = re.compile(r"(s3|gs|https?)://", re.IGNORECASE)
-PARQUET = (".parquet", ".pq")
-TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 PATIENCE = 5  # seconds that a machine has to answer
 OPTIONS = {"max_retries": 2, "retry_timeout_ms": 1000 * PATIENCE, "connect_timeout": f"{PATIENCE}s"}
 UNREACHABLE = ("error sending request", "connection", "timed out", "dns error")
@@ -41,36 +39,8 @@ def options_for(path: str) -> dict[str, Any] | None:
     return dict(OPTIONS)
 
 
-def find_remote(address: str, scratch: str | None) -> tuple[str, list[Found]]:
-    """Return the kind, "parquet" or "text", and the files of an address; text is fetched into the scratch folder.
-
-    A folder of a bucket, which ends in / or has no suffix, gives the Parquet files in it, else the text files.
-
-    Raises TableError where it cannot be reached, is not there, may not be read, or is of another kind.
-    """
-    _require_answer(address)
-    web = _is_web(address)
-    path = address if web else address.rstrip("/")
-    last = _name(path).lower()
-    if last.endswith((*PARQUET, *TEXT)):
-        kind = "parquet" if last.endswith(PARQUET) else "text"
-        found = _listed(path, address) if kind == "parquet" else _fetched(path, address, scratch)
-        if not found:
-            raise TableError("table.no-files", file=address)
-        return kind, found
-    if web or "." in last or _is_pattern(path):
-        raise TableError("table.remote-kind", file=address)
-    for suffix in PARQUET:
-        if found := _listed(f"{path}/**/*{suffix}", address):
-            return "parquet", found
-    for suffix in TEXT:
-        if found := _fetched(f"{path}/**/*{suffix}", address, scratch):
-            return "text", found
-    raise TableError("table.no-files", file=address)
-
-
-def remote_error(error: BaseException, file: str) -> TableError:
-    """Return what an error of Polars' readers means, where its sentence says so."""
+def remote_error(error: BaseException, file: str, kind: str) -> TableError:
+    """Return what an error of Polars' readers means, else that the file is no ``kind``."""
     told = str(error)
     reason = _reason(told)
     lower = told.lower()
@@ -80,11 +50,7 @@ def remote_error(error: BaseException, file: str) -> TableError:
         return TableError("table.remote-denied", file=file, reason=reason)
     if isinstance(error, ConnectionError) or any(sign in lower for sign in UNREACHABLE):
         return TableError("table.remote-unreachable", file=file, reason=reason)
-    return TableError("table.damaged", file=file, kind=_kind(file), reason=reason)
-
-
-def _kind(file: str) -> str:
-    return "parquet" if urlsplit(file).path.lower().endswith(PARQUET) else "UTF-8"
+    return TableError("table.damaged", file=file, kind=kind, reason=reason)
 
 
 def _reason(told: str) -> str:
@@ -96,7 +62,7 @@ def _reason(told: str) -> str:
     return found.strip()[:200]
 
 
-def _require_answer(address: str) -> None:
+def require_answer(address: str) -> None:
     """Raise TableError soon where no machine answers at a web address, which Polars would try for minutes."""
     try:
         parts = urlsplit(address)
@@ -113,13 +79,13 @@ def _require_answer(address: str) -> None:
         raise TableError("table.remote-unreachable", file=address, reason=reason) from error
 
 
-def _listed(address: str, given: str) -> list[Found]:
+def list_parquet(address: str, given: str) -> list[Found]:
     """Return the files that an address or a pattern means, in their order; none where a pattern fits none.
 
     given: what the person wrote, for an error.
     """
-    if not _is_pattern(address):
-        return [Found(address, _name(address), 0)]
+    if not is_remote_pattern(address):
+        return [Found(address, remote_name(address), 0)]
     lazy = pl.scan_parquet(
         address, hive_partitioning=False, include_file_paths="", storage_options=options_for(address)
     )
@@ -128,13 +94,13 @@ def _listed(address: str, given: str) -> list[Found]:
     except (Exception, pl.exceptions.PanicException) as error:
         if "expanded paths were empty" in str(error):
             return []
-        raise remote_error(error, given) from error
+        raise remote_error(error, given, "parquet") from error
     return _named(address, [(path, None) for path in paths])
 
 
-def _fetched(address: str, given: str, scratch: str | None) -> list[Found]:
+def fetch_text(address: str, given: str, scratch: str | None) -> list[Found]:
     """Fetch text files into the scratch folder, line by line, in their order."""
-    pattern = _is_pattern(address)
+    pattern = is_remote_pattern(address)
     lazy = pl.scan_lines(
         address, name="line", glob=pattern, include_file_paths="path", storage_options=options_for(address)
     )
@@ -143,13 +109,13 @@ def _fetched(address: str, given: str, scratch: str | None) -> list[Found]:
         batches = lazy.collect_batches(maintain_order=True)
         runs = _Runs(batch for whole in batches for batch in whole.partition_by("path", maintain_order=True))
         while (path := runs.next_path()) is not None:
-            found.append((path, Unpacked(runs.bytes(path), _name(path), scratch)))
+            found.append((path, Unpacked(runs.bytes(path), remote_name(path), scratch)))
     except TableError:
         raise
     except (Exception, pl.exceptions.PanicException) as error:
         if "expanded paths were empty" in str(error):
             return []
-        raise remote_error(error, given) from error
+        raise remote_error(error, given, "UTF-8") from error
     return _named(address, found)
 
 
@@ -172,8 +138,8 @@ class _Runs:
 
 
 def _named(address: str, found: list[tuple[str, Unpacked | None]]) -> list[Found]:
-    if not _is_pattern(address):
-        return [Found(path, _name(path), file.size if file else 0, (), file) for path, file in found]
+    if not is_remote_pattern(address):
+        return [Found(path, remote_name(path), file.size if file else 0, (), file) for path, file in found]
     fixed = re.split(r"[*?\[]", address, maxsplit=1)[0]
     start = fixed.rfind("/") + 1
     named = (
@@ -182,13 +148,16 @@ def _named(address: str, found: list[tuple[str, Unpacked | None]]) -> list[Found
     return sorted(named, key=lambda file: natural(file.name))
 
 
-def _is_web(address: str) -> bool:
+def is_web(address: str) -> bool:
+    """Tell an address of the web, which is one file, from a bucket."""
     return address.lower().startswith("http")
 
 
-def _is_pattern(address: str) -> bool:
-    return not _is_web(address) and any(letter in address for letter in "*?[")
+def is_remote_pattern(address: str) -> bool:
+    """Tell whether an address means all files of a bucket that fit a pattern."""
+    return not is_web(address) and any(letter in address for letter in "*?[")
 
 
-def _name(address: str) -> str:
-    return (urlsplit(address).path if _is_web(address) else address).rsplit("/", 1)[-1]
+def remote_name(address: str) -> str:
+    """Return the name of a file at an address, without its folder."""
+    return (urlsplit(address).path if is_web(address) else address).rsplit("/", 1)[-1]

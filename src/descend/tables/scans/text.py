@@ -14,9 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from descend.base.errors import TableError
-from descend.tables.formats.delimited import (
+from descend.tables.reading_options import ReadingOptions
+from descend.tables.scans._record_cuts import PIECE, Piece, cut
+from descend.tables.scans.partitions import Cell, Partitions, require_same, with_cells
+from descend.tables.scans.unpacked import Unpacked, gunzipped
+from descend.tables.table import Kind, Table
+from descend.tables.text.delimited import (
     TOP,
-    WHOLE,
     Delimited,
     decode,
     decoded,
@@ -24,35 +28,19 @@ from descend.tables.formats.delimited import (
     read_cells,
     with_line_feeds,
 )
-from descend.tables.formats.table_lines import Layout, aligned, footer_start, line_start
-from descend.tables.formats.text_encoding import LANGUAGES, Guess, guess
-from descend.tables.scans._partitions import Cell, Partitions, require_same, with_cells
-from descend.tables.scans._record_cuts import PIECE, Piece, cut
-from descend.tables.scans._unpacked import Unpacked, gunzipped
-from descend.tables.table import MISSING, Kind, Table
+from descend.tables.text.table_lines import aligned, footer_start, line_start
+from descend.tables.text.text_encoding import LANGUAGES, Guess, guess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from descend.base.messages import Note
-    from descend.tables.formats.numerals import Notation
-    from descend.tables.scans._partitions import Found
+    from descend.tables.scans.partitions import Found
+    from descend.tables.text.numerals import Notation
 
 HEAD_ROWS = 10_000
 HEAD_BYTES = 4 * TOP  # a letter takes four bytes at most
 GZIP = b"\x1f\x8b"
-
-
-@dataclass(frozen=True)
-class TextOptions:
-    """How text files are read, as in ``descend.read``; what is None is found out for each."""
-
-    encoding: str | None = None
-    delimiter: str | None = None
-    header: bool | None = None
-    decimal: str = "."
-    missing: tuple[str, ...] = MISSING
-    layout: Layout = WHOLE
 
 
 @dataclass(frozen=True)
@@ -146,7 +134,7 @@ class TextScan:
         cls,
         name: str,
         files: Sequence[Found],
-        reading: TextOptions | None = None,
+        reading: ReadingOptions | None = None,
         scratch: str | None = None,
         piece: int = PIECE,
     ) -> TextScan:
@@ -156,7 +144,8 @@ class TextScan:
 
         Raises TableError where one is damaged, has other columns than the first, or an encoding that cannot be cut.
         """
-        reading = reading or TextOptions()
+        reading = reading or ReadingOptions()
+        missing = reading.markers(typed=False)
         known: list[tuple[TextFile, tuple[Piece, ...]]] = []
         notes: list[Note] = []
         for found in files:
@@ -167,7 +156,7 @@ class TextScan:
         rows = sum(piece.rows for _, pieces in known for piece in pieces)
         if not rows:
             raise TableError("table.no-rows", file=name)
-        added = Partitions.of(files, known[0][0].names, reading.missing)
+        added = Partitions.of(files, known[0][0].names, missing)
         known = [
             (replace(file, cells=added.cells(found)), pieces)
             for found, (file, pieces) in zip(files, known, strict=True)
@@ -176,7 +165,7 @@ class TextScan:
         head = Table(
             first.frame,
             name,
-            reading.missing,
+            missing,
             reading.decimal,
             first.source,
             notes,
@@ -225,7 +214,7 @@ def read_bytes(path: str, name: str, unpacked: Unpacked | None, start: int, size
 
 
 def _examined(
-    found: Found, reading: TextOptions, scratch: str | None, most: int, guesses: Sequence[Guess] = ()
+    found: Found, reading: ReadingOptions, scratch: str | None, most: int, guesses: Sequence[Guess] = ()
 ) -> tuple[TextFile, tuple[Piece, ...], list[Note]]:
     """Find out how a file is cut into cells and into pieces, and what there is to note about it.
 
@@ -276,7 +265,7 @@ def _examined(
 
 
 def _dialect(
-    found: Found, reading: TextOptions, text: str, encoding: Guess, unpacked: Unpacked | None
+    found: Found, reading: ReadingOptions, text: str, encoding: Guess, unpacked: Unpacked | None
 ) -> tuple[TextFile, list[Note]]:
     """Find out from a file's head how it is cut into cells; raises TableError for an encoding that cannot be cut."""
     codec = lookup(encoding.encoding).name
@@ -324,7 +313,9 @@ def _decodes(data: bytes, encoding: str) -> bool:
     return True
 
 
-def _head(known: Sequence[tuple[TextFile, tuple[Piece, ...]]], added: dict[str, Kind], reading: TextOptions) -> Table:
+def _head(
+    known: Sequence[tuple[TextFile, tuple[Piece, ...]]], added: dict[str, Kind], reading: ReadingOptions
+) -> Table:
     """Read the first rows of the first file that has any."""
     file, pieces = next((file, pieces) for file, pieces in known if any(piece.rows for piece in pieces))
     rows = size = count = 0
@@ -340,6 +331,6 @@ def _head(known: Sequence[tuple[TextFile, tuple[Piece, ...]]], added: dict[str, 
         check=None,
     )
     columns = (*file.names, *(cell.key for cell in file.cells))
-    table = TextPart(file, whole, 0, columns, added, {}, reading.decimal, reading.missing).table()
+    table = TextPart(file, whole, 0, columns, added, {}, reading.decimal, reading.markers(typed=False)).table()
     table.frame = table.frame.head(HEAD_ROWS)
     return table

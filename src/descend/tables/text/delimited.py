@@ -22,23 +22,23 @@ from descend.base.errors import OptionError, TableError
 from descend.base.messages import Note
 from descend.base.texts import normalised
 from descend.formula.ast import ROW_NUMBERS
-from descend.tables.formats.table_lines import (
+from descend.tables.text.table_lines import (
     LOOKED_AT,
     MOST,
+    WHOLE,
     Layout,
     aligned,
     is_aligned,
     refuse_double_header,
     refuse_ragged,
 )
-from descend.tables.formats.text_encoding import Guess, guess
+from descend.tables.text.text_encoding import Guess, guess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DELIMITERS = (",", "\t", ";", "|")
 HEAD = 65_536
-WHOLE = Layout()
 NAMELESS = ("", "Unnamed: 0")  # what pandas calls a column of row numbers that it reads again
 TOP = 4_194_304
 NUMBER = re.compile(r"[+\-−]?(\d[\d,.   ]*|[.,]\d+)([eE][+-]?\d+)?")

@@ -11,12 +11,12 @@ from urllib.parse import unquote
 import polars as pl
 
 from descend.base.errors import TableError
-from descend.tables.formats.numerals import parse_numbers
+from descend.tables.text.numerals import parse_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from descend.tables.scans._unpacked import Unpacked
+    from descend.tables.scans.unpacked import Unpacked
     from descend.tables.table import Kind
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"  # what Hive and Spark call the folder of rows without a value

@@ -11,22 +11,55 @@ import numpy as np
 import polars as pl
 
 from descend.base.errors import TableError
-from descend.tables.formats.idx import shape_text
+from descend.base.texts import shape_text
+from descend.tables.formats._format import FORMATS, File, Format, folder_refused, require_effect
+from descend.tables.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from PIL.Image import Image
 
+    from descend.tables.reading_options import ReadingOptions
+
     Pixels = NDArray[np.uint8]
 
-STARTS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
-SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST = 50_000_000  # pixels: a file of a few bytes can claim any number
 
 
-def is_picture(data: bytes, name: str) -> bool:
-    """Tell a PNG or JPEG file by its first bytes, or by its name."""
-    return data.startswith(STARTS) or Path(name).suffix.lower() in SUFFIXES
+class Pictures(Format):
+    """A PNG or JPEG file, and a folder of these, whose subfolders are their labels."""
+
+    name = "picture"
+    title = "PNG, JPEG"
+    endings = (".png", ".jpg", ".jpeg")
+    signatures = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+    images = True
+    drawn = True
+    whole = "format.whole-images"
+    unwritten = "format.unwritten-images"
+
+    def frame(self, file: File, options: ReadingOptions) -> pl.DataFrame:
+        """Read one picture."""
+        return pl.DataFrame({"file": [file.name], "image": read_picture(file.data, file.name)[None]})
+
+    def is_folder(self, path: Path) -> bool:
+        """Tell whether a folder, or a folder in it, holds pictures."""
+        folders = (path, *(inside for inside in path.iterdir() if inside.is_dir()))
+        return any(self._is_picture(file) for folder in folders for file in folder.iterdir())
+
+    def read_folder(self, path: str, options: ReadingOptions) -> Table:
+        """Read the pictures of a folder."""
+        require_effect(options.layout, self)
+        frame = _read_pictures(Path(path), self._pictures_in)
+        return Table(frame, Path(path).name, options.markers(typed=False), pictures=True)
+
+    def _is_picture(self, file: Path) -> bool:
+        return file.suffix.lower() in self.endings and not file.name.startswith(".")
+
+    def _pictures_in(self, folder: Path) -> list[Path]:
+        return sorted(file for file in folder.iterdir() if self._is_picture(file) and file.is_file())
 
 
 def read_picture(data: bytes, name: str) -> Pixels:
@@ -53,21 +86,20 @@ def read_picture(data: bytes, name: str) -> Pixels:
         raise TableError("table.damaged", file=name, kind="PNG, JPEG", reason=reason) from error
 
 
-def read_folder(path: str) -> pl.DataFrame:
+def _read_pictures(folder: Path, pictures_in: Callable[[Path], list[Path]]) -> pl.DataFrame:
     """Return the pictures of a folder as ``file`` and ``image``; where they lie in subfolders, these are ``label``.
 
     Raises TableError where there are none, and where one is of another size or has other colours than the first.
     """
-    folder = Path(path)
     try:
-        files = _pictures_in(folder)
+        files = pictures_in(folder)
         inner = sorted(part for part in folder.iterdir() if part.is_dir() and not part.name.startswith("."))
-        labelled = [] if files else [(part.name, file) for part in inner for file in _pictures_in(part)]
+        labelled = [] if files else [(part.name, file) for part in inner for file in pictures_in(part)]
     except OSError as error:
-        raise TableError("table.no-access", file=path, reason=error.strerror or str(error)) from error
+        raise TableError("table.no-access", file=str(folder), reason=error.strerror or str(error)) from error
     files = files or [file for _, file in labelled]
     if not files:
-        raise TableError("table.folder", file=path)
+        raise folder_refused(str(folder))
     names = [file.relative_to(folder).as_posix() for file in files]
     images: list[Pixels] = []
     for file, name in zip(files, names, strict=True):
@@ -98,6 +130,4 @@ def _pixels(picture: Image) -> Pixels:
     return np.array(picture.convert("RGB" if colour else "L"))
 
 
-def _pictures_in(folder: Path) -> list[Path]:
-    found = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
-    return sorted(file for file in found if file.is_file())
+FORMATS.add(Pictures())

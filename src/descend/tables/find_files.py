@@ -8,77 +8,61 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from descend.base.errors import OptionError, TableError
-from descend.tables.formats.binary import file_kind
-from descend.tables.formats.image_files import SUFFIXES
-from descend.tables.formats.numerals import DECIMALS
-from descend.tables.formats.table_lines import Layout
-from descend.tables.scans._partitions import Found, natural, partition_of
-from descend.tables.scans._text import GZIP, TextOptions, TextScan
-from descend.tables.scans.parquet import ParquetScan
-from descend.tables.scans.pipes import piped_name
-from descend.tables.scans.remote import find_remote, is_address
-from descend.tables.table import markers_of
+from descend.base.errors import TableError
+from descend.base.messages import Note
+from descend.tables.formats import (
+    FORMATS,
+    GZIP,
+    TEXT,
+    Format,
+    folder_format,
+    folder_refused,
+    known_formats,
+    parted_titles,
+    recognise,
+    titles,
+)
+from descend.tables.pipes import piped_name
+from descend.tables.reading_options import ReadingOptions
+from descend.tables.scans.partitions import Found, natural, partition_of
+from descend.tables.scans.remote import is_address, is_remote_pattern, is_web, remote_name, require_answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from descend.tables.scan import Scan
-    from descend.tables.scans._unpacked import Unpacked
+    from descend.tables.scans.unpacked import Unpacked
 
 NOTES = (".md", ".rst")  # of a folder: what is written about a table
 PATTERN = "*?["
-SCANNED = ("parquet", "text")
 
 
-def open_scan(
-    source: Any,
-    *,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    header: bool | None = None,
-    decimal: str = ".",
-    missing: Sequence[str] | None = None,
-    skip_rows: int = 0,
-    header_row: int | None = None,
-    comment: str | None = None,
-    skip_footer: int = 0,
-    scratch: str | None = None,
-    piped: Unpacked | None = None,
-) -> Scan | None:
-    """Open Parquet or text files as a scan; None for anything else, such as pictures, Excel or JSON.
+def open_scan(source: Any, *, scratch: str | None = None, piped: Unpacked | None = None, **options: Any) -> Scan | None:
+    """Open files that can be read in parts as a scan; None for others, such as pictures, Excel or JSON.
 
     source: a file, a folder (also one whose subfolders are called ``year=2024``), a pattern (``data/**/*.csv``), or an
         address (s3://, gs://, https://) of any of these.
     scratch: the folder for what must be unpacked or fetched first; None: the system's.
     piped: the text that came through a pipe, where the source is one.
+    options: those of ``descend.read``.
 
-    The other options are those of ``descend.read``. Raises TableError where there are no files, or files of different
-    kinds or with different columns.
+    Raises TableError where there are no files, or files of different formats or with different columns.
     """
-    if decimal not in DECIMALS:
-        raise OptionError("option.decimal", value=decimal)
-    layout = Layout(skip_rows, header_row, comment, skip_footer)
+    reading = ReadingOptions.of(**options)
     if not isinstance(source, (str, os.PathLike)):
         return None
     text = os.fspath(source)
     if piped is not None:
-        kind, files = "text", [Found(text, piped_name(text), piped.size, unpacked=piped)]
+        format, files = FORMATS[TEXT], [Found(text, piped_name(text), piped.size, unpacked=piped)]
     elif is_address(text):
-        kind, files = find_remote(text, scratch)
+        format, files = _find_remote(text, scratch)
     else:
         files = find_files(text)
         if not files:
             return None
-        kind = _one_kind(files, text)
+        format = _one_format(files, text)
     name = files[0].name if len(files) == 1 else Path(text).name or text
-    if kind == "parquet":
-        layout.require_effect(kind)
-        return ParquetScan.of(name, files, markers_of(missing, kind), decimal)
-    if kind == "text":
-        reading = TextOptions(encoding, delimiter, header, decimal, markers_of(missing, kind), layout)
-        return TextScan.of(name, files, reading, scratch)
-    return None
+    return None if format.whole else format.scan(name, files, reading, scratch)
 
 
 def is_many(source: str) -> bool:
@@ -90,12 +74,13 @@ def find_files(source: str) -> list[Found]:
     """Return the files that a path, a folder or a pattern means, in the order of their names.
 
     Hidden files, those that others keep beside a table (``_SUCCESS``, ``_metadata``) and empty ones are left out. None
-    of them is returned for a folder of pictures, or for what is named inside a file (``book.xlsx::Sheet``).
+    of them is returned for a folder that is one table, as of pictures, or for what is named inside a file, as in
+    ``book.xlsx::Sheet``.
 
     Raises TableError where there is no such file.
     """
     if os.path.isdir(source):
-        return [] if _has_pictures(Path(source)) else _filled(_walk(source, source), source)
+        return [] if folder_format(source) else _filled(_walk(source, source), source)
     if _is_pattern(source):
         fixed = Path(_fixed(source) or ".")
         found: list[tuple[str, str]] = []
@@ -157,36 +142,27 @@ def _filled(paths: Iterable[tuple[str, str]], source: str) -> list[Found]:
         if size and os.path.isfile(path):
             found.append(Found(path, name, size, partition_of(name)))
     if not found:
-        raise TableError("table.folder" if os.path.isdir(source) else "table.no-files", file=source)
+        if os.path.isdir(source):
+            raise folder_refused(source)
+        raise TableError("table.no-files", file=source, known=parted_titles())
     return sorted(found, key=lambda file: natural(file.name))
 
 
-def _has_pictures(folder: Path) -> bool:
-    """Tell whether a folder, or a folder in it, holds pictures: then it is a table of these."""
-
-    def held(inside: Path) -> bool:
-        return any(file.suffix.lower() in SUFFIXES and not file.name.startswith(".") for file in inside.iterdir())
-
-    try:
-        return held(folder) or any(held(inside) for inside in folder.iterdir() if inside.is_dir())
-    except OSError as error:
-        raise TableError("table.no-access", file=str(folder), reason=error.strerror or str(error)) from error
-
-
-def _one_kind(files: Sequence[Found], source: str) -> str:
-    """Return the kind of all the files; raises TableError where there are two."""
-    first = _kind(files[0])
+def _one_format(files: Sequence[Found], source: str) -> Format:
+    """Return the format of all the files; raises TableError where there are two, or where it is not read in parts."""
+    first = _format_of(files[0])
     for file in files[1:]:
-        if (kind := _kind(file)) != first:
-            values = {"first": files[0].name, "expected": first, "found": kind}
+        if (format := _format_of(file)) is not first:
+            values = {"first": files[0].name, "expected": first.name, "found": format.name}
             raise TableError("table.mixed-kinds", folder=source, file=file.name, **values)
-    if len(files) > 1 and first not in SCANNED:
-        raise TableError("table.many-of-kind", file=source, kind=first)
+    if len(files) > 1 and first.whole:
+        reason = Note(first.whole, {})
+        raise TableError("table.many-of-kind", file=source, kind=first.name, known=parted_titles(), reason=reason)
     return first
 
 
-def _kind(file: Found) -> str:
-    """Tell a file's kind by its first and last bytes and its name."""
+def _format_of(file: Found) -> Format:
+    """Recognise a file by its first and last bytes and its name."""
     try:
         with open(file.path, "rb") as opened:
             start = opened.read(4096)
@@ -194,9 +170,38 @@ def _kind(file: Found) -> str:
             end = opened.read()
         if start.startswith(GZIP):
             with gzip.open(file.path) as packed:
-                return file_kind(packed.read(4096), Path(file.name).name)
+                return recognise(packed.read(4096), Path(file.name).name)
     except EOFError as error:
         raise TableError("table.damaged", file=file.name, kind="gzip", reason=str(error)) from error
     except OSError as error:
         raise TableError("table.no-access", file=file.name, reason=error.strerror or str(error)) from error
-    return file_kind(start + end, Path(file.name).name)
+    return recognise(start + end, Path(file.name).name)
+
+
+def _find_remote(address: str, scratch: str | None) -> tuple[Format, list[Found]]:
+    """Return the format and the files of an address.
+
+    A folder of a bucket, which ends in / or has no suffix, gives its files of the first format of which it has any;
+    those that say what their columns hold come first.
+
+    Raises TableError where it cannot be reached, is not there, may not be read, or is of another format.
+    """
+    require_answer(address)
+    web = is_web(address)
+    path = address if web else address.rstrip("/")
+    last = remote_name(path)
+    formats = sorted((format for format in known_formats() if not format.whole), key=lambda format: not format.typed)
+    named = next((format for format in formats if last.lower().endswith(format.remote_endings)), None)
+    if named is not None:
+        found = named.find_remote(path, address, scratch)
+        if not found:
+            raise TableError("table.no-files", file=address, known=titles(formats))
+        return named, found
+    if web or "." in last or is_remote_pattern(path):
+        endings = ", ".join(ending for format in formats for ending in format.remote_endings)
+        raise TableError("table.remote-kind", file=address, endings=endings)
+    for format in formats:
+        for ending in format.remote_endings:
+            if found := format.find_remote(f"{path}/**/*{ending}", address, scratch):
+                return format, found
+    raise TableError("table.no-files", file=address, known=titles(formats))

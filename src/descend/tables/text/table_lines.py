@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 COMMENTS = ("#", "//", "%", "!", "--")  # what a line of comment begins with
-OPTIONS = {  # of each kind of file, those that say which lines are its table
-    "text": ("skip_rows", "header_row", "comment", "skip_footer"),
-    "excel": ("skip_rows", "header_row", "skip_footer"),
-}
 LOOKED_AT = 200  # records from which the table's width is told
 TOP_LINES = 5  # lines among which the names are looked for
 ENOUGH = 3  # rows over a footer, and the header
@@ -56,13 +52,6 @@ class Layout:
         ):
             raise OptionError("option.comment", value=self.comment)
 
-    def require_effect(self, kind: str) -> None:
-        """Raise OptionError naming an option that a kind of source has no lines for."""
-        for name, value in vars(self).items():
-            if value not in (0, None) and name not in OPTIONS.get(kind, ()):
-                needs = "CSV" if name == "comment" else "CSV, Excel"
-                raise OptionError("option.no-effect", name=name, needs=needs)
-
     @property
     def above(self) -> int:
         """How many lines are above the header."""
@@ -75,7 +64,7 @@ class Layout:
 
     def blanked(self, text: str, *, whole: bool = True) -> str:
         """Return a text with the lines blank that are none of its table; those at its end where it is ``whole``."""
-        if self == Layout():
+        if self == WHOLE:
             return text
         text = self.without_comments(text)
         lines = text.split("\n")
@@ -106,6 +95,9 @@ class Layout:
 def _require(name: str, value: object, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= sys.maxsize:
         raise OptionError("option.lines", name=name, value=value, least=least)
+
+
+WHOLE = Layout()  # every line belongs to the table
 
 
 def line_start(read: Callable[[int, int], bytes], start: int, lines: int) -> int:

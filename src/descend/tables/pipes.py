@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import queue
-import re
 import shutil
 import sys
 import tempfile
 import threading
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from descend.base.atomic_files import is_stream
 from descend.base.errors import TableError
-from descend.tables.formats.binary import File, file_kind
-from descend.tables.scans._unpacked import Unpacked, gunzipped
+from descend.tables.formats import FORMATS, GZIP, TEXT, File, may_be_lines, recognise_nameless
+from descend.tables.scans.unpacked import Unpacked, gunzipped
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -30,8 +28,6 @@ BLOCK = 1 << 20
 HEAD = 1 << 16  # bytes by which the kind is told
 LINE = 64 << 20  # bytes of the longest line
 SHARE = 0.5  # of the disk that is free, for what a pipe brings
-GZIP = b"\x1f\x8b"
-JSON = re.compile(rb'\{\s*(\}|"[^"]*"\s*:)|\[\s*[\[{\]]')  # how an object or a list of them begins; no header does
 
 
 def is_piped(source: str) -> bool:
@@ -61,31 +57,14 @@ def spool(source: str, scratch: str | None) -> Unpacked:
 
 
 def file_of(source: str, whole: Unpacked) -> File:
-    """Return all that came through a pipe as a file, whose kind its bytes alone tell."""
+    """Return all that came through a pipe as a file, recognised by its bytes alone."""
     data = whole.read(0, whole.size)
-    return File(piped_name(source), source.partition("::")[2], data, _kind(data))
+    return File(piped_name(source), source.partition("::")[2], data, recognise_nameless(data))
 
 
-def is_text(whole: Unpacked) -> bool:
-    """Tell whether what came through a pipe is delimited text."""
-    return _kind(whole.read(0, HEAD) + whole.read(max(whole.size - 8, 0), 8)) == "text"
-
-
-def _kind(data: bytes) -> str:
-    """Tell what kind of table some bytes are, which have no name that could help."""
-    kind = file_kind(data, "")
-    if kind != "text":
-        return kind
-    if data.startswith(b"\xff\xff\xff\xff"):
-        return "arrow"
-    start = data.removeprefix(BOM_UTF8).lstrip()
-    if start[:1] not in (b"[", b"{"):
-        return "text"
-    try:
-        json.loads(start.partition(b"\n")[0])
-    except (ValueError, RecursionError):
-        return "json" if JSON.match(start) else "text"
-    return "ndjson" if start[:1] == b"{" and start.rstrip().count(b"\n") else "json"
+def is_in_parts(whole: Unpacked) -> bool:
+    """Tell whether what came through a pipe can be read in parts."""
+    return recognise_nameless(whole.read(0, HEAD) + whole.read(max(whole.size - 8, 0), 8)) is FORMATS[TEXT]
 
 
 def _blocks(path: str, name: str) -> Generator[bytes]:
@@ -148,8 +127,7 @@ def _bounded(blocks: Iterable[bytes], name: str, scratch: str | None) -> Iterato
             raise TableError("table.too-much", file=name, size=size / 1e9)
         if len(head) < HEAD:
             head += block[:HEAD]
-            lines = not head.startswith(GZIP) and file_kind(head, "") == "text" and head.lstrip()[:1] not in b"[{"
-            lines = lines and not head.startswith((b"PAR1", b"\xff\xff\xff\xff"))
+            lines = not head.startswith(GZIP) and may_be_lines(head)
         if lines:
             last = max(block.rfind(b"\n"), block.rfind(b"\r"))
             line = line + len(block) if last < 0 else len(block) - last - 1
