@@ -178,6 +178,7 @@ def test_labs_are_listed_in_both_languages_and_run(capsys, tmp_path):
     assert (tmp_path / "hours.csv").read_text() == "hours,score\n1,20\n2,40\n3,60\n"
 
 
+@pytest.mark.slow
 def test_all_labs_succeed_even_without_torch_and_a_failing_one_is_a_failure(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     code, out, _ = called(capsys, "lab", "--all")

@@ -30,6 +30,8 @@ from descend.base.errors import ClusterError, OptionError, TableError
 from descend.base.reductions import pairs, round_totals
 from descend.tables.cluster import _tasks, connect
 
+pytestmark = pytest.mark.slow
+
 PARTS = 8
 
 
@@ -127,14 +129,12 @@ def test_any_other_error_names_the_part(local, scan, marks):
     held.release()
 
 
-@pytest.mark.slow
 def test_a_part_that_ends_its_workers_is_named(processes):
     with joined(processes, 4) as cluster, pytest.raises(ClusterError) as caught:
         list(cluster.each(exits, [Numbered(0, rows=10)]))
     assert (caught.value.code, caught.value.values["part"]) == ("cluster.memory", 1)
 
 
-@pytest.mark.slow
 def test_memory_that_is_too_small_is_told_with_what_to_do():
     with connect("local:1", memory=400_000_000) as cluster, pytest.raises(ClusterError) as caught:
         list(cluster.each(grows, [Numbered(0, rows=10)]))

@@ -30,6 +30,8 @@ from cluster_tasks import COLUMNS, Making, Numbered, first_of
 from descend.base.errors import ClusterError
 from descend.tables.cluster import connect
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_worker_killed_in_mid_pass_changes_no_bit(processes, scan, marks, undisturbed):
     with joined(processes, 2) as cluster:
@@ -40,7 +42,6 @@ def test_a_worker_killed_in_mid_pass_changes_no_bit(processes, scan, marks, undi
         assert same(held.total("value_and_gradient", W), undisturbed)
 
 
-@pytest.mark.slow
 def test_a_worker_killed_while_parts_are_made_changes_no_bit(processes, scan, marks, undisturbed):
     with joined(processes, 2) as cluster:
         with Striking(marks, after=2):
@@ -52,7 +53,6 @@ def test_a_worker_killed_while_parts_are_made_changes_no_bit(processes, scan, ma
         assert [len(sums.objective.X) for sums in read] == [100] * 8
 
 
-@pytest.mark.slow
 def test_a_worker_killed_in_each_of_five_passes_changes_no_bit(scan, marks, undisturbed):
     with connect("local:2") as cluster:  # whose workers are started again
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
@@ -63,7 +63,6 @@ def test_a_worker_killed_in_each_of_five_passes_changes_no_bit(scan, marks, undi
         wait_until(lambda: same(held.total("value_and_gradient", W), undisturbed) and len(held.places()) == 2)
 
 
-@pytest.mark.slow
 def test_a_worker_that_stands_still_is_passed_over(processes, scan, marks, undisturbed):
     with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
@@ -74,14 +73,12 @@ def test_a_worker_that_stands_still_is_passed_over(processes, scan, marks, undis
         os.kill(striking.struck, signal.SIGCONT)
 
 
-@pytest.mark.slow
 def test_a_task_that_hangs_is_asked_of_another_worker(processes, scan, marks, undisturbed):
     with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         assert same(held.total("stuck_once", W), undisturbed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("parts", [8, 40])
 def test_what_a_worker_that_stands_still_has_made_is_made_again(processes, tmp_path, marks, parts):
     scan = make_scan(tmp_path, files=parts, rows=10)
@@ -94,7 +91,6 @@ def test_what_a_worker_that_stands_still_has_made_is_made_again(processes, tmp_p
         assert cluster.workers == 1
 
 
-@pytest.mark.slow
 def test_a_scheduler_that_stands_still_is_told(tmp_path, scan, marks):
     processes = Processes(tmp_path)
     with joined(processes, 1, patience=1) as cluster:
@@ -113,7 +109,6 @@ def test_where_all_workers_are_lost_new_ones_are_waited_for(processes, scan, mar
             assert same(held.total("slowly", W, 0.05), undisturbed)
 
 
-@pytest.mark.slow
 def test_where_all_workers_are_lost_and_none_comes_it_is_told(processes, scan, marks):
     with joined(processes, 1, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
@@ -182,7 +177,6 @@ def hosts():
         subprocess.run(["ip", "link", "del", bridge], capture_output=True)
 
 
-@pytest.mark.slow
 def test_workers_on_other_hosts_give_the_same_and_one_whose_network_is_cut_is_passed_over(
     hosts, tmp_path, scan, marks, undisturbed
 ):

@@ -14,6 +14,8 @@ from descend.base.errors import ClusterError, OptionError, TableError
 from descend.tables.cluster import connect
 from descend.tables.open import open_rows
 
+pytestmark = pytest.mark.slow
+
 ROWS = 12_000
 
 
@@ -119,7 +121,6 @@ def processes(tmp_path):
     made.end()
 
 
-@pytest.mark.slow
 def test_a_worker_killed_in_mid_fit_changes_no_bit_of_the_model(folder, processes):
     settings = {"optimizer": "adam", "lr": 0.05, "epochs": 25, "partitions": 8}
     workers = [processes.worker(), processes.worker()]
@@ -136,7 +137,6 @@ def test_a_worker_killed_in_mid_fit_changes_no_bit_of_the_model(folder, processe
     assert struck.verification.as_dict() == straight.verification.as_dict()
 
 
-@pytest.mark.slow
 def test_with_the_scheduler_lost_a_checkpoint_is_kept_and_another_cluster_goes_on(folder, processes, tmp_path, local):
     settings = {"optimizer": "adam", "lr": 0.05, "epochs": 30, "partitions": 8}
     kept = tmp_path / "run.safetensors"

@@ -113,6 +113,7 @@ def test_on_a_cluster_constant_columns_have_no_effect(local, tmp_path):
         assert_without_effect(f"{target} ~ x + z", path, NAMES, 1e-11, cluster=local, partitions=3)
 
 
+@pytest.mark.slow
 def test_in_sums_that_a_database_makes_constant_columns_have_no_effect(postgresql):
     source, names = table(1500), [name for name, value in zip(NAMES, VALUES, strict=True) if abs(value) < 1e300]
     names = [name for name in names if VALUES[NAMES.index(name)] == 0 or abs(VALUES[NAMES.index(name)]) > 1e-300]

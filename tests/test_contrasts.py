@@ -53,6 +53,7 @@ def test_there_are_200_formulas_of_every_kind():
     assert sum(right.count(":") > 1 for right in FORMULAS) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, 200, 20))
 def test_columns_are_independent_and_span_those_of_patsy(first):
     for right in FORMULAS[first : first + 20]:

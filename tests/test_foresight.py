@@ -173,6 +173,7 @@ SIMULATED = 800
 CLOSE = 1e-9  # an excess this near to a share, relatively, is a tie that rounding decides
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RULES)
 def test_the_foretold_epochs_and_verdicts_are_those_of_a_simulated_run(kind):
     shares = [*10.0 ** np.arange(-4, 0), 1e-4, 0.03, 0.3, 0.5, 0.7, 0.9, 0.98, 0.98, 1.02, 1.2, 2.0]

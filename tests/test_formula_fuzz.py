@@ -147,6 +147,7 @@ arithmetic = st.recursive(
 )
 
 
+@pytest.mark.slow
 @many
 @given(arithmetic)
 @example("0.12345678901234567 * x")
@@ -174,6 +175,7 @@ def test_a_long_chain_is_printed_so_that_it_can_be_read_again(operator):
 # independent references
 
 
+@pytest.mark.slow
 @many
 @given(arithmetic)
 @example("-x**2")

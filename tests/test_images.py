@@ -111,6 +111,7 @@ def test_rows_dropped_for_a_missing_cell_lose_their_images_too():
     np.testing.assert_array_equal(data.take(np.array([1])).images["image"], images[[2]])
 
 
+@pytest.mark.slow
 def test_softmax_on_digits_is_the_same_as_on_their_pixels_as_columns(model):
     some = digits("train", 800)
     flat = some["image"].reshape(800, -1) / 255
@@ -393,6 +394,7 @@ def test_a_folder_without_pictures_is_no_table(tmp_path):
     assert error.value.code == "table.folder"
 
 
+@pytest.mark.slow
 def test_a_picture_that_claims_to_be_huge_is_not_unpacked(tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     with pytest.raises(TableError) as error:
@@ -475,6 +477,7 @@ def test_a_model_of_colours_takes_no_picture_of_another_size(tmp_path):
 # What is told
 
 
+@pytest.mark.slow
 def test_the_command_line_fits_tests_draws_and_reads_a_picture(tmp_path, capsys):
     small = {"train": tmp_path / "train-images-idx3-ubyte", "t10k": tmp_path / "t10k-images-idx3-ubyte"}
     for split, path in small.items():
@@ -531,6 +534,7 @@ def few(classes: str) -> dict[str, np.ndarray]:
     return {"image": some["image"][mine][:, 2:26:2, 2:26:2], "label": some["label"][mine]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["digits", "two classes", "numbers", "colours", "network"])
 def test_a_model_of_images_is_drawn_with_what_it_learnt_and_its_errors(tmp_path, kind):
     table, formula, lang = few("0123456789"), "label ~ image", "en" if kind == "digits" else "ko"

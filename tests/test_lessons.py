@@ -40,6 +40,7 @@ def no_torch(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_check_of_a_lesson_holds(outcomes, name):
     assert outcomes[name].checks
@@ -131,6 +132,7 @@ def test_a_step_leaves_the_values_of_the_next_as_they_are():
     assert bad(tensors.tensor_sections({"place": again})) == []
 
 
+@pytest.mark.slow
 def test_an_error_is_part_of_the_lesson(outcomes, capsys):
     tell(tell_outcome(outcomes["tensors"], "en"))
     out = " ".join(capsys.readouterr().out.split())
@@ -272,6 +274,7 @@ def test_a_lesson_that_fails_exits_with_1(capsys, monkeypatch):
     assert "✗ differs" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAINTERS)
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_a_lesson_is_drawn(capsys, tmp_path, no_torch, name, lang):

@@ -139,6 +139,7 @@ def test_a_rate_that_is_too_large_is_told():
         ModuleRegressor("mlp(8)", optimizer="sgd", lr=1e6, max_iter=50, random_state=0).fit(X, WAVE)
 
 
+@pytest.mark.slow
 def test_a_missing_torch_is_told_when_it_is_needed():
     code = (
         "import sys\n"

@@ -54,6 +54,7 @@ def plain_loop(module, X, Y, criterion, optimizer, epochs):
 # ---- the linear family on a module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LABS)
 def test_a_linear_module_reproduces_the_log_of_the_lab(name):
     lab = LABS[name]
@@ -100,6 +101,7 @@ def test_the_seeded_start_of_the_study_hours_lab_is_that_of_pytorch_s_generator(
 # ---- against PyTorch's own loop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "make"),
     [
@@ -303,6 +305,7 @@ def test_a_network_is_drawn(noisy, tmp_path):
 # ---- rows from elsewhere
 
 
+@pytest.mark.slow
 def test_a_dataset_and_a_loader_with_workers_give_what_arrays_give():
     dataset = torch.utils.data.TensorDataset(torch.tensor(X, dtype=torch.float32), torch.tensor(CODES))
     module = nn.Linear(3, 3)

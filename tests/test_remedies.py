@@ -268,6 +268,7 @@ def slope(model):
     return model.history.final_gradient_norm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case, (*_, labels) in CASES.items() if labels])
 def test_a_remedy_pressed_ends_what_was_found(case):
     formula, table, settings, _ = CASES[case]

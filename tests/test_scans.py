@@ -106,6 +106,7 @@ def test_pieces_hold_the_cells_that_the_whole_holds(folder, text, piece):
     assert found.equals(expected)
 
 
+@pytest.mark.slow
 @many
 @given(
     rows=st.lists(st.tuples(st.sampled_from(CELLS), st.sampled_from(CELLS)), min_size=1, max_size=12),
@@ -619,6 +620,7 @@ def test_text_files_of_a_bucket_are_fetched_and_read(bucket, tmp_path):
     assert refused(read, f"{bucket}/korean.csv").code == "table.damaged"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("address", "code"),
     [

@@ -237,6 +237,7 @@ def test_a_bad_row_is_named_by_its_number_in_the_file(columns, tmp_path):
     assert (found.value.line, found.value.values["file"]) == (4322, "bad.parquet")
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(cuts=st.lists(st.integers(1, ROWS - 1), max_size=6, unique=True), seed=st.integers(0, 9))
 def test_a_survey_does_not_depend_on_how_the_rows_are_cut(cuts, seed, columns, file):

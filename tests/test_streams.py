@@ -131,6 +131,7 @@ def test_every_command_that_reads_a_table_reads_it_from_standard_input(capsys, p
     assert pl.read_csv(tmp_path / "p.csv").height == pl.read_parquet(tmp_path / "p.parquet").height == 120
 
 
+@pytest.mark.slow
 def test_a_shell_pipes_a_table_in(noisy, tmp_path):
     path, out = tmp_path / "t.csv", tmp_path / "m.safetensors"
     pl.DataFrame(noisy).write_csv(path)

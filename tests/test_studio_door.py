@@ -36,6 +36,8 @@ from starlette.routing import Route
 from descend.studio.guard import Guard, is_loopback
 from descend.studio.uploads import MEGABYTE, Uploads, safe_name
 
+pytestmark = pytest.mark.slow
+
 SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
 
 
@@ -510,7 +512,6 @@ def _children(pid):
     return listed.stdout.split()
 
 
-@pytest.mark.slow
 def test_a_studio_ends_though_its_worker_does_not_answer(tmp_path, scores, open_tab):
     with running_studio(tmp_path / "here", scores) as studio:
         page = open_tab()
@@ -559,7 +560,6 @@ def test_the_end_waits_for_no_task_that_refuses_to_end(monkeypatch):
 # how much there may be at once
 
 
-@pytest.mark.slow
 def test_a_request_without_a_socket_starts_no_process(tmp_path, scores):
     with running_studio(tmp_path / "here", scores) as studio:
         for _ in range(20):

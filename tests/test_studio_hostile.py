@@ -29,6 +29,8 @@ from descend.studio.uploads import Uploads
 from descend.studio.view import view_of
 from descend.studio.worker.parent import Worker
 
+pytestmark = pytest.mark.slow
+
 WAIT = 30_000
 
 

@@ -70,6 +70,7 @@ def test_the_command_fits_the_same_to_the_last_bit(capsys, tmp_path, file, formu
     assert np.array_equal(made.history.batch_loss, asked.history.batch_loss)
 
 
+@pytest.mark.slow
 def test_the_scripts_fit_the_same_to_the_last_bit(tmp_path):
     """One process runs them all, as a start of Python costs more than a fit."""
     for number, (file, formula, settings) in enumerate(CASES):

@@ -18,6 +18,8 @@ from studio_fixtures import running_studio
 import descend
 from descend import load
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PENGUINS = EXAMPLES / "penguins.csv"
 WAIT = 30_000
@@ -418,7 +420,6 @@ CUT_OFF = """() => [...document.querySelectorAll("button, label, h2, .zone b")]
     .map((one) => one.textContent.trim().slice(0, 40))"""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("lang", "scheme", "size"),
     [("en", "light", "desktop"), ("ko", "dark", "desktop"), ("en", "dark", "phone"), ("ko", "light", "phone")],

@@ -677,6 +677,7 @@ def test_images_are_looked_at(loop, study, tmp_path):
     assert len(orjson.dumps(made)) < 200_000
 
 
+@pytest.mark.slow
 def test_a_network_is_looked_at(loop, study, csv):
     pytest.importorskip("torch")
 

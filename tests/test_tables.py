@@ -1085,6 +1085,7 @@ def test_a_column_of_decimal_commas_says_which_option_reads_it(save):
     assert read(path, decimal=",").numbers("a").tolist() == [1.5, 2.5, 3.0]
 
 
+@pytest.mark.slow
 def test_each_of_many_doubtful_columns_is_looked_at_once(tmp_path, monkeypatch):
     """Columns of 1.125 ask what the others have: 300 of them are not looked at 300 times each."""
     from descend.tables.text.numerals import Marks

@@ -151,6 +151,7 @@ def test_a_table_with_no_more_quotes_than_needed_is_read_back_cell_by_cell(folde
     assert [("" if name is None else name, n) for name, n in table.frame.rows()] == rows
 
 
+@pytest.mark.slow
 @many
 @given(numbers=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_numbers_come_back_to_the_last_bit(folder, numbers):
@@ -185,6 +186,7 @@ def test_what_is_read_is_what_pythons_strict_reader_reads(folder, text):
 LINES = st.lists(st.sampled_from(["", "x", "two\nlines", "\n\n", 'a "b"', "키, 몸무게"]), min_size=3, max_size=30)
 
 
+@pytest.mark.slow
 @many
 @given(
     texts=LINES,

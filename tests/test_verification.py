@@ -418,6 +418,7 @@ def test_evaluating_does_not_call_the_rows_unseen(noisy):
     assert "처음 보는" not in model.evaluate(noisy).tell("ko")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "rows", "method"), [(3, 12, "loo"), (24, 48, "folds"), (2, 2500, "folds")])
 def test_leaving_out_each_row_of_classes_has_a_bound_and_says_what_is_done_instead(classes, rows, method):
     x = np.random.default_rng(1).normal(size=rows)
@@ -505,6 +506,7 @@ def test_a_hypothesis_that_is_nearer_on_every_row_is_not_called_chance_for_a_few
     assert "chance" not in found.tell()
 
 
+@pytest.mark.slow
 def test_noise_is_seldom_called_better_by_the_signs_of_the_rows():
     random, better = np.random.default_rng(0), 0
     for _ in range(300):

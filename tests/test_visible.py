@@ -133,6 +133,7 @@ def test_a_styled_text_keeps_its_styles_where_control_characters_are_shown():
     assert written.getvalue() == "a\\x1b[2Jb\x1b[31mred\\x9b\x1b[0mc\n"
 
 
+@pytest.mark.slow
 def test_a_picture_and_a_notebook_show_names_as_they_are(hostile, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

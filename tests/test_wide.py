@@ -127,6 +127,7 @@ def test_a_fit_in_the_rows_space_keeps_what_the_start_has_beside_it():
     assert np.abs(across).max() < 1e-8
 
 
+@pytest.mark.slow
 def test_thousands_of_columns_are_fitted_tested_told_kept_and_used(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     X, y = wide(30, 3000, 5)
@@ -143,6 +144,7 @@ def test_thousands_of_columns_are_fitted_tested_told_kept_and_used(tmp_path, cap
     np.testing.assert_allclose(predicted, by_lstsq(X, y, X)[0], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_columns_of_a_wide_file_are_read_as_one_after_the_other_would_be(tmp_path, monkeypatch):
     cells = [["1", " 2.5 ", "-3e2"], ["1.125", "2.250", "3.375"], ["NA", "4", ""], ["yes", "no", "yes"]]
     cells += [["$1", "$2", "$3"], ["1", "x", "3"], ["01", "2", "3"], ["inf", "1", "2"], ["true", "false", "true"]]
