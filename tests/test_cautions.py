@@ -73,7 +73,8 @@ def test_a_median_is_told_where_the_transform_bends_and_only_there(capsys, tmp_p
 def test_a_model_without_errors_says_that_it_has_no_mean():
     from dataclasses import replace
 
-    model = replace(descend.fit("log(price) ~ x", priced()), errors=None)
+    model = descend.fit("log(price) ~ x", priced())
+    model = replace(model, rows=replace(model.rows, errors=None))
     with pytest.raises(ModelError) as error:
         model.predict({"x": [1.0]}, mean=True)
     assert error.value.code == "model.no-errors"

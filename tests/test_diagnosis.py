@@ -36,7 +36,7 @@ def evidence(formula, table, *, rows=None, **settings):
         recipe,
         trained.quadratic,
         trained.forecast,
-        trained.network is not None,
+        not trained.hypothesis.linear,
     )
 
 

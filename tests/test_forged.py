@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 import descend
 from descend.base import container
 from descend.base.errors import DescendError, ModelError
+from descend.model.inputs import kept_columns
 from descend.report.coefficients import tell_coefficients, tell_inference
 from descend.report.json import model_facts
 from descend.report.terminal import batch_lines, log_lines, tell_model
@@ -147,10 +148,10 @@ def use(model, path):
         lambda: model.predictions(rows),
         lambda: model.evaluate(rows).tell("ko"),
         lambda: model.intervals(rows),
-        lambda: model.cautions(model.gather(rows)) if hasattr(model, "cautions") else None,
+        lambda: model.cautions(rows),
         lambda: model.at(0).predict(rows),
         lambda: model.at(10**9),
-        lambda: model.kept_rows(),
+        lambda: kept_columns(model),
         lambda: model.to_sklearn(),
         lambda: model.history.frame(),
         lambda: model.finished,

@@ -23,6 +23,7 @@ from descend.base.errors import DescendError, DesignError, ModelError, TableErro
 from descend.base.messages import say
 from descend.design.matrix import Design
 from descend.formula.parser import parse
+from descend.model.inputs import kept_columns
 from descend.objectives.metrics import most_confused
 from descend.report.plot_data import PlotRows
 from descend.report.plots import draw
@@ -134,13 +135,15 @@ def test_a_model_of_images_is_read_again_with_its_shape_and_its_rows(model, tmp_
     unseen = digits("t10k", 100)
     assert again.design.image_shape == (28, 28)
     np.testing.assert_array_equal(again.predict(unseen), model.predict(unseen))
-    np.testing.assert_array_equal(again.kept_rows().images["image"], model.kept_rows().images["image"])
+    np.testing.assert_array_equal(kept_columns(again).images["image"], kept_columns(model).images["image"])
     assert again.sample.frame["image"].dtype == pl.Array(pl.UInt8, (28, 28))
 
 
 def test_a_model_file_whose_images_are_none_is_refused(model, tmp_path):
     frame = model.sample.frame.with_columns(image=pl.Series(np.arange(float(model.sample.frame.height))))
-    path = replace(model, sample=replace(model.sample, frame=frame)).save(tmp_path / "m.safetensors")
+    path = replace(model, rows=replace(model.rows, sample=replace(model.sample, frame=frame))).save(
+        tmp_path / "m.safetensors"
+    )
     with pytest.raises(ModelError) as error:
         descend.load(path)
     assert error.value.code == "model.inconsistent"

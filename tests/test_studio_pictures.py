@@ -20,6 +20,7 @@ from descend.base.errors import DivergedError, FormulaError
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
 from descend.formula.roles import retargeted, roles, toggled
+from descend.model.inputs import kept_columns
 from descend.objectives import compressed
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
@@ -272,7 +273,7 @@ def test_a_network_is_shown_too(noisy):
     model = descend.fit("passed ~ a + b", noisy, hypothesis="mlp(4)", epochs=6)
     view = view_of(model)
     scene = scene_of(view)
-    assert view.networked
+    assert not view.hypothesis.linear
     assert len(scene.plane.names) == 2
     at_end = everything(view)["moment"]
     matrix = model.design.matrix(view.rows.columns)
@@ -852,7 +853,7 @@ def test_the_losses_of_fitted_and_unseen_rows_are_comparable(noisy, stated, sett
     """With the same penalty, and a sum for as many rows; by hand at the end of the run."""
     given = {"optimizer": "sgd", "epochs": 40, **settings}
     model = fitted(noisy, "y ~ a + b", **given)
-    kept, l2 = model.kept_rows(), settings.get("l2", 0.0)
+    kept, l2 = kept_columns(model), settings.get("l2", 0.0)
     X, y, tested = model.design.matrix(kept), model.target.encode(kept)[:, 0], model.sample.tested
     squares = np.square(X @ model.weights[:, 0] - y)
     penalty = l2 * np.square(model.weights[1:]).sum()

@@ -124,6 +124,7 @@ def evaluate_command(
     help: o.Help = False,
 ) -> int:
     """Test a model on a table."""
+    from descend.model.inputs import wanted_columns
     from descend.model.streaming import evaluate_scan as test
     from descend.report.json import verification_facts
     from descend.report.terminal import tell_verdict, tell_verification
@@ -142,7 +143,7 @@ def evaluate_command(
     if isinstance(rows, Table):
         table = loaded.prepared(rows)
         verification = loaded.evaluate(table, missing=missing)
-        notes = [*table.notes, *reading_notes(loaded.wanted(table, target=True), table)]
+        notes = [*table.notes, *reading_notes(wanted_columns(loaded, table, target=True), table)]
     else:
         with reading_progress(rows) as on_read:
             verification, notes = test(loaded, rows, Reading(Threads(), scratch, on_read), missing=missing)

@@ -12,6 +12,8 @@ from descend.estimators import DescentClassifier, DescentRegressor
 from descend.estimators.plain import plain_design, plain_target
 from descend.estimators.scaling import Scaling
 from descend.fitting.model import Model
+from descend.model.hypotheses.linear import LinearHypothesis
+from descend.model.record import Assessment, FittedRows, Provenance
 from descend.objectives.families import FAMILIES
 from descend.objectives.losses import LOSSES
 from descend.solvers.history import History
@@ -52,22 +54,27 @@ def from_sklearn(
     targets = _named(given, None, "y", weights.shape[1] if classes is None else 1)
     design = plain_design(names, targets, whole)
     centre = weights[0] if whole.intercept else np.zeros(weights.shape[1])
+    centred = scaler is not None and scaler.with_mean
+    means = dict(zip(names, scaler.mean_.tolist(), strict=True)) if centred else {}
     return Model(
-        design=design,
+        hypothesis=LinearHypothesis(design, weights),
         target=plain_target(design.hypothesis, classes),
-        loss=loss,
-        delta=float(getattr(final, "delta", getattr(final, "epsilon", 1.0))),
-        weights=weights,
         history=_history(final, weights),
-        verification=None,
-        table_name=type(final).__name__,
-        table_rows=0,
-        table_columns=[*names, *targets],
-        fitted_rows=0,
-        base=centre[None] if classes is None else np.full((1, len(classes)), 1 / len(classes)),
-        means={} if scaler is None or not scaler.with_mean else dict(zip(names, scaler.mean_.tolist(), strict=True)),
-        settings={"test": "none"},
-        notes=[Note("note.from-sklearn", {"name": type(final).__name__})],
+        provenance=Provenance(
+            table_name=type(final).__name__,
+            table_rows=0,
+            table_columns=[*names, *targets],
+            loss=loss,
+            delta=float(getattr(final, "delta", getattr(final, "epsilon", 1.0))),
+            settings={"test": "none"},
+            notes=[Note("note.from-sklearn", {"name": type(final).__name__})],
+        ),
+        rows=FittedRows(
+            count=0,
+            base=centre[None] if classes is None else np.full((1, len(classes)), 1 / len(classes)),
+            means=means,
+        ),
+        assessment=Assessment(),
     )
 
 

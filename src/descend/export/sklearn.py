@@ -9,6 +9,7 @@ import numpy as np
 from descend.base.errors import ModelError
 from descend.design.encodings import NumberCode
 from descend.formula.ast import Name, label
+from descend.model.hypothesis import require_answerable
 
 if TYPE_CHECKING:
     from descend.model.fitted import FittedModel
@@ -21,8 +22,7 @@ def to_sklearn(model: FittedModel) -> Any:
     """
     from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped]
 
-    if model.network is not None:
-        raise ModelError("model.sklearn-network", title=model.network.title)
+    require_answerable(model.hypothesis, "sklearn")
     for block in model.design.blocks:
         code = block.codes[0]
         if len(block.codes) > 1 or not isinstance(code, NumberCode) or not isinstance(code.expression, Name):

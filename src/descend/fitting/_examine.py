@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from descend.analysis.certificates import Certificate, certify
-from descend.analysis.diagnosis import Evidence, Finding, diagnose, is_unfinished
+from descend.analysis.diagnosis import Evidence, diagnose, is_unfinished
 from descend.analysis.inference import MOST, Inference, infer
 from descend.analysis.refined_least_squares import HARD, exactly, worth_it
 from descend.base.messages import Note
+from descend.model.record import Assessment
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from descend.analysis.refined_least_squares import Exact
     from descend.fitting.problem import Problem
     from descend.fitting.trained import TrainedProblem
+    from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.recipe import Recipe
@@ -30,28 +31,19 @@ WORK = 2e11
 NEAR, NEAR_ENOUGH = 3e-13, 1e-6
 
 
-@dataclass(frozen=True)
-class Examination:
-    """``exact`` are the coefficients in the units of the table to the last digit, where they could be had, and ``rest``
-    what float64 leaves of them, where predictions need it; ``inference`` what the rows leave uncertain, or why that
-    cannot be said.
+def examine(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[FittedHypothesis, Assessment]:
+    """Assess a fit, and return its hypothesis with exact coefficients where they could be had.
+
+    Of a fit that diverged or was interrupted only the findings are known.
     """
-
-    exact: Floats | None
-    rest: Floats | None
-    certificate: Certificate | None
-    inference: Inference | Note
-    findings: list[Finding]
-
-
-def examine(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> Examination:
-    """Look at a fit; of one that diverged or was interrupted only the findings are to be had."""
-    evidence = _evidence(problem, trained, recipe)
+    fitted, forecast = trained.hypothesis, trained.forecast
+    findings = diagnose(_evidence(problem, trained, recipe))
     if not np.isfinite(trained.history.final_loss) or trained.history.stop in ("diverged", "interrupted"):
-        return Examination(None, None, None, Note("inference.not-optimum", {}), diagnose(evidence))
-    if trained.network is not None:
+        return fitted, Assessment(findings=findings, forecast=forecast)
+    if not fitted.linear:
         certificate = Certificate("none", None, trained.history.final_gradient_norm)
-        return Examination(None, None, certificate, Note("inference.network", {}), diagnose(evidence))
+        why = Note(fitted.refusals["inference"], {})
+        return fitted, Assessment(None, certificate, why, findings, forecast)
     hessian = _hessian(trained)
     history = trained.history
     weights = trained.weights.ravel()
@@ -64,12 +56,11 @@ def examine(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> Examin
     inference = infer(trained.objective, trained.design, trained.weights, quadratic, exact, hessian)
     if isinstance(inference, Inference) and not _arrived(trained, certificate):
         inference = Note("inference.not-optimum", {})
-    findings = diagnose(evidence)
-    if exact is None:
-        return Examination(None, None, certificate, inference, findings)
-    coefficients, rest = exact.coefficients
-    needed = quadratic is not None and quadratic.column_condition > HARD
-    return Examination(coefficients, rest if needed else None, certificate, inference, findings)
+    if exact is not None:
+        coefficients, rest = exact.coefficients
+        needed = quadratic is not None and quadratic.column_condition > HARD
+        fitted = fitted.exactly(coefficients, rest if needed else None)
+    return fitted, Assessment(None, certificate, inference, findings, forecast)
 
 
 def unfinished(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> bool:
@@ -93,7 +84,7 @@ def _evidence(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> Evid
         recipe,
         trained.quadratic,
         trained.forecast,
-        trained.network is not None,
+        not trained.hypothesis.linear,
         trained.over.rows,
     )
 

@@ -16,6 +16,7 @@ from descend.fitting._statement import of_scan, of_table
 from descend.fitting._statement_torch import of_module
 from descend.fitting.model import Model
 from descend.model.cautions import kept_errors, medians, ranges_of
+from descend.model.record import FittedRows, Provenance
 from descend.model.sample import keep_sample
 from descend.objectives.networks.build import is_module
 from descend.solvers.checkpoint import Checkpoint
@@ -114,58 +115,53 @@ def _fitted(stated: Stated, run: RunOptions, on_refit: OnEpoch | None) -> Model:
         notes.append(split.instead)
     if run.checkpoint is not None and run.checkpoint.resumed_at is not None:
         notes.append(Note("note.resumed", {"epoch": run.checkpoint.resumed_at, "path": run.checkpoint.path.name}))
-    if recipe.mixed_precision and trained.network is not None and trained.network.device != "cuda":
-        notes.append(Note("note.full-precision", {"device": trained.network.device}))
-    notes += medians(problem.target)
-    examination = examine(problem, trained, recipe)
-    verification = None
+    notes += [*trained.hypothesis.notes(recipe.changes()), *medians(problem.target)]
+    hypothesis, assessment = examine(problem, trained, recipe)
     if trained.history.stop not in ("diverged", "interrupted"):
-        finished = not any(finding.unfinished for finding in examination.findings)
+        finished = not any(finding.unfinished for finding in assessment.findings)
         verification = problem.verify(split, trained, recipe, on_refit, finished=finished)
+        assessment = replace(assessment, verification=verification)
     name, count, columns = stated.table
     tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
     targets = problem.data.only(problem.target.columns).take(split.train)
     model = Model(
-        design=trained.design,
+        hypothesis=hypothesis,
         target=problem.target,
-        loss=problem.loss.name,
-        delta=recipe.delta,
-        weights=trained.weights,
         history=trained.history,
-        verification=verification,
-        table_name=name,
-        table_rows=count if problem.stream is None else trained.over.rows,
-        table_columns=columns,
-        fitted_rows=trained.over.rows,
-        base=problem.alone(problem.target.truth(targets), 1),
-        means=problem.data.means,
-        settings=recipe.changes(),
-        notes=notes,
-        sample=_kept_rows(problem.data, split.train, tested, recipe),
-        exact=examination.exact,
-        rest=examination.rest,
-        certificate=examination.certificate,
-        inference=examination.inference,
-        findings=examination.findings,
+        provenance=Provenance(
+            table_name=name,
+            table_rows=count if problem.stream is None else trained.over.rows,
+            table_columns=columns,
+            loss=problem.loss.name,
+            delta=recipe.delta,
+            settings=recipe.changes(),
+            notes=notes,
+        ),
+        rows=FittedRows(
+            count=trained.over.rows,
+            base=problem.alone(problem.target.truth(targets), 1),
+            means=problem.data.means,
+            ranges=ranges_of(problem.data, split.train, problem.uses),
+            errors=_errors(problem, trained),
+            sample=_kept_rows(problem.data, split.train, tested, recipe),
+        ),
+        assessment=assessment,
         descent=trained.descent,
-        forecast=trained.forecast,
-        network=trained.network,
-        ranges=ranges_of(problem.data, split.train, problem.uses),
-        errors=_errors(problem, trained),
     )
     if trained.history.diverged:
         raise _diverged(model, trained)
-    if model.network is None and not np.isfinite(model.design.to_raw(model.weights)).all():
+    if not model.hypothesis.finite:
         raise FitError("fit.coefficients-beyond")
     if stated.held is not None:
-        return replace(model, verification=replace(model.evaluate(stated.held), method="holdout"))
+        verification = replace(model.evaluate(stated.held), method="holdout")
+        return replace(model, assessment=replace(assessment, verification=verification))
     return model
 
 
 def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
     """Return the errors by which a transformed target's mean is told; None where its prediction is the mean."""
     rows = trained.shown or trained.whole
-    if rows is None or trained.network is not None or not medians(problem.target):
+    if rows is None or not medians(problem.target):
         return None
     errors = kept_errors(rows.X, rows.Y, trained.weights)
     return errors if np.isfinite(errors).all() else None

@@ -16,6 +16,7 @@ from descend.design.matrix import Design, width_of
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
 from descend.formula.ast import Formula, Hypothesis, Poly
 from descend.formula.parser import parse
+from descend.model.hypotheses.network import NetworkHypothesis
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import Loss, make_loss
 from descend.objectives.target import Target, choose_family, learn_target, target_uses
@@ -170,7 +171,7 @@ class Problem:
 
         Y = self.target.encode(self._rows(rows))
         network = torch_training.prepare(design, self.target, Y, recipe)
-        forecast = Forecast(reason="forecast.network", asked=True)
+        forecast = Forecast(reason=NetworkHypothesis.refusals["forecast"], asked=True)
         run.tell_forecast(forecast)
 
         def over(chosen: Rows) -> ModuleObjective:
@@ -185,7 +186,8 @@ class Problem:
         objective = over(rows)
         history = torch_training.train_network(objective, recipe, None if held is None else over(held), run)
         weights = np.asarray(history.weights[:, None], dtype=np.float64)
-        return TrainedProblem(design, weights, history, objective, self._rows(rows), forecast=forecast, network=network)
+        fitted = NetworkHypothesis(design, weights, network)
+        return TrainedProblem(fitted, history, objective, self._rows(rows), forecast=forecast)
 
     def objective(self, rows: Rows, recipe: Recipe, *, learn_from: Rows | None = None) -> tuple[Design, RowsObjective]:
         """Learn the design from some rows (default: the same) and return it with the loss over ``rows``."""
@@ -291,7 +293,8 @@ class Problem:
                 if on_refit is not None:
                     on_refit(index, len(split.folds))
                 if trained and split.method == "holdout":
-                    predictions.append(self.target.predict(trained.predictor(self.matrix(trained.design, test))))
+                    Z = trained.hypothesis.predictor(self.matrix(trained.design, test))
+                    predictions.append(self.target.predict(Z))
                 else:
                     predictions.append(self._refitted(fitted, test, recipe))
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
@@ -306,5 +309,5 @@ class Problem:
                 weights = quadratic.minimum_near(start).reshape(objective.shape)
                 return self.target.predict(self.matrix(design, test) @ weights)
         again = self.train(fitted, recipe)
-        made = self.target.predict(again.predictor(self.matrix(again.design, test)))
+        made = self.target.predict(again.hypothesis.predictor(self.matrix(again.design, test)))
         return np.full_like(made, np.nan) if again.history.diverged else made

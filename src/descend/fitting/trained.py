@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from descend.analysis.forecast import foretell
+from descend.model.hypotheses.linear import LinearHypothesis
 from descend.objectives.in_memory import RowsObjective
 from descend.solvers.dispatch import descent_of, quadratic_of, solve
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from descend.analysis.forecast import Forecast
     from descend.design.matrix import Design
-    from descend.objectives.networks.network import Network
+    from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.objective import OverRows
     from descend.objectives.quadratic import GramObjective
     from descend.objectives.target import Target
@@ -37,24 +38,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedProblem:
-    """One run of the solver: the design and parameters (columns x outputs) it gave and how it went.
+    """One run of the solver: the hypothesis with the weights that it gave, and how it went.
 
     ``over`` and ``data`` are the fitted rows; where these are too many to hold, ``data`` and ``shown`` are some of
     them. ``quadratic`` is squared error's engine over them, ``descent`` its run in closed form, ``forecast`` what was
-    known before it, each where it was made. Where the hypothesis is a ``network``, ``weights`` is its flat state
-    (numbers x 1).
+    known before it, each where it was made.
     """
 
-    design: Design
-    weights: Floats
+    hypothesis: FittedHypothesis
     history: History
     over: OverRows | ModuleObjective
     data: Columns
     quadratic: GramObjective | None = None
     descent: ClosedFormRun | None = None
     forecast: Forecast | None = None
-    network: Network | None = None
     shown: RowsObjective | None = None
+
+    @property
+    def design(self) -> Design:
+        """The design that was learnt from the fitted rows."""
+        return self.hypothesis.design
+
+    @property
+    def weights(self) -> Floats:
+        """The weights, columns x outputs; of a network its flat state, numbers x 1."""
+        return self.hypothesis.weights
 
     @property
     def objective(self) -> OverRows:
@@ -68,11 +76,7 @@ class TrainedProblem:
 
     def predict(self, target: Target, data: Columns, rows: Rows | None = None) -> Floats:
         """Return predictions for rows, by default for all."""
-        return target.predict(self.predictor(self.design.matrix(data, rows)))
-
-    def predictor(self, X: Floats) -> Floats:
-        """Return the linear predictor, rows x outputs, of rows of the design."""
-        return X @ self.weights if self.network is None else self.network.predictor(X)
+        return target.predict(self.hypothesis.predictor(self.design.matrix(data, rows)))
 
 
 def start_values(design: Design, objective: OverRows, recipe: Recipe) -> Floats:
@@ -102,4 +106,5 @@ def run_solver(
     history = solve(objective, start, recipe, quadratic, validation, run)
     weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
     descent = descent_of(quadratic, start, history, recipe)
-    return TrainedProblem(design, weights, history, objective, data, quadratic, descent, forecast, shown=shown)
+    fitted = LinearHypothesis(design, weights)
+    return TrainedProblem(fitted, history, objective, data, quadratic, descent, forecast, shown)

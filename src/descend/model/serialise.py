@@ -24,9 +24,10 @@ from descend.design.encodings import ImageCode
 from descend.design.matrix import Design
 from descend.formula.parser import parse
 from descend.model.fitted import FittedModel
+from descend.model.hypothesis import HYPOTHESES, Stored
+from descend.model.record import Assessment, FittedRows, Provenance
 from descend.model.sample import Sample
 from descend.objectives.losses import make_loss
-from descend.objectives.networks.serialise import described, kept_tensors, restored
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.target import Target, target_uses
 from descend.solvers import history as record_of
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.container import Tensors
+    from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.families import Family
 
     Floats = NDArray[np.floating[Any]]
@@ -81,6 +83,7 @@ def load_model(path: str | os.PathLike[str], kind: type[M], module: Any = None) 
 
 def _taken_apart(model: FittedModel) -> tuple[dict[str, Any], Tensors]:
     history = model.history
+    described, tensors = model.hypothesis.describe()
     header = {
         "version": __version__,
         "formula": model.formula,
@@ -102,22 +105,13 @@ def _taken_apart(model: FittedModel) -> tuple[dict[str, Any], Tensors]:
         "certificate": None if model.certificate is None else asdict(model.certificate),
         "inference": _note_or_freedom(model.inference),
         "descent": None,
-        "network": None if model.network is None else described(model.network),
+        **described,
     }
-    tensors: Tensors = {
-        "weights": model.weights if model.network is None else np.empty((0, 1)),
-        **{moment: getattr(model.design, moment) for moment in MOMENTS},
-        "base": model.base,
-    }
+    tensors |= {moment: getattr(model.design, moment) for moment in MOMENTS}
+    tensors["base"] = model.base
     tensors |= {f"history.{name}": getattr(history, name) for name in record_of.TENSORS}
-    if model.network is not None:
-        tensors |= {f"network.{name}": tensor for name, tensor in kept_tensors(model.network).items()}
     if model.errors is not None:
         tensors["errors"] = model.errors
-    if model.exact is not None:
-        tensors["exact"] = model.exact
-    if model.rest is not None:
-        tensors["exact.rest"] = model.rest
     if isinstance(model.inference, Inference):
         found = {name: getattr(model.inference, name) for name in (*INFERENCE_TENSORS, REST)}
         tensors |= {f"inference.{name}": tensor for name, tensor in found.items() if tensor is not None}
@@ -150,16 +144,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
     hypothesis = parse(stored_fields.text(header["formula"])).resolve(table_columns)
     design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
     target = Target.restore(hypothesis, header["target"])
-    weights, width, family = tensors["weights"], len(design.names), target.family
-    network = None
-    if header["network"] is not None:
-        kept = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        network = restored(header["network"], kept, design, target, module, file)
-        weights = network.state()[:, None]
-    outputs = len(target.predictions)
-    stored_fields.array(
-        tensors["weights"], (width if network is None else 0, len(target.outputs) if network is None else 1)
-    )
+    width, family, outputs = len(design.names), target.family, len(target.predictions)
     for moment in MOMENTS:
         stored_fields.array(tensors[moment], (width,))
     base = stored_fields.array(tensors["base"], (1, outputs))
@@ -170,37 +155,43 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
     loss = make_loss(stored_fields.text(header["loss"]), family, delta=stored_fields.real(header["delta"]))
     record = {name: tensors[f"history.{name}"] for name in record_of.TENSORS}
     numbers = {name for name, use in design.uses.items() if use == "number"}
-    model = kind(
-        design=design,
+    fitted = _kind_of(header).restore(Stored(header, tensors, file, module), design, target)
+    shape = fitted.weights.shape
+    return kind(
+        hypothesis=fitted,
         target=target,
-        loss=loss.name,
-        delta=stored_fields.real(header["delta"]),
-        weights=weights,
-        history=History.restore(header["history"], record, weights.ravel()),
-        verification=None if header["verification"] is None else Verification.restore(header["verification"], target),
-        table_name=stored_fields.text(table["name"]),
-        table_rows=stored_fields.whole_number(table["rows"]),
-        table_columns=table_columns,
-        fitted_rows=stored_fields.whole_number(header["fitted_rows"]),
-        base=base,
-        means={name: stored_fields.real_or_nan(mean) for name, mean in stored_fields.facts(header["means"]).items()},
-        settings=_settings(header["settings"]),
-        notes=[_note(note, "note.", "family.") for note in stored_fields.entries(header["notes"])],
-        sample=_sample(design, target, tensors) if stored_fields.flag(header["sampled"]) else None,
-        exact=stored_fields.array(tensors["exact"], weights.shape) if "exact" in tensors else None,
-        rest=stored_fields.array(tensors["exact.rest"], tensors["exact"].shape) if "exact.rest" in tensors else None,
-        certificate=_certificate(header["certificate"]),
-        inference=_inference(header["inference"], tensors, weights.shape, family),
-        findings=_findings(header["findings"], header.get("fixes")),
-        descent=None if network is not None else _descent(header["descent"], tensors, weights.shape),
-        ranges={name: _ends(ends) for name, ends in stored_fields.some(header.get("ranges", {}), numbers).items()},
-        errors=stored_fields.array(tensors["errors"], (None, outputs)) if "errors" in tensors else None,
-        network=network,
+        history=History.restore(header["history"], record, fitted.weights.ravel()),
+        provenance=Provenance(
+            table_name=stored_fields.text(table["name"]),
+            table_rows=stored_fields.whole_number(table["rows"]),
+            table_columns=table_columns,
+            loss=loss.name,
+            delta=stored_fields.real(header["delta"]),
+            settings=_settings(header["settings"]),
+            notes=[_note(note, "note.", "family.") for note in stored_fields.entries(header["notes"])],
+        ),
+        rows=FittedRows(
+            count=stored_fields.whole_number(header["fitted_rows"]),
+            base=base,
+            means={n: stored_fields.real_or_nan(mean) for n, mean in stored_fields.facts(header["means"]).items()},
+            ranges={name: _ends(ends) for name, ends in stored_fields.some(header.get("ranges", {}), numbers).items()},
+            errors=stored_fields.array(tensors["errors"], (None, outputs)) if "errors" in tensors else None,
+            sample=_sample(design, target, tensors) if stored_fields.flag(header["sampled"]) else None,
+        ),
+        assessment=Assessment(
+            None if header["verification"] is None else Verification.restore(header["verification"], target),
+            _certificate(header["certificate"]),
+            _inference(header["inference"], tensors, shape, family),
+            _findings(header["findings"], header.get("fixes")),
+        ),
+        descent=_descent(header["descent"], tensors, shape) if fitted.linear else None,
     )
-    with np.errstate(over="ignore", invalid="ignore"):
-        if network is None and not np.isfinite(model.raw).all():
-            raise ValueError("weights beyond all numbers")
-    return model
+
+
+def _kind_of(header: dict[str, Any]) -> type[FittedHypothesis]:
+    """Return the kind of hypothesis that a file holds: files of networks and of linear ones do not name theirs."""
+    unnamed = "linear" if header["network"] is None else "network"
+    return HYPOTHESES[stored_fields.one_of(header.get("hypothesis", unnamed), tuple(HYPOTHESES))]
 
 
 def _note_or_freedom(inference: Inference | Note) -> dict[str, Any]:

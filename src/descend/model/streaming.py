@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.base.errors import TableError
 from descend.base.messages import Note
-from descend.model.cautions import medians, together
+from descend.model.cautions import beyond, medians, together
+from descend.model.inputs import gather_inputs, wanted_columns
+from descend.model.intervals import require_inference, with_intervals
+from descend.model.prediction import predict_columns, score_given, with_predictions
 from descend.tables.columns import reading_notes
 from descend.tables.row_sampling import Draw
 from descend.tables.write import table_writer
@@ -49,16 +50,14 @@ def predict_to(
 
     Raises as ``Model.predictions`` does, naming the file and the row; OptionError where the file cannot be written.
     """
-    wanted = model.wanted(scan.head)
-    inference = None if level is None else model.require_inference()
-    alone = nullcontext() if model.network is None else Lock()  # a network's body is switched over while it predicts
+    wanted = wanted_columns(model, scan.head)
+    inference = None if level is None else require_inference(model)
 
     def task(part: Part) -> tuple[pl.DataFrame, list[Note]]:
-        data = model.gather(part.table(), missing=missing, whole=False)
-        with alone:
-            if inference is None or level is None:
-                return model.beside(data, part.first, mean=mean), model.beyond(data)
-            return model.bounded(data, inference, level, part.first), model.beyond(data)
+        data = gather_inputs(model, part.table(), missing=missing, whole=False)
+        if inference is None or level is None:
+            return with_predictions(model, data, part.first, mean=mean), beyond(model.ranges, data)
+        return with_intervals(model, data, inference, level, part.first), beyond(model.ranges, data)
 
     rows, heard = 0, list[Note]()
     with table_writer(out, reading.scratch) as write:
@@ -85,16 +84,14 @@ def evaluate_scan(
     Those are drawn by their number, and not those that a fit of the same table holds back. Returns what there is to
     note beside the test. Raises as ``Model.evaluate`` does.
     """
-    wanted = model.wanted(scan.head, target=True)
+    wanted = wanted_columns(model, scan.head, target=True)
     draw = Draw.of(scan.rows, 1.0, int(model.settings.get("seed", 0)) + 1)
-    alone = nullcontext() if model.network is None else Lock()
 
     def task(part: Part) -> tuple[Floats, Floats]:
-        data = model.gather(part.table(), missing=missing, target=True, whole=False)
+        data = gather_inputs(model, part.table(), missing=missing, target=True, whole=False)
         truth = model.target.truth(data)
         drawn = np.flatnonzero(draw.keys(part.first, part.rows)[data.rows] < draw.tested)
-        with alone:
-            return truth[drawn], model.predicted(data if drawn.size == len(data) else data.take(drawn))
+        return truth[drawn], predict_columns(model, data if drawn.size == len(data) else data.take(drawn))
 
     made = list(reading.each("predicting", task, scan.parts(list(wanted))))
     truth, predicted = (np.concatenate(arrays) for arrays in zip(*made, strict=True))
@@ -102,7 +99,7 @@ def evaluate_scan(
     notes = [*scan.head.notes, *reading_notes(wanted, scan.head)]
     if draw.tested < draw.held:
         notes.append(Note("note.tested-drawn", {"tested": len(truth), "rows": scan.rows}))
-    return model.judged(truth, predicted), notes
+    return score_given(model, truth, predicted), notes
 
 
 def _require_rows(rows: int, scan: Scan) -> None:

@@ -274,7 +274,7 @@ def _by_strength(kept: PlotRows) -> list[str]:
         for value in np.quantile(rows.numbers[name], [0.1, 0.9]):
             numbers = {**rows.numbers, name: np.full(len(rows), value)}
             data = Columns(numbers, rows.labels, rows.rows, rows.table, rows.means)
-            ends.append(kept.model.target.predict(kept.model.predictor(design.matrix(data))))
+            ends.append(kept.model.target.predict(kept.model.hypothesis.predictor(design.matrix(data))))
         return float(np.abs(ends[1] - ends[0]).mean())
 
     return sorted(inputs, key=moved, reverse=True)
@@ -291,7 +291,7 @@ def _averaged(kept: PlotRows, column: str, grid: Floats, mine: NDArray[np.bool_]
     data = kept.columns.take(every)
     numbers = {**data.numbers, column: np.tile(grid, rows.size)}
     X = kept.model.design.matrix(Columns(numbers, data.labels, data.rows, data.table, data.means))
-    predicted = kept.model.target.predict(kept.model.predictor(X))
+    predicted = kept.model.target.predict(kept.model.hypothesis.predictor(X))
     return np.asarray(predicted.reshape(rows.size, grid.size, -1).mean(axis=0))
 
 
@@ -309,7 +309,7 @@ def _along(kept: PlotRows, numbers: dict[str, Floats], fixed: Mapping[str, Any] 
         for name, values in kept.columns.labels.items()
     }
     data = Columns({**held, **numbers}, texts, np.arange(count), kept.columns.table, {})
-    return kept.model.target.predict(kept.model.predictor(kept.model.design.matrix(data)))
+    return kept.model.target.predict(kept.model.hypothesis.predictor(kept.model.design.matrix(data)))
 
 
 def _wider(values: NDArray[np.floating[Any]], count: int = FINE) -> Floats:

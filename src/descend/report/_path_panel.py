@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-FINE, FINE_NETWORK = 61, 20
+FINE, FINE_COSTLY = 61, 20
 NEAR = 3.0  # of a run that diverges: its steps as far as this many times from where it began to its best
 
 
 def path_on_contours(axes: Axes, kept: PlotRows, lang: str) -> None:
     """Draw the loss over the two parameters that moved most, the others at their end, and the path between.
 
-    Of a network, whose parameters say nothing one by one, over the two directions along which it moved most.
+    Where the parameters say nothing one by one (a network's), it is drawn over the two directions of most movement.
     """
     history, title = kept.model.history, say("plot.path", lang)
     path, end = walked_path(kept)
@@ -37,7 +37,7 @@ def path_on_contours(axes: Axes, kept: PlotRows, lang: str) -> None:
         return
     plane = _plane(kept, path, end, lang)
     walked, last = plane.project(path), plane.project(end[None])[0]
-    fine = FINE if kept.model.network is None else FINE_NETWORK
+    fine = FINE if kept.model.hypothesis.readable else FINE_COSTLY
     a, b, values = losses_on(kept.surface, plane, fine)
     if len(plane.window) == 1:
         axes.plot(a, values[0], color=COLOURS[0])
@@ -82,7 +82,7 @@ def _first(marks: NDArray[np.bool_]) -> int | None:
 
 def _plane(kept: PlotRows, path: Floats, end: Floats, lang: str) -> Plane:
     """Return the plane of the two parameters that moved most, with where the run went and the least loss, if known."""
-    if kept.model.network is not None:
+    if not kept.model.hypothesis.readable:
         return principal_plane(path, end, lang)
     surface, start = kept.surface, path[0]
     held = path

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from descend.model.fitted import FittedModel
-    from descend.objectives.networks.network import Network
 
 
 def tell_coefficients(model: FittedModel, lang: str) -> RenderableType:
@@ -26,7 +25,7 @@ def tell_coefficients(model: FittedModel, lang: str) -> RenderableType:
 
     Of a network its parameters by name, with their shapes.
     """
-    grid = _coefficients(model, lang) if model.network is None else _parameters(model.network, lang)
+    grid = _values(model, lang) if model.hypothesis.readable else _shapes(model, lang)
     settings = ", ".join(f"{name}={value}" for name, value in model.settings.items())
     told = [f"{say('report.settings', lang)}: {settings or say('report.settings-none', lang)}"]
     penalty = penalty_of(model)
@@ -34,27 +33,29 @@ def tell_coefficients(model: FittedModel, lang: str) -> RenderableType:
     return Padding(Group("", grid, *(Text(line, style="dim") for line in told)), (0, 0, 0, 1))
 
 
-def _coefficients(model: FittedModel, lang: str) -> Table:
-    outputs, raw, digits = model.target.outputs, model.raw, 6 if model.design.pixels.any() else 10
+def _values(model: FittedModel, lang: str) -> Table:
+    """Return the parameters with their values, a column for each output."""
+    outputs, digits = model.target.outputs, 6 if model.design.pixels.any() else 10
     heads = outputs if len(outputs) > 1 else [say("report.coefficient", lang)]
     grid = grid_of([], heads, first=say("report.column", lang))
-    for index, name in enumerate(model.design.names):
-        if not model.design.pixels[index]:  # those are for the eye: the picture shows them
-            grid.add_row(name, *(f"{value:.{digits}g}" for value in raw[index]))
+    for parameter in model.hypothesis.parameters():
+        grid.add_row(parameter.name, *(f"{value:.{digits}g}" for value in np.atleast_1d(parameter.values)))
+    return grid
+
+
+def _shapes(model: FittedModel, lang: str) -> Table:
+    """Return the parameters with their shapes."""
+    heads = [say("report.shape", lang), say("report.numbers", lang)]
+    grid = grid_of([], heads, first=say("report.layer", lang))
+    for parameter in model.hypothesis.parameters():
+        shape = " x ".join(map(str, parameter.values.shape))
+        grid.add_row(parameter.name, shape, f"{parameter.values.size:,}")
     return grid
 
 
 def _figure(value: float, digits: str) -> str:
     """Return a figure as it is shown; "–" where there is none."""
     return "–" if np.isnan(value) else f"{value:.{digits}}"
-
-
-def _parameters(network: Network, lang: str) -> Table:
-    heads = [say("report.shape", lang), say("report.numbers", lang)]
-    grid = grid_of([], heads, first=say("report.layer", lang))
-    for name, tensor in network.body.named_parameters():
-        grid.add_row(name, " x ".join(map(str, tensor.shape)), f"{tensor.numel():,}")
-    return grid
 
 
 def tell_inference(model: FittedModel, level: float, lang: str) -> RenderableType:

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from descend.analysis.comparison import Comparison
     from descend.analysis.forecast import Forecast
     from descend.analysis.verification import Verification
-    from descend.design.matrix import Design
     from descend.model.fitted import FittedModel
-    from descend.objectives.networks.network import Network
 
 
 def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
@@ -46,8 +44,8 @@ def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = 
                 "seconds": history.elapsed,
             },
             "equation": model.equation.split("\n"),
-            "coefficients": model.coefficients if model.network is None else None,
-            "network": None if model.network is None else network_facts(model.network, model.design),
+            "coefficients": None if "coefficients" in model.hypothesis.refusals else model.coefficients,
+            "network": model.hypothesis.facts(),
             "verification": None if model.verification is None else verification_facts(model.verification, lang),
             "forecast": None if model.forecast is None else forecast_facts(model.forecast),
             "inference": _inference_facts(model, lang),
@@ -77,18 +75,6 @@ def penalty_of(model: FittedModel) -> Note | None:
         return None
     standardised = model.settings.get("standardize", True) and not model.design.pixels.all(where=model.design.penalised)
     return Note("report.penalty-standardised" if standardised else "report.penalty-raw", {"l2": l2})
-
-
-def network_facts(network: Network, design: Design) -> dict[str, Any]:
-    """Return a network's name, its size and where it computes."""
-    return {
-        "title": network.title,
-        "inputs": len(design.names) - network.intercept,
-        "outputs": network.outputs,
-        "parameters": network.parameters,
-        "dtype": network.dtype,
-        "device": network.device,
-    }
 
 
 def forecast_facts(forecast: Forecast) -> dict[str, Any]:

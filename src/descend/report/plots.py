@@ -98,7 +98,7 @@ def _draw_images(figure: Figure, kept: PlotRows, lang: str) -> None:
     model, grid = kept.model, figure.add_gridspec(2, 3)
     _panels.loss_by_epoch(figure.add_subplot(grid[0, 0]), model.history, lang)
     learnt = figure.add_subplot(grid[0, 1:])
-    if model.network is None:
+    if model.hypothesis.linear:
         _gallery.weight_images(learnt, kept, lang)
     elif kept.rows:
         path_on_contours(learnt, kept, lang)

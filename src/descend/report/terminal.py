@@ -15,7 +15,6 @@ from descend.base.visible import in_a_line
 from descend.design.encodings import ImageCode
 from descend.objectives.losses import LOSSES
 from descend.report.forecast import forecast_line
-from descend.report.json import network_facts
 from descend.report.layout import grid_of, labelled
 
 if TYPE_CHECKING:
@@ -123,8 +122,9 @@ def fit_lines(model: FittedModel, lang: str) -> list[str]:
     first, last = float(history.loss[0]), history.final_loss
     change: dict[str, Any] = {"first": first, "last": _settled(last, first)}
     lines = [note.tell(lang) for note in model.notes if note.code.startswith("family.")]
-    if model.network is not None:
-        lines.append(say("report.network", lang, **network_facts(model.network, model.design)))
+    about = model.hypothesis.facts()
+    if about is not None:
+        lines.append(say(f"report.{model.hypothesis.name}", lang, **about))
     lines.append(say(f"report.{how}", lang, **facts))
     if history.gap is not None and history.optimizer != "auto":
         lines.append(say("report.loss-gap", lang, gap=_settled(history.gap, first), **change))
@@ -132,8 +132,8 @@ def fit_lines(model: FittedModel, lang: str) -> list[str]:
         lines.append(say("report.loss-change", lang, **change))
     certificate = model.certificate
     endless = any(finding.endless for finding in model.findings)
-    if model.network is not None:
-        lines.append(say("report.network-minima", lang))
+    if "certificate" in model.hypothesis.refusals:
+        lines.append(say(model.hypothesis.refusals["certificate"], lang))
     elif endless:
         lines.append(say("report.no-optimum", lang))
     elif certificate is not None and certificate.kind == "bound":
@@ -285,8 +285,8 @@ def _equation(model: FittedModel, lang: str) -> RenderableType:
     """Return the equation where it is short, else its largest coefficients as a table."""
     design = model.design
     few = (~design.pixels).sum() <= WIDE and len(model.target.outputs) <= WIDE
-    if few or model.network is not None:
-        images = [] if model.network is not None else _images(model, lang)
+    if few or not model.hypothesis.linear:
+        images = _images(model, lang) if model.hypothesis.linear else []
         return Group(Text(model.equation, style="bold cyan"), *_levels(model, lang), *images)
     outputs = model.target.outputs[:6]
     raw = model.raw

@@ -90,7 +90,7 @@ def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) ->
 def equation_at(view: View, epoch: int, lang: str) -> list[str]:
     """Return the equation after an epoch, a line an output; of a network or of very many columns what it is."""
     weights = view.weights(view.nearest(epoch))
-    if view.networked:
+    if not view.hypothesis.linear:
         return [say("studio.equation-network", lang)]
     if max(len(view.design.names), len(view.target.outputs)) > WIDE:
         return [say("studio.equation-wide", lang, columns=weights.size)]

@@ -119,7 +119,7 @@ class Effect:
         known: dict[int, Floats] = {}
         for whose, count, matrix, _ in self.lines:
             if whose not in known:
-                predicted = view.target.predict(view.predictor(weights, matrix))
+                predicted = view.predicted(weights, matrix)
                 known[whose] = predicted.reshape(count, FINE, -1).mean(axis=0)
         return {"lines": [short(known[whose][:, output]) for whose, _, _, output in self.lines]}
 
@@ -151,7 +151,7 @@ class Levels:
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
         """Return the mean prediction of every level."""
-        predicted = view.target.predict(view.predictor(weights, view.rows.X))[:, self.output]
+        predicted = view.predicted(weights, view.rows.X)[:, self.output]
         counts = np.bincount(self.codes, minlength=self.count)
         sums = np.bincount(self.codes, predicted, minlength=self.count)
         return {"bars": short(np.where(counts > 0, sums / np.maximum(counts, 1), np.nan))}
@@ -181,7 +181,7 @@ class Regions:
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
         """Return the likeliest class of every point, and from 0 to 255 how sure it is."""
-        chances = np.nan_to_num(view.target.predict(view.predictor(weights, self.matrix)))
+        chances = np.nan_to_num(view.predicted(weights, self.matrix))
         least = 1 / chances.shape[1]
         sure = np.clip((chances.max(axis=1) - least) / (1 - least), 0, 1)
         return {
@@ -211,7 +211,7 @@ class Compared:
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
         """Return the points of every target, those fitted and those unseen."""
-        predicted = view.target.predict(view.predictor(weights, self.X))
+        predicted = view.predicted(weights, self.X)
         pairs = []
         for output in range(predicted.shape[1]):
             mine = [predicted[rows, output] for rows in (~self.tested, self.tested)]
@@ -348,6 +348,6 @@ def _wider(values: Floats, room: float = 0.06) -> tuple[float, float]:
 def counted(view: View, weights: Floats) -> dict[str, Any]:
     """Return how often each class was taken for each, on the unseen rows that are kept where there are any."""
     which = view.rows.tested if view.rows.tested.any() else np.ones(len(view.rows.X), dtype=bool)
-    predicted = view.target.predict(view.predictor(weights, view.rows.X[which])).argmax(axis=1)
+    predicted = view.predicted(weights, view.rows.X[which]).argmax(axis=1)
     truth = view.rows.truth[which, 0].astype(np.int64)
     return {"counts": confusion(truth, predicted, len(view.target.levels)).tolist()}

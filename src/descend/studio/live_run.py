@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.analysis.forecast import Forecast, foresee
+from descend.model.hypotheses.linear import LinearHypothesis
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import ClosedFormRun, fast_forward
 from descend.solvers.dispatch import optimizer_of
@@ -113,13 +114,12 @@ class Slide:
         assert isinstance(best, SGD)
         foretold = fast_forward(quadratic, start, best, recipe.length, records=min(few, FORETOLD))
         return View(
-            design=self.prepared.design,
+            hypothesis=LinearHypothesis(self.prepared.design, start.reshape(shape)),
             target=self.prepared.target,
             rows=self.rows,
             curve=Curve(history.epoch, history.loss, held),
             weights=lambda epoch: descent.weights(epoch).reshape(shape),
             losses=losses,
-            predictor=lambda weights, X: X @ weights,
             path_epoch=path_epoch,
             path=path,
             goal=quadratic.minimum_near(start),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FINE = 61
 FINE_ROWS = 41  # where each point of the grid costs a reading of the rows
-FINE_NETWORK = 21
+FINE_COSTLY = 21
 LINES = 11
 FLOW = 80
 
@@ -32,7 +32,7 @@ def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
     Its window holds the start and the goal, so it is the same for every learning rate.
     """
     start, goal = view.path[0], view.goal
-    if view.networked:
+    if not view.hypothesis.readable:
         return principal_plane(view.path, goal, lang)
     away = np.abs(np.nan_to_num(goal - start, posinf=0.0, neginf=0.0))
     order = np.argsort(-away, kind="stable")
@@ -68,7 +68,7 @@ def contours(view: View, plane: Plane) -> dict[str, Any]:
 def surface(view: View, plane: Plane) -> tuple[Floats, Floats, Floats]:
     """Return the grid of a, of b, and the loss there (b x a); of a line the loss over a alone (1 x a)."""
     quick = isinstance(view.surface, GramObjective)
-    return losses_on(view.surface, plane, FINE if quick else FINE_NETWORK if view.networked else FINE_ROWS)
+    return losses_on(view.surface, plane, FINE if quick else FINE_ROWS if view.hypothesis.readable else FINE_COSTLY)
 
 
 def _flow(view: View, start: Floats) -> Floats:

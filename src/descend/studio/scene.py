@@ -94,7 +94,7 @@ def _surface(view: View, plane: Plane) -> dict[str, Any]:
 
 def _offered(view: View, plane: Plane) -> dict[str, Any]:
     """Return the parameters that a plane can be of: those that move most where there are many, and how many more."""
-    if view.networked:
+    if not view.hypothesis.readable:
         return {"all": [], "chosen": [], "more": 0}
     names = parameter_names(view.design, view.target, None)
     away = np.abs(np.nan_to_num(view.goal - view.path[0], posinf=0.0, neginf=0.0))

@@ -68,7 +68,7 @@ class Sketch:
         prepared = self.prepared
         if "keep_rows" not in model.settings or prepared is None or prepared.formula != model.formula:
             return model
-        return replace(model, sample=prepared.sample)
+        return replace(model, rows=replace(model.rows, sample=prepared.sample))
 
     def forecast(self, settings: Mapping[str, Any]) -> Forecast | None:
         """Return the forecast of the settings as they are stated, None where there is none."""

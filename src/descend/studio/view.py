@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from descend.design.matrix import Design
     from descend.fitting.model import Model
+    from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.objective import Objective
     from descend.objectives.target import Target
     from descend.studio.worker.session import Prepared
@@ -55,19 +56,18 @@ class View:
     """What the pictures ask of a run.
 
     ``weights`` gives the parameters (columns x outputs, of a network flat) after an epoch, ``losses`` the losses there
-    of the fitted and the unseen rows (None where there are none), and ``predictor`` the linear predictor of a design
-    matrix with them. ``path`` holds the parameters (flat) at the epochs ``path_epoch`` and ``goal`` the ones it is
-    drawn around; ``surface`` is the loss as a function of them. ``end`` is the epoch that the run came to: the last
-    one, but of a run that went back to its best the best.
+    of the fitted and the unseen rows (None where there are none); ``hypothesis`` predicts with them. ``path`` holds the
+    parameters (flat) at the epochs ``path_epoch`` and ``goal`` the ones it is drawn around; ``surface`` is the loss as
+    a function of them. ``end`` is the epoch that the run came to: the last one, but of a run that went back to its best
+    the best.
     """
 
-    design: Design
+    hypothesis: FittedHypothesis
     target: Target
     rows: ShownRows
     curve: Curve
     weights: Callable[[int], Floats]
     losses: Callable[[int], tuple[float, float | None]]
-    predictor: Callable[[Floats, Floats], Floats]
     path_epoch: NDArray[np.int64]
     path: Floats
     goal: Floats
@@ -77,7 +77,11 @@ class View:
     end: int
     any_epoch: bool = True
     forecast: tuple[float, Curve] | None = None
-    networked: bool = False
+
+    @property
+    def design(self) -> Design:
+        """The design that turns rows into the columns that the hypothesis takes."""
+        return self.hypothesis.design
 
     @property
     def last(self) -> int:
@@ -93,7 +97,11 @@ class View:
 
     def predict(self, epoch: int, X: Floats) -> Floats:
         """Return predictions, in the target's unit or as probabilities, for the rows of a design matrix."""
-        return self.target.predict(self.predictor(self.weights(epoch), X))
+        return self.predicted(self.weights(epoch), X)
+
+    def predicted(self, weights: Floats, X: Floats) -> Floats:
+        """Return the same of parameters."""
+        return self.target.predict(self.hypothesis.at(weights).predictor(X))
 
 
 def view_of(model: Model) -> View:
@@ -103,7 +111,7 @@ def view_of(model: Model) -> View:
     rows = ShownRows(kept.columns, kept.tested, kept.X, kept.truth)
     unseen = _unseen_loss(model, rows, kept)
     places = {int(epoch): index for index, epoch in enumerate(told.path_epoch)}
-    shape, network = model.weights.shape, model.network
+    shape = model.weights.shape
 
     def losses(epoch: int) -> tuple[float, float | None]:
         at = min(int(np.searchsorted(told.epoch, epoch)), told.epoch.size - 1)
@@ -111,17 +119,13 @@ def view_of(model: Model) -> View:
             return float(told.loss[at]), float(told.validation[at])
         return float(told.loss[at]), None if unseen is None else unseen(told.path[places[epoch]])
 
-    def predictor(W: Floats, X: Floats) -> Floats:
-        return X @ W if network is None else network.at(W.ravel()).predictor(X)
-
     return View(
-        design=model.design,
+        hypothesis=model.hypothesis,
         target=model.target,
         rows=rows,
         curve=told.curve(unseen),
         weights=lambda epoch: np.asarray(told.path[places[epoch]].reshape(shape)),
         losses=losses,
-        predictor=predictor,
         path_epoch=told.path_epoch,
         path=told.path,
         goal=told.path[told.least()] if model.history.diverged else model.weights.ravel(),
@@ -130,7 +134,6 @@ def view_of(model: Model) -> View:
         diverged=model.history.diverged,
         end=told.end,
         any_epoch=False,
-        networked=network is not None,
     )
 
 
@@ -188,11 +191,11 @@ def rows_of(prepared: Prepared) -> ShownRows:
 
 
 def _unseen_loss(model: Model, rows: ShownRows, kept: PlotRows) -> Callable[[Floats], float] | None:
-    """Return the loss of the unseen rows that are kept, by parameters; None where there are none and of a network.
+    """Return the loss of the unseen rows that are kept, by parameters; None where there are none, and of a network.
 
     It is to be held against that of the fitted rows: with its penalty, and a sum for as many rows.
     """
-    if not rows.tested.any() or model.network is not None:
+    if not rows.tested.any() or not model.hypothesis.linear:
         return None
     loss = make_loss(model.loss, model.target.family, delta=model.delta)
     X, Y = rows.X[rows.tested], kept.Y[rows.tested]

@@ -15,6 +15,7 @@ from descend.base.errors import DescendError, DivergedError, InterruptedFitError
 from descend.fitting.fit import fit
 from descend.fitting.problem import Problem
 from descend.labs.runner import recipe_of
+from descend.model.hypotheses.network import NetworkHypothesis
 from descend.model.sample import keep_sample
 from descend.objectives.compressed import squeeze
 from descend.objectives.families import TargetColumn, recognise_family
@@ -226,7 +227,7 @@ class Bench:
     ) -> dict[str, Any]:
         """Return the forecast of the run and, where its loss is a quadratic, the squeezed objectives."""
         if recipe.networked:
-            return {"forecast": Forecast(reason="forecast.network", asked=True)}
+            return {"forecast": Forecast(reason=NetworkHypothesis.refusals["forecast"], asked=True)}
         objective = problem.over(design, rows, recipe)
         start = recipe.start(design.names, objective.outputs)
         forecast = foretell(objective, start, recipe, quadratic_of(objective, recipe, start), design.names)

@@ -1,0 +1,143 @@
+"""The hypothesis that is linear in the design's columns: an equation with a coefficient for each column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from descend.analysis.refined_least_squares import in_blocks
+from descend.base import stored_fields
+from descend.base.double_double import rounded
+from descend.model.equation import equation_lines
+from descend.model.hypothesis import HYPOTHESES, Parameter
+from descend.objectives.in_memory import RowsObjective
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from descend.analysis.inference import Inference
+    from descend.base.container import Tensors
+    from descend.base.messages import Note
+    from descend.design.matrix import Design
+    from descend.model.hypothesis import Stored
+    from descend.objectives.losses import Loss
+    from descend.objectives.objective import Objective
+    from descend.objectives.target import Target
+    from descend.tables.columns import Columns
+
+    Floats = NDArray[np.floating[Any]]
+
+
+@HYPOTHESES.add
+@dataclass(frozen=True, eq=False)
+class LinearHypothesis:
+    """A linear predictor that is the design's matrix times the weights (columns x outputs)."""
+
+    name: ClassVar[str] = "linear"
+    linear: ClassVar[bool] = True
+    readable: ClassVar[bool] = True
+    refusals: ClassVar[Mapping[str, str]] = {}
+
+    design: Design
+    weights: Floats
+    exact: Floats | None = None
+    rest: Floats | None = field(default=None, repr=False)
+
+    @property
+    def title(self) -> str:
+        """The formula."""
+        return self.design.hypothesis.text
+
+    @property
+    def network(self) -> None:
+        """None: there is no network."""
+
+    @property
+    def raw(self) -> Floats:
+        """The coefficients in the units of the table, columns x outputs."""
+        return self.design.to_raw(self.weights) if self.exact is None else self.exact
+
+    @property
+    def finite(self) -> bool:
+        """Whether the coefficients are finite in the units of the table."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return bool(np.isfinite(self.design.to_raw(self.weights)).all())
+
+    def at(self, weights: Floats) -> Self:
+        """Return the hypothesis with other weights."""
+        made = np.asarray(weights, dtype=np.float64).reshape(self.weights.shape)
+        return replace(self, weights=made, exact=None, rest=None)
+
+    def exactly(self, coefficients: Floats, rest: Floats | None) -> Self:
+        """Return the hypothesis with coefficients to more digits than its weights give."""
+        return replace(self, exact=coefficients, rest=rest)
+
+    def predictor(self, X: Floats) -> Floats:
+        """Return the linear predictor, rows x outputs, of rows of the design's matrix."""
+        return X @ self.weights
+
+    def of_rows(self, data: Columns) -> Floats:
+        """Return the linear predictor of rows, with twice float64's digits where it needs them."""
+        if self.exact is None or self.rest is None:
+            return self.predictor(self.design.matrix(data))
+        return rounded(in_blocks(self.design.exact_matrix(data), (self.exact, self.rest)))
+
+    def scores(self, inference: Inference, data: Columns) -> Floats:
+        """Return the rows' columns, which are the derivative, times the root of the covariance."""
+        if inference.rest is None:
+            return inference.scores(self.design.matrix(data))
+        return inference.exact_scores(self.design.exact_matrix(data))
+
+    def objective(self, X: Floats, Y: Floats, loss: Loss, l2: float) -> Objective:
+        """Return the loss over rows, with the penalty on the columns' squared weights."""
+        return RowsObjective(X, Y, loss, self.weights.shape[1], l2, self.design.penalised)
+
+    def equation(self, target: Target) -> str:
+        """Return the equation in the units of the table, a line an output."""
+        return "\n".join(equation_lines(self.design, target, self.raw))
+
+    def coefficients(self, target: Target) -> dict[str, Any]:
+        """Return the coefficients in raw units by column (``(intercept)`` too)."""
+        raw = self.raw
+        made = {
+            output: dict(zip(self.design.names, map(float, raw[:, index]), strict=True))
+            for index, output in enumerate(target.outputs)
+        }
+        return made if len(made) > 1 else next(iter(made.values()))
+
+    def parameters(self) -> list[Parameter]:
+        """Return the coefficients in raw units, a number for each output; pixels' are left out: they are pictures."""
+        named = zip(self.design.names, self.design.pixels, self.raw, strict=True)
+        return [Parameter(name, values) for name, pixel, values in named if not pixel]
+
+    def facts(self) -> None:
+        """Return None: the coefficients say everything."""
+
+    def notes(self, settings: Mapping[str, Any]) -> list[Note]:
+        """Return none."""
+        return []
+
+    def describe(self) -> tuple[dict[str, Any], Tensors]:
+        """Return no header of its own, and the weights with what is exact."""
+        tensors: Tensors = {"weights": self.weights}
+        if self.exact is not None:
+            tensors["exact"] = self.exact
+        if self.rest is not None:
+            tensors["exact.rest"] = self.rest
+        return {"network": None}, tensors
+
+    @classmethod
+    def restore(cls, stored: Stored, design: Design, target: Target) -> Self:
+        """Return the hypothesis that a model file holds; raises ValueError for weights that are not of the design."""
+        tensors = stored.tensors
+        weights = stored_fields.array(tensors["weights"], (len(design.names), len(target.outputs)))
+        exact = stored_fields.array(tensors["exact"], weights.shape) if "exact" in tensors else None
+        rest = stored_fields.array(tensors["exact.rest"], tensors["exact"].shape) if "exact.rest" in tensors else None
+        made = cls(design, weights, exact, rest)
+        if exact is None and not made.finite:
+            raise ValueError("weights beyond all numbers")
+        return made
