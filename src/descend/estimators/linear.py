@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # type: ignore[misc]
     """Linear regression by gradient descent: min loss(X coef_' + intercept_, y) + l2 |coef_|^2.
 
-    loss: "mse", "sse", "mae", "huber" (corner at ``delta``), "msle" or "mape"; all but "sse" are means over rows and
-        targets.
+    loss: the name of any of descend's losses of numbers, such as "mse" or "huber" (corner at ``delta``); all but "sse"
+        are means over rows and targets.
     l2: of the columns as they are given; 0: none. Of n rows (or the sum of their weights) and m targets,
         ``Ridge(alpha)`` has the minimum of ``l2=alpha / (n * m)`` with "mse" and of ``l2=alpha`` with "sse".
     standardize: descend in columns of mean 0 and deviation 1. The penalty is that of the columns as given either way,

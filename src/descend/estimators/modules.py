@@ -86,7 +86,8 @@ class ModuleRegressor(MultiOutputMixin, RegressorMixin, ModuleEstimator):  # typ
 
     hypothesis: an architecture such as "mlp(32, 16, dropout=0.1)", a torch.nn.Module (copied, with the parameters it
         has), or a class of them, called with ``inputs`` and ``outputs`` where it takes them.
-    loss: "mse", "sse", "mae", "huber" (corner at 1), "msle", "mape", or a callable of predictions and targets.
+    loss: the name of any of descend's losses of numbers, such as "mse" or "huber" (corner at 1), or a callable of
+        predictions and targets.
     optimizer: "auto" is adam in batches of 32; or any optimizer of torch.optim by name, or as an object over the
         parameters of the module that was given. lr: None takes the optimizer's usual one.
     max_iter: epochs; None: about 3,000 steps under "auto", else 1000. batch_size: rows a step.
