@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import polars as pl
 import pytest
+import scipy.optimize
 import torch
 from conftest import called
 
@@ -52,6 +53,11 @@ CASES = [
         SquaredLogError(),
         POSITIVE,
         lambda z, y: torch.nn.functional.mse_loss(torch.log1p(z.clamp(min=0)), torch.log1p(y)),
+    ),
+    (
+        LOSSES["logcosh"],
+        NUMBERS,
+        lambda z, y: (torch.nn.functional.softplus(2 * (z - y)) - (z - y) - np.log(2)).mean(),
     ),
     (BinaryCrossEntropy(), BITS, lambda z, y: torch.nn.functional.binary_cross_entropy_with_logits(z, y)),
     (CrossEntropy(), CODES, lambda z, y: torch.nn.functional.cross_entropy(z, y[:, 0].long())),
@@ -116,6 +122,48 @@ def test_what_a_logistic_loss_gives_at_once_is_right_to_the_last_digits(spread, 
         bends = [float(abs(one) * (1 - abs(one))) for one in slopes]
     np.testing.assert_allclose(bend[:, 0], bends, rtol=1e-14, atol=1e-16)
     np.testing.assert_array_equal(BinaryCrossEntropy().total_and_slope(z, y)[1], slope)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-300, 1e-9, 0.3, 0.999, 1.001, 20.0, 710.0, 1e17, 1e300])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_log_cosh_is_finite_and_right_to_the_last_digits_at_any_size(size, sign):
+    loss, z, y = LOSSES["logcosh"], np.array([[sign * size]]), np.zeros((1, 1))
+    with np.errstate(all="raise", under="ignore"):
+        value, slope, bend = (of(z, y)[0, 0] for of in (loss.value, loss.slope, loss.curvature))
+    with mpmath.workdps(700):  # more than the digits between 1 and the square of the smallest
+        r = mpmath.mpf(sign * size)
+        exact = mpmath.log(mpmath.cosh(r)) if size < 1000 else abs(r) - mpmath.log(2)
+        secant = 1 / mpmath.cosh(r) ** 2 if size < 1000 else mpmath.mpf(0)
+        assert value == pytest.approx(float(exact), rel=1e-15, abs=1e-300)
+        assert slope == pytest.approx(float(mpmath.tanh(r)) if size < 1000 else sign, rel=1e-15)
+        assert bend == pytest.approx(float(secant), rel=1e-13, abs=1e-300)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 1e4])
+@pytest.mark.parametrize("l2", [0.0, 0.01])
+def test_a_log_cosh_fit_is_scipys_optimum_and_its_certificate_holds(scale, l2):
+    random = np.random.default_rng(5)
+    x = random.normal(0, 1, 80)
+    y = scale * (3 + 2 * x + random.standard_t(2, 80))
+    model = descend.fit("y ~ x", {"x": x, "y": y}, loss="logcosh", l2=l2, test="none")
+    size = (x - x.mean()) / x.std()
+
+    def loss(w):
+        r = w[0] + w[1] * size - y
+        return np.mean(np.logaddexp(r, -r) - np.log(2)) + l2 * w[1] ** 2
+
+    best = scipy.optimize.minimize(
+        loss, [np.median(y), 0.0], method="Nelder-Mead", tol=1e-13, options={"maxiter": 4000}
+    )
+    assert model.history.final_loss <= best.fun * (1 + 1e-9)
+    if scale <= 1:  # of errors in the thousands the curvature is next to 0, and with it what can be known
+        assert model.certificate.kind == "bound"
+        assert model.certificate.gap <= 1e-6 * best.fun
+    early = descend.fit("y ~ x", {"x": x, "y": y}, loss="logcosh", l2=l2, test="none", epochs=40, lr=0.9)
+    if early.certificate.kind == "bound":
+        assert early.certificate.gap >= early.history.final_loss - best.fun - 1e-12
+    forecast = descend.forecast("y ~ x", {"x": x, "y": y}, loss="logcosh", l2=l2, lr=0.9)
+    assert forecast.bound.sure == pytest.approx(2 / (1.0 + 2 * l2), rel=1e-6)  # columns of deviation 1
 
 
 def test_sigmoid_and_softmax_are_probabilities_at_any_size():
