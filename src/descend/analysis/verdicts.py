@@ -39,7 +39,7 @@ def verdict_of(
     """Compare predictions with the baseline's (``base``) row by row.
 
     Better: the mean difference is more than twice its standard error; or, as a few large errors make that wide, of
-    numbers the share of rows that gain is so far above a half (sign test). ``rival`` is what no hypothesis predicts for
+    squares the share of rows that gain is so far above a half (sign test). ``rival`` is what no hypothesis predicts for
     each row without having seen it: who predicts as that does is the same. A run that is not ``finished`` and no better
     is not trained yet, which says nothing of the hypothesis. Classes whose probabilities are off may be told apart
     nevertheless; rows of one class alone do not show it.
@@ -59,7 +59,7 @@ def verdict_of(
     if left < total * (1 - SAME) and (finished or ratio < 1 - HARDLY):
         if gains.size < FEW_ROWS:
             return Verdict(f"verdict.few-rows-{kind}", values)
-        if max(_evidence(gains), 0.0 if family.classes else _evidence(np.sign(gains))) > SURE:
+        if max(_evidence(gains), _evidence(np.sign(gains)) if family.squared else 0.0) > SURE:
             return Verdict(f"verdict.better-{kind}", values)
         return Verdict(f"verdict.unsure-{kind}" if finished else "verdict.untrained", values)
     if not finished:

@@ -27,7 +27,8 @@ class Registry(Mapping[str, Thing]):
     """The things of one kind (``kind`` is a word for messages: "loss") by name, in the order in which they were added.
 
     packages: whose modules, all but those that begin with _, add the things: they are imported when the registry is
-        first asked. Without any, the module that defines the registry adds them itself.
+        first asked, and the things stand in the order of these modules. Without any, the module that defines the
+        registry adds them itself.
 
     >>> from types import SimpleNamespace
     >>> shapes = Registry("shape")
@@ -59,11 +60,14 @@ class Registry(Mapping[str, Thing]):
         raise OptionError(f"option.{self.kind}", value=name, known=", ".join((*others, *things)))
 
     def _loaded(self) -> dict[str, Thing]:
-        packages, self._packages = self._packages, ()
-        for package in packages:
-            for module in pkgutil.iter_modules(import_module(package).__path__):
-                if not module.name.startswith("_"):
-                    import_module(f"{package}.{module.name}")
+        if self._packages:
+            packages, self._packages = self._packages, ()
+            places: dict[str, int] = {}
+            for package in packages:
+                for module in pkgutil.iter_modules(import_module(package).__path__):
+                    if not module.name.startswith("_"):
+                        places[import_module(f"{package}.{module.name}").__name__] = len(places)
+            self._things = dict(sorted(self._things.items(), key=lambda item: places.get(item[1].__module__, -1)))
         return self._things
 
     def __getitem__(self, name: str) -> Thing:

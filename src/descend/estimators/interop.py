@@ -53,12 +53,13 @@ def from_sklearn(
     given = [target] if isinstance(target, str) else target
     targets = _named(given, None, "y", weights.shape[1] if classes is None else 1)
     design = plain_design(names, targets, whole)
+    made = plain_target(design.hypothesis, classes, loss)
     centre = weights[0] if whole.intercept else np.zeros(weights.shape[1])
     centred = scaler is not None and scaler.with_mean
     means = dict(zip(names, scaler.mean_.tolist(), strict=True)) if centred else {}
     return Model(
         hypothesis=LinearHypothesis(design, weights),
-        target=plain_target(design.hypothesis, classes),
+        target=made,
         history=_history(final, weights),
         provenance=Provenance(
             table_name=type(final).__name__,
@@ -71,7 +72,7 @@ def from_sklearn(
         ),
         rows=FittedRows(
             count=0,
-            base=centre[None] if classes is None else np.full((1, len(classes)), 1 / len(classes)),
+            base=made.predict(centre[None]) if classes is None else np.full((1, len(classes)), 1 / len(classes)),
             means=means,
         ),
         assessment=Assessment(),

@@ -16,8 +16,8 @@ from sklearn.utils.multiclass import check_classification_targets  # type: ignor
 from descend.base.errors import OptionError
 from descend.estimators.classes import Classifier, distinct_classes
 from descend.estimators.descent import DescentEstimator
-from descend.objectives.families import FAMILIES
 from descend.objectives.losses import make_loss
+from descend.objectives.target import number_family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,11 +106,11 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
 
     def predict(self, X: ArrayLike) -> Floats:
         """Return the predictions for X (rows, columns): (rows,) or (rows, targets)."""
-        Z = self._predictor(X)
-        return Z[:, 0] if self._flat else Z
+        made = number_family(self.loss).link.inverse(self._predictor(X))
+        return made[:, 0] if self._flat else made
 
     def _loss(self, Y: Floats) -> Loss:
-        loss = make_loss(self.loss, FAMILIES["linear"], delta=self.delta)
+        loss = make_loss(self.loss, number_family(self.loss), delta=self.delta)
         loss.check(Y, "y")
         return loss
 

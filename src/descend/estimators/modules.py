@@ -14,8 +14,8 @@ from descend.estimators.base import Estimator, diverged
 from descend.estimators.classes import Classifier, distinct_classes
 from descend.estimators.plain import plain_design, plain_target
 from descend.estimators.scaling import Scaling
-from descend.objectives.families import FAMILIES
 from descend.objectives.losses import make_loss
+from descend.objectives.target import number_family
 from descend.solvers import torch_training
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ModuleEstimator(Estimator):
         names = [f"x{index}" for index in range(X.shape[1])]
         targets = [f"y{index}" for index in range(Y.shape[1])]
         design = plain_design(names, targets, self._scaling)
-        target = plain_target(design.hypothesis, classes)
+        target = plain_target(design.hypothesis, classes, loss.name)
         fitted, held = np.arange(len(X)), None
         if self.early_stopping:
             codes = Y[:, 0].astype(np.int64) if is_classifier(self) else None
@@ -145,15 +145,17 @@ class ModuleRegressor(MultiOutputMixin, RegressorMixin, ModuleEstimator):  # typ
         rows, targets, _ = self._checked(X, y, None, reset=True, multi_output=True, y_numeric=True)
         self._flat = targets.ndim == 1
         Y = targets.reshape(len(rows), -1).astype(np.float64)
-        loss = make_loss("mse" if callable(self.loss) else self.loss, FAMILIES["linear"])
+        named = "mse" if callable(self.loss) else self.loss
+        loss = make_loss(named, number_family(named))
         loss.check(Y, "y")
         self._fit(rows, Y, loss, Y.shape[1])
         return self
 
     def predict(self, X: ArrayLike) -> Floats:
         """Return the predictions for X (rows, columns): (rows,) or (rows, targets)."""
-        Z = self._predictor(X)
-        return Z[:, 0] if self._flat else Z
+        link = number_family("mse" if callable(self.loss) else self.loss).link
+        made = link.inverse(self._predictor(X))
+        return made[:, 0] if self._flat else made
 
 
 class ModuleClassifier(Classifier, ModuleEstimator):

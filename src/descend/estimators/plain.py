@@ -13,7 +13,7 @@ from descend.base.moments import ROUNDING
 from descend.design.matrix import Design
 from descend.formula.parser import parse
 from descend.objectives.families import TargetColumn, recognise_family
-from descend.objectives.target import Target, kind_of
+from descend.objectives.target import Target, kind_of, number_family
 from descend.tables.labels import cell_label
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling)
     return Design.restore(hypothesis, described, moments)
 
 
-def plain_target(hypothesis: Hypothesis, classes: NDArray[Any] | None) -> Target:
-    """Return the target of a hypothesis, of numbers or of classes in the order of their codes."""
+def plain_target(hypothesis: Hypothesis, classes: NDArray[Any] | None, loss: str) -> Target:
+    """Return the target of a hypothesis: numbers of the family that a loss is for, or classes in their codes' order."""
     if classes is None:
-        family, _ = recognise_family(TargetColumn(""))
+        family = number_family(loss)
         described = {"family": family.name, "levels": [], "label_kind": "text", "spreads": []}
         return Target.restore(hypothesis, described)
     levels = [cell_label(value) or str(value) for value in classes]

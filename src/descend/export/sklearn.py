@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def to_sklearn(model: FittedModel) -> Any:
-    """Return a fitted LinearRegression or LogisticRegression that predicts what the model does.
+    """Return a fitted estimator of scikit-learn's linear models, the family's, that predicts what the model does.
 
     Raises ModelError for a network, and for a hypothesis with a term or a target that is more than a column.
     """
-    from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped]
+    from sklearn import linear_model  # type: ignore[import-untyped]
 
     require_answerable(model.hypothesis, "sklearn")
     for block in model.design.blocks:
@@ -34,16 +34,18 @@ def to_sklearn(model: FittedModel) -> Any:
     raw = model.raw
     intercepts = raw[0] if intercept else np.zeros(raw.shape[1])
     coefficients = raw[int(intercept) :].T
-    made = LinearRegression(fit_intercept=intercept)
-    if not model.target.family.classes:
-        several = len(coefficients) > 1
-        made.coef_ = coefficients if several else coefficients[0]
-        made.intercept_ = intercepts if several else float(intercepts[0])
-    else:
-        made = LogisticRegression(fit_intercept=intercept)
+    family = model.target.family
+    made = getattr(linear_model, family.estimator)(fit_intercept=intercept)
+    if family.classes:
         made.coef_, made.intercept_ = coefficients, intercepts
         made.classes_ = model.target.labels(np.eye(len(model.target.levels)))
         made.n_iter_ = np.array([model.history.epochs], dtype=np.int32)
+    else:
+        several = len(coefficients) > 1
+        made.coef_ = coefficients if several else coefficients[0]
+        made.intercept_ = intercepts if several else float(intercepts[0])
+    if hasattr(made, "_get_loss"):  # a generalized linear model keeps its link there
+        made._base_loss = made._get_loss()
     names = [name.name for name in model.design.hypothesis.inputs]
     made.n_features_in_, made.feature_names_in_ = len(names), np.array(names, dtype=object)
     return made

@@ -14,6 +14,7 @@ from descend.fitting._statement import Stated
 from descend.fitting.problem import Problem
 from descend.objectives.losses import LOSSES
 from descend.objectives.networks.network import require_torch
+from descend.objectives.target import family_of_loss
 from descend.solvers.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -168,4 +169,4 @@ def _width(module: Any) -> int | None:
 
 def _of_numbers(loss: Any) -> bool:
     """Tell whether a setting names a loss of numbers."""
-    return isinstance(loss, str) and loss in LOSSES and "linear" in LOSSES[loss].families
+    return isinstance(loss, str) and loss in LOSSES and not family_of_loss(loss).classes

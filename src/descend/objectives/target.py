@@ -137,6 +137,12 @@ def family_of_loss(loss: str) -> Family:
     return FAMILIES[LOSSES[loss].families[0] if loss in LOSSES else next(iter(FAMILIES))]
 
 
+def number_family(loss: str) -> Family:
+    """Return the family of numbers that a loss is for; of a loss that is for classes, or is none, the usual one."""
+    family = family_of_loss(loss)
+    return recognise_family(TargetColumn(""))[0] if family.classes else family
+
+
 def _looked_at(hypothesis: Hypothesis, columns: Sequence[str], table: Table) -> TargetColumn:
     """Look at what the target's columns hold; raises DesignError for text of all different values."""
     name, kinds = columns[0], {column: table.kind(column) for column in columns}

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from descend.base.errors import DescendError
     from descend.base.messages import Note
     from descend.fitting.model import Model
+    from descend.objectives.target import Target
 
 MOST = 60
 CURVE = 200
@@ -28,9 +29,9 @@ CURVE = 200
 class Run:
     """A fit: what was stated, the model's file, and what came of it.
 
-    ``score`` is what the test on unseen rows gave by ``metric`` ("rmse", "accuracy", "r2" of several targets; None
-    where there was none), by which runs of one target that were tested on the same rows are ranked; ``loss``, the lower
-    the better, tells equal ones apart.
+    ``score`` is what the test on unseen rows gave by ``metric``, the one that the target's family tells first (None
+    where there was no test), by which runs of one target that were tested on the same rows are ranked; ``loss``, the
+    lower the better, tells equal ones apart. ``by_error``: the metric is an error, the lower the better.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Run:
     metric: str | None = None
     score: float | None = None
     loss: float | None = None
+    by_error: bool = False
     verification: Verification | None = None
     findings: list[Finding] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -65,7 +67,7 @@ class Run:
         """The score as it is shown, the lower the better, and the loss; empty where either is no number."""
         if self.score is None or self.loss is None or not np.isfinite([self.score, self.loss]).all():
             return ()
-        return self.score if self.metric == "rmse" else -self.score, self.loss
+        return self.score if self.by_error else -self.score, self.loss
 
 
 class Runs:
@@ -142,7 +144,7 @@ def run_of(
     few = np.unique(np.linspace(0, len(history) - 1, min(len(history), CURVE)).astype(np.int64))
     metric, score, loss = None, None, None
     if verification is not None:
-        metric, score, loss = _scored(verification)
+        metric, score, loss = _scored(verification, model.target)
     return Run(
         number=number,
         name=str(number),
@@ -159,6 +161,7 @@ def run_of(
         metric=metric,
         score=score,
         loss=loss,
+        by_error=metric == model.target.family.error,
         verification=verification,
         findings=model.findings,
         notes=[note for note in model.notes if note.code.startswith("note.")],
@@ -188,13 +191,11 @@ def _setting_told(name: str, value: Any, lang: str) -> str:
     return f"{say(f'studio.setting-{name}', lang)} {value}"
 
 
-def _scored(verification: Verification) -> tuple[str, float, float]:
-    """Return the metric that is shown, its value, and what tells equals apart: the log-loss, or the relative error."""
-    scores = verification.scores
-    if verification.classes:
-        mine = scores[0]["hypothesis"]
-        return "accuracy", mine["accuracy"], mine["log_loss"]
+def _scored(verification: Verification, target: Target) -> tuple[str, float, float]:
+    """Return the metric that is shown, its value, and the family's error, of several targets relative to the mean's."""
+    scores, metric, error = verification.scores, target.family.headline(target), target.family.error
+    score = float(np.mean([entry["hypothesis"][metric] for entry in scores]))
     if len(scores) == 1:
-        return "rmse", scores[0]["hypothesis"]["rmse"], scores[0]["hypothesis"]["rmse"]
-    shares = [entry["hypothesis"]["rmse"] / (entry["baseline"]["rmse"] or 1.0) for entry in scores]
-    return "r2", float(np.mean([entry["hypothesis"]["r2"] for entry in scores])), float(np.mean(shares))
+        return metric, score, scores[0]["hypothesis"][error]
+    shares = [entry["hypothesis"][error] / (entry["baseline"][error] or 1.0) for entry in scores]
+    return metric, score, float(np.mean(shares))

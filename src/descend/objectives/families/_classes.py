@@ -28,6 +28,7 @@ class ClassFamily(Family):
     use = "category"
     verdict = "classes"
     error = "log_loss"
+    estimator = "LogisticRegression"
 
     def encode(self, target: TargetFields, data: Columns) -> Floats:
         """Return the codes of the classes; raises DesignError for a class that was not seen in fitting."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from descend.base.errors import DesignError
 from descend.base.registry import Registry
 from descend.formula.ast import Name
+from descend.objectives.losses import LOSSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,10 +68,10 @@ class Family(ABC):
     name: what the family is called. classes: whether it predicts probabilities of classes, else means of numbers.
     one_column: whether the target is one column as it is. most_levels: how many classes there may be; None: any number.
     dispersion: whether the variance about the mean is estimated from the rows (t), else the mean settles it (z).
-    loss: the name of the loss that is taken where none is asked for. solved: whether the minimum of that is found in
-        closed form. use: how the target's columns are read.
+    loss: the name of the loss that is taken where none is asked for. use: how the target's columns are read.
     verdict: how the codes of its verdicts end. error: what the mean of ``row_errors`` is called, of those that are
-        ``squared`` its root: ``compare`` scores by it.
+        ``squared`` its root: ``compare`` scores by it. estimator: the class of sklearn.linear_model that predicts as
+        the family does.
     """
 
     name: ClassVar[str]
@@ -80,10 +81,10 @@ class Family(ABC):
     most_levels: ClassVar[int | None] = None
     dispersion: ClassVar[bool]
     loss: ClassVar[str]
-    solved: ClassVar[bool] = False
     use: ClassVar[Use]
     verdict: ClassVar[str]
     error: ClassVar[str]
+    estimator: ClassVar[str]
     squared: ClassVar[bool] = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -92,6 +93,11 @@ class Family(ABC):
 
     def __repr__(self) -> str:
         return f"<family {self.name}>"
+
+    @property
+    def solved(self) -> bool:
+        """Whether the minimum of its own loss is found in closed form."""
+        return LOSSES[self.loss].quadratic
 
     @property
     def label(self) -> str:

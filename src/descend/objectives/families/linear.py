@@ -29,10 +29,10 @@ class LinearFamily(NumberFamily):
     link = Identity()
     dispersion = True
     loss = "mse"
-    solved = True
     verdict = "numbers"
     squared = True
     error = "rmse"
+    estimator = "LinearRegression"
 
     def recognised(self, column: TargetColumn) -> Note | None:
         """Numbers, of which not all are 0 or 1; several targets; a function of one."""

@@ -110,7 +110,7 @@ class RunsPart(PagePart):
     def _ranked(self, run: Run, best: bool) -> str:
         """Return what a run is ranked by beside what is shown: of classes the log-loss, where accuracy is equal."""
         told = [self.say("best")] if best else []
-        if run.metric == "accuracy" and run.loss is not None:
+        if run.verification is not None and run.verification.classes and run.loss is not None:
             told.append(f"{say('report.log_loss', self.study.lang)} {run.loss:.4g}")
         return " · ".join(told)
 
