@@ -112,7 +112,9 @@ def label_file(path: str, named: str) -> Path | None:
         return Path(named) if Path(named).is_file() or not beside.is_file() else beside
     twin = re.sub("idx[34]", "idx1", images.name.replace("images", "labels"))
     bare = twin.removesuffix(".gz")
-    found = (images.with_name(name) for name in (twin, bare, f"{bare}.gz") if name != images.name)
+    if bare == images.name.removesuffix(".gz"):  # the same images, packed or not
+        return None
+    found = (images.with_name(name) for name in (twin, bare, f"{bare}.gz"))
     return next((candidate for candidate in found if candidate.is_file()), None)
 
 
