@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from descend.objectives.losses import Loss
     from descend.objectives.objective import OverRows
-    from descend.solvers._trace import Trace
+    from descend.solvers._recorder import StepRecorder
 
     Floats = NDArray[np.floating[Any]]
 
@@ -38,19 +38,21 @@ class DescentState:
     decrement: float = np.inf
 
     def minimise(
-        self, objective: OverRows, ending: Ending, way: Trace | None = None, start: Point | None = None
+        self, objective: OverRows, ending: Ending, recorder: StepRecorder | None = None, start: Point | None = None
     ) -> Outcome:
-        """Go to the minimum of the loss, by way of rounder ones where it has corners; a ``way`` tells every step.
+        """Go to the minimum of the loss, by way of rounder ones where it has corners; a ``recorder`` hears each step.
 
         start: where it begins, if that has been read already.
         """
-        if way is not None and start is None:
-            start = self._back_to_the_best(objective, way)
+        if recorder is not None and start is None:
+            start = self._back_to_the_best(objective, recorder)
         if not objective.loss.cornered:
-            return self.descend(objective, ending, way, start=start)
-        return self._round_corners(objective, ending, way, start)
+            return self.descend(objective, ending, recorder, start=start)
+        return self._round_corners(objective, ending, recorder, start)
 
-    def _round_corners(self, objective: OverRows, ending: Ending, way: Trace | None, start: Point | None) -> Outcome:
+    def _round_corners(
+        self, objective: OverRows, ending: Ending, recorder: StepRecorder | None, start: Point | None
+    ) -> Outcome:
         """Go to the minima of ever less rounded losses, each from that of the last, until the rounding does not count.
 
         So Madsen and Nielsen (1993) minimise absolute errors. How far the minimum of a rounded loss can be from that
@@ -63,12 +65,12 @@ class DescentState:
             self.size = CORNER * min(self.size, residual)
             rounded = loss.rounded(self.size)
             if rounded == loss:
-                return self.descend(objective, ending, way, start=start)
+                return self.descend(objective, ending, recorder, start=start)
             start = None
             own_error = EASED * spread * self.size / residual if residual else 0.0
             self.direction.forget()
             enough = Ending(ending.enough, max(ending.share, own_error))
-            found = self.descend(objective.under(rounded), enough, way, told=loss)
+            found = self.descend(objective.under(rounded), enough, recorder, told=loss)
             value = objective.value(self.w)
             short = rounded.shortfall
             if short is None:
@@ -84,14 +86,14 @@ class DescentState:
         self,
         objective: OverRows,
         ending: Ending,
-        way: Trace | None = None,
+        recorder: StepRecorder | None = None,
         *,
         told: Loss | None = None,
         start: Point | None = None,
     ) -> Outcome:
         """Step until the decrement is small enough, or no step lowers the loss any more.
 
-        told: the loss that the ``way`` tells of, where it is not the one that is descended on.
+        told: the loss that is recorded, where it is not the one that is descended on.
         """
         point = Point.at(objective, self.w) if start is None else start
         while self.left > 0:
@@ -107,7 +109,7 @@ class DescentState:
                 self.direction.forget()
                 continue
             if self._stale(objective, ending, point):
-                self.direction.forget()  # the curvature has changed on the way
+                self.direction.forget()  # the curvature has changed since
                 ending.forget()
                 continue
             trial = self._step(objective, point, step)
@@ -122,9 +124,9 @@ class DescentState:
             point = trial.point
             ending.passed(self.decrement)
             self.w = point.w
-            if way is not None:
+            if recorder is not None:
                 shown = point if told is None else Point.at(objective.under(told), point.w)
-                way.record(shown.w, shown.value, shown.gradient)
+                recorder.step(shown.w, shown.value, shown.gradient)
         return "spent"
 
     def _step(self, objective: OverRows, point: Point, step: Floats) -> Trial | None:
@@ -151,14 +153,14 @@ class DescentState:
         self.direction.forget()
         return True
 
-    def _back_to_the_best(self, objective: OverRows, way: Trace) -> Point | None:
+    def _back_to_the_best(self, objective: OverRows, recorder: StepRecorder) -> Point | None:
         """Go back to the start where samples have led to a higher loss; tell of where they led where it is lower."""
-        if np.array_equal(self.w, way.last):
+        if np.array_equal(self.w, recorder.last):
             return None
         found = Point.at(objective, self.w)
-        if found.value <= way.least:
-            way.record(found.w, found.value, found.gradient)
+        if found.value <= recorder.least:
+            recorder.step(found.w, found.value, found.gradient)
             return found
-        self.w = way.last
+        self.w = recorder.last
         self.direction.forget()
         return None

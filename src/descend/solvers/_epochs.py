@@ -1,22 +1,25 @@
-"""Epoch by epoch: any optimizer on any objective, full batch or minibatch, with early stopping and checkpoints."""
+"""Epochs of any optimizer on a vector of parameters: full batch or minibatch, with early stopping and checkpoints."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from descend.base.threads import one_blas_thread
-from descend.solvers._recorder import Record
+from descend.solvers._loop import Limits, Look, run_epochs
+from descend.solvers._recorder import EpochRecorder
+from descend.solvers.history import ABOVE_THE_START
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.objectives.objective import Batched, Objective
-    from descend.solvers.history import History, Stop
-    from descend.solvers.optimizers import Optimizer
+    from descend.solvers.checkpoint import SavedRun
+    from descend.solvers.history import History
+    from descend.solvers.optimizers import Optimizer, State
     from descend.solvers.schedules import Schedule
 
     Floats = NDArray[np.floating[Any]]
@@ -49,56 +52,74 @@ def iterate(
     An interrupt (Ctrl-C) ends the run with what was reached.
     """
     w = np.array(w)
-    record, state, first = Record(epochs, w.size), optimizer.init(w), 0
-    if run.checkpoint is not None and (kept := run.checkpoint.load(epochs)) is not None:
-        first, w = kept.epoch, kept.state.pop("w")
-        state = kept.state
-        record.restore(kept.record)
-    random = np.random.default_rng(seed)
-    for _ in range(first if batch_size is not None else 0):
-        cast("Batched", objective).shuffled(random)  # the orders of the epochs that were run
+    parts = objective, w, optimizer, optimizer.init(w), schedule, validation
+    if batch_size is None:
+        training = _Vector(*parts)
+        limits = Limits(epochs, patience, tolerance, ABOVE_THE_START)
+    else:
+        keeps = batch_history or run.on_batch is not None
+        training = _Batches(*parts, batch_size, drop_last, np.random.default_rng(seed), run, keeps)
+        limits = Limits(epochs, patience)
+    record = EpochRecorder(epochs, w.size, restores=patience is not None)
+    stop = run_epochs(training, record, limits, run)
+    return record.history(stop, optimizer.name, optimizer.lr, batch_size)
 
-    def look(epoch: int) -> tuple[float, Floats]:
-        loss, gradient = objective.value_and_gradient(w)
+
+@dataclass
+class _Vector:
+    """Parameters that take one step an epoch, along the gradient of all rows."""
+
+    objective: Objective
+    w: Floats
+    optimizer: Optimizer
+    memory: State
+    schedule: Schedule
+    validation: Objective | None
+
+    def look(self, epoch: int) -> Look:
+        loss, self._gradient = self.objective.value_and_gradient(self.w)
         with np.errstate(over="ignore", invalid="ignore"):
-            slope = float(np.sqrt(gradient @ gradient))
-        record.note(epoch, w, loss, slope, None if validation is None else validation.value(w))
-        return loss, gradient
+            slope = float(np.sqrt(self._gradient @ self._gradient))
+        return Look(self.w, loss, slope, None if self.validation is None else self.validation.value(self.w))
 
-    stop: Stop = "epochs"
-    try:
-        for epoch in range(first, epochs):
-            if run.checkpoint is not None and epoch > first:
-                run.checkpoint.save(epoch, record, {"w": w, **state})
-            loss, gradient = look(epoch)
-            run.tell_epoch(epoch, loss)
-            if (ended := record.ending(epoch, halt=run.halt, patience=patience)) is not None:
-                stop = ended
-                break
-            if batch_size is None and tolerance > 0 and record.slopes[-1] <= tolerance * record.slopes[0]:
-                stop = "converged"
-                break
-            lr = optimizer.lr * schedule.factor(epoch)
-            with np.errstate(over="ignore", invalid="ignore"), _calm(batch_size):
-                if batch_size is None:
-                    optimizer.update(w, gradient, state, lr)
-                    continue
-                rows = cast("Batched", objective)
-                for batch in rows.batches(batch_size, rows.shuffled(random), drop_last=drop_last):
-                    batch_loss, gradient = batch.value_and_gradient(w)
-                    if batch_history or run.on_batch is not None:
-                        record.batch_losses.append(batch_loss)
-                        run.tell_batch(epoch, batch_loss)
-                    optimizer.update(w, gradient, state, lr)
-        else:
-            look(epochs)
-    except KeyboardInterrupt:
-        stop = "interrupted"
-        if not len(record):
-            look(0)
-    return record.history(stop, w, optimizer.name, optimizer.lr, batch_size=batch_size, restore=patience is not None)
+    def step(self, epoch: int, record: EpochRecorder) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.optimizer.update(self.w, self._gradient, self.memory, self.rate(epoch))
+
+    def rate(self, epoch: int) -> float:
+        return self.optimizer.lr * self.schedule.factor(epoch)
+
+    def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
+        return {"w": self.w, **self.memory}, {}
+
+    def restore(self, saved: SavedRun) -> None:
+        self.w = saved.state.pop("w")
+        self.memory = saved.state
 
 
-def _calm(batch_size: int | None) -> Any:
-    """Return what holds the linear algebra to one thread for batches: they are too small for two."""
-    return nullcontext() if batch_size is None else one_blas_thread()
+@dataclass
+class _Batches(_Vector):
+    """Parameters that take a step for every ``size`` rows, in an order drawn anew at every epoch."""
+
+    size: int
+    drop_last: bool
+    random: np.random.Generator
+    run: RunOptions
+    keeps: bool
+
+    def step(self, epoch: int, record: EpochRecorder) -> None:
+        rows, rate = cast("Batched", self.objective), self.rate(epoch)
+        order = rows.shuffled(self.random)
+        # batches are too small for two threads of the linear algebra
+        with np.errstate(over="ignore", invalid="ignore"), one_blas_thread():
+            for batch in rows.batches(self.size, order, drop_last=self.drop_last):
+                loss, gradient = batch.value_and_gradient(self.w)
+                if self.keeps:
+                    record.batch_losses.append(loss)
+                    self.run.tell_batch(epoch, loss)
+                self.optimizer.update(self.w, gradient, self.memory, rate)
+
+    def restore(self, saved: SavedRun) -> None:
+        super().restore(saved)
+        for _ in range(saved.epoch):
+            cast("Batched", self.objective).shuffled(self.random)  # the orders of the epochs that were run

@@ -16,8 +16,8 @@ from descend.base.threads import QUIET
 from descend.solvers._descent import DescentState
 from descend.solvers._direction import Direction, has_small_hessian
 from descend.solvers._line_search import Point
+from descend.solvers._recorder import StepRecorder
 from descend.solvers._termination import Ending, Outcome
-from descend.solvers._trace import Trace
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
@@ -57,33 +57,37 @@ def quasi_newton(
     all rows; a Ctrl-C ends it with what was reached. It stops at the "optimum", or "stalled" where no step lowers the
     loss although the gradient has not vanished, or after so many "epochs".
     """
-    way = Trace(run, iterations)
+    recorder = StepRecorder(run, iterations)
     stops: dict[Outcome, Stop] = {"arrived": "optimum", "stalled": "stalled", "spent": "epochs"}
     try:
         with np.errstate(**QUIET):  # far away numbers overflow: whoever sees one that is not finite turns back
-            reached = _descended(objective, w, way, tolerance, iterations)
+            reached = _descended(objective, w, recorder, tolerance, iterations)
     except KeyboardInterrupt:
-        return way.history("interrupted")
-    return way.history(stops[reached])
+        if not len(recorder):
+            recorder.note(w.astype(np.float64), objective.value(w), float("nan"))
+        return recorder.history("interrupted", "auto", float("nan"))
+    return recorder.history(stops[reached], "auto", float("nan"))
 
 
-def _descended(objective: OverRows, w: Floats, way: Trace, tolerance: float | None, iterations: int) -> Outcome:
+def _descended(
+    objective: OverRows, w: Floats, recorder: StepRecorder, tolerance: float | None, iterations: int
+) -> Outcome:
     """Go to the minimum of samples and of all rows, and tell the way over these."""
-    descent = DescentState(way.last if way.begun else w.astype(np.float64), iterations)
-    samples = [] if way.steps > 1 else _samples(objective)
+    descent = DescentState(recorder.last if len(recorder) else w.astype(np.float64), iterations)
+    samples = [] if len(recorder) > 1 else _samples(objective)
     start = None
-    if samples and not way.begun:
-        way.record(descent.w, objective.value(descent.w), None)
-    elif not way.begun:
+    if samples and not len(recorder):
+        recorder.step(descent.w, objective.value(descent.w), None)
+    elif not len(recorder):
         start = Point.at(objective, descent.w)
-        way.record(start.w, start.value, start.gradient)
+        recorder.step(start.w, start.value, start.gradient)
     for sample in samples:
         descent.direction, descent.left = Direction(), iterations
         descent.minimise(sample, Ending(tolerance or 0.0, OWN_ERROR * objective.shape[0] / sample.rows))
     descent.direction.pairs.clear()
     descent.left = iterations
-    reached = descent.minimise(objective, _ending(objective, tolerance), way, start)
-    return _from_elsewhere(objective, w, way, reached)
+    reached = descent.minimise(objective, _ending(objective, tolerance), recorder, start)
+    return _from_elsewhere(objective, w, recorder, reached)
 
 
 def _ending(objective: OverRows, tolerance: float | None) -> Ending:
@@ -109,7 +113,7 @@ def _samples(objective: OverRows) -> list[OverRows]:
     return [objective.sampled(every, seed=every) for every in shares if objective.rows // every >= enough]
 
 
-def _from_elsewhere(objective: OverRows, w: Floats, way: Trace, reached: Outcome) -> Outcome:
+def _from_elsewhere(objective: OverRows, w: Floats, recorder: StepRecorder, reached: Outcome) -> Outcome:
     """Look whether a loss with hollows is lower where another start leads to; go there then.
 
     The other starts are zero, and the minimum of the convex loss that this one is nearly, where errors are small. Where
@@ -125,7 +129,7 @@ def _from_elsewhere(objective: OverRows, w: Floats, way: Trace, reached: Outcome
             other.direction.forget()
         found = other.minimise(objective, Ending(0.0))
         point = Point.at(objective, other.w)
-        if point.value < way.least:
+        if point.value < recorder.least:
             reached = found
-            way.record(point.w, point.value, point.gradient)
-    return "stalled" if objective.under(doubtful).value(way.best) > 0 else reached
+            recorder.step(point.w, point.value, point.gradient)
+    return "stalled" if objective.under(doubtful).value(recorder.best) > 0 else reached

@@ -1,95 +1,75 @@
-"""The record of a run as it is made: losses and gradients by epoch, the parameters to keep and to go back to."""
+"""The record of a run as it is made: losses and gradient norms, some of the parameters, and those that it ends with.
+
+``EpochRecorder`` is for a run of a known number of epochs, which ends with its last parameters or goes back to those of
+the least held-out loss. ``StepRecorder`` is for a run to the optimum of an unknown number of steps, which ends with the
+parameters of the least loss.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.solvers.history import History, Stop, snapshot_epochs
+from descend.solvers.history import History, Stop, most_snapshots, snapshot_epochs
+from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
 
-GROWN = 1 + 1e-9  # times the first loss: a run over all rows that ends above it has diverged
-GROWN_UNSTEADILY = 2.0  # in batches, or of a network that came near its optimum before
+ROUNDING = 100 * np.finfo(np.float64).eps  # of a loss: what the sum over the rows may be wrong by
 
 
-class Record:
-    """What a run of up to ``epochs`` epochs over ``parameters`` numbers has come to so far."""
+class Recorder(ABC):
+    """Losses, gradient norms, snapshots and the time of a run; a kind says what are snapshots and what is the end."""
 
-    def __init__(self, epochs: int, parameters: int) -> None:
+    snapshots_at = "snapshot_epochs"  # the name in a checkpoint's file
+
+    def __init__(self) -> None:
         self.losses: list[float] = []
         self.slopes: list[float] = []
         self.validation_losses: list[float] = []
         self.batch_losses: list[float] = []
         self.snapshots: dict[int, Floats] = {}
-        self.best_epoch = 0
-        self.best_w: Floats = np.empty(0)
-        self.finite_w: Floats = np.empty(0)
-        self._wanted = set(snapshot_epochs(epochs, parameters).tolist())
         self._started = perf_counter()
 
     def __len__(self) -> int:
         return min(len(self.losses), len(self.slopes))  # an interrupt may come between the two
 
-    def note(self, epoch: int, w: Floats, loss: float, slope: float, held_out: float | None = None) -> None:
-        """Record the parameters ``w`` (copied where they are kept) as they are before the update of ``epoch``."""
-        self.losses.append(loss)
-        self.slopes.append(slope)
+    def note(self, w: Floats, loss: float, slope: float, held_out: float | None = None) -> None:
+        """Record the parameters ``w`` (copied where they are kept) as they are before the next update."""
+        epoch, kept = len(self), w.copy()
+        self._judge(epoch, kept, loss, slope, held_out)
+        self._snap(epoch, kept)
         if held_out is not None:
             self.validation_losses.append(held_out)
-            if epoch == 0 or held_out < self.validation_losses[self.best_epoch]:
-                self.best_epoch, self.best_w = epoch, w.copy()
-        if epoch in self._wanted:
-            self.snapshots[epoch] = w.copy()
-        if np.isfinite(loss) or not self.finite_w.size:  # the start, where no loss is finite
-            self.finite_w = w.copy()
+        self.losses.append(loss)
+        self.slopes.append(slope)
 
-    def ending(self, epoch: int, *, halt: bool, patience: int | None) -> Stop | None:
-        """Return why a run ends before the update of ``epoch``, None where it goes on.
+    @abstractmethod
+    def _snap(self, epoch: int, w: Floats) -> None:
+        """Keep ``w`` among the snapshots where it belongs there."""
 
-        A loss that is not finite, where that is to ``halt`` it, or a held-out loss that has not improved for
-        ``patience`` epochs.
-        """
-        if halt and not np.isfinite(self.losses[-1]):
-            return "diverged"
-        return "early" if patience is not None and epoch - self.best_epoch >= patience else None
+    @abstractmethod
+    def _judge(self, epoch: int, w: Floats, loss: float, slope: float, held_out: float | None) -> None:
+        """Keep ``w`` where the run may end with it."""
 
-    def history(
-        self,
-        stop: Stop,
-        w: Floats,
-        optimizer: str,
-        lr: float,
-        *,
-        batch_size: int | None,
-        restore: bool,
-        steady: bool = True,
-    ) -> History:
-        """Return the record of a run that ended at ``w``, or with ``restore`` went back to its best held-out loss.
+    @abstractmethod
+    def end(self) -> tuple[Floats, float, float]:
+        """Return the parameters that the run ends with, their loss and their gradient's norm."""
 
-        steady: whether a run over all rows that ends above its start has diverged, however little.
-        """
-        recorded = len(self)
-        loss, slopes = np.array(self.losses[:recorded]), np.array(self.slopes[:recorded])
-        if stop in ("epochs", "early"):
-            worse = loss[-1] > loss[0] * (GROWN if steady and batch_size is None else GROWN_UNSTEADILY)
-            if worse or not np.isfinite(loss[-1]):
-                stop = "diverged"
-        final = recorded - 1
-        # an interrupt may come in mid-epoch: the last loss is that of the parameters before it
-        weights = w if np.isfinite(loss[-1]) and stop != "interrupted" else self.finite_w
-        if restore:
-            weights, final = self.best_w, self.best_epoch
-        kept = sorted(self.snapshots)
+    def history(self, stop: Stop, optimizer: str, lr: float, batch_size: int | None = None) -> History:
+        """Return the record of a run that ended for the reason ``stop``."""
+        recorded, kept = len(self), sorted(self.snapshots)
+        weights, loss, slope = self.end()
         return History(
             epoch=np.arange(recorded),
-            loss=loss,
-            gradient_norm=slopes,
+            loss=np.array(self.losses[:recorded]),
+            gradient_norm=np.array(self.slopes[:recorded]),
             weights=weights.astype(np.float64),
             snapshot_epoch=np.array(kept, dtype=np.int64),
             snapshots=np.array([self.snapshots[epoch] for epoch in kept], dtype=np.float64),
@@ -98,8 +78,8 @@ class Record:
             lr=lr,
             validation_loss=np.array(self.validation_losses[:recorded]),
             elapsed=perf_counter() - self._started,
-            final_loss=float(loss[final]),
-            final_gradient_norm=float(slopes[final]),
+            final_loss=float(loss),
+            final_gradient_norm=float(slope),
             batch_size=batch_size,
             batch_loss=np.array(self.batch_losses),
         )
@@ -110,24 +90,126 @@ class Record:
         return {
             "losses": np.array(self.losses),
             "slopes": np.array(self.slopes),
-            "validation_losses": np.array(self.validation_losses),
-            "batch_losses": np.array(self.batch_losses),
-            "snapshot_epochs": np.array(kept, dtype=np.float64),
+            self.snapshots_at: np.array(kept, dtype=np.float64),
             "snapshots": np.array([self.snapshots[epoch] for epoch in kept]),
-            "best_epoch": np.array([float(self.best_epoch)]),
-            "best_w": self.best_w,
-            "finite_w": self.finite_w,
             "elapsed": np.array([perf_counter() - self._started]),
         }
 
     def restore(self, state: dict[str, Floats]) -> None:
         """Take up what ``state`` gave."""
         self.losses, self.slopes = state["losses"].tolist(), state["slopes"].tolist()
+        kept = state[self.snapshots_at].astype(np.int64).tolist()
+        self.snapshots = dict(zip(kept, state["snapshots"], strict=True))
+        if "elapsed" in state:  # the first checkpoints of steps had none
+            self._started = perf_counter() - float(state["elapsed"][0])
+
+
+class EpochRecorder(Recorder):
+    """The record of up to ``epochs`` epochs over ``parameters`` numbers.
+
+    The snapshots are those of ``snapshot_epochs``. The run ends with its last parameters whose loss is finite, or where
+    it ``restores`` with those of the least held-out loss.
+    """
+
+    def __init__(self, epochs: int, parameters: int, *, restores: bool = False) -> None:
+        super().__init__()
+        self.restores = restores
+        self.best_epoch = 0
+        self.best_w: Floats = np.empty(0)
+        self.finite_w: Floats = np.empty(0)
+        self._wanted = set(snapshot_epochs(epochs, parameters).tolist())
+
+    def _snap(self, epoch: int, w: Floats) -> None:
+        if epoch in self._wanted:
+            self.snapshots[epoch] = w
+
+    def _judge(self, epoch: int, w: Floats, loss: float, slope: float, held_out: float | None) -> None:
+        if held_out is not None and (epoch == 0 or held_out < self.validation_losses[self.best_epoch]):
+            self.best_epoch, self.best_w = epoch, w
+        if np.isfinite(loss) or not self.finite_w.size:  # the start, where no loss is finite
+            self.finite_w = w
+
+    def end(self) -> tuple[Floats, float, float]:
+        """Return the parameters that the run ends with, their loss and their gradient's norm."""
+        if self.restores:
+            best = min(self.best_epoch, len(self) - 1)  # an interrupt may come before its loss is recorded
+            return self.best_w, self.losses[best], self.slopes[best]
+        last = len(self) - 1
+        return self.finite_w, self.losses[last], self.slopes[last]
+
+    def state(self) -> dict[str, Floats]:
+        """Return everything as arrays, for a checkpoint."""
+        return super().state() | {
+            "validation_losses": np.array(self.validation_losses),
+            "batch_losses": np.array(self.batch_losses),
+            "best_epoch": np.array([float(self.best_epoch)]),
+            "best_w": self.best_w,
+            "finite_w": self.finite_w,
+        }
+
+    def restore(self, state: dict[str, Floats]) -> None:
+        """Take up what ``state`` gave."""
+        super().restore(state)
         self.validation_losses, self.batch_losses = (
             state[name].tolist() for name in ("validation_losses", "batch_losses")
         )
-        kept = state["snapshot_epochs"].astype(np.int64).tolist()
-        self.snapshots = dict(zip(kept, state["snapshots"], strict=True))
         self.best_epoch = int(state["best_epoch"][0])
         self.best_w, self.finite_w = state["best_w"], state["finite_w"]
-        self._started = perf_counter() - float(state["elapsed"][0])
+
+
+class StepRecorder(Recorder):
+    """The record of a run to the optimum, which is kept in the run's checkpoint at every step and taken up from there.
+
+    The snapshots are those of every step at first, then of every second, fourth and so on, so that their number stays
+    bounded. The run ends with the parameters of the least loss, and where rounding hides which those are, with those
+    of the least gradient.
+    """
+
+    snapshots_at = "snapshot_steps"
+
+    def __init__(self, run: RunOptions = DEFAULT_OPTIONS, iterations: int = 0) -> None:
+        super().__init__()
+        self.run = run
+        self.stride = 1
+        self.best: Floats = np.empty(0)
+        self.last: Floats = np.empty(0)
+        self.least, self.slope = float("inf"), float("nan")
+        kept = None if run.checkpoint is None else run.checkpoint.load(iterations)
+        if kept is not None:
+            self.restore(kept.record)
+
+    def step(self, w: Floats, loss: float, gradient: Floats | None) -> None:
+        """Record a step, keep the run as it is, and tell the caller."""
+        step = len(self)
+        self.note(w, loss, float("nan") if gradient is None else float(np.linalg.norm(gradient)))
+        if self.run.checkpoint is not None:
+            self.run.checkpoint.save(step, self, {})
+        self.run.tell_epoch(step, loss)
+
+    def _snap(self, epoch: int, w: Floats) -> None:
+        if epoch % self.stride == 0:
+            self.snapshots[epoch] = w
+        if len(self.snapshots) > most_snapshots(w.size):
+            self.stride *= 2
+            self.snapshots = {step: kept for step, kept in self.snapshots.items() if step % self.stride == 0}
+
+    def _judge(self, epoch: int, w: Floats, loss: float, slope: float, held_out: float | None) -> None:
+        self.last = w
+        alike = abs(loss - self.least) <= ROUNDING * abs(loss)
+        if not epoch or (not slope >= self.slope if alike else loss < self.least):
+            self.best, self.least, self.slope = w, loss, slope
+
+    def end(self) -> tuple[Floats, float, float]:
+        """Return the parameters that the run ends with, their loss and their gradient's norm."""
+        return self.best, self.least, self.slope
+
+    def state(self) -> dict[str, Floats]:
+        """Return everything as arrays, for a checkpoint."""
+        numbers = np.array([float(self.stride), self.least, self.slope])
+        return super().state() | {"numbers": numbers, "best": self.best, "last": self.last}
+
+    def restore(self, state: dict[str, Floats]) -> None:
+        """Take up what ``state`` gave."""
+        super().restore(state)
+        stride, self.least, self.slope = state["numbers"].tolist()
+        self.stride, self.best, self.last = int(stride), state["best"], state["last"]

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from descend.base.errors import FitError
-from descend.solvers._recorder import Record
+from descend.solvers._loop import Limits, Look, run_epochs
+from descend.solvers._recorder import EpochRecorder
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from descend.objectives.torch_module import ModuleObjective
-    from descend.solvers.history import History, Stop
+    from descend.solvers.checkpoint import SavedRun
+    from descend.solvers.history import History
     from descend.solvers.schedules import Schedule
 
     Arrays = dict[str, NDArray[Any]]
@@ -53,60 +56,74 @@ def backprop(
     device is cuda. Gradient norms are of full batches only.
     """
     network = objective.network
-    record, first = Record(epochs, network.state().size), 0
-    if run.checkpoint is not None and (kept := run.checkpoint.load(epochs)) is not None:
-        first = kept.epoch
-        record.restore(kept.record)
-        _take_up(network.body, optimizer, kept.state, kept.facts)
     rates = [group["lr"] for group in optimizer.param_groups]
-    least = 2 if any(isinstance(layer, NORMS) for layer in network.body.modules()) else 1
-    step = _Stepper(objective, optimizer, clip, mixed)
-    stop: Stop = "epochs"
-    # a sum over the held-out rows is told as one over as many rows as were fitted
-    share = 1.0 if validation is None or objective.mean else objective.rows / validation.rows
+    restores = patience is not None and validation is not None
+    record = EpochRecorder(epochs, network.state().size, restores=restores)
+    stepper = _Stepper(objective, optimizer, clip, mixed)
+    batches = partial(objective.source.batches, batch_size, drop_last=drop_last, least=_least_rows(network.body))
+    keeps = batch_history or run.on_batch is not None
+    training = _Module(objective, validation, stepper, rates, schedule, batches, batch_size, seed, run, keeps)
     with _own_randomness(), _threads(objective, batch_size):
-        try:
-            for epoch in range(first, epochs + 1):
-                if run.checkpoint is not None and epoch > first:
-                    run.checkpoint.save(epoch, record, _arrays(network.body, optimizer), _facts(optimizer))
-                loss = objective.here()
-                if epoch == 0 and not np.isfinite(loss):
-                    raise FitError("fit.not-finite", dtype=network.dtype)
-                held_out = None if validation is None else validation.here() * share
-                record.note(epoch, network.state(), loss, np.nan, held_out)
-                if epoch == epochs:
-                    break
-                run.tell_epoch(epoch, loss)
-                if (ended := record.ending(epoch, halt=run.halt, patience=patience)) is not None:
-                    stop = ended
-                    break
-                for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                    group["lr"] = rate * schedule.factor(epoch)
-                _draw_from((seed << 24) + epoch)
-                network.body.train()
-                for X, Y in objective.source.batches(batch_size, drop_last=drop_last, least=least):
-                    batch_loss, norm = step(X, Y)
-                    if batch_size is None:
-                        record.slopes[-1] = float(norm)
-                    if batch_history or run.on_batch is not None:
-                        record.batch_losses.append(float(batch_loss))
-                        run.tell_batch(epoch, record.batch_losses[-1])
-        except KeyboardInterrupt:
-            stop = "interrupted"
-            if not len(record):
-                record.note(0, network.state(), objective.here(), np.nan, None)
+        stop = run_epochs(training, record, Limits(epochs, patience), run)
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = rate
     network.body.eval()
-    name = type(optimizer).__name__.lower()
-    restore = patience is not None and bool(record.validation_losses)
-    history = record.history(
-        stop, network.state(), name, float(rates[0]), batch_size=batch_size, restore=restore, steady=False
-    )
+    history = record.history(stop, type(optimizer).__name__.lower(), float(rates[0]), batch_size)
     if batch_size is not None or history.diverged:
         return history  # a gradient of all rows costs as much as half an epoch
     slope = float(np.linalg.norm(objective.gradient(history.weights)))
     return replace(history, final_gradient_norm=slope)
+
+
+@dataclass
+class _Module:
+    """A module and its optimizer, which takes a step for every batch."""
+
+    objective: ModuleObjective
+    validation: ModuleObjective | None
+    stepper: _Stepper
+    rates: list[Any]
+    schedule: Schedule
+    batches: Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]]
+    batch_size: int | None
+    seed: int
+    run: RunOptions
+    keeps: bool
+
+    def look(self, epoch: int) -> Look:
+        """Read the losses, dropout and the like off; raises FitError where the first is not finite."""
+        objective, held = self.objective, self.validation
+        loss = objective.here()
+        if epoch == 0 and not np.isfinite(loss):
+            raise FitError("fit.not-finite", dtype=objective.network.dtype)
+        if held is None:
+            return Look(objective.network.state(), loss, np.nan, None)
+        # a sum over the held-out rows is told as one over as many rows as were fitted
+        share = 1.0 if objective.mean else objective.rows / held.rows
+        return Look(objective.network.state(), loss, np.nan, held.here() * share)
+
+    def step(self, epoch: int, record: EpochRecorder) -> None:
+        """Make the updates of an epoch, whose randomness is drawn from the seed and its number."""
+        for group, rate in zip(self.stepper.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * self.schedule.factor(epoch)
+        _draw_from((self.seed << 24) + epoch)
+        self.objective.network.body.train()
+        for X, Y in self.batches():
+            loss, norm = self.stepper(X, Y)
+            if self.batch_size is None:
+                record.slopes[-1] = float(norm)
+            if self.keeps:
+                record.batch_losses.append(float(loss))
+                self.run.tell_batch(epoch, record.batch_losses[-1])
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return the module's and the optimizer's tensors, and what the optimizer remembers besides."""
+        optimizer = self.stepper.optimizer
+        return _arrays(self.objective.network.body, optimizer), _facts(optimizer)
+
+    def restore(self, saved: SavedRun) -> None:
+        """Put a checkpoint's tensors back."""
+        _take_up(self.objective.network.body, self.stepper.optimizer, saved.state, saved.facts)
 
 
 class _Stepper:
@@ -140,6 +157,11 @@ class _Stepper:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return loss.detach(), slope
+
+
+def _least_rows(body: torch.nn.Module) -> int:
+    """Return how many rows a batch needs: two where a layer divides by the batch's own spread."""
+    return 2 if any(isinstance(layer, NORMS) for layer in body.modules()) else 1
 
 
 @contextmanager

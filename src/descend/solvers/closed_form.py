@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.errors import OptionError
-from descend.solvers.history import History, Stop, snapshot_epochs
+from descend.solvers.history import ABOVE_THE_START, History, Stop, snapshot_epochs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -293,4 +293,4 @@ def _end(loss: Floats, slope: Floats, tolerance: float, halt: bool) -> tuple[int
         reached = np.flatnonzero(slope <= tolerance * slope[0])
         if reached.size:
             return int(reached[0]), "converged"
-    return loss.size - 1, "diverged" if loss[-1] > loss[0] * (1 + 1e-9) else "epochs"
+    return loss.size - 1, "diverged" if loss[-1] > loss[0] * ABOVE_THE_START else "epochs"

@@ -23,6 +23,7 @@ TENSORS = ("epoch", "loss", "gradient_norm", "validation_loss", "batch_loss", "s
 FACTS = ("stop", "optimizer", "lr", "elapsed", "final_loss", "final_gradient_norm", "gap", "batch_size")
 SNAPSHOTS = 500
 SNAPSHOT_NUMBERS = 500_000
+ABOVE_THE_START = 1 + 1e-9  # times the first loss: a run that descends steadily, and ends above this, has diverged
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +114,17 @@ class History:
         return pl.DataFrame(columns)
 
 
+def most_snapshots(parameters: int) -> int:
+    """Return how many snapshots are kept: SNAPSHOTS, or as many as fit into SNAPSHOT_NUMBERS, but 4 at least."""
+    return max(min(SNAPSHOTS, SNAPSHOT_NUMBERS // max(parameters, 1)), 4)
+
+
 def snapshot_epochs(epochs: int, parameters: int = 1) -> NDArray[np.int64]:
     """Return the epochs from 0 to ``epochs`` to keep parameters of: every early one, then fewer.
 
-    They are SNAPSHOTS at most, and fewer where there are so many parameters that they would fill SNAPSHOT_NUMBERS.
+    They are ``most_snapshots`` at most.
     """
-    most = max(min(SNAPSHOTS, SNAPSHOT_NUMBERS // max(parameters, 1)), 4)
+    most = most_snapshots(parameters)
     if epochs < most:
         return np.arange(epochs + 1)
     spread = np.geomspace(most // 2, epochs, most - most // 2)
