@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from descend.base.errors import TableError
 from descend.base.texts import plain_name
 from descend.base.threads import one_blas_thread
-from descend.design.encodings import PolyCode
+from descend.design.encodings.poly import PolyCode
 from descend.fitting.survey._aggregate_sql import SUMS, gram
 from descend.fitting.survey.pushdown import survey_in_database
 from descend.fitting.survey.survey import Plan, survey_part

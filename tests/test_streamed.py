@@ -22,7 +22,7 @@ from descend.analysis.verification import split_rows
 from descend.base.errors import DescendError, DesignError, InterruptedFitError, OptionError, TableError
 from descend.base.memory import size_of
 from descend.base.reductions import total_of
-from descend.design.encodings import PolyCode
+from descend.design.encodings.poly import PolyCode
 from descend.fitting._streaming import Encoding, state
 from descend.fitting.problem import Problem
 from descend.fitting.survey import survey

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,19 +21,22 @@ from descend.base.errors import DesignError
 from descend.base.moments import moments, reading_rows, same, scaling
 from descend.base.threads import map_slices
 from descend.design._contrasts import subterms_of
-from descend.design.encodings import POLY_FACTS, Code, ImageCode, LevelCode, NumberCode, PolyCode, inputs_of, level_list
-from descend.formula.ast import Arithmetic, Category, Factor, Hypothesis, Name, Poly, Term
+from descend.design.encodings import ENCODINGS, FactorEncoding, StoredEncodings, kind_of_factor
+from descend.design.encodings.image import ImageCode
+from descend.design.encodings.levels import category_of
 from descend.tables.columns import USES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
+    from descend.formula.ast import Expression, Factor, Hypothesis, Term
     from descend.tables.columns import Columns, Use
 
     Floats = NDArray[np.floating[Any]]
+    Encode = Callable[[Factor], FactorEncoding]
 
 INTERCEPT = "(intercept)"
 
@@ -43,7 +46,7 @@ class Block:
     """The columns of a term, or of some of its factors: the products of theirs, the first factor's running fastest."""
 
     term: Term
-    codes: tuple[Code, ...]
+    codes: tuple[FactorEncoding, ...]
 
     @cached_property
     def names(self) -> list[str]:
@@ -56,10 +59,19 @@ class Block:
     @property
     def computed(self) -> bool:
         """Whether its columns are more than one of the table's numbers, or 0."""
-        numbers = [code for code in self.codes if isinstance(code, NumberCode | PolyCode)]
-        return len(numbers) > 1 or any(
-            not (isinstance(c, NumberCode) and isinstance(c.expression, Name)) for c in numbers
-        )
+        numbers = [code for code in self.codes if code.use == "number"]
+        return len(numbers) > 1 or any(not code.column for code in numbers)
+
+    @property
+    def value(self) -> Expression | None:
+        """The expression whose value its one column is; None where its columns are made otherwise."""
+        return self.codes[0].value if len(self.codes) == 1 else None
+
+    def addends(self, weights: Floats) -> dict[str, float]:
+        """Return what the equation adds up for the columns' weights: names and coefficients; see ``FactorEncoding``."""
+        if len(self.codes) == 1:
+            return self.codes[0].addends(weights)
+        return dict(zip(self.names, map(float, weights), strict=True))
 
     @cached_property
     def width(self) -> int:
@@ -76,10 +88,7 @@ class Block:
 
     def exact_columns(self, data: Columns) -> Pair:
         """Return the same with twice the digits."""
-        pairs = [
-            code.exact_columns(data) if isinstance(code, NumberCode | PolyCode) else pair(code.columns(data))
-            for code in self.codes
-        ]
+        pairs = [code.exact_columns(data) for code in self.codes]
         made = pairs[0]
         for right in pairs[1:]:
             wide = multiply((right[0][:, :, None], right[1][:, :, None]), (made[0][:, None, :], made[1][:, None, :]))
@@ -123,16 +132,10 @@ class Design:
         settle: without ``standardize``, too, leave no effect to columns that are the same in every row.
         """
         count = len(data) if rows is None else rows.size
-        levels = {name: level_list(name, data) for name, use in uses.items() if use == "category"}
-        images = {
-            name: ImageCode(name, found.shape[1:], 255 if found.dtype == np.uint8 else 1)
-            for name, found in data.images.items()
-        }
-
-        def poly(factor: Poly) -> PolyCode:
-            return PolyCode.learn(factor, data if rows is None else data.take(rows))
-
-        blocks = blocks_of(hypothesis, uses, levels, images, poly)
+        blocks = blocks_of(
+            hypothesis, uses, _once(lambda factor: kind_of_factor(factor, uses).learn(factor, data, rows))
+        )
+        levels = _levels_of(blocks, uses)
         for name in levels:
             require_levels(name, levels[name], len(data))
         plain = cls.unscaled(hypothesis, uses, levels, blocks)
@@ -173,14 +176,15 @@ class Design:
 
     def describe(self) -> dict[str, Any]:
         """Return what is needed to build the design again, besides its means and scales, as JSON can hold it."""
-        codes = [code for block in self.blocks for code in block.codes]
-        polys = [asdict(code) for code in codes if isinstance(code, PolyCode)]
-        return {
-            "uses": self.uses,
-            "levels": {name: list(levels) for name, levels in self.levels.items()},
-            "polys": [{key: poly[key] for key in POLY_FACTS} for poly in polys],
-            "images": {code.name: [code.scale, *code.shape] for code in codes if isinstance(code, ImageCode)},
-        }
+        made: dict[str, Any] = {"uses": self.uses} | {group: container() for group, container in _groups().items()}
+        for code in self.codes:
+            if code.stored_as is not None:
+                group, container = code.stored_as
+                if container is list:
+                    made[group].append(code.describe())
+                else:
+                    made[group][code.column] = code.describe()
+        return made
 
     @classmethod
     def restore(cls, hypothesis: Hypothesis, described: dict[str, Any], moments: Sequence[Floats]) -> Design:
@@ -188,28 +192,32 @@ class Design:
 
         Raises ValueError for anything else.
         """
-        found, width = stored_fields.facts(described, ("uses", "levels", "polys", "images")), moments[0].size
-        uses = stored_fields.facts(found["uses"], {name.name for name in hypothesis.inputs})
+        groups = _groups()
+        found = stored_fields.facts(described, ("uses", *groups))
+        uses = stored_fields.facts(found.pop("uses"), {name.name for name in hypothesis.inputs})
         named = {use: {name for name in uses if stored_fields.one_of(uses[name], USES) == use} for use in USES}
-        levels = {
-            name: stored_fields.distinct(kept)
-            for name, kept in stored_fields.facts(found["levels"], named["category"]).items()
-        }
-        images = {
-            name: ImageCode.restore(name, kept, width)
-            for name, kept in stored_fields.facts(found["images"], named["image"]).items()
-        }
-        polys = iter(stored_fields.entries(found["polys"]))
-        blocks = blocks_of(
-            hypothesis, uses, levels, images, lambda factor: PolyCode.restore(factor, next(polys), width)
-        )
-        if next(polys, None) is not None or any(len(known) < 2 for known in levels.values()):
-            raise ValueError("levels or polynomials")
+        if any(type(found[group]) is not container for group, container in groups.items()):
+            raise ValueError("encodings")
+        stored = StoredEncodings(found, moments[0].size)
+        blocks = blocks_of(hypothesis, uses, lambda factor: kind_of_factor(factor, uses).restore(factor, stored))
+        if stored.left():
+            raise ValueError("encodings")
         for block in blocks:
             for code in block.codes:
-                if not inputs_of(code) <= named[code.use] or (code.use == "image" and len(block.codes) > 1):
-                    raise ValueError(f"{inputs_of(code)}"[:100])
+                if not code.inputs <= named[code.use] or (code.use == "image" and len(block.codes) > 1):
+                    raise ValueError(f"{code.inputs}"[:100])
+        levels = _levels_of(blocks, uses)
         return cls(hypothesis, uses, levels, blocks, *moments)
+
+    @property
+    def codes(self) -> list[FactorEncoding]:
+        """The encodings of all blocks, one after another."""
+        return [code for block in self.blocks for code in block.codes]
+
+    @property
+    def images(self) -> dict[str, ImageCode]:
+        """How each column of images is encoded."""
+        return {code.column: code for code in self.codes if isinstance(code, ImageCode)}
 
     @cached_property
     def names(self) -> list[str]:
@@ -221,7 +229,7 @@ class Design:
         """Which columns are the pixels of images."""
         if "image" not in self.uses.values():
             return np.zeros(self.means.size, dtype=bool)
-        return self._marked([isinstance(block.codes[0], ImageCode) for block in self.blocks])
+        return self._marked([block.codes[0].use == "image" for block in self.blocks])
 
     @property
     def computed(self) -> NDArray[np.bool_]:
@@ -241,8 +249,7 @@ class Design:
     @property
     def image(self) -> ImageCode | None:
         """The image that the hypothesis is about, where it is one and nothing else; else None."""
-        codes = [code for block in self.blocks for code in block.codes]
-        return codes[0] if len(codes) == 1 and isinstance(codes[0], ImageCode) else None
+        return next(iter(self.images.values()), None) if len(self.codes) == 1 else None
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:
@@ -339,44 +346,49 @@ class Design:
 
 def width_of(hypothesis: Hypothesis, uses: Mapping[str, Use], data: Columns) -> int:
     """Return how many columns a hypothesis will have, without encoding a row; raises DesignError."""
-    levels = {name: level_list(name, data) for name, use in uses.items() if use == "category"}
-    for name in levels:
-        require_levels(name, levels[name], len(data))
-    images = {name: ImageCode(name, found.shape[1:], 1) for name, found in data.images.items()}
-
-    def poly(factor: Poly) -> PolyCode:
-        return PolyCode(factor.expression, factor.degree, str(factor), 0.0, 1.0, (), ())
-
-    return int(hypothesis.intercept) + sum(block.width for block in blocks_of(hypothesis, uses, levels, images, poly))
+    blocks = blocks_of(hypothesis, uses, _once(lambda factor: kind_of_factor(factor, uses).sized(factor, data)))
+    for name, levels in _levels_of(blocks, uses).items():
+        require_levels(name, levels, len(data))
+    return int(hypothesis.intercept) + sum(block.width for block in blocks)
 
 
-def blocks_of(
-    hypothesis: Hypothesis,
-    uses: Mapping[str, Use],
-    levels: Mapping[str, tuple[str, ...]],
-    images: Mapping[str, ImageCode],
-    poly: Callable[[Poly], PolyCode],
-) -> tuple[Block, ...]:
+def blocks_of(hypothesis: Hypothesis, uses: Mapping[str, Use], encode: Encode) -> tuple[Block, ...]:
     """Encode every term, a block for each of its subterms: see ``subterms_of``."""
-    categories = {factor for term in hypothesis.terms for factor in term if _category(factor, uses) is not None}
+    categories = {factor for term in hypothesis.terms for factor in term if category_of(factor, uses) is not None}
     blocks = []
     for term, subterms in zip(hypothesis.terms, subterms_of(hypothesis, categories), strict=True):
         for subterm in subterms:
-            codes: list[Code] = []
             own = tuple(factor for factor in term if factor in subterm or factor not in categories)
-            for factor in own:
-                column = _category(factor, uses)
-                if column is not None:
-                    codes.append(LevelCode(column, levels[column], full=subterm[factor]))
-                elif isinstance(factor, Poly):
-                    codes.append(poly(factor))
-                elif isinstance(factor, Arithmetic) and isinstance(factor.expression, Name) and str(factor) in images:
-                    codes.append(images[factor.expression.name])
-                else:
-                    assert isinstance(factor, Arithmetic)
-                    codes.append(NumberCode(factor.expression, str(factor)))
-            blocks.append(Block(own, tuple(codes)))
+            codes = [encode(factor) for factor in own]
+            shown = [
+                code.with_every_level() if subterm.get(factor) else code
+                for factor, code in zip(own, codes, strict=True)
+            ]
+            blocks.append(Block(own, tuple(shown)))
     return tuple(blocks)
+
+
+def _groups() -> dict[str, type]:
+    """Return the entries of a description that hold encodings, and what each is."""
+    return dict(kind.stored_as for kind in ENCODINGS.values() if kind.stored_as is not None)
+
+
+def _once(encode: Encode) -> Encode:
+    """Return the same with each factor encoded once, in however many terms it stands."""
+    made: dict[Factor, FactorEncoding] = {}
+
+    def encoded(factor: Factor) -> FactorEncoding:
+        if factor not in made:
+            made[factor] = encode(factor)
+        return made[factor]
+
+    return encoded
+
+
+def _levels_of(blocks: Iterable[Block], uses: Mapping[str, Use]) -> dict[str, tuple[str, ...]]:
+    """Return the levels of each category, in the order in which the columns are used."""
+    found = {code.column: code.levels for block in blocks for code in block.codes if code.levels}
+    return {name: found[name] for name in uses if name in found}
 
 
 def require_levels(name: str, levels: Sequence[str], rows: int) -> None:
@@ -385,12 +397,3 @@ def require_levels(name: str, levels: Sequence[str], rows: int) -> None:
         raise DesignError("design.one-level", column=name, level="".join(levels))
     if len(levels) == rows > 20:
         raise DesignError("design.all-distinct", column=name, rows=rows)
-
-
-def _category(factor: Factor, uses: Mapping[str, Use]) -> str | None:
-    if isinstance(factor, Category):
-        return factor.name.name
-    if isinstance(factor, Arithmetic) and isinstance(factor.expression, Name):
-        name = factor.expression.name
-        return name if uses[name] == "category" else None
-    return None

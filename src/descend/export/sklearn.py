@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.errors import ModelError
-from descend.design.encodings import NumberCode
 from descend.formula.ast import Name, label
 from descend.model.hypothesis import require_answerable
 
@@ -25,7 +24,7 @@ def to_sklearn(model: FittedModel) -> Any:
     require_answerable(model.hypothesis, "sklearn")
     for block in model.design.blocks:
         code = block.codes[0]
-        if len(block.codes) > 1 or not isinstance(code, NumberCode) or not isinstance(code.expression, Name):
+        if len(block.codes) > 1 or code.use != "number" or not code.column:
             raise ModelError("model.sklearn-term", term=label(block.term))
     for expression in model.target.expressions:
         if not isinstance(expression, Name):

@@ -15,7 +15,7 @@ import numpy as np
 from descend.analysis.verification import Split, is_share
 from descend.base.errors import OptionError
 from descend.base.threads import block_rows
-from descend.design.encodings import ImageCode
+from descend.design.encodings.image import ImageCode
 from descend.fitting.problem import Problem
 from descend.fitting.survey.checkpoint import SurveyFile
 from descend.fitting.survey.checkpoint import survey_scan as surveyed
@@ -279,9 +279,7 @@ class Encoded:
 
 def _images(wanted: dict[str, Use], scan: Scan) -> dict[str, ImageCode]:
     images = {name: scan.head.images(name) for name, use in wanted.items() if use == "image"}
-    return {
-        name: ImageCode(name, found.shape[1:], 255 if found.dtype == np.uint8 else 1) for name, found in images.items()
-    }
+    return {name: ImageCode.of(name, found) for name, found in images.items()}
 
 
 def _require_possible(recipe: Recipe, reading: Reading) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.visible import in_a_line
-from descend.design.encodings import ImageCode, PolyCode, power_name
+from descend.design.encodings import CONSTANT
 from descend.design.matrix import INTERCEPT, Design
 
 if TYPE_CHECKING:
@@ -35,16 +35,9 @@ def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
     for block in design.blocks:
         mine = raw[column : column + len(block.names)]
         column += len(block.names)
-        code = block.codes[0]
-        if isinstance(code, ImageCode):
-            continue
-        names, values = block.names, mine
-        if len(block.codes) == 1 and isinstance(code, PolyCode):
-            powers = code.powers(mine)
-            names = [INTERCEPT, *(power_name(code.expression, power) for power in range(1, powers.size))]
-            values = powers
-        for name, value in zip(names, values, strict=True):
-            total[name] = total.get(name, 0.0) + float(value)
+        for name, value in block.addends(mine).items():
+            name = INTERCEPT if name == CONSTANT else name
+            total[name] = total.get(name, 0.0) + value
     return total
 
 
@@ -62,12 +55,11 @@ def equation_lines(design: Design, target: Target, raw: Floats, *, digits: int |
     An image is one term, ``w · image``: the sum over its pixels, each times a weight.
     """
     outputs = target.outputs
-    images = [code.name for block in design.blocks for code in block.codes if isinstance(code, ImageCode)]
     sums = [
         _sum(
             addends(design, raw, index),
             digits or _digits(design, raw, index, target.spreads),
-            [f"w[{output}] · {image}" if len(outputs) > 1 else f"w · {image}" for image in images],
+            [f"w[{output}] · {image}" if len(outputs) > 1 else f"w · {image}" for image in design.images],
         )
         for index, output in enumerate(outputs)
     ]
@@ -80,12 +72,9 @@ def _digits(design: Design, raw: Floats, output: int, spreads: tuple[float, ...]
     spread = spreads[output] if spreads else 1.0  # logits are of the order of one
     largest, column = float(np.max(np.abs(raw) * design.sizes, initial=0.0)), int(design.hypothesis.intercept)
     for block in design.blocks:
-        code = block.codes[0]
         width = len(block.names)
-        if len(block.codes) == 1 and isinstance(code, PolyCode) and code.norms:
-            reach = abs(code.centre) + code.half_range
-            powers = np.abs(code.powers(raw[column : column + width])) * reach ** np.arange(width + 1)
-            largest = max(largest, float(powers.max()))
+        if len(block.codes) == 1:
+            largest = max(largest, block.codes[0].largest(raw[column : column + width]))
         column += width
     if not 0 < 10 * spread < largest:
         return DIGITS

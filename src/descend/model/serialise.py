@@ -20,7 +20,6 @@ from descend.base import container, stored_fields
 from descend.base.errors import ModelError, OptionError
 from descend.base.messages import Note, has
 from descend.base.version import __version__
-from descend.design.encodings import ImageCode
 from descend.design.matrix import Design
 from descend.formula.parser import parse
 from descend.model.fitted import FittedModel
@@ -306,7 +305,7 @@ def _ends(found: Any) -> tuple[float, float]:
 
 def _sample(design: Design, target: Target, tensors: Tensors) -> Sample:
     levels = _levels(design, target)
-    images = {code.name: code for block in design.blocks for code in block.codes if isinstance(code, ImageCode)}
+    images = design.images
     tested = tensors["sample.tested"].astype(bool)
     rows = stored_fields.array(tested, (None,), np.bool_).size
     columns: dict[str, pl.Series] = {}

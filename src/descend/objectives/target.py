@@ -11,7 +11,7 @@ from descend.base import stored_fields
 from descend.base.errors import DesignError
 from descend.base.messages import Note
 from descend.base.moments import deviations
-from descend.design.encodings import level_list
+from descend.design.encodings.levels import level_list
 from descend.formula.ast import Expression, Hypothesis, Name, names_of
 from descend.formula.evaluate import no_inverse, undo
 from descend.objectives.families import FAMILIES, Family, TargetColumn, recognise_family

@@ -9,7 +9,7 @@ import numpy as np
 from descend.analysis.diagnosis.subsample import placed
 from descend.base.messages import say
 from descend.base.visible import in_a_line
-from descend.design.encodings import ImageCode
+from descend.design.encodings.image import ImageCode
 from descend.report.frames import COLOURS, GREY, name_axes
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def misread(axes: Axes, kept: PlotRows, lang: str) -> None:
     facts = {"count": wrong.size, "rows": int(looked.sum()), "which": which}
     name_axes(axes, say("plot.misread", lang, **facts), "", "")
     shown = wrong[np.argsort(-probabilities[wrong, said[wrong]], kind="stable")][:MISREAD]
-    images = kept.columns.images[code.name]
+    images = kept.columns.images[code.column]
     most, size = (MOST_ACROSS, 10) if max(map(len, levels)) <= 2 else (MOST_ACROSS_NAMED, 7)
     across = int(np.clip(shown.size, LEAST_ACROSS, most))
     places = _places(axes, shown.size, across, code.shape, CAPTION)

@@ -12,7 +12,6 @@ from rich.text import Text
 from descend.base.messages import say
 from descend.base.texts import shape_text
 from descend.base.visible import in_a_line
-from descend.design.encodings import ImageCode
 from descend.objectives.losses import LOSSES
 from descend.report.forecast import forecast_line
 from descend.report.layout import grid_of, labelled
@@ -276,8 +275,8 @@ def _levels(model: FittedModel, lang: str) -> list[Text]:
 
 def _images(model: FittedModel, lang: str) -> list[Text]:
     """Return what is meant by the product of weights and an image."""
-    codes = [code for block in model.design.blocks for code in block.codes if isinstance(code, ImageCode)]
-    facts = [{"image": code.name, "shape": shape_text(code.shape)} for code in codes if code.pictures]
+    images = model.design.images.items()
+    facts = [{"image": column, "shape": shape_text(code.shape)} for column, code in images if code.pictures]
     return [Text(say("report.image-line", lang, **fact), style="dim") for fact in facts]
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from descend.base.messages import say
-from descend.design.encodings import NumberCode, PolyCode
 from descend.formula.evaluate import values_of
 from descend.objectives.metrics import confusion
 from descend.studio.short_numbers import encoded, points, short
@@ -301,10 +300,9 @@ def _elsewhere(view: View, numbers: dict[str, Floats]) -> Columns:
 
 def _matrix(view: View, data: Columns) -> Floats:
     """Return the design matrix of rows that nobody measured; nan where a term is not defined (log of 0)."""
-    codes = [code for block in view.design.blocks for code in block.codes]
     defined = np.ones(len(data), dtype=bool)
-    for code in codes:
-        if isinstance(code, NumberCode | PolyCode):
+    for code in view.design.codes:
+        if code.expression is not None:
             defined &= np.isfinite(values_of(code.expression, data.numbers))
     made = np.full((len(data), len(view.design.names)), np.nan)
     if defined.any():

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from descend.base.errors import TableError
-from descend.design.encodings import LevelCode, PolyCode
+from descend.design.encodings.poly import PolyCode
 from descend.design.matrix import INTERCEPT
 from descend.fitting.survey.survey import Plan, filled_columns, lay, levels_of, sum_labels, survey_part
 from descend.formula.ast import Poly
@@ -152,6 +152,6 @@ def _shifts(plan: Plan, scan: Scan) -> dict[str, float]:
     lay(X, plan, blocks, data, np.zeros(len(labels)))
     with np.errstate(over="ignore", invalid="ignore"):
         means = np.clip(X.mean(axis=1), X.min(axis=1), X.max(axis=1))  # of a constant column its number itself
-    by_level = [any(isinstance(code, LevelCode) for code in block.codes) for block in blocks for _ in block.names]
+    by_level = [any(code.levels for code in block.codes) for block in blocks for _ in block.names]
     means[[True, *by_level, *(False for _ in plan.expressions)]] = 0.0
     return {label: float(mean) for label, mean in zip(labels, means, strict=True) if np.isfinite(mean)}

@@ -15,11 +15,10 @@ import polars as pl
 
 from descend.base.double_double import pair
 from descend.base.errors import TableError
-from descend.design.encodings import LevelCode, NumberCode, PolyCode
 from descend.design.matrix import INTERCEPT
 from descend.fitting.survey._aggregate_sql import gram
 from descend.fitting.survey.survey import LAYERS, NumberedRows, Survey, target_label
-from descend.formula.ast import Category, Poly
+from descend.formula.ast import Category
 from descend.tables.databases.query import BATCH
 from descend.tables.databases.scan import Cells
 from descend.tables.databases.sql import expression_sql, has_sql, key_sql, keyed_sql, number_sql, real_sql, value_sql
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.design.encodings import Code
     from descend.design.matrix import Block
     from descend.fitting.survey.survey import Plan
+    from descend.formula.ast import Expression
     from descend.tables.databases.query import QueryScan
     from descend.tables.databases.scan import Database
 
@@ -61,16 +60,14 @@ def survey_in_database(scan: QueryScan, plan: Plan) -> Survey | None:
 
 def _possible(scan: QueryScan, plan: Plan) -> bool:
     """Tell whether all that a plan wants has its SQL."""
-    polys = [plan.poly(factor) for term in plan.hypothesis.terms for factor in term if isinstance(factor, Poly)]
     cells = scan.database.columns
     texts = [name for name, use in plan.wanted.items() if use == "number" and cells[name].dtype == pl.String]
-    images = "image" in plan.wanted.values()
     coded = bool(scan.head.codes)  # which only those who read the rows know
     factors = [factor for term in plan.hypothesis.terms for factor in term]
     written = [factor.expression for factor in factors if not isinstance(factor, Category)]
     spelt = all(has_sql(expression, scan.database.dialect) for expression in (*written, *plan.hypothesis.targets))
-    plain = not coded and not texts and not images and not any(poly.norms for poly in polys)
-    return plan.target is not None and spelt and plain
+    learnt = all(code.has_sql for code in (*plan.polys.values(), *plan.images.values()))
+    return plan.target is not None and not coded and not texts and spelt and learnt
 
 
 def _keyed(scan: QueryScan, seed: int) -> tuple[Database, str]:
@@ -224,31 +221,29 @@ class _Asked:
         """Return label, SQL and shift of the constant, of all columns of all terms, and of the targets."""
         made = [(INTERCEPT, "1")]
         for block in blocks:
-            columns = self._coded(block.codes[0])
+            columns = block.codes[0].sql(self)
             for code in block.codes[1:]:
-                columns = [f"({left} * {right})" for right in self._coded(code) for left in columns]
+                columns = [f"({left} * {right})" for right in code.sql(self) for left in columns]
             made += zip(block.names, columns, strict=True)
         for index, expression in enumerate(self.plan.expressions):
-            made.append((target_label(index), expression_sql(expression, self.dialect, self.numbers)))
+            made.append((target_label(index), self.number(expression)))
         return [(name, sql, self.plan.shifts.get(name, 0.0)) for name, sql in made]
 
-    def _coded(self, code: Code) -> list[str]:
-        """Return the SQL of a factor's columns."""
+    def number(self, expression: Expression) -> str:
+        """Return the SQL of an expression's value."""
+        return expression_sql(expression, self.dialect, self.numbers)
+
+    def indicator(self, column: str, level: str) -> str:
+        """Return the SQL of a 1 in rows of a category's level, and a 0 in others."""
         one, nothing = number_sql(1.0, self.dialect), number_sql(0.0, self.dialect)
-        if isinstance(code, LevelCode):
-            levels = [self._among(code.name, self.levels[code.name][level]) for level in code.levels]
-            return [f"(case when {level} then {one} else {nothing} end)" for level in levels]
-        assert isinstance(code, NumberCode | PolyCode)
-        number = expression_sql(code.expression, self.dialect, self.numbers)
-        degree = code.degree if isinstance(code, PolyCode) else 1
-        return [number, *(f"power({number}, {power})" for power in range(2, degree + 1))]
+        return f"(case when {self._among(column, self.levels[column][level])} then {one} else {nothing} end)"
 
     def _counted(
         self, columns: Sequence[tuple[str, str, float]], blocks: Sequence[Block], totals: Floats, fitted: str
     ) -> dict[str, dict[str, int]]:
         """Return how many fitted rows have each level, from the columns' totals where the levels are columns."""
         firsts = [block.codes[0] for block in blocks if len(block.codes) == 1]
-        alone = {code.name for code in firsts if isinstance(code, LevelCode)}
+        alone = {code.column for code in firsts if code.levels}
         added = {
             name: round(total + shift * totals[0]) for (name, _, shift), total in zip(columns, totals, strict=True)
         }

@@ -11,7 +11,7 @@ import polars as pl
 from descend.base.errors import DesignError, TableError
 from descend.base.messages import Note
 from descend.base.moments import bounded_deviations
-from descend.design.matrix import INTERCEPT, Design, blocks_of, require_levels
+from descend.design.matrix import INTERCEPT, Design, require_levels
 from descend.fitting.survey.survey import Plan, Survey, target_label
 from descend.formula.evaluate import undo
 from descend.objectives.families import TargetColumn, recognise_family
@@ -44,7 +44,7 @@ def design_of(plan: Plan, survey: Survey, scan: Scan, recipe: Recipe) -> Design:
     levels = {name: _levels(name, survey, scan) for name, use in plan.uses.items() if use == "category"}
     for name, found in levels.items():
         require_levels(name, found, survey.rows)
-    blocks = blocks_of(plan.hypothesis, plan.uses, levels, plan.images, plan.poly)
+    blocks = plan.coded(levels)
     plain = Design.unscaled(plan.hypothesis, plan.uses, levels, blocks)
     products, ones, shifts = _shifted(plan, survey, plain.names)
     moved = ones / survey.fitted

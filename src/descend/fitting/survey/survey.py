@@ -16,7 +16,8 @@ import polars as pl
 from descend.base.double_double import add, pair
 from descend.base.errors import DesignError, FitError
 from descend.base.threads import block_rows
-from descend.design.encodings import LevelCode, NumberCode, level_list
+from descend.design.encodings.levels import LevelCode, category_of, level_list
+from descend.design.encodings.number import NumberCode
 from descend.design.matrix import INTERCEPT, blocks_of
 from descend.formula.ast import Arithmetic, Name
 from descend.formula.evaluate import values_of
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
-    from descend.design.encodings import Code, ImageCode, PolyCode
+    from descend.design.encodings import FactorEncoding
+    from descend.design.encodings.image import ImageCode
+    from descend.design.encodings.poly import PolyCode
     from descend.design.matrix import Block
-    from descend.formula.ast import Expression, Hypothesis, Poly
+    from descend.formula.ast import Expression, Factor, Hypothesis
     from descend.objectives.target import Target
     from descend.tables.columns import Use
     from descend.tables.row_sampling import Draw
@@ -84,14 +87,21 @@ class Plan:
         targets = {one.name: target_label(i) for i, one in enumerate(self.expressions) if isinstance(one, Name)}
         return {**labels, **targets}
 
-    def poly(self, factor: Poly) -> PolyCode:
-        """Return how a ``poly`` term is coded."""
-        return self.polys[str(factor)]
+    def coded(self, levels: Mapping[str, tuple[str, ...]]) -> tuple[Block, ...]:
+        """Return the terms' blocks, of categories that have these levels."""
+
+        def encode(factor: Factor) -> FactorEncoding:
+            column = category_of(factor, self.uses)
+            if column is not None:
+                return LevelCode(column, levels[column])
+            return self.polys.get(str(factor)) or self.images.get(str(factor)) or NumberCode.of(factor)
+
+        return blocks_of(self.hypothesis, self.uses, encode)
 
     def blocks(self, levels: Mapping[str, tuple[str, ...]]) -> tuple[Block, ...]:
         """Return the terms' blocks with a column for every level."""
-        made = blocks_of(self.hypothesis, self.uses, levels, self.images, self.poly)
-        return tuple(replace(block, codes=tuple(map(_full, block.codes))) for block in made)
+        made = self.coded(levels)
+        return tuple(replace(block, codes=tuple(code.with_every_level() for code in block.codes)) for block in made)
 
 
 @dataclass(frozen=True)
@@ -271,8 +281,8 @@ def lay(X: Floats, plan: Plan, blocks: tuple[Block, ...], data: Columns, shifts:
     X[0] = 1.0
     place = 1
     for block in blocks:
-        if len(block.codes) == 1 and isinstance(block.codes[0], NumberCode):
-            np.subtract(values_of(block.codes[0].expression, data.numbers), shifts[place], out=X[place])
+        if block.value is not None:
+            np.subtract(values_of(block.value, data.numbers), shifts[place], out=X[place])
             place += 1
             continue
         columns = block.columns(data).T
@@ -305,10 +315,6 @@ def _counted(labels: pl.Series, held: NDArray[np.bool_]) -> dict[str, int]:
     every = dict.fromkeys(labels.unique().to_list(), 0)
     counts = labels.filter(~held).value_counts()
     return every | dict(counts.iter_rows())
-
-
-def _full(code: Code) -> Code:
-    return replace(code, full=True) if isinstance(code, LevelCode) else code
 
 
 def _spread(survey: Survey, names: tuple[str, ...]) -> Survey:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.design.encodings import level_codes
+from descend.design.encodings.levels import level_codes
 from descend.objectives.families._family import Family
 from descend.objectives.metrics import class_scores, row_log_loss
 

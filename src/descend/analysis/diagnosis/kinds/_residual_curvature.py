@@ -9,8 +9,7 @@ import numpy as np
 
 from descend.analysis.diagnosis.finding import Sign
 from descend.analysis.diagnosis.subsample import placed
-from descend.design.encodings import NumberCode
-from descend.formula.ast import Name, names_of
+from descend.formula.ast import names_of
 from descend.formula.edits import rewritten
 from descend.formula.notation import quoted
 
@@ -85,8 +84,8 @@ def _straight(evidence: Evidence) -> list[tuple[str, int]]:
     found, bent = [], set()
     for block, place in placed(evidence.design):
         for code, factor in zip(block.codes, block.term, strict=True):
-            if not isinstance(code, NumberCode) or not isinstance(code.expression, Name):
+            if code.use != "number" or not code.column:
                 bent |= {name.name for name in names_of(factor)}
             elif len(block.codes) == 1:
-                found.append((code.expression.name, place.start))
+                found.append((code.column, place.start))
     return [(name, column) for name, column in found if name not in bent]

@@ -11,7 +11,6 @@ import numpy as np
 from descend.analysis.diagnosis.finding import FINDINGS, FindingKind, Sign
 from descend.analysis.diagnosis.remedies.reading import as_missing
 from descend.analysis.diagnosis.subsample import listed, placed
-from descend.design.encodings import LevelCode
 from descend.tables.labels import number_label, unfloated
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def look_at_levels(evidence: Evidence) -> list[Sign]:
     """Return the levels that are one level written in two ways."""
     levels: dict[str, Sequence[str]] = {}
     for block, _ in placed(evidence.design):
-        levels |= {code.name: code.levels for code in block.codes if isinstance(code, LevelCode)}
+        levels |= {code.column: code.levels for code in block.codes if code.levels}
     if evidence.target.levels:
         levels[evidence.target.columns[0]] = evidence.target.levels
     return [

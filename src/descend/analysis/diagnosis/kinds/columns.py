@@ -15,7 +15,6 @@ from descend.analysis.diagnosis.remedies.terms import (
     orthogonal,
 )
 from descend.analysis.diagnosis.subsample import listed, placed
-from descend.design.encodings import LevelCode, NumberCode, PolyCode
 from descend.formula.ast import grouped, names_of
 from descend.formula.notation import written
 
@@ -95,7 +94,7 @@ def _empty_levels(design: Design) -> tuple[list[Sign], NDArray[np.bool_], set[st
     found, dead = [], np.zeros(len(design.names), dtype=bool)
     told, bare = set[str](), set[str]()
     for block, place in placed(design):
-        codes = [code for code in block.codes if isinstance(code, LevelCode)]
+        codes = [code for code in block.codes if code.levels]
         if not codes:
             continue
         zero = design.sizes[place] == 0
@@ -106,12 +105,12 @@ def _empty_levels(design: Design) -> tuple[list[Sign], NDArray[np.bool_], set[st
         (code, *others) = codes
         alone = not others and len(block.codes) == 1
         left = 1 - np.square(design.sizes[place]).sum()
-        if alone and not code.full and design.sizes.any() and abs(left) < 1e-12:
-            missing.insert(0, f"{code.name}[{code.levels[0]}]")
-            bare.add(code.name)
+        if alone and code.reference is not None and design.sizes.any() and abs(left) < 1e-12:
+            missing.insert(0, f"{code.column}[{code.reference}]")
+            bare.add(code.column)
         if missing:
             told |= set(missing)
-            values = {"column": code.name, "levels": listed(missing)}
+            values = {"column": code.column, "levels": listed(missing)}
             found.append(Sign("empty-level", values))
     return found, dead, bare
 
@@ -126,7 +125,7 @@ def _in_its_stead(design: Design, bare: set[str]) -> NDArray[np.bool_]:
         each, own = 1, np.arange(len(block.names))
         for code in block.codes:
             count = len(code.names)
-            if isinstance(code, LevelCode) and not code.full and code.name in bare:
+            if code.reference is not None and code.column in bare:
                 level = own // each % count
                 live = level[design.sizes[place] > 0]
                 chosen[place] |= level == live.min(initial=count)
@@ -214,7 +213,7 @@ def _powers(design: Design, chosen: list[int]) -> str | None:
         if not any(place.start <= index < place.stop for index in chosen):
             continue
         (code, *others) = block.codes
-        if others or not isinstance(code, NumberCode | PolyCode):
+        if others or code.expression is None:
             return None
         bases |= {grouped(name) for name in names_of(code.expression)}
     return bases.pop() if len(bases) == 1 else None

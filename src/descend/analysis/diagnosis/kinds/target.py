@@ -13,7 +13,7 @@ from descend.analysis.diagnosis.remedies.settings import shrink
 from descend.analysis.diagnosis.remedies.terms import leave_first
 from descend.analysis.diagnosis.subsample import listed, placed
 from descend.analysis.separation import margins, separated
-from descend.design.encodings import LevelCode, NumberCode, level_codes
+from descend.design.encodings.levels import level_codes
 from descend.formula.ast import Name
 from descend.formula.notation import quoted, written
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
+    from descend.formula.ast import Expression
 
     Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int64]
@@ -66,13 +67,12 @@ def _of_numbers(evidence: Evidence, sample: Subsample, output: int) -> list[Sign
     y = y - y.mean()
     equal = []
     for block, place in placed(design):
-        (code, *others) = block.codes
-        if others or not isinstance(code, NumberCode):
+        if block.value is None:
             continue
         x = sample.X[:, place.start] - sample.X[:, place.start].mean()
         size = np.sqrt(x @ x) * np.sqrt(y @ y)
-        if size > 0 and abs(x @ y) > EQUAL * size and (_several(evidence) or _equals(evidence, code, output)):
-            equal.append((code.text, written(block.term), abs(x @ y) / size))
+        if size > 0 and abs(x @ y) > EQUAL * size and (_several(evidence) or _equals(evidence, block.value, output)):
+            equal.append((block.names[0], written(block.term), abs(x @ y) / size))
     if not equal:
         return []
     names, terms, correlations = zip(*equal, strict=True)
@@ -85,12 +85,12 @@ def _several(evidence: Evidence) -> bool:
     return len(evidence.design.hypothesis.inputs) > 1
 
 
-def _equals(evidence: Evidence, code: NumberCode, output: int) -> bool:
+def _equals(evidence: Evidence, value: Expression, output: int) -> bool:
     expression = evidence.target.expressions[output]
-    if not isinstance(code.expression, Name) or not isinstance(expression, Name):
+    if not isinstance(value, Name) or not isinstance(expression, Name):
         return False
     numbers = evidence.data.numbers
-    return bool(np.array_equal(numbers[code.expression.name], numbers[expression.name]))
+    return bool(np.array_equal(numbers[value.name], numbers[expression.name]))
 
 
 def _tellers(evidence: Evidence, sample: Subsample, codes: Codes) -> list[int]:
@@ -100,8 +100,7 @@ def _tellers(evidence: Evidence, sample: Subsample, codes: Codes) -> list[int]:
         return []
     every = evidence.objective.Y[:, 0].astype(np.int64) if not sample.whole else codes
     for block, place in placed(evidence.design):
-        (code, *others) = block.codes
-        if not others and isinstance(code, NumberCode) and _apart(sample.X[:, place.start], codes):
+        if block.value is not None and _apart(sample.X[:, place.start], codes):
             x = evidence.objective.X[:, place.start] if not sample.whole else sample.X[:, place.start]
             if sample.whole or _apart(x, every):
                 found.append(place.start)
@@ -186,14 +185,14 @@ def _pure_levels(evidence: Evidence, sample: Subsample) -> list[str]:
     alone = [b.codes[0] for b in evidence.design.blocks if len(b.codes) == 1]
     found = []
     for code in alone:
-        if not isinstance(code, LevelCode):
+        if not code.levels:
             continue
-        labels = replace(evidence.data, numbers={}, labels={code.name: evidence.data.labels[code.name]})
-        own = level_codes(code.name, labels.take(sample.chosen), code.levels)
+        labels = replace(evidence.data, numbers={}, labels={code.column: evidence.data.labels[code.column]})
+        own = level_codes(code.column, labels.take(sample.chosen), code.levels)
         table = np.zeros((len(code.levels), codes.max() + 1))
         np.add.at(table, (own, codes), 1)
         pure = np.flatnonzero((table > 0).sum(axis=1) == 1)
-        found += [f"{code.name}[{code.levels[level]}]" for level in pure]
+        found += [f"{code.column}[{code.levels[level]}]" for level in pure]
     return found
 
 

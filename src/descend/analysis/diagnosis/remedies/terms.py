@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from descend.analysis.diagnosis.change import Change
 from descend.analysis.diagnosis.subsample import listed, placed
 from descend.base.messages import Note
-from descend.design.encodings import NumberCode
 from descend.formula import edits
 from descend.formula.ast import Arithmetic, Name
 from descend.formula.notation import quoted, written
@@ -50,7 +49,7 @@ def leave_constants(case: Case) -> list[Change]:
     """Leave out the terms of numbers that are the same in every row."""
     design, terms = case.fit, []
     for block, place in placed(design):
-        numbers = all(isinstance(code, NumberCode) for code in block.codes)  # levels without rows are another matter
+        numbers = all(code.value is not None for code in block.codes)  # levels without rows are another matter
         if numbers and design.constant[place].all():
             terms.append(block.term)
     return _leave_out(case, terms, listed([written(term) for term in terms]))
