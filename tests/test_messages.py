@@ -13,6 +13,8 @@ import descend
 from descend.base.errors import FormulaError, OptionError, TableError, pointer
 from descend.base.messages import codes, language, say
 from descend.base.messages._particles import with_particles
+from descend.solvers.settings import SETTINGS
+from descend.tables.reading_settings import READING
 
 PACKAGE = Path(descend.__file__).parent
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
@@ -40,9 +42,12 @@ def spellings(path):
 
 
 SPELLED = {path.relative_to(PACKAGE).as_posix(): spellings(path) for path in PACKAGE.rglob("*.py")}
+for table, rows in {"solvers/settings.py": SETTINGS, "tables/reading_settings.py": READING}.items():
+    for row in rows.values():  # the words that a row makes: its option and what can be chosen of it
+        SPELLED[table][0].update([row.help, *(f"{row.name}-{choice}" for choice in (*row.kind.known, "given"))])
 # where the words are written that fill a blank, if not beside it
 WORDS_OF = {
-    "studio.{}": "studio/",
+    "studio.{}": ("studio/", "solvers/settings.py", "tables/reading_settings.py"),
     "studio.loss-{}": "objectives/losses/",
     "studio.setting-{}": "solvers/",
     "loss.{}": "objectives/losses/",
@@ -55,7 +60,8 @@ WORDS_OF = {
     "function.{}": "formula/functions.py",
     "finding.{}": "analysis/diagnosis/kinds/",
     "lesson.{}": "labs/",
-    "help.{}": "cli/",
+    "help.{}": ("cli/", "solvers/settings.py", "tables/reading_settings.py"),
+    "panel.{}": ("cli/", "solvers/settings.py", "tables/reading_settings.py"),
     "report.split-{}": "analysis/verification.py",
     "report.{}": "",
     "plot.{}": "report/",

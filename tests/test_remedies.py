@@ -13,7 +13,7 @@ import descend
 from descend.analysis.diagnosis.remedies.registry import REMEDIES, changes_for
 from descend.base.errors import DescendError, DivergedError, FormulaError, OptionError, TableError
 from descend.solvers.recipe import Recipe
-from descend.studio.reading import keywords
+from descend.tables.reading_settings import reading_keywords
 
 PENGUINS = str(ROOT / "examples" / "penguins.csv")
 MASS = "body_mass_g ~ flipper_length_mm + bill_length_mm"
@@ -161,7 +161,7 @@ def test_a_remedy_pressed_reads_a_file_that_could_not_be(case, tmp_path):
     path.write_bytes(data)
 
     def fitted(reading, **settings):
-        return descend.fit("b ~ a", descend.read(path, **keywords(reading)), test="none", **settings)
+        return descend.fit("b ~ a", descend.read(path, **reading_keywords(reading)), test="none", **settings)
 
     with pytest.raises(DescendError) as met:
         fitted(before)
@@ -192,7 +192,7 @@ def test_a_note_on_how_a_file_is_read_offers_the_other_way(code, tmp_path):
     model = descend.fit(formula, path, test="none")
     (note,) = [note for note in model.notes if note.code == f"note.{code}"]
     (change,) = changes_for(note, formula, {})
-    again = descend.fit(formula, descend.read(path, **keywords(change.applied_to_reading({}))), test="none")
+    again = descend.fit(formula, descend.read(path, **reading_keywords(change.applied_to_reading({}))), test="none")
     assert note.code not in [note.code for note in again.notes]
     assert again.equation != model.equation
     assert {code for code in REMEDIES if code.startswith("note.")} == {f"note.{code}" for code in NOTED}

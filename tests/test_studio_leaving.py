@@ -21,11 +21,12 @@ import descend
 from descend import labs
 from descend.base.errors import DivergedError, OptionError
 from descend.cli.fit import fit_command as fit_command
-from descend.cli.options import parse_start
 from descend.labs.runner import recipe_of
 from descend.solvers.recipe import Recipe
-from descend.studio.reading import OPTIONS, keywords, offered
-from descend.studio.reproduce import PYTHON_ONLY, WIDTH, command_line, example_csv, flags, python_code
+from descend.solvers.settings import SETTINGS, parse_start
+from descend.studio.reading import CONTROLS
+from descend.studio.reproduce import WIDTH, command_line, example_csv, python_code
+from descend.tables.reading_settings import reading_keywords
 
 SCORES, PENGUINS = "examples/scores.csv", "examples/penguins.csv"
 MASS = "body_mass_g ~ species + poly(flipper_length_mm, 2)"
@@ -149,15 +150,15 @@ def test_a_script_is_as_the_formatter_would_have_it(tmp_path):
 
 
 def test_every_setting_has_a_flag_or_is_known_to_have_none():
-    assert {field.name for field in fields(Recipe)} - set(flags()) == set(PYTHON_ONLY)
+    assert {name for name, row in SETTINGS.items() if not row.panel} == {"workers"}
 
 
 def test_what_is_left_out_means_the_same_on_the_command_line():
     """Only what differs from the recipe's defaults is written, so the command's defaults must be the recipe's."""
     command = {name: parameter.default for name, parameter in inspect.signature(fit_command).parameters.items()}
-    for field in fields(Recipe):
-        if field.name in flags():
-            assert command["log_batches" if field.name == "batch_history" else field.name] == field.default
+    for row in SETTINGS.values():
+        if row.panel:
+            assert command[row.parameter] == row.default
 
 
 def test_settings_that_are_the_defaults_are_not_written():
@@ -250,7 +251,7 @@ def test_how_a_file_is_read_goes_along_in_the_command_and_in_the_script(capsys, 
     file = tmp_path / "table.csv"
     file.write_text(text, encoding=reading.get("encoding", "utf-8"))
     settings = {"missing": "drop", "epochs": 5, "lr": 0.1, "optimizer": "sgd"}
-    wanted = descend.fit(formula, descend.read(file, **keywords(reading)), **settings)
+    wanted = descend.fit(formula, descend.read(file, **reading_keywords(reading)), **settings)
     for number, line in enumerate((command_line, python_code)):
         out = tmp_path / f"model{number}.safetensors"
         said = line(str(file), formula, settings, str(out), reading=reading)
@@ -263,9 +264,7 @@ def test_how_a_file_is_read_goes_along_in_the_command_and_in_the_script(capsys, 
 
 
 def test_every_way_to_read_that_the_page_offers_is_an_option_of_the_command():
-    assert {name for _, reading, *_ in READ.values() for name in reading} == {option.name for option in OPTIONS}
+    assert {name for _, reading, *_ in READ.values() for name in reading} == set(CONTROLS)
     known = inspect.signature(fit_command).parameters
-    assert set(offered()) <= set(known)
-    assert set(inspect.signature(descend.read).parameters) - {"source", "names"} <= {
-        option.keyword or option.name for option in OPTIONS
-    }
+    assert set(CONTROLS) <= set(known)
+    assert set(inspect.signature(descend.read).parameters) - {"source", "names"} <= {*CONTROLS, "missing"}

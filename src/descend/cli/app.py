@@ -22,7 +22,7 @@ COMMANDS = {
     "evaluate": "model",
     "show": "model",
     "plot": "model",
-    "compare": "fit",
+    "compare": "compare",
     "labs": "labs",
     "lab": "labs",
     "studio": "studio",

@@ -12,7 +12,7 @@ from descend.base.errors import OptionError
 from descend.base.messages import say
 from descend.cli import options as o
 from descend.cli.console import reading_progress, speak, tell, tell_json
-from descend.cli.fit import layout_options, reading_options
+from descend.tables.reading_settings import reading_keywords
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,27 +24,17 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
+@o.with_options("predict")
 def predict_command(
+    *,
     model: o.ModelFile,
     file: o.RowsFile = None,
     set: o.Set = None,
     out: o.PredictOut = None,
     interval: o.Interval = None,
     mean: o.Mean = False,
-    missing: o.Missing = "error",
-    encoding: o.Encoding = None,
-    delimiter: o.Delimiter = None,
-    header: o.Header = None,
-    decimal: o.Decimal = ".",
-    na: o.Na = None,
-    keep_na_text: o.KeepNaText = False,
-    skip_rows: o.SkipRows = 0,
-    header_row: o.HeaderRow = None,
-    comment: o.Comment = None,
-    skip_footer: o.SkipFooter = 0,
-    query: o.Query = None,
-    memory: o.Memory = None,
-    scratch: o.Scratch = None,
+    settings: o.Given,
+    reading: o.Given,
     json: o.Json = False,
     module: o.Module = None,
     lang: o.Lang = None,
@@ -52,7 +42,7 @@ def predict_command(
     help: o.Help = False,
 ) -> int:
     """Predict rows."""
-    from descend.tables.open import header_of, held, open_rows, sources_of
+    from descend.tables.open import held, open_rows, sources_of
     from descend.tables.table import Table, typed_row
     from descend.tables.write import require_written, table_writer
 
@@ -65,18 +55,15 @@ def predict_command(
         require_writable(out, [model, *sources_of(file or "")])
     if mean and interval is not None:
         raise OptionError("option.mean-interval")
+    missing = settings["missing"]
     loaded = _load(model, module)
     if file is None:
-        table: Any = typed_row(o.cells_of(set or []), decimal)
+        table: Any = typed_row(o.cells_of(set or []), reading["decimal"])
     else:
-        options = {
-            **reading_options(encoding, delimiter, header_of(header, loaded.formula), decimal, na, keep_na_text),
-            **layout_options(skip_rows, header_row, comment, skip_footer),
-        }
-        rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
-        rows = rows if out is not None else held(rows, memory)
+        rows = open_rows(file, **_keywords(reading, loaded))
+        rows = rows if out is not None else held(rows, reading["memory"])
         if not isinstance(rows, Table):
-            return _predict_parts(loaded, rows, out, missing, interval, scratch, mean=mean, json=json)
+            return _predict_parts(loaded, rows, out, missing, interval, reading["scratch"], mean=mean, json=json)
         table = loaded.prepared(rows)
     if interval is None:
         frame = loaded.predictions(table, missing=missing, mean=mean)
@@ -85,7 +72,7 @@ def predict_command(
     cautions = [note for note in loaded.cautions(table, missing=missing) if not mean or note.code != "note.median"]
     notes = [*table.notes, *cautions]
     if out is not None:
-        with table_writer(out, scratch) as write:
+        with table_writer(out, reading["scratch"]) as write:
             write(frame)
         _tell_written(out, frame.height, json=json)
     if json:
@@ -100,23 +87,13 @@ def predict_command(
     return 0
 
 
+@o.with_options("evaluate")
 def evaluate_command(
+    *,
     model: o.ModelFile,
     file: o.File,
-    missing: o.Missing = "error",
-    encoding: o.Encoding = None,
-    delimiter: o.Delimiter = None,
-    header: o.Header = None,
-    decimal: o.Decimal = ".",
-    na: o.Na = None,
-    keep_na_text: o.KeepNaText = False,
-    skip_rows: o.SkipRows = 0,
-    header_row: o.HeaderRow = None,
-    comment: o.Comment = None,
-    skip_footer: o.SkipFooter = 0,
-    query: o.Query = None,
-    memory: o.Memory = None,
-    scratch: o.Scratch = None,
+    settings: o.Given,
+    reading: o.Given,
     json: o.Json = False,
     module: o.Module = None,
     lang: o.Lang = None,
@@ -130,15 +107,12 @@ def evaluate_command(
     from descend.report.terminal import tell_verdict, tell_verification
     from descend.tables.columns import reading_notes
     from descend.tables.executors import Reading, Threads
-    from descend.tables.open import header_of, open_rows
+    from descend.tables.open import open_rows
     from descend.tables.table import Table
 
     loaded = _load(model, module)
-    options = {
-        **reading_options(encoding, delimiter, header_of(header, loaded.formula), decimal, na, keep_na_text),
-        **layout_options(skip_rows, header_row, comment, skip_footer),
-    }
-    rows = open_rows(file, memory=memory, scratch=scratch, query=query, **options)
+    rows = open_rows(file, **_keywords(reading, loaded))
+    missing = settings["missing"]
     notes: list[Note] = []
     if isinstance(rows, Table):
         table = loaded.prepared(rows)
@@ -146,7 +120,7 @@ def evaluate_command(
         notes = [*table.notes, *reading_notes(wanted_columns(loaded, table, target=True), table)]
     else:
         with reading_progress(rows) as on_read:
-            verification, notes = test(loaded, rows, Reading(Threads(), scratch, on_read), missing=missing)
+            verification, notes = test(loaded, rows, Reading(Threads(), reading["scratch"], on_read), missing=missing)
     lines = [note.tell(speak()) for note in notes]
     if json:
         tell_json({**verification_facts(verification, speak()), "notes": lines})
@@ -208,6 +182,13 @@ def _load(path: str, module: str | None) -> Model:
     from descend.fitting.model import load
 
     return load(path, module=None if module is None else o.hypothesis_of("linear", module))
+
+
+def _keywords(reading: o.Given, model: Model) -> dict[str, Any]:
+    """Return how a table is read whose first line names the columns where the model's formula does."""
+    from descend.tables.open import header_of
+
+    return {**reading_keywords(reading), "header": header_of(reading["header"], model.formula)}
 
 
 def _predict_parts(

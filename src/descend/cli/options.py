@@ -1,14 +1,27 @@
-"""The options that commands share, each declared once, with its help in the reader's language."""
+"""The options of the commands, with their help in the reader's language.
+
+The settings of a fit and the options of reading come from their tables: ``with_options`` gives a command all of them.
+What only the command line has is declared here.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Context, Exit, Option
 from typer.core import TyperArgument, TyperOption
 
 from descend.base.errors import OptionError
 from descend.base.messages import language, say
+from descend.base.setting import Setting, Words
+from descend.solvers.settings import settings_of
+from descend.tables.reading_settings import READING
+
+if TYPE_CHECKING:
+    from descend.solvers.recipe import Recipe
 
 _LANG = language()
 
@@ -66,7 +79,6 @@ Json = Annotated[bool, _option("json", "--json")]
 Debug = Annotated[bool, _option("debug", "--debug")]
 Out = Annotated[str | None, _option("out", "--out", "-o")]
 Keep = Annotated[bool, _option("keep", "--keep")]
-KeepRows = Annotated[int, _option("keep-rows", "--keep-rows")]
 LogEvery = Annotated[int | None, _option("log-every", "--log-every")]
 PredictOut = Annotated[str | None, _option("predict-out", "--out", "-o")]
 PlotOut = Annotated[str, _option("plot-out", "--out", "-o")]
@@ -79,59 +91,14 @@ All = Annotated[bool, _option("all", "--all")]
 SaveTable = Annotated[str | None, _option("save-table", "--save-table")]
 LabPlot = Annotated[str | None, _option("lab-plot", "--plot")]
 
-Encoding = Annotated[str | None, _option("encoding", "--encoding", panel="table")]
-Delimiter = Annotated[str | None, _option("delimiter", "--delimiter", panel="table")]
-Header = Annotated[bool | None, _option("header", "--header/--no-header", panel="table")]
-SkipRows = Annotated[int, _option("skip-rows", "--skip-rows", panel="table")]
-HeaderRow = Annotated[int | None, _option("header-row", "--header-row", panel="table")]
-Comment = Annotated[str | None, _option("comment", "--comment", panel="table")]
-SkipFooter = Annotated[int, _option("skip-footer", "--skip-footer", panel="table")]
-Decimal = Annotated[str, _option("decimal", "--decimal", panel="table")]
-Na = Annotated[list[str] | None, _option("na", "--na", panel="table")]
-KeepNaText = Annotated[bool, _option("keep-na-text", "--keep-na-text", panel="table")]
-Memory = Annotated[str | None, _option("memory", "--memory", panel="table")]
-Scratch = Annotated[str | None, _option("scratch", "--scratch", panel="table")]
-Query = Annotated[str | None, _option("query", "--query", panel="table")]
 Cluster = Annotated[str | None, _option("cluster", "--cluster", panel="fitting")]
 Partitions = Annotated[int | None, _option("partitions", "--partitions", panel="fitting")]
-Missing = Annotated[str, _option("missing", "--missing", panel="table")]
 
-Family = Annotated[str, _option("family", "--family", panel="hypothesis")]
-Loss = Annotated[str, _option("loss", "--loss", panel="hypothesis")]
-Delta = Annotated[float, _option("delta", "--delta", panel="hypothesis")]
-L2 = Annotated[float, _option("l2", "--l2", panel="hypothesis")]
 
-Hypothesis = Annotated[str, _option("hypothesis", "--hypothesis", panel="hypothesis")]
 Module = Annotated[str | None, _option("module", "--module", panel="hypothesis")]
 
-Optimizer = Annotated[str, _option("optimizer", "--optimizer", panel="fitting")]
-Lr = Annotated[str | None, _option("lr", "--lr", panel="fitting")]
-Momentum = Annotated[float, _option("momentum", "--momentum", panel="fitting")]
-Nesterov = Annotated[bool, _option("nesterov", "--nesterov", panel="fitting")]
-Epochs = Annotated[int | None, _option("epochs", "--epochs", panel="fitting")]
-Tolerance = Annotated[float, _option("tolerance", "--tolerance", panel="fitting")]
-BatchSize = Annotated[int | None, _option("batch-size", "--batch-size", panel="fitting")]
-DropLast = Annotated[bool, _option("drop-last", "--drop-last", panel="fitting")]
-LogBatches = Annotated[bool, _option("log-batches", "--log-batches")]
-WeightDecay = Annotated[float, _option("weight-decay", "--weight-decay", panel="fitting")]
-Clip = Annotated[float | None, _option("clip", "--clip", panel="fitting")]
-Device = Annotated[str, _option("device", "--device", panel="fitting")]
-MixedPrecision = Annotated[bool, _option("mixed-precision", "--mixed-precision", panel="fitting")]
 Checkpoint = Annotated[str | None, _option("checkpoint", "--checkpoint", panel="fitting")]
 Resume = Annotated[bool, _option("resume", "--resume", panel="fitting")]
-Schedule = Annotated[str, _option("schedule", "--schedule", panel="fitting")]
-Gamma = Annotated[float, _option("gamma", "--gamma", panel="fitting")]
-StepSize = Annotated[int, _option("step-size", "--step-size", panel="fitting")]
-Warmup = Annotated[int, _option("warmup", "--warmup", panel="fitting")]
-Standardize = Annotated[bool, _option("standardize", "--standardize/--no-standardize", panel="fitting")]
-Ddof = Annotated[int, _option("ddof", "--ddof", panel="fitting")]
-Init = Annotated[str, _option("init", "--init", panel="fitting")]
-Minutes = Annotated[float, _option("minutes", "--minutes", panel="fitting")]
-Seed = Annotated[int, _option("seed", "--seed", panel="fitting")]
-Dtype = Annotated[str, _option("dtype", "--dtype", panel="fitting")]
-Patience = Annotated[int | None, _option("patience", "--patience", panel="fitting")]
-Validation = Annotated[float, _option("validation", "--validation", panel="fitting")]
-Test = Annotated[str, _option("test", "--test", panel="testing")]
 
 StudioFile = Annotated[str | None, _argument("studio-file", "[FILE]")]
 Host = Annotated[str, _option("host", "--host", panel="server")]
@@ -139,6 +106,61 @@ Port = Annotated[int | None, _option("port", "--port", panel="server")]
 Browser = Annotated[bool, _option("browser", "--browser/--no-browser", panel="server")]
 MaxUpload = Annotated[int, _option("max-upload", "--max-upload", panel="server")]
 MaxRows = Annotated[int, _option("max-rows", "--max-rows", panel="server")]
+
+
+Given = Mapping[str, Any]
+
+
+def with_options(command: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Give a command the options of its settings and of reading, in place of its parameters of these names.
+
+    Its ``settings`` are then the value of each setting that the command takes, by the name in the recipe, and its
+    ``reading`` the value of each option of reading.
+    """
+    groups: dict[str, Iterable[Setting]] = {"settings": settings_of(command), "reading": READING.values()}
+
+    def decorated(function: Callable[..., int]) -> Callable[..., int]:
+        signature = inspect.signature(function, eval_str=True)
+        taken = {name: groups[name] for name in signature.parameters if name in groups}
+
+        @wraps(function)
+        def run(**given: Any) -> int:
+            grouped = {
+                name: {row.name: _parsed(row, given.pop(row.parameter)) for row in rows} for name, rows in taken.items()
+            }
+            return function(**given, **grouped)
+
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            rows = taken.get(parameter.name)
+            named = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            parameters += [named] if rows is None else [_option_of(row) for row in rows]
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorated
+
+
+@cache
+def _option_of(row: Setting) -> inspect.Parameter:
+    """Return the parameter of a command that is a setting's option."""
+    kind: Any = list[str] if isinstance(row.kind, Words) else row.kind.option
+    option = _option(row.help, "/".join(row.flags), panel=row.panel)
+    annotation: Any = Annotated[kind | None if row.default is None else kind, option]
+    return inspect.Parameter(row.parameter, inspect.Parameter.KEYWORD_ONLY, default=row.default, annotation=annotation)
+
+
+def _parsed(row: Setting, value: Any) -> Any:
+    return row.kind.parse(row.name, value) if isinstance(value, str) else value
+
+
+def given_recipe(settings: Given, module: str | None = None) -> Recipe:
+    """Return the recipe of the settings that were given; --module names the hypothesis."""
+    from descend.solvers.recipe import Recipe
+
+    if module is None:
+        return Recipe(**settings)
+    return Recipe(**{**settings, "hypothesis": hypothesis_of(settings["hypothesis"], module)})
 
 
 def hypothesis_of(text: str, module: str | None) -> Any:
@@ -150,40 +172,6 @@ def hypothesis_of(text: str, module: str | None) -> Any:
     from descend.objectives.networks.build import class_in_file
 
     return class_in_file(module)
-
-
-def parse_start(text: str) -> Any:
-    """Return --init as the recipe takes it: a name, or values by column; several outputs are parted by "/"."""
-    if "=" not in text:
-        return text
-    return {name: values if len(values) > 1 else values[0] for name, values in _pairs(text).items()}
-
-
-def rate_of(text: str | None) -> float | str | None:
-    """Return --lr as the recipe takes it: a number, or auto."""
-    if text is None or text == "auto":
-        return text
-    try:
-        return float(text)
-    except ValueError as error:
-        raise OptionError("option.lr", value=text) from error
-
-
-def _pairs(text: str) -> dict[str, list[float]]:
-    made, begun = {}, ""
-    for part in text.split(","):
-        if "=" not in part:
-            begun += f"{part},"  # a comma inside a name: poly(hours, 2)[1]
-            continue
-        name, _, values = f"{begun}{part}".rpartition("=")
-        begun = ""
-        try:
-            made[name.strip()] = [float(value) for value in values.split("/")]
-        except ValueError as error:
-            raise OptionError("option.init", value=part.strip()) from error
-    if begun:
-        raise OptionError("option.init", value=begun.removesuffix(",").strip())
-    return made
 
 
 def cells_of(settings: list[str]) -> dict[str, str]:

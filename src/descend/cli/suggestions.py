@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from descend.base.setting import Flag
 from descend.base.spelling import nearest
 from descend.cli.app import COMMANDS
+from descend.solvers.settings import SETTINGS
+from descend.tables.reading_settings import READING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WITH_FORMULA = ("fit", "forecast", "compare")
-ALONE = (  # options without a value
-    "--json", "--debug", "--resume", "--nesterov", "--standardize", "--no-standardize", "--header", "--no-header",
-    "--keep", "--keep-na-text", "--drop-last", "--log-batches", "--mixed-precision",
-)  # fmt: skip
+ALONE = frozenset(  # options without a value
+    ["--json", "--debug", "--resume", "--keep"]
+    + [flag for row in (*SETTINGS.values(), *READING.values()) if isinstance(row.kind, Flag) for flag in row.flags]
+)
 
 
 def unquoted(arguments: Sequence[str]) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from descend.solvers.recipe import KEPT_ROWS
+from descend.solvers.settings import KEPT_ROWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, fields
-from numbers import Real
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.base.arguments import require, require_known
+from descend.base.arguments import require_known
 from descend.base.errors import OptionError
-from descend.objectives.losses import LOSSES, losses_with
-from descend.objectives.networks.architecture import parse_architecture
 from descend.solvers import optimizers
 from descend.solvers.schedules import Schedule
-from descend.tables.columns import POLICIES
+from descend.solvers.settings import EQUATION, SETTINGS, Settings, check_needs, check_settings, is_default
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     Init = str | Mapping[str, float | Sequence[float]] | Sequence[float] | np.ndarray[Any, Any]
 
-DTYPES = ("auto", "float64", "float32")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 EPOCHS = 1000
 BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
-KEPT_ROWS = 2000  # of the table, for a model's pictures
-LARGEST = 10**18  # epochs and the like: an int64 holds them
-OF_NETWORKS = ("weight_decay", "clip", "device", "mixed_precision", "workers")
-OF_OPTIMIZERS = ("lr", "momentum", "nesterov", "weight_decay")  # an optimizer given as an object has them itself
-OF_EQUATIONS = ("l2", "tolerance", "init")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to fit.
+@dataclass(frozen=True, eq=False)
+class Recipe(Settings):
+    """How to fit: every setting, checked; raises OptionError.
 
     hypothesis: "linear"; a network, such as "mlp(32, 16, dropout=0.1)" or "cnn"; a PyTorch module or a class of them.
     family: "auto", "linear", "logistic" or "softmax".
@@ -70,44 +59,9 @@ class Recipe:
         estimate before it; more is refused.
     """
 
-    hypothesis: Any = "linear"
-    family: str = "auto"
-    loss: Any = "auto"
-    delta: float = 1.0
-    optimizer: Any = "auto"
-    lr: float | str | None = None
-    momentum: float = 0.0
-    nesterov: bool = False
-    epochs: int | None = None
-    tolerance: float = 0.0
-    batch_size: int | None = None
-    drop_last: bool = False
-    batch_history: bool = False
-    schedule: str = "constant"
-    gamma: float = 0.1
-    step_size: int = 100
-    warmup: int = 0
-    l2: float = 0.0
-    standardize: bool = True
-    ddof: int = 0
-    init: Any = "zeros"
-    seed: int = 0
-    missing: str = "error"
-    test: str | float = "auto"
-    validation: float = 0.2
-    patience: int | None = None
-    dtype: str = "auto"
-    weight_decay: float = 0.0
-    clip: float | None = None
-    device: str = "auto"
-    mixed_precision: bool = False
-    workers: int = 0
-    keep_rows: int = KEPT_ROWS
-    minutes: float = 1.0
-
     def __new__(cls, *_: Any, **settings: Any) -> Recipe:
         """Refuse a setting that there is not, with the one that may be meant; raises OptionError."""
-        require_known(settings, [f.name for f in fields(cls)])
+        require_known(settings, list(SETTINGS))
         return super().__new__(cls)
 
     @classmethod
@@ -125,99 +79,25 @@ class Recipe:
         """Tell whether all settings are the same; starting values are compared number by number."""
         if not isinstance(other, Recipe):
             return NotImplemented
-        return all(_alike(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return all(_alike(getattr(self, name), getattr(other, name)) for name in SETTINGS)
 
     def __hash__(self) -> int:
-        return hash(tuple(v for f in fields(self) if isinstance(v := getattr(self, f.name), str | int | float)))
+        return hash(tuple(v for name in SETTINGS if isinstance(v := getattr(self, name), str | int | float)))
 
     def __post_init__(self) -> None:
         """Check everything that can be checked before a table is read; raises OptionError."""
-        self._require_kinds()
-        if isinstance(self.hypothesis, str) and self.networked:
-            parse_architecture(self.hypothesis)
-        if self.loss != "auto" and not (self.networked and callable(self.loss)):
-            LOSSES.require(self.loss)
-        if self.missing not in POLICIES:
-            raise OptionError("option.missing", value=self.missing, known=", ".join(POLICIES))
-        if self.dtype not in DTYPES:
-            raise OptionError("option.dtype", value=self.dtype, known=", ".join(DTYPES))
-        if self.device not in DEVICES:
-            raise OptionError("option.device", value=self.device, known=", ".join(DEVICES))
-        if self.ddof not in (0, 1):
-            raise OptionError("option.ddof", value=self.ddof)
-        for name in ("epochs", "batch_size", "patience"):
-            value = getattr(self, name)
-            number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-            if number and LARGEST < value < float("inf"):
-                raise OptionError("option.count-large", name=name, most=LARGEST)
-            if value is not None and not (number and 1 <= value <= LARGEST and value == int(value)):
-                raise OptionError("option.count", name=name, value=value)
-        if not self.minutes > 0:
-            raise OptionError("option.positive", name="minutes", value=self.minutes)
-        if self.clip == 0:
-            raise OptionError("option.clip", value=self.clip)
-        for name in ("l2", "tolerance", "weight_decay", "clip"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= sys.float_info.max:
-                raise OptionError("option.not-negative", name=name, value=value)
-        if not 0 < self.validation < 1:
-            raise OptionError("option.share", name="validation", value=self.validation)
-        for name in ("seed", "workers", "keep_rows"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-                raise OptionError("option.not-negative", name=name, value=getattr(self, name))
-        if isinstance(self.init, str) and self.init not in ("zeros", "normal"):
-            raise OptionError("option.init", value=self.init)
+        check_settings(self)
         if not self.networked and (self.optimizer != "auto" or self.iterates):
             name = "sgd" if self.optimizer == "auto" else self.optimizer
             lr = 1.0 if self.rate is None else self.rate
             optimizers.make_optimizer(name, lr, momentum=self.momentum, nesterov=self.nesterov)
         self.make_schedule()
-        self._check_needs()
-
-    def _require_kinds(self) -> None:
-        """Refuse a setting that is no number, no text or no answer where one is needed."""
-        for f in fields(self):
-            value = getattr(self, f.name)
-            number = isinstance(value, Real) and not isinstance(value, bool)
-            if type(f.default) is float or f.name in ("lr", "clip"):
-                left = value is None and f.default is None
-                if not number and not left and not (f.name == "lr" and isinstance(value, str) and value == "auto"):
-                    raise OptionError("option.not-number", name=f.name, value=value)
-            elif isinstance(f.default, bool):
-                require(f.name, value, "bool")
-            elif f.name in ("step_size", "warmup", "ddof"):
-                require(f.name, value, "float")
-            elif f.name in ("loss", "optimizer"):
-                require(f.name, value, "str", *(["function", "object"] if self.networked else []))
-            elif f.name == "test":
-                require(f.name, value, "str", "float")
-            elif isinstance(f.default, str) and f.name not in ("hypothesis", "init"):
-                require(f.name, value, "str")
-
-    def _check_needs(self) -> None:
-        """Refuse a setting that would do nothing without another."""
-        needs = {
-            "validation": (self.patience is not None, "patience"),
-            "gamma": (self.schedule in ("step", "exponential"), "schedule step, exponential"),
-            "step_size": (self.schedule == "step", "schedule step"),
-            "delta": (self.loss in losses_with("delta"), "loss " + ", ".join(losses_with("delta"))),
-            "drop_last": (self.batch is not None, "batch_size"),
-            "batch_history": (self.batch is not None, "batch_size"),
-            **dict.fromkeys(OF_NETWORKS, (self.networked, "hypothesis mlp, cnn")),
-            **dict.fromkeys(OF_EQUATIONS, (not self.networked, "hypothesis linear")),
-        }
-        if not isinstance(self.optimizer, str):
-            needs |= dict.fromkeys(OF_OPTIMIZERS, (False, "optimizer adam, sgd, ..."))
-        defaults = {f.name: f.default for f in fields(self)}
-        for name, (met, needed) in needs.items():
-            if not met and not _same(getattr(self, name), defaults[name]):
-                raise OptionError("option.no-effect", name=name, needs=needed)
+        check_needs(self)
 
     @property
     def networked(self) -> bool:
         """Whether the hypothesis is a network."""
-        return not (isinstance(self.hypothesis, str) and self.hypothesis == "linear")
+        return not (isinstance(self.hypothesis, str) and self.hypothesis == EQUATION)
 
     @property
     def arithmetic(self) -> str:
@@ -270,23 +150,22 @@ class Recipe:
 
     def given(self) -> dict[str, Any]:
         """Return the settings that are not the defaults, as they are."""
-        made = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
-        return {name: value for name, (value, default) in made.items() if not _same(value, default)}
+        made = {name: (getattr(self, name), row.default) for name, row in SETTINGS.items()}
+        return {name: value for name, (value, default) in made.items() if not is_default(value, default)}
 
     def changes(self) -> dict[str, Any]:
         """Return the settings that differ from the defaults."""
-        made = {f.name: getattr(self, f.name) for f in fields(self)}
         changed = {}
-        for f in fields(self):
-            value = made[f.name]
+        for name, row in SETTINGS.items():
+            value = getattr(self, name)
             if isinstance(value, np.ndarray):
                 value = value.tolist()
-            if f.name == "init" and not isinstance(value, str):
+            if name == "init" and not isinstance(value, str):
                 value = "given"
-            if f.name in ("hypothesis", "optimizer", "loss") and not isinstance(value, str):
+            if name in ("hypothesis", "optimizer", "loss") and not isinstance(value, str):
                 value = getattr(value, "__name__", type(value).__name__)
-            if value != f.default:
-                changed[f.name] = value
+            if value != row.default:
+                changed[name] = value
         return changed
 
     def mark(self) -> dict[str, Any]:
@@ -336,8 +215,3 @@ def _alike(one: Any, other: Any) -> bool:
     return one is other or (
         type(one) is type(other) and isinstance(one, str | int | float | list | dict) and one == other
     )
-
-
-def _same(value: Any, default: Any) -> bool:
-    """Tell whether a setting is as it was; arrays and objects of the user's are not."""
-    return value is default or (isinstance(value, str | int | float) and bool(value == default))

@@ -1,63 +1,24 @@
-"""How a file is read: the options of ``descend.read``, for each of which the page has a control.
+"""How a file is read: the options of reading that have a control, and what the control shows and says.
 
 A page holds them under the names that the command line gives them. An option that is not set is found out.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import OptionError
 from descend.base.messages import say
-from descend.tables.open import read
-from descend.tables.reading_options import MISSING
-from descend.tables.text.numerals import DECIMALS
+from descend.tables.reading_settings import READING
+
+if TYPE_CHECKING:
+    from descend.base.setting import Control, Setting
 
 Reading = Mapping[str, Any]
-
-ENCODINGS = (
-    "utf-8", "utf-16", "utf-16-le", "utf-16-be",
-    "cp1252", "latin-1", "cp1250", "cp1251", "cp949", "shift_jis", "gb18030", "big5",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ReadingOption:
-    """One way to read a file: its control, what can be chosen, and what ``read`` calls it."""
-
-    name: str
-    kind: Literal["select", "text", "number", "check", "words"]
-    choices: tuple[str, ...] = ()
-    keyword: str = ""
-
-    def parsed(self, value: Any, lang: str) -> Any:
-        """Return what a control says as a value; None where it says nothing. Raises OptionError."""
-        if self.kind == "check":
-            return True if value else None
-        text = str(value).strip()
-        if not text:
-            return None
-        if self.kind == "number":
-            try:
-                return int(text)
-            except ValueError as error:
-                name = say(f"studio.reading-{self.name}", lang)
-                raise OptionError("option.not-number", name=name, value=text) from error
-        if self.kind == "words":
-            return [word for word in (part.strip() for part in text.split(",")) if word]
-        return {"yes": True, "no": False}.get(text, text)
-
-    def shown(self, value: Any) -> Any:
-        """Return a value as its control shows it."""
-        if self.kind == "check":
-            return bool(value)
-        if self.kind == "words":
-            return ", ".join(value or [])
-        return {None: "", True: "yes", False: "no"}.get(value, str(value))
+CONTROLS: dict[str, Control] = {name: row.control for name, row in READING.items() if row.control is not None}
+ANSWERS = {"yes": True, "no": False}  # of a switch that may be left to be found out
 
 
 @dataclass(frozen=True)
@@ -69,34 +30,40 @@ class Unread:
     reading: dict[str, Any]
 
 
-OPTIONS = (
-    ReadingOption("decimal", "select", DECIMALS),
-    ReadingOption("delimiter", "select", (",", ";", "tab", "|")),
-    ReadingOption("encoding", "select", ENCODINGS),
-    ReadingOption("header", "select", ("yes", "no")),
-    ReadingOption("skip_rows", "number"),
-    ReadingOption("header_row", "number"),
-    ReadingOption("comment", "text"),
-    ReadingOption("skip_footer", "number"),
-    ReadingOption("na", "words", keyword="missing"),
-    ReadingOption("keep_na_text", "check", keyword="missing"),
-)
+def choices(row: Setting) -> tuple[str, ...]:
+    """Return what can be chosen where an option's control is a list."""
+    return row.kind.known or tuple(ANSWERS)
 
 
-@cache
-def offered() -> dict[str, ReadingOption]:
-    """Return the options that ``read`` takes, by their names."""
-    known = inspect.signature(read).parameters
-    return {option.name: option for option in OPTIONS if (option.keyword or option.name) in known}
+def parsed(row: Setting, value: Any, lang: str) -> Any:
+    """Return what an option's control says as a value; None where it says nothing. Raises OptionError."""
+    kind = CONTROLS[row.name].kind
+    if kind == "check":
+        return True if value else None
+    text = str(value).strip()
+    if not text:
+        return None
+    if kind == "number":
+        try:
+            return int(text)
+        except ValueError as error:
+            name = say(f"studio.reading-{row.name}", lang)
+            raise OptionError("option.not-number", name=name, value=text) from error
+    if kind == "words":
+        return [word for word in (part.strip() for part in text.split(",")) if word]
+    return ANSWERS.get(text, text)
+
+
+def shown(row: Setting, value: Any) -> Any:
+    """Return a value as the option's control shows it."""
+    kind = CONTROLS[row.name].kind
+    if kind == "check":
+        return bool(value)
+    if kind == "words":
+        return ", ".join(value or [])
+    return {None: "", True: "yes", False: "no"}.get(value, str(value))
 
 
 def changed(reading: Reading, **options: Any) -> dict[str, Any]:
     """Return how a file is read with some options changed; None takes one back to what is found out."""
-    return {name: value for name, value in {**reading, **options}.items() if value is not None and name in offered()}
-
-
-def keywords(reading: Reading) -> dict[str, Any]:
-    """Return the keywords of ``descend.read`` that say the same."""
-    made = {name: value for name, value in reading.items() if not offered()[name].keyword}
-    na, alone = reading.get("na", []), reading.get("keep_na_text", False)
-    return {**made, "missing": [*([] if alone else MISSING), *na]} if na or alone else made
+    return {name: value for name, value in {**reading, **options}.items() if value is not None and name in CONTROLS}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import fields
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,18 +12,16 @@ from rich.cells import cell_len
 
 from descend import labs
 from descend.base.errors import OptionError
-from descend.cli.options import parse_start
 from descend.solvers.recipe import Recipe
-from descend.studio.reading import keywords
+from descend.solvers.settings import SETTINGS, parse_start
 from descend.tables.open import read
+from descend.tables.reading_settings import READING, reading_keywords
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WIDTH = 100  # letters of a command's line
 CODE_WIDTH = 88  # of a line of Python: the formatters' usual one
-CALLED_OTHERWISE = {"batch_history": "log_batches"}
-PYTHON_ONLY = ("workers",)  # of torch Datasets, which a command line cannot name
 ALIVE = re.compile(r'["$`\\!]')  # what a shell does not take as it stands between double quotes
 
 
@@ -43,7 +39,7 @@ def command_line(
     names: the design's columns, by which a start given as an array is written; reading: how the file is read. Raises
     OptionError, as ``Recipe`` does, and ``studio.no-command`` for what only Python can say.
     """
-    words = [("--" + option, *value) for option, value in _options(Recipe(**settings).given(), names)]
+    words = [(option, *value) for option, value in _options(Recipe(**settings).given(), names)]
     words = [*_reading(reading or {}), *words, ("--out", out)]
     named = [(file,), (formula,)]
     if any(text.startswith("-") for (text,) in named):
@@ -64,7 +60,7 @@ def python_code(
 
     Raises OptionError, as ``Recipe`` does, and ``studio.no-script`` for objects that a script would not have.
     """
-    said = [_assigned(f"{name}=", value, 4, name) for name, value in keywords(reading or {}).items()]
+    said = [_assigned(f"{name}=", value, 4, name) for name, value in reading_keywords(reading or {}).items()]
     source = ["table = " + f"descend.read({', '.join([_literal(file), *said])})"] if said else []
     made = [_literal(formula), "table" if said else _literal(file)]
     for name, value in Recipe(**settings).given().items():
@@ -85,58 +81,33 @@ def example_csv(id: str) -> bytes:
     return read(labs.example(id).table()).frame.write_csv().encode()
 
 
-@cache
-def flags() -> dict[str, tuple[list[str], bool]]:
-    """Return for every field of the recipe what ``descend fit`` calls it (on, off), and if it is a whole number."""
-    options, made = _command_options(), {}
-    for field in fields(Recipe):
-        option = options.get(CALLED_OTHERWISE.get(field.name, field.name))
-        if option is not None:
-            whole = "int" in str(field.type) and "float" not in str(field.type)
-            made[field.name] = ([*option.opts[:1], *option.secondary_opts[:1]], whole)
-    return made
-
-
-@cache
-def _command_options() -> dict[str, Any]:
-    """Return the options of ``descend fit`` by their names."""
-    from typer.main import get_command
-
-    from descend.cli.app import build_app
-
-    command: Any = get_command(build_app("en", "fit"))  # type: ignore[arg-type]
-    return {option.name: option for option in command.commands["fit"].params}
-
-
 def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str]]]:
-    """Return the options, without their dashes, and the values of settings that are not the defaults."""
+    """Return the options and the values of settings that are not the defaults."""
     made = []
     for name, value in given.items():
         if name == "init" and not isinstance(value, str):
             start = _start(value, names)
-            made += [("init", [start])] if start else []
+            made += [(SETTINGS[name].flags[0], [start])] if start else []
             continue
-        value = _plain(value)
-        if name not in flags() or not isinstance(value, str | int | float):
+        value, row = _plain(value), SETTINGS[name]
+        if not row.panel or not isinstance(value, str | int | float):
             raise OptionError("studio.no-command", name=name)
-        written, whole = flags()[name]
         if isinstance(value, bool):
-            made.append((written[not value].removeprefix("--"), []))
+            made.append((row.flags[not value], []))
         else:
-            made.append((written[0].removeprefix("--"), [str(int(value)) if whole else str(value)]))
+            made.append((row.flags[0], [str(int(value)) if row.kind.option is int else str(value)]))
     return made
 
 
 def _reading(reading: Mapping[str, Any]) -> list[tuple[str, ...]]:
     """Return the options, with their values, that read a file the same way."""
-    options = _command_options()
     made: list[tuple[str, ...]] = []
     for name, value in reading.items():
-        option = options[name]
+        flags = READING[name].flags
         if isinstance(value, bool):
-            made.append((option.opts[0] if value else option.secondary_opts[0],))
+            made.append((flags[not value],))
         else:
-            made += [(option.opts[0], str(one)) for one in (value if isinstance(value, list) else [value])]
+            made += [(flags[0], str(one)) for one in (value if isinstance(value, list) else [value])]
     return made
 
 

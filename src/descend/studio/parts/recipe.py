@@ -1,22 +1,22 @@
-"""The recipe: every setting of the fit, each with a sentence of help."""
+"""The recipe: every setting of the fit that has a control, each with a sentence of help."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import OptionError
-from descend.solvers.recipe import KEPT_ROWS
+from descend.base.setting import Flag
+from descend.solvers.settings import LINEAR, SETTINGS, is_default
 from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from descend.base.setting import Control, Setting
     from descend.studio.study import Study
 
-OPTIMIZERS = ("auto", "sgd", "rmsprop", "adagrad", "adam")
-WHOLE = ("epochs", "batch_size", "patience", "keep_rows")
-NUMBERS = {**dict.fromkeys(WHOLE, int), **dict.fromkeys(("minutes", "l2", "momentum"), float)}
+GIVEN = "given"  # values that no control can show
 
 
 class RecipePart(PagePart):
@@ -29,97 +29,86 @@ class RecipePart(PagePart):
         with tag("section", aria_labelledby="recipe-title"):
             tag("h2", text=self.say("recipe"), id="recipe-title")
             with tag("div", "settings"):
-                optimizers = [(name, self.say(f"optimizer-{name}")) for name in OPTIMIZERS]
-                self._add("optimizer", "select", options=optimizers)
-                self._add("epochs", "number", placeholder="100")
-                self._add("momentum", "range", min=0, max=0.99, step=0.01, on_slid=self._slid)
-                self._add("l2", "number", placeholder="0")
-                self._add("batch_size", "number", placeholder=self.say("all-rows"))
-                self._add("patience", "number", placeholder=self.say("never"))
-                self._add("init", "select")
-                self._add(
-                    "missing",
-                    "select",
-                    options=[(name, self.say(f"missing-{name}")) for name in ("error", "drop", "mean")],
-                )
-                self._add("hypothesis", "text", placeholder="mlp(32, 16)")
-                self._add("keep_rows", "number", placeholder=f"{KEPT_ROWS:,}")
-                self._add("minutes", "number", placeholder="1")
-                self._add("standardize", "check")
+                for row in SETTINGS.values():
+                    if row.control is not None:
+                        self._add(row, row.control)
         tag("p", "help", self.say("help-none"), id="help", aria_hidden="true", data_none=self.say("help-none"))
         self.show()
 
-    def _add(self, name: str, kind: str, **more: Any) -> None:
-        label, help = self.say(f"setting-{name}"), self.say(f"help-{name}")
-        self.fields[name] = Field(kind, label, "", lambda value: self._put(name, value), help=help, **more)
+    def _add(self, row: Setting, control: Control) -> None:
+        more: dict[str, Any] = {"help": self.say(f"help-{row.name}")}
+        if control.kind in ("text", "number"):
+            more["placeholder"] = self.say(control.sentence) if control.sentence else control.placeholder
+        if control.kind == "range":
+            more |= {"min": 0, "max": control.most, "step": control.step}
+        if control.live:
+            more["on_slid"] = lambda text, serial: self._slid(row, text, serial)
+        label = self.say(f"setting-{row.name}")
+        self.fields[row.name] = Field(control.kind, label, "", lambda value: self._put(row, value), **more)
 
-    def _slid(self, text: str, serial: str) -> None:
-        """Follow the momentum while its slider moves, where that can be."""
+    def _slid(self, row: Setting, text: str, serial: str) -> None:
+        """Follow a slider while it moves, where that can be."""
         try:
-            momentum = self._setting("momentum", text)
+            value = self._said(row, text)
         except OptionError:
             return  # no slider says that
         if self.study.live:
-            self.follow(serial, momentum=momentum)
+            self.follow(serial, **{row.name: value})
 
-    def _put(self, name: str, value: Any) -> None:
+    def _put(self, row: Setting, value: Any) -> None:
         try:
-            setting = self._setting(name, value)
+            said = self._said(row, value)
         except OptionError as error:
             self.study.refuse(error)
             self.show()
             return
-        changes = {name: setting}
-        if name == "optimizer" and value == "auto":
+        changes = {row.name: said}
+        if row.name == "optimizer" and said is None:
             changes |= dict.fromkeys(("lr", "epochs", "momentum", "batch_size", "patience"))
-        elif name == "optimizer" and self.study.settings.get("epochs") is None:
+        elif row.name == "optimizer" and self.study.settings.get("epochs") is None:
             changes |= {"epochs": 100, "lr": "auto"}
-        if name == "hypothesis":
-            equation = setting is None
+        if row.name == "hypothesis":
+            equation = said is None
             changes |= {"optimizer": "sgd" if equation else None, "lr": "auto" if equation else None}
             changes |= {"epochs": 100 if equation else None, "momentum": None, "l2": None, "init": None}
         self.study.settled = False
         self.act(self.study.restate(**changes))
 
-    def _setting(self, name: str, value: Any) -> Any:
-        """Return a setting from what a control holds; None for its default; raises OptionError."""
-        if name == "standardize":
-            return None if value else False
+    def _said(self, row: Setting, value: Any) -> Any:
+        """Return a setting from what its control holds; None for its default; raises OptionError."""
+        if isinstance(row.kind, Flag):
+            return None if bool(value) == row.default else bool(value)
         text = str(value).strip()
-        if name in NUMBERS:
-            if not text:
-                return None
+        if not text:
+            return None
+        if text == GIVEN:  # there is nothing to give here: it stays as it is
+            return self.study.settings.get(row.name)
+        said: Any = text
+        if row.kind.option in (int, float):
             try:
-                number = float(text.replace(",", ""))
+                said = float(text.replace(",", ""))
             except ValueError as error:
-                raise OptionError("option.not-number", name=self.say(f"setting-{name}"), value=text) from error
-            return int(number) if NUMBERS[name] is int and number.is_integer() else (number or None)
-        if text == "given":  # there is nothing to give here: it stays as it is
-            return self.study.settings.get("init")
-        usual = {"init": "zeros", "missing": "error", "hypothesis": ""}
-        return None if text == usual.get(name) else text
+                raise OptionError("option.not-number", name=self.say(f"setting-{row.name}"), value=text) from error
+            said = int(said) if row.kind.option is int and said.is_integer() else said
+        return None if is_default(said, row.default) else said
 
     def show(self) -> None:
         """Show the settings as they are."""
-        settings = self.study.settings
-        networked = bool(settings.get("hypothesis"))
+        networked = bool(self.study.settings.get("hypothesis"))
         for name, field in self.fields.items():
-            value = settings.get(name)
-            if name == "standardize":
-                field.put(value is not False)
-            elif name == "momentum":
-                field.put(value or 0)
-            elif name == "optimizer":
-                field.put("auto" if value is None else value)
-            elif name == "init":
-                known = ("zeros", "normal") if value is None or isinstance(value, str) else ("zeros", "normal", "given")
-                field.offer([(start, self.say(f"init-{start}")) for start in known])
-                field.put("zeros" if value is None else known[-1] if len(known) > 2 else value)
-            elif name == "missing":
-                field.put(value or "error")
+            row, value = SETTINGS[name], self.study.settings.get(name)
+            kind = field._props["kind"]
+            if kind == "check":
+                field.put(row.default if value is None else value)
+            elif kind == "select":
+                choices = (*row.kind.known, *([] if value is None or isinstance(value, str) else [GIVEN]))
+                field.offer([(choice, self.say(f"{name}-{choice}")) for choice in choices])
+                field.put(row.default if value is None else value if isinstance(value, str) else GIVEN)
+            elif kind == "range":
+                field.put(value or row.default)
             else:
                 field.put("" if value is None else str(value))
-            off = networked and name in ("l2", "init")
+            off = networked and LINEAR in row.needs
             if field._props.get("disabled", False) != off:
                 field._props["disabled"] = off
                 field.update()

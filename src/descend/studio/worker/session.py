@@ -22,9 +22,9 @@ from descend.objectives.families import TargetColumn, recognise_family
 from descend.solvers.dispatch import quadratic_of
 from descend.solvers.recipe import Recipe
 from descend.studio.profile import profile, propose
-from descend.studio.reading import keywords
 from descend.tables.formats import recognise
 from descend.tables.open import read
+from descend.tables.reading_settings import reading_keywords
 from descend.tables.text.delimited import TOP
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Bench:
 
         The table before it stays where it cannot be read.
         """
-        return self._take(read(path, **keywords(reading or {})))
+        return self._take(read(path, **reading_keywords(reading or {})))
 
     def example(self, id: str) -> Opened:
         """Take a worked example: its table, its formula and its settings."""
