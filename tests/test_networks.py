@@ -22,7 +22,7 @@ from torch import nn
 
 import descend
 from descend.base.errors import DescendError, OptionError
-from descend.fitting._statement_torch import of_module
+from descend.fitting._statement_torch import state_module
 from descend.labs import all_labs
 from descend.labs.runner import agrees, recipe_of, train_lab
 from descend.objectives.networks.architecture import ACTIVATIONS, Architecture, parse_architecture
@@ -69,7 +69,7 @@ def test_a_linear_module_reproduces_the_log_of_the_lab(name):
     columns, family = trained.design.matrix(problem.data)[:, int(bias) :], problem.target.family.name
     targets = problem.target.encode(problem.data)
     targets = targets if family == "linear" else targets[:, 0].astype(int)
-    stated = of_module(module, columns, targets, {
+    stated = state_module(module, columns, targets, {
         "optimizer": "sgd", "lr": lab.lr, "epochs": lab.epochs, "dtype": lab.dtype, "family": family, "loss": lab.loss,
     })  # fmt: skip
     history = stated.problem.train(np.arange(len(columns)), stated.recipe, RunOptions(halt=False)).history

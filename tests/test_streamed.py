@@ -23,7 +23,8 @@ from descend.base.errors import DescendError, DesignError, InterruptedFitError, 
 from descend.base.memory import size_of
 from descend.base.reductions import total_of
 from descend.design.encodings.poly import PolyCode
-from descend.fitting._streaming import Encoding, state
+from descend.fitting._encoding import Encoding
+from descend.fitting._statement_scan import survey_statement
 from descend.fitting.problem import Problem
 from descend.fitting.survey import survey
 from descend.fitting.survey.survey import survey_part
@@ -241,7 +242,7 @@ def test_a_bad_row_is_named_by_its_number_in_the_file(columns, tmp_path):
 @settings(max_examples=25)
 @given(cuts=st.lists(st.integers(1, ROWS - 1), max_size=6, unique=True), seed=st.integers(0, 9))
 def test_a_survey_does_not_depend_on_how_the_rows_are_cut(cuts, seed, columns, file):
-    streamed = state("y ~ a * g + I(b ** 2)", scan_of(file), descend_recipe(seed=seed), Reading(Threads()))
+    streamed = survey_statement("y ~ a * g + I(b ** 2)", scan_of(file), descend_recipe(seed=seed), Reading(Threads()))
     whole = next(scan_of(file).parts(list(streamed.plan.wanted)))
     edges = [0, *sorted(cuts), ROWS]
     parts = [replace(whole, start=a, first=a, rows=b - a) for a, b in pairwise(edges)]
@@ -691,14 +692,14 @@ def test_an_error_in_a_part_ends_the_reading():
 
 def test_an_encoded_part_has_the_fitted_rows_alone(file):
     recipe = descend_recipe()
-    streamed = state("y ~ a", scan_of(file), recipe, Reading(Threads()))
+    streamed = survey_statement("y ~ a", scan_of(file), recipe, Reading(Threads()))
     encode = Encoding(streamed.plan, streamed.design, streamed.problem.target, streamed.problem.loss)
     reread = Rereading(Reading(Threads()), encode, partial(scan_of(file).parts, ["a", "y"]))
     (rows,) = total_of(part.rows for part in (encode(part) for part in scan_of(file).parts(["a", "y"])))
     assert rows == streamed.survey.fitted
     squares = reread.total("residual_squares", np.zeros(2))[0]
-    known = state("y ~ a", scan_of(file), recipe, Reading(Threads()))
-    assert squares[0] == pytest.approx(known.train(recipe).objective.moments()[2][0, 0], rel=1e-12)
+    known = survey_statement("y ~ a", scan_of(file), recipe, Reading(Threads()))
+    assert squares[0] == pytest.approx(known.train().objective.moments()[2][0, 0], rel=1e-12)
 
 
 BOUNDED = """

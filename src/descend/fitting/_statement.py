@@ -1,4 +1,4 @@
-"""What is to be fitted: a hypothesis stated on a table in memory, or on a scan; from here the road is the same."""
+"""What is to be fitted: a hypothesis stated on a table, with its recipe and the split of its rows."""
 
 from __future__ import annotations
 
@@ -8,87 +8,84 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.verification import HOLDOUT_FROM
 from descend.fitting.problem import Problem
+from descend.model.cautions import kept_errors, medians, ranges_of
+from descend.model.record import FittedRows
+from descend.model.sample import keep_sample
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from descend.analysis.verification import Split
-    from descend.fitting._streaming import Streamed
+    from descend.fitting.model import Model
     from descend.fitting.trained import TrainedProblem
     from descend.formula.ast import Formula
     from descend.solvers.recipe import Recipe
-    from descend.tables.executors import Reading
-    from descend.tables.scan import Scan
     from descend.tables.table import Table
+
+    Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Stated:
-    """A problem and its recipe, and which of its rows are fitted and tested.
-
-    ``held`` are the rows of a stream that are kept back for the test, as a table; ``streamed`` is there where the rows
-    lie in a scan, of which the problem has but some.
-    """
+class Statement:
+    """A hypothesis stated on a table in memory, with its recipe, and which of the rows are fitted and tested."""
 
     problem: Problem
     recipe: Recipe
     split: Split
-    held: dict[str, Any] | None = None
-    streamed: Streamed | None = None
 
     @classmethod
-    def of(cls, problem: Problem, recipe: Recipe, held: dict[str, Any] | None = None) -> Stated:
-        """State a problem whose rows are in memory."""
-        return cls(problem, recipe, problem.split(recipe), held)
+    def of(cls, problem: Problem, recipe: Recipe) -> Statement:
+        """Split the rows of a problem as the recipe says; raises FitError where the fit would take too long."""
+        return cls(problem, recipe, problem.split(recipe))
 
     @property
     def mark(self) -> dict[str, Any]:
-        """What tells the run from another, for its checkpoint."""
-        if self.streamed is not None:
-            return self.streamed.mark(self.recipe)
+        """What tells the run from another, for its checkpoint: the hypothesis, the settings and the rows."""
         return table_mark(self.problem, self.split.train, self.recipe)
 
     @property
-    def table(self) -> tuple[str, int, list[str]]:
-        """The table's name, how many rows it has, and its columns."""
-        if self.streamed is not None:
-            scan = self.streamed.scan
-            return scan.name, scan.rows, scan.head.columns
-        table = self.problem.data.table
-        return table.name, table.rows, table.columns
+    def table_name(self) -> str:
+        """The name of the table."""
+        return self.problem.data.table.name
+
+    @property
+    def table_columns(self) -> list[str]:
+        """The columns of the table."""
+        return self.problem.data.table.columns
+
+    def table_rows(self, trained: TrainedProblem) -> int:
+        """Return how many rows the table has."""
+        return self.problem.data.table.rows
 
     def train(self, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
         """Fit the rows that are not held back."""
-        if self.streamed is not None:
-            return self.streamed.train(self.recipe, run)
         return self.problem.train(self.split.train, self.recipe, run)
 
+    def fitted_rows(self, trained: TrainedProblem) -> FittedRows:
+        """Return what a model keeps of the fitted rows."""
+        problem, recipe, split = self.problem, self.recipe, self.split
+        tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
+        most = recipe.keep_rows
+        targets = problem.data.only(problem.target.columns).take(split.train)
+        return FittedRows(
+            count=trained.over.rows,
+            base=problem.alone(problem.target.truth(targets), 1),
+            means=problem.data.means,
+            ranges=ranges_of(problem.data, split.train, problem.uses),
+            errors=_errors(problem, trained),
+            sample=keep_sample(problem.data, split.train, tested, recipe.seed, most) if most else None,
+        )
 
-def of_table(formula: str | Formula, table: Table, recipe: Recipe) -> Stated:
+    def tested(self, model: Model) -> Model:
+        """Return a model with the test on rows that the problem does not hold; here the problem holds all of them."""
+        return model
+
+
+def state_table(formula: str | Formula, table: Table, recipe: Recipe) -> Statement:
     """State a hypothesis on a table in memory."""
-    return Stated.of(Problem.of(formula, table, recipe), recipe)
-
-
-def of_scan(
-    formula: str | Formula, scan: Scan, recipe: Recipe, reading: Reading, checkpoint: Path | None, *, resume: bool
-) -> Stated:
-    """State a hypothesis on a scan, of which this surveys the rows.
-
-    So few rows that each is predicted from the others are taken into memory: they fit there.
-    """
-    from descend.fitting._streaming import state
-    from descend.tables.scans.collect import collect
-
-    if scan.rows >= HOLDOUT_FROM:
-        streamed = state(formula, scan, recipe, reading, checkpoint, resume=resume)
-        if recipe.test != "auto" or streamed.survey.rows >= HOLDOUT_FROM:
-            return Stated(streamed.problem, recipe, streamed.split, streamed=streamed)
-    return of_table(formula, collect(scan), recipe)
+    return Statement.of(Problem.of(formula, table, recipe), recipe)
 
 
 def table_mark(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
@@ -104,6 +101,15 @@ def table_mark(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dic
         state = recipe.hypothesis.state_dict()
         marks["module"] = _digest(str(recipe.hypothesis).encode(), *(np.array(t.tolist()) for t in state.values()))
     return {**recipe.mark(), "formula": problem.hypothesis.text, "rows": int(rows.size), **marks}
+
+
+def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
+    """Return the errors by which a transformed target's mean is predicted; None where its prediction is the mean."""
+    rows = trained.shown or trained.whole
+    if rows is None or not medians(problem.target):
+        return None
+    errors = kept_errors(rows.X, rows.Y, trained.weights)
+    return errors if np.isfinite(errors).all() else None
 
 
 def _digest(*parts: NDArray[Any] | bytes) -> str:

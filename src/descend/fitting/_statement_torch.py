@@ -1,8 +1,8 @@
-"""A module with arrays, tensors or a stream of rows, stated as a problem: it goes the same road as a formula."""
+"""A module with arrays, tensors or a stream of rows, stated as a problem: from there it is fitted as a formula is."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from descend.analysis.verification import split_rows
 from descend.base.errors import DesignError, OptionError
-from descend.fitting._statement import Stated
+from descend.fitting._statement import Statement
 from descend.fitting.problem import Problem
 from descend.objectives.losses import LOSSES
 from descend.objectives.networks.network import require_torch
@@ -20,13 +20,37 @@ from descend.solvers.recipe import Recipe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.fitting.model import Model
+    from descend.fitting.trained import TrainedProblem
+
     Arrays = tuple[NDArray[Any], NDArray[Any]]
 
 NAMED = 100  # columns that get a name each; more are one column of rows
 SEEN = 2000  # rows of a stream that are looked at before it is read
 
 
-def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) -> Stated:
+@dataclass(frozen=True)
+class DatasetStatement(Statement):
+    """A module stated on a torch Dataset or DataLoader, of which the problem has the first rows.
+
+    ``held`` are the rows that are kept back for the test, as a table.
+    """
+
+    held: dict[str, Any] | None
+
+    def table_rows(self, trained: TrainedProblem) -> int:
+        """Return how many rows were read."""
+        return trained.over.rows
+
+    def tested(self, model: Model) -> Model:
+        """Return the model with the test on the rows that were kept back, if any."""
+        if self.held is None:
+            return model
+        verification = replace(model.evaluate(self.held), method="holdout")
+        return replace(model, assessment=replace(model.assessment, verification=verification))
+
+
+def state_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) -> Statement:
     """State a module and its rows as a problem.
 
     data, targets: inputs and targets in memory, or a torch Dataset or DataLoader of pairs and None.
@@ -37,7 +61,7 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
             raise OptionError("option.no-targets")
         formula, table, settings = as_table(data, targets, module, settings)
         recipe = Recipe(**{**settings, "hypothesis": module})
-        return Stated.of(Problem.of(formula, table, recipe), recipe)
+        return Statement.of(Problem.of(formula, table, recipe), recipe)
     from torch.utils.data import DataLoader
 
     of_loaders = ("batch_size", "drop_last", "workers") if isinstance(data, DataLoader) else ()
@@ -56,7 +80,7 @@ def of_module(module: Any, data: Any, targets: Any, settings: dict[str, Any]) ->
         levels = tuple(map(str, range(count)))
         problem = replace(problem, target=replace(problem.target, levels=levels))
     held = None if kept is None else as_table(*seen(kept, most=None), module, settings)[1]
-    return Stated.of(problem, recipe, held)
+    return DatasetStatement(problem, recipe, problem.split(recipe), held)
 
 
 def _held_back(data: Any, test: str | float, seed: int) -> tuple[Any, Any]:

@@ -12,12 +12,11 @@ from descend.base.arguments import require, require_functions
 from descend.base.errors import DivergedError, FitError
 from descend.base.messages import Note
 from descend.fitting._examine import examine
-from descend.fitting._statement import of_scan, of_table
-from descend.fitting._statement_torch import of_module
+from descend.fitting._statement import state_table
+from descend.fitting._statement_torch import state_module
 from descend.fitting.model import Model
-from descend.model.cautions import kept_errors, medians, ranges_of
-from descend.model.record import FittedRows, Provenance
-from descend.model.sample import keep_sample
+from descend.model.cautions import medians
+from descend.model.record import Provenance
 from descend.objectives.networks.build import is_module
 from descend.solvers.checkpoint import Checkpoint
 from descend.solvers.rates import largest_stable_rate
@@ -33,12 +32,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.fitting._statement import Stated
-    from descend.fitting.problem import Problem
+    from descend.fitting._statement import Statement
     from descend.fitting.trained import OnEpoch, OnForecast, TrainedProblem
     from descend.formula.ast import Formula
-    from descend.model.sample import Sample
-    from descend.tables.columns import Columns
     from descend.tables.executors import OnRead
 
     Floats = NDArray[np.floating[Any]]
@@ -88,7 +84,7 @@ def fit(
     kept = None if checkpoint is None else Path(checkpoint)
     with workers_of(cluster) as workers:
         if is_module(formula):
-            stated = of_module(
+            statement = state_module(
                 formula, table, targets, settings if recipe is None else Recipe.of(recipe, settings).given()
             )
         else:
@@ -98,18 +94,21 @@ def fit(
                 table, formula, memory=memory, scratch=scratch, query=query, workers=spread, partitions=partitions
             )
             if isinstance(rows, Table):
-                stated = of_table(formula, rows, recipe)
+                statement = state_table(formula, rows, recipe)
             else:
-                stated = of_scan(formula, rows, recipe, Reading(workers, scratch, on_read), kept, resume=resume)
-        file = None if kept is None else Checkpoint(kept, stated.mark, resume=resume)
+                from descend.fitting._statement_scan import state_scan
+
+                reading = Reading(workers, scratch, on_read)
+                statement = state_scan(formula, rows, recipe, reading, kept, resume=resume)
+        file = None if kept is None else Checkpoint(kept, statement.mark, resume=resume)
         run = RunOptions(on_epoch=on_epoch, on_forecast=on_forecast, foretell=True, checkpoint=file)
-        return _fitted(stated, run, on_refit)
+        return _fitted(statement, run, on_refit)
 
 
-def _fitted(stated: Stated, run: RunOptions, on_refit: OnEpoch | None) -> Model:
+def _fitted(statement: Statement, run: RunOptions, on_refit: OnEpoch | None) -> Model:
     """Train, look at the run, test it on unseen rows, and put everything into a model."""
-    problem, recipe, split = stated.problem, stated.recipe, stated.split
-    trained = stated.train(run)
+    problem, recipe, split = statement.problem, statement.recipe, statement.split
+    trained = statement.train(run)
     notes = list(problem.notes)
     if split.instead is not None:
         notes.append(split.instead)
@@ -121,54 +120,22 @@ def _fitted(stated: Stated, run: RunOptions, on_refit: OnEpoch | None) -> Model:
         finished = not any(finding.unfinished for finding in assessment.findings)
         verification = problem.verify(split, trained, recipe, on_refit, finished=finished)
         assessment = replace(assessment, verification=verification)
-    name, count, columns = stated.table
-    tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
-    targets = problem.data.only(problem.target.columns).take(split.train)
-    model = Model(
-        hypothesis=hypothesis,
-        target=problem.target,
-        history=trained.history,
-        provenance=Provenance(
-            table_name=name,
-            table_rows=count if problem.stream is None else trained.over.rows,
-            table_columns=columns,
-            loss=problem.loss.name,
-            delta=recipe.delta,
-            settings=recipe.changes(),
-            notes=notes,
-        ),
-        rows=FittedRows(
-            count=trained.over.rows,
-            base=problem.alone(problem.target.truth(targets), 1),
-            means=problem.data.means,
-            ranges=ranges_of(problem.data, split.train, problem.uses),
-            errors=_errors(problem, trained),
-            sample=_kept_rows(problem.data, split.train, tested, recipe),
-        ),
-        assessment=assessment,
-        descent=trained.descent,
+    provenance = Provenance(
+        table_name=statement.table_name,
+        table_rows=statement.table_rows(trained),
+        table_columns=statement.table_columns,
+        loss=problem.loss.name,
+        delta=recipe.delta,
+        settings=recipe.changes(),
+        notes=notes,
     )
+    rows = statement.fitted_rows(trained)
+    model = Model(hypothesis, problem.target, trained.history, provenance, rows, assessment, trained.descent)
     if trained.history.diverged:
         raise _diverged(model, trained)
     if not model.hypothesis.finite:
         raise FitError("fit.coefficients-beyond")
-    if stated.held is not None:
-        verification = replace(model.evaluate(stated.held), method="holdout")
-        return replace(model, assessment=replace(assessment, verification=verification))
-    return model
-
-
-def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
-    """Return the errors by which a transformed target's mean is told; None where its prediction is the mean."""
-    rows = trained.shown or trained.whole
-    if rows is None or not medians(problem.target):
-        return None
-    errors = kept_errors(rows.X, rows.Y, trained.weights)
-    return errors if np.isfinite(errors).all() else None
-
-
-def _kept_rows(data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], recipe: Recipe) -> Sample | None:
-    return keep_sample(data, train, tested, recipe.seed, recipe.keep_rows) if recipe.keep_rows else None
+    return statement.tested(model)
 
 
 def _diverged(model: Model, trained: TrainedProblem) -> DivergedError:

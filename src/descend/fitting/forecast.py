@@ -141,11 +141,11 @@ def prepare_forecast(
         problem.effort(recipe, len(problem.data)).require(recipe)
         design, objective = problem.objective(np.arange(len(problem.data)), recipe)
     else:
-        from descend.fitting._streaming import state
+        from descend.fitting._statement_scan import survey_statement
 
         every = replace(recipe, test="none", patience=None)
-        streamed = state(formula, rows, every, reading)
-        design, objective = streamed.design, streamed.objective(every)
+        statement = survey_statement(formula, rows, every, reading)
+        design, objective = statement.design, statement.objective()
     return design, objective, recipe.start(design.names, objective.outputs)
 
 

@@ -13,23 +13,23 @@ from descend.analysis.verification import Split, Verification, baseline, judge, 
 from descend.base.errors import OptionError, TableError
 from descend.base.messages import Note
 from descend.design.matrix import Design, width_of
+from descend.fitting._outline import Outline, checked_loss, recipe_notes, resolve_formula
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
 from descend.formula.ast import Formula, Hypothesis, Poly
-from descend.formula.parser import parse
 from descend.model.hypotheses.network import NetworkHypothesis
 from descend.objectives.in_memory import RowsObjective
-from descend.objectives.losses import Loss, make_loss
-from descend.objectives.target import Target, choose_family, learn_target, target_uses
+from descend.objectives.target import Target, learn_target
 from descend.solvers.dispatch import quadratic_of, require_finite
 from descend.solvers.effort import Effort
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
-from descend.tables.columns import Columns, gather, reading_notes, uses
+from descend.tables.columns import Columns, gather, reading_notes
 from descend.tables.open import read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.fitting.trained import OnEpoch
+    from descend.objectives.losses import Loss
     from descend.objectives.torch_batches import Source
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.recipe import Recipe
@@ -66,34 +66,20 @@ class Problem:
     def of(cls, formula: str | Formula, table: Any, recipe: Recipe) -> Problem:
         """Read a table and state a hypothesis on it."""
         table = read(table)
-        parsed = parse(formula) if not isinstance(formula, Formula) else formula
-        return cls.state(parsed.resolve(table.columns, table.repeated), table, recipe)
+        return cls.state(resolve_formula(formula, table), table, recipe)
 
     @classmethod
     def state(cls, hypothesis: Hypothesis, table: Any, recipe: Recipe, data: Columns | None = None) -> Problem:
-        """Read the columns that the hypothesis names and decide its family and its loss."""
+        """Read the columns that the hypothesis names (``data`` where that is done) and learn the target from them."""
         if not table.rows:
             raise TableError("table.no-rows", file=table.name)
-        wanted = uses(hypothesis, table)
-        named = "auto" if callable(recipe.loss) else recipe.loss
-        family, why = choose_family(hypothesis, table, recipe.family, named)
-        outputs = target_uses(hypothesis, family)
+        outline = Outline.of(hypothesis, table, recipe)
         if data is None:
-            data = gather({**wanted, **outputs}, table, missing=recipe.missing, required=outputs)
-        target = learn_target(hypothesis, family, data)
-        loss = make_loss(named, family, delta=recipe.delta)
-        loss.check(target.encode(data), target.columns[0])
-        notes = [
-            why,
-            *table.notes,
-            *reading_notes({**wanted, **outputs}, table),
-            *data.notes,
-        ]
-        if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
-            notes.append(Note("note.sgd-asked", {}))
-        if callable(recipe.loss):
-            notes.append(Note("note.own-loss", {"name": recipe.changes()["loss"]}))
-        return cls(hypothesis, wanted, data, target, loss, notes)
+            data = gather(outline.wanted, table, missing=recipe.missing, required=outline.target_uses)
+        target = learn_target(hypothesis, outline.family, data)
+        told = [outline.why, *table.notes, *reading_notes(outline.wanted, table), *data.notes]
+        notes = [*told, *recipe_notes(recipe)]
+        return cls(hypothesis, outline.uses, data, target, checked_loss(recipe, target, data), notes)
 
     @property
     def codes(self) -> Rows | None:

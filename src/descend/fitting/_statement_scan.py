@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.verification import Split, is_share
+from descend.analysis.verification import HOLDOUT_FROM, Split, is_share
 from descend.base.errors import OptionError
-from descend.base.threads import block_rows
 from descend.design.encodings.image import ImageCode
+from descend.fitting._encoding import Encoded, Encoding
+from descend.fitting._outline import Outline, checked_loss, recipe_notes, resolve_formula
+from descend.fitting._statement import Statement, state_table
 from descend.fitting.problem import Problem
 from descend.fitting.survey.checkpoint import SurveyFile
 from descend.fitting.survey.checkpoint import survey_scan as surveyed
@@ -31,36 +33,32 @@ from descend.fitting.survey.results import (
     sums_of,
     target_of,
 )
-from descend.fitting.survey.survey import LAYERS, Plan, Survey, complete_columns, filled_columns
+from descend.fitting.survey.survey import Plan, Survey
 from descend.fitting.trained import run_solver
-from descend.formula.ast import Formula
-from descend.formula.parser import parse
-from descend.objectives.in_memory import RowsObjective
-from descend.objectives.losses import make_loss
 from descend.objectives.partitioned import PartsObjective
-from descend.objectives.rereading import Around, HeldBlock, RereadObjective
+from descend.objectives.rereading import RereadObjective
 from descend.objectives.spilled import Spill, SpilledObjective
-from descend.objectives.target import Target, choose_family, target_uses
+from descend.objectives.target import Target
 from descend.solvers.effort import Effort
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
-from descend.tables.columns import uses
 from descend.tables.databases.query import QueryScan
 from descend.tables.executors import Reading, Rereading, Threads
 from descend.tables.row_sampling import EXACT_BELOW, LOOKED_AT, Draw
+from descend.tables.scans.collect import collect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from descend.design.matrix import Design
     from descend.fitting.trained import TrainedProblem
-    from descend.formula.ast import Hypothesis
+    from descend.formula.ast import Formula, Hypothesis
+    from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
     from descend.solvers.recipe import Recipe
-    from descend.tables.columns import Columns, Use
-    from descend.tables.scan import Part, Scan
+    from descend.tables.columns import Use
+    from descend.tables.scan import Scan
 
     Floats = NDArray[np.floating[Any]]
 
@@ -69,41 +67,47 @@ REREAD_COLUMNS = 100  # the products of more take longer than a reading
 
 
 @dataclass(frozen=True)
-class Streamed:
-    """A problem whose rows lie in a scan: ``problem`` has those that were kept, the ``shown`` before the tested."""
+class ScanStatement(Statement):
+    """A hypothesis stated on a scan, whose rows are read part by part; the problem has those that the survey kept."""
 
-    problem: Problem
     scan: Scan
     plan: Plan
     survey: Survey
     design: Design
     reading: Reading
-    shown: int
 
     @property
-    def split(self) -> Split:
-        """The kept rows that are among the fitted ones, and those that are tested."""
-        rows = np.arange(len(self.problem.data))
-        fitted, tested = rows[: self.shown], rows[self.shown :]
-        return Split("holdout", fitted, [(fitted, tested)]) if tested.size else Split("none", fitted, [])
+    def mark(self) -> dict[str, Any]:
+        """What tells the run from another, for its checkpoint."""
+        return scan_mark(self.problem.hypothesis, self.scan, self.recipe)
 
-    def mark(self, recipe: Recipe) -> dict[str, Any]:
-        """Return what tells a run of a recipe from another."""
-        return scan_mark(self.problem.hypothesis, self.scan, recipe)
+    @property
+    def table_name(self) -> str:
+        """The name of the scan."""
+        return self.scan.name
 
-    def train(self, recipe: Recipe, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
+    @property
+    def table_columns(self) -> list[str]:
+        """The columns of the scan."""
+        return self.scan.head.columns
+
+    def table_rows(self, trained: TrainedProblem) -> int:
+        """Return how many rows the scan has."""
+        return self.scan.rows
+
+    def train(self, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
         """Fit on all rows that are not held back."""
         fitted = self.split.train
-        shown = self.problem.over(self.design, fitted, recipe)
+        shown = self.problem.over(self.design, fitted, self.recipe)
         data = self.problem.data.take(fitted)
-        return run_solver(self.design, self.objective(recipe, shown), data, recipe, run=run, shown=shown)
+        return run_solver(self.design, self.objective(shown), data, self.recipe, run=run, shown=shown)
 
-    def objective(self, recipe: Recipe, few: RowsObjective | None = None) -> PartsObjective | SpilledObjective:
+    def objective(self, few: RowsObjective | None = None) -> PartsObjective | SpilledObjective:
         """Return the loss over the rows, which are made ready to be read as often as it takes.
 
         ``few`` is the loss over those that were kept: from there the optimum of a file's rows is a few readings away.
         """
-        columns, loss = list(self.plan.wanted), self.problem.loss
+        columns, loss, recipe = list(self.plan.wanted), self.problem.loss, self.recipe
         encode = Encoding(self.plan, self.design, self.problem.target, loss)
         side = len(self.design.names)  # rows that are as many: readings tell of themselves
         Effort.of(side, side, len(self.problem.target.outputs), loss, recipe).require(recipe)
@@ -133,7 +137,21 @@ class Streamed:
         return loss.likelihood and len(self.problem.target.outputs) == 1 and width <= REREAD_COLUMNS and self.scan.quick
 
 
-def state(
+def state_scan(
+    formula: str | Formula, scan: Scan, recipe: Recipe, reading: Reading, checkpoint: Path | None, *, resume: bool
+) -> Statement:
+    """State a hypothesis on a scan, and survey its rows.
+
+    So few rows that each is predicted from the others are taken into memory: they fit there.
+    """
+    if scan.rows >= HOLDOUT_FROM:
+        statement = survey_statement(formula, scan, recipe, reading, checkpoint, resume=resume)
+        if recipe.test != "auto" or statement.survey.rows >= HOLDOUT_FROM:
+            return statement
+    return state_table(formula, collect(scan), recipe)
+
+
+def survey_statement(
     formula: str | Formula,
     scan: Scan,
     recipe: Recipe,
@@ -141,47 +159,53 @@ def state(
     checkpoint: Path | None = None,
     *,
     resume: bool = False,
-) -> Streamed:
+) -> ScanStatement:
     """State a hypothesis on a scan, and survey its rows; the survey is kept beside a ``checkpoint``.
 
     Raises as ``Problem.of`` does, and OptionError for what cannot be done part by part.
     """
     _require_possible(recipe, reading)
-    parsed = parse(formula) if not isinstance(formula, Formula) else formula
-    hypothesis = parsed.resolve(scan.head.columns, scan.head.repeated)
-    wanted = uses(hypothesis, scan.head)
-    family, why = choose_family(hypothesis, scan.head, recipe.family, recipe.loss)
-    outputs = target_uses(hypothesis, family)
-    target = Target(family, hypothesis.targets, tuple(outputs), ()) if not family.classes else None
-    loss = make_loss(recipe.loss, family, delta=recipe.delta)
-    layered = not loss.quadratic or recipe.batch_size is not None or recipe.arithmetic != "float64"
-    width = len({**wanted, **outputs})
-    few = max(min(FEW_CELLS // width, FEW), LOOKED_AT) if layered else LOOKED_AT
-    drawn = partial(Draw.of, scan.rows, share_of(recipe.test), recipe.seed, columns=width, looked_at=few)
-    plan = Plan(
-        hypothesis, wanted, outputs, target, drawn(), recipe.missing, images=_images(wanted, scan), layered=layered
-    )
-    if target is None and plan.draw.held and scan.rows < EXACT_BELOW:
-        plan = replace(plan, draw=drawn(classes=classes_of(plan, scan, reading)))
-    plan = prepared(plan, scan, reading)
+    outline = Outline.of(resolve_formula(formula, scan.head), scan.head, recipe)
+    plan = prepared(_plan(outline, scan, recipe, reading), scan, reading)
     file = None
     if checkpoint is not None:
         path = checkpoint.with_name(f"{checkpoint.stem}.survey{checkpoint.suffix}")
-        file = SurveyFile(path, scan_mark(hypothesis, scan, recipe), resume=resume)
+        file = SurveyFile(path, scan_mark(outline.hypothesis, scan, recipe), resume=resume)
     survey = _added_up(scan, plan) or surveyed(plan, scan, reading, file)
     if is_share(recipe.test) and survey.rows and not (survey.fitted and survey.tested):
         raise OptionError("option.test-rows", value=recipe.test, rows=survey.rows)
     require_rows(survey, scan)
-    if target is None and recipe.family == "auto" and recipe.loss == "auto":
+    family, why = outline.family, outline.why
+    if plan.target is None and recipe.family == "auto" and recipe.loss == "auto":
         family, why = family_of(plan, survey, scan)
-        loss = make_loss("auto", family)
-    learnt = target_of(plan, survey, scan, family)
+    target = target_of(plan, survey, scan, family)
     design = design_of(plan, survey, scan, recipe)
     data, shown = kept_rows(plan, survey, scan)
-    loss.check(learnt.encode(data), learnt.columns[0])
-    notes = [why, *scan.head.notes, *notes_of(plan, survey, scan)]
-    problem = Problem(hypothesis, wanted, data, learnt, loss, notes, base=base_of(plan, survey, learnt))
-    return Streamed(problem, scan, plan, survey, design, reading, shown)
+    loss = checked_loss(recipe, target, data)
+    notes = [why, *scan.head.notes, *notes_of(plan, survey, scan), *recipe_notes(recipe)]
+    base = base_of(plan, survey, target)
+    problem = Problem(outline.hypothesis, outline.uses, data, target, loss, notes, base=base)
+    rows = np.arange(len(data))
+    fitted, tested = rows[:shown], rows[shown:]
+    split = Split("holdout", fitted, [(fitted, tested)]) if tested.size else Split("none", fitted, [])
+    return ScanStatement(problem, recipe, split, scan, plan, survey, design, reading)
+
+
+def _plan(outline: Outline, scan: Scan, recipe: Recipe, reading: Reading) -> Plan:
+    """Return what the survey is to find, and which rows are held back."""
+    family, targets, width = outline.family, tuple(outline.target_uses), len(outline.wanted)
+    target = None if family.classes else Target(family, outline.hypothesis.targets, targets, ())
+    squared = recipe.loss in ("auto", "mse", "sse") and family.solved and recipe.batch_size is None
+    layered = not squared or recipe.arithmetic != "float64"
+    few = max(min(FEW_CELLS // width, FEW), LOOKED_AT) if layered else LOOKED_AT
+    drawn = partial(Draw.of, scan.rows, share_of(recipe.test), recipe.seed, columns=width, looked_at=few)
+    plan = Plan(
+        outline.hypothesis, outline.uses, outline.target_uses, target, drawn(), recipe.missing,
+        images=_images(outline.uses, scan), layered=layered,
+    )  # fmt: skip
+    if target is None and plan.draw.held and scan.rows < EXACT_BELOW:
+        plan = replace(plan, draw=drawn(classes=classes_of(plan, scan, reading)))
+    return plan
 
 
 def _added_up(scan: Scan, plan: Plan) -> Survey | None:
@@ -203,78 +227,6 @@ def share_of(test: str | float) -> float | None:
     if not is_share(test):
         raise OptionError("option.scan-test", value=test)
     return float(test)
-
-
-@dataclass(frozen=True)
-class Encoding:
-    """How a part's fitted rows become a loss's X and Y; it goes to whoever reads the part."""
-
-    plan: Plan
-    design: Design
-    target: Target
-    loss: Loss
-
-    def __call__(self, part: Part) -> RowsObjective:
-        """Read a part and return the loss over its fitted rows, as one of many parts."""
-        data, keys = self._ready(part)
-        return self._over(data, np.flatnonzero(keys >= self.plan.draw.held))
-
-    def by_layer(self, part: Part) -> tuple[RowsObjective, NDArray[np.int64]]:
-        """Return the same with the rows sorted by their layers, and how many each layer has."""
-        data, keys = self._ready(part)
-        fitted = np.flatnonzero(keys >= self.plan.draw.held)
-        layers = (keys[fitted] % LAYERS).astype(np.uint8)
-        order = np.argsort(layers, kind="stable")  # by counting, as these are bytes
-        return self._over(data, fitted[order]), np.bincount(layers, minlength=LAYERS)
-
-    def by_block(self, part: Part) -> Iterator[HeldBlock]:
-        """Yield the rows in blocks that stay in the processor's cache, each written over the one before."""
-        data, keys = self._ready(part)
-        held, Y = keys < self.plan.draw.held, self._targets(data)
-        width = self.design.means.size
-        size = block_rows(width)
-        room = np.empty((width, min(size, len(data))))
-        for start in range(0, max(len(data), 1), size):
-            rows = slice(start, min(start + size, len(data)))
-            block = data.part(rows)
-            X = self.design.matrix(block, out=room[:, : len(block)].T)
-            yield HeldBlock(X, Y[rows], np.flatnonzero(held[rows]))
-
-    def _ready(self, part: Part) -> tuple[Columns, NDArray[np.uint32]]:
-        """Return the columns of a part's rows that are not dropped, and their keys."""
-        table = part.table()
-        data = complete_columns(self.plan, table)
-        if data is None or not all(np.isfinite(values.sum()) for values in data.numbers.values()):
-            data = filled_columns(self.plan, table)
-        keys = self.plan.draw.keys(part.first, part.rows)
-        return data, keys if len(data) == part.rows else keys[data.rows]
-
-    def _over(self, data: Columns, rows: NDArray[np.int64]) -> RowsObjective:
-        X = self.design.matrix(data).take(rows, axis=0)  # rows lie together, the cells of columns do not
-        Y = self._targets(data).take(rows, axis=0)
-        return RowsObjective(X, Y, self.loss, len(self.target.outputs), 0.0, np.zeros(X.shape[1]), part=True)
-
-    def _targets(self, data: Columns) -> Floats:
-        Y = self.target.encode(data)
-        self.loss.check(Y, self.target.columns[0])
-        return Y
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A part that is read and encoded when it is asked something."""
-
-    encode: Encoding
-    part: Part
-
-    def answer(self, *asked: Any) -> Any:
-        """Return what ``RowsObjective.answer`` gives of its rows."""
-        return self.encode(self.part).answer(*asked)
-
-    def around(self, w: Floats) -> Around:
-        """Return what its rows say of the loss around ``w``."""
-        blocks = self.encode.by_block(self.part)
-        return Around.total(w, (Around.of(w, self.encode.loss, block) for block in blocks))
 
 
 def _images(wanted: dict[str, Use], scan: Scan) -> dict[str, ImageCode]:

@@ -1,0 +1,99 @@
+"""How the parts of a scan become the X and Y of a loss; it goes to whoever reads the part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from descend.base.threads import block_rows
+from descend.fitting.survey.survey import LAYERS, complete_columns, filled_columns
+from descend.objectives.in_memory import RowsObjective
+from descend.objectives.rereading import Around, HeldBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from descend.design.matrix import Design
+    from descend.fitting.survey.survey import Plan
+    from descend.objectives.losses import Loss
+    from descend.objectives.target import Target
+    from descend.tables.columns import Columns
+    from descend.tables.scan import Part
+
+    Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a part's fitted rows become a loss's X and Y; it goes to whoever reads the part."""
+
+    plan: Plan
+    design: Design
+    target: Target
+    loss: Loss
+
+    def __call__(self, part: Part) -> RowsObjective:
+        """Read a part and return the loss over its fitted rows, as one of many parts."""
+        data, keys = self._ready(part)
+        return self._over(data, np.flatnonzero(keys >= self.plan.draw.held))
+
+    def by_layer(self, part: Part) -> tuple[RowsObjective, NDArray[np.int64]]:
+        """Return the same with the rows sorted by their layers, and how many each layer has."""
+        data, keys = self._ready(part)
+        fitted = np.flatnonzero(keys >= self.plan.draw.held)
+        layers = (keys[fitted] % LAYERS).astype(np.uint8)
+        order = np.argsort(layers, kind="stable")  # by counting, as these are bytes
+        return self._over(data, fitted[order]), np.bincount(layers, minlength=LAYERS)
+
+    def by_block(self, part: Part) -> Iterator[HeldBlock]:
+        """Yield the rows in blocks that stay in the processor's cache, each written over the one before."""
+        data, keys = self._ready(part)
+        held, Y = keys < self.plan.draw.held, self._targets(data)
+        width = self.design.means.size
+        size = block_rows(width)
+        room = np.empty((width, min(size, len(data))))
+        for start in range(0, max(len(data), 1), size):
+            rows = slice(start, min(start + size, len(data)))
+            block = data.part(rows)
+            X = self.design.matrix(block, out=room[:, : len(block)].T)
+            yield HeldBlock(X, Y[rows], np.flatnonzero(held[rows]))
+
+    def _ready(self, part: Part) -> tuple[Columns, NDArray[np.uint32]]:
+        """Return the columns of a part's rows that are not dropped, and their keys."""
+        table = part.table()
+        data = complete_columns(self.plan, table)
+        if data is None or not all(np.isfinite(values.sum()) for values in data.numbers.values()):
+            data = filled_columns(self.plan, table)
+        keys = self.plan.draw.keys(part.first, part.rows)
+        return data, keys if len(data) == part.rows else keys[data.rows]
+
+    def _over(self, data: Columns, rows: NDArray[np.int64]) -> RowsObjective:
+        X = self.design.matrix(data).take(rows, axis=0)  # rows lie together, the cells of columns do not
+        Y = self._targets(data).take(rows, axis=0)
+        return RowsObjective(X, Y, self.loss, len(self.target.outputs), 0.0, np.zeros(X.shape[1]), part=True)
+
+    def _targets(self, data: Columns) -> Floats:
+        Y = self.target.encode(data)
+        self.loss.check(Y, self.target.columns[0])
+        return Y
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A part that is read and encoded when it is asked something."""
+
+    encode: Encoding
+    part: Part
+
+    def answer(self, *asked: Any) -> Any:
+        """Return what ``RowsObjective.answer`` gives of its rows."""
+        return self.encode(self.part).answer(*asked)
+
+    def around(self, w: Floats) -> Around:
+        """Return what its rows say of the loss around ``w``."""
+        blocks = self.encode.by_block(self.part)
+        return Around.total(w, (Around.of(w, self.encode.loss, block) for block in blocks))
