@@ -24,6 +24,7 @@ from descend.solvers._epochs import iterate
 from descend.solvers._exact_minimum import limit
 from descend.solvers._leading_block import led
 from descend.solvers._quasi_newton import quasi_newton
+from descend.solvers._recorder import StepRecorder
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.history import SNAPSHOTS, snapshot_epochs
 from descend.solvers.optimizers import SGD, Adam
@@ -467,3 +468,11 @@ def test_a_few_rows_unlike_the_others_lead_nobody_astray(scale):
     g = rows.gradient(start)
     step = -np.linalg.solve(rows.hessian(start), g)
     assert 2 * (g @ step) <= g @ led(rows, few, start, g, step) < 0
+
+
+def test_where_rounding_hides_which_of_two_steps_is_lower_the_record_keeps_the_one_with_the_smaller_slope():
+    recorder = StepRecorder()
+    recorder.step(np.array([1.0]), 1.0, np.array([1e-3]))
+    recorder.step(np.array([2.0]), 1.0 + 1e-10, np.array([1e-9]), shown=False)
+    recorder.step(np.array([3.0]), 1.0 + 1e-9, np.array([1e-12]))
+    assert recorder.end() == (2.0, 1.0 + 1e-10, 1e-9)

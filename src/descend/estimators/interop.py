@@ -120,6 +120,9 @@ def _loss(final: Any) -> str:
         found = f"{found}(loss={final.loss!r})"
     if isinstance(final, (LogisticRegression, DescentClassifier)):
         return FAMILIES["logistic" if two else "softmax"].loss
+    for of_numbers in FAMILIES.values():
+        if of_numbers.estimator == found and not of_numbers.classes:
+            return of_numbers.loss
     raise ModelError("model.sklearn-kind", found=found)
 
 

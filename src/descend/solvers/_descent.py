@@ -10,7 +10,7 @@ import numpy as np
 from descend.solvers._direction import Direction, has_small_hessian, penalty
 from descend.solvers._leading_block import led
 from descend.solvers._line_search import TINY, Point, Trial, along, line_search
-from descend.solvers._termination import Ending, Outcome, outcome
+from descend.solvers._termination import CLOSE, Ending, Outcome, outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,7 +97,7 @@ class DescentState:
         """
         point = Point.at(objective, self.w) if start is None else start
         while self.left > 0:
-            if objective.loss.likelihood and point.value <= TINY * objective.share * objective.rows:
+            if objective.loss.endless and point.value <= TINY * objective.share * objective.rows:
                 return "stalled"  # each row's class is certain: the loss falls for ever, and nothing shows it
             self.left -= 1
             self.direction.look(objective, point)
@@ -126,7 +126,7 @@ class DescentState:
             self.w = point.w
             if recorder is not None:
                 shown = point if told is None else Point.at(objective.under(told), point.w)
-                recorder.step(shown.w, shown.value, shown.gradient)
+                recorder.step(shown.w, shown.value, shown.gradient, shown=trial.shown)
         return "spent"
 
     def _step(self, objective: OverRows, point: Point, step: Floats) -> Trial | None:
@@ -138,7 +138,20 @@ class DescentState:
         longest = float(np.abs(step).max())
         shortest = TINY * float(np.abs(point.w).max()) / longest if longest else np.inf
         start = Trial(0.0, point.value, float(point.gradient @ step))
-        return line_search(along(objective, point, step), start, shortest)
+        return line_search(along(objective, point, step), start, shortest) or self._unshown(objective, point, step)
+
+    def _unshown(self, objective: OverRows, point: Point, step: Floats) -> Trial | None:
+        """Return the end of a step that the loss is too rounded to show, where the gradient shows it; else None.
+
+        So near the minimum of a self-concordant loss a Newton step leaves far less than a quarter of the decrement.
+        """
+        loss, close = objective.loss, CLOSE * abs(point.value)
+        if loss.concordance is None or not self.direction.fresh or not self.decrement <= close:
+            return None
+        found = Point.at(objective, point.w + step)
+        left = -float(found.gradient @ self.direction.step(found.gradient)) / 2
+        shown = left <= self.decrement / 4 and abs(found.value - point.value) <= close
+        return Trial(1.0, found.value, float(found.gradient @ step), found, shown=False) if shown else None
 
     def _stale(self, objective: OverRows, ending: Ending, point: Point) -> bool:
         """Tell whether the guess of the curvature has grown too old to be of use."""

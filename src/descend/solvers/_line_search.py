@@ -47,12 +47,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Trial:
-    """A length ``t`` with the loss, its slope along the direction, and the point that it leads to."""
+    """A length ``t`` with the loss, its slope along the direction, and the point that it leads to.
+
+    ``shown``: whether the loss itself, and not the gradient alone, shows that the point is lower.
+    """
 
     t: float
     value: float
     slope: float
     point: Point | None = None
+    shown: bool = True
 
     @property
     def finite(self) -> bool:

@@ -171,6 +171,7 @@ class StepRecorder(Recorder):
         super().__init__()
         self.run = run
         self.stride = 1
+        self._shown = True
         self.best: Floats = np.empty(0)
         self.last: Floats = np.empty(0)
         self.least, self.slope = float("inf"), float("nan")
@@ -178,9 +179,12 @@ class StepRecorder(Recorder):
         if kept is not None:
             self.restore(kept.record)
 
-    def step(self, w: Floats, loss: float, gradient: Floats | None) -> None:
-        """Record a step, keep the run as it is, and tell the caller."""
-        step = len(self)
+    def step(self, w: Floats, loss: float, gradient: Floats | None, *, shown: bool = True) -> None:
+        """Record a step, keep the run as it is, and tell the caller.
+
+        shown: whether the loss tells this step from the one before; else only the gradient does.
+        """
+        step, self._shown = len(self), shown
         self.note(w, loss, float("nan") if gradient is None else float(np.linalg.norm(gradient)))
         if self.run.checkpoint is not None:
             self.run.checkpoint.save(step, self, {})
@@ -195,7 +199,7 @@ class StepRecorder(Recorder):
 
     def _judge(self, epoch: int, w: Floats, loss: float, slope: float, held_out: float | None) -> None:
         self.last = w
-        alike = abs(loss - self.least) <= ROUNDING * abs(loss)
+        alike = not self._shown or abs(loss - self.least) <= ROUNDING * abs(loss)
         if not epoch or (not slope >= self.slope if alike else loss < self.least):
             self.best, self.least, self.slope = w, loss, slope
 

@@ -31,6 +31,7 @@ class BinaryCrossEntropy(Elementwise):
     families = ("logistic",)
     curvature_limit = 0.25
     likelihood = True
+    endless = True
     concordance = 1.0
     even_at_zero = True
 
@@ -98,6 +99,7 @@ class CrossEntropy(Loss):
     families = ("softmax",)
     curvature_limit = 0.5  # Boehning (1992)
     likelihood = True
+    endless = True
     concordance = 1.0
     shift_invariant = True
 

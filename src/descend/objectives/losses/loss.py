@@ -62,6 +62,9 @@ class Loss(ABC):
     likelihood: ClassVar[bool] = False
     """Whether it is minus the log-likelihood of a target without a unit: its Hessian is then the information."""
 
+    endless: ClassVar[bool] = False
+    """Whether it falls for ever where every row is told for certain, so that its least value is never reached."""
+
     concordance: ClassVar[float | None] = None
     """M where |third derivative in z| <= M times the second (Bach 2010), None where there is no such M.
 
