@@ -20,7 +20,7 @@ from descend.base.errors import DivergedError
 from descend.base.messages import codes
 from descend.report.json import model_facts
 from descend.solvers.recipe import Recipe
-from descend.studio.reading import keywords
+from descend.tables.reading_settings import reading_keywords
 
 # one case for every finding, each with a number that makes it stronger
 
@@ -537,7 +537,7 @@ def test_a_remedy_pressed_ends_what_was_found(case):
     before, finding = told(case)
     for change in offered(case):
         after_formula, after_settings = change.applied(formula, settings)
-        again = descend.read(table, **keywords(change.reading)) if change.reading else table
+        again = descend.read(table, **reading_keywords(change.reading)) if change.reading else table
         after = descend.fit(after_formula, again, **after_settings)  # none of them diverges
         promise = PROMISED.get((case, change.label.code.removeprefix("remedy.")))
         still = finding.code in [found.code for found in after.findings]
