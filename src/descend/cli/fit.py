@@ -43,8 +43,8 @@ def fit_command(
 ) -> int:
     """Fit a hypothesis and tell how it went."""
     from descend.fitting.fit import fit as run
-    from descend.tables.cluster.connection import workers_of
     from descend.tables.open import open_rows, sources_of
+    from descend.tables.workers import workers_of
 
     if keep and out is None:
         raise OptionError("option.keep-without-out")

@@ -22,10 +22,10 @@ from descend.solvers.checkpoint import Checkpoint
 from descend.solvers.rates import largest_stable_rate
 from descend.solvers.recipe import Recipe
 from descend.solvers.run_options import RunOptions
-from descend.tables.cluster.connection import workers_of
 from descend.tables.executors import Reading
 from descend.tables.open import open_rows
 from descend.tables.table import Table
+from descend.tables.workers import workers_of
 
 if TYPE_CHECKING:
     import os

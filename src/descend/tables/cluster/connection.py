@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import warnings
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,10 @@ from descend.tables.cluster._client import Link
 from descend.tables.cluster._executor import Cluster
 from descend.tables.cluster._local import start
 from descend.tables.cluster._versions import refuse_versions
-from descend.tables.executors import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
-    from descend.tables.executors import Workers
 
 ANSWER = 8.0  # seconds in which a scheduler answers
 PATIENCE = 30.0
@@ -61,13 +58,6 @@ def connect(where: Any, *, patience: float = PATIENCE, memory: int | None = None
         _wait_for_workers(client, link)
         refuse_versions(link)
         return Cluster(link, end.pop_all())
-
-
-def workers_of(cluster: Any) -> AbstractContextManager[Workers]:
-    """Return the workers that are asked for: those of a cluster, or this machine's threads where there is none."""
-    if cluster is None or hasattr(cluster, "each"):
-        return nullcontext(cluster or Threads())
-    return connect(cluster)
 
 
 def _client(address: str, end: ExitStack) -> Any:
