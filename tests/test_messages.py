@@ -8,11 +8,13 @@ import string
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import descend
 from descend.base.errors import FormulaError, OptionError, TableError, pointer
 from descend.base.messages import codes, language, say
-from descend.base.messages._particles import with_particles
+from descend.base.messages._particles import FORMS, final_of, with_particles
 from descend.solvers.settings import SETTINGS
 from descend.tables.reading_settings import READING
 
@@ -238,13 +240,68 @@ def test_the_caret_stands_under_the_place_that_is_meant(text, position, under):
         (17, "17을 17로"),
         (1e10, "10000000000.0을 10000000000.0으로"),
         ("'수박'", "'수박'을 '수박'으로"),
-        ("torch", "torch을(를) torch(으)로"),
-        ("", "을(를) (으)로"),
-        ("x을(를)y", "x을(를)y을(를) x을(를)y(으)로"),
+        ("torch", "torch를 torch로"),
+        ("", "를 로"),
+        ("x을(를)y", "x을(를)y를 x을(를)y로"),
     ],
 )
 def test_a_korean_particle_goes_by_the_last_sound_of_the_value_before_it(value, told):
     assert with_particles("{value}을(를) {value}(으)로", {"value": value}).format(value=value) == told
+
+
+READ = {  # what is written, and how a Korean reads it
+    "0": "영", "7": "칠", "10": "십", "20": "이십", "100": "백", "1,000": "천", "25,000": "이만 오천", "10000": "만",
+    "300000": "삼십만", "1000000": "백만", "100000000": "억", "12345": "오", "2024": "사", "0.5": "오", "3.0": "영",
+    "-1.25": "오", "1e-3": "삼", "1.5e-07": "칠", "1e10": "십", "1e+100": "백", "20%": "퍼센트", "12.5%": "퍼센트",
+    "30°": "도", "5kg": "킬로그램", "5 kg": "킬로그램", "16 GB": "기가바이트",
+    "3ms": "밀리초", "10px": "픽셀", "2h": "시간", "키 (cm)": "센티미터",
+    "R": "알", "L": "엘", "MLP": "피", "CNN": "엔", "mlp": "피", "cnn": "엔", "URL": "엘", "M": "엠", "sgd": "디",
+    "csv": "브이", "x": "엑스", "l2": "이", "log10": "십", "float64": "사", "x1": "일", "torch": "토치",
+    "sklearn": "런", "model": "델", "table": "블", "column": "럼", "name": "네임", "time": "타임", "line": "라인",
+    "file": "파일", "batch": "치", "stock": "톡", "logistic": "틱", "group": "룹", "step": "텝", "type": "입",
+    "dataset": "셋", "target": "깃", "height": "트", "test": "트", "training": "닝", "schedule": "줄", "softmax": "스",
+    "Sequential": "셜", "BatchNorm1d": "디", "cross_entropy": "피", "Sepal.Length": "스", "score": "어", "hours": "스",
+    "web": "웹", "momentum": "텀", "Adam": "담", "data.parquet": "켓", "'수박'": "박", "무게 (kg)": "킬로그램",
+    "log(x)": "엑스", "x[1]": "일", "C:\\temp\\": "템프", "température": "르", "μ": "뮤", "ε": "엡실론", "R²": "이",
+    "５０": "십", "년": "년", "…": "가", "": "가", "_": "가", "()": "가",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "read"), READ.items())
+def test_a_value_is_read_as_a_korean_reads_it(written, read):
+    final = (ord(read[-1]) - 0xAC00) % 28
+    assert bool(final_of(written)) == bool(final)
+    assert (final_of(written) == 8) == (final == 8)  # (으)로 asks whether it is ㄹ
+
+
+UNRESOLVED = re.compile(r"\((으|를|는|가|과|이|은|을|와)\)")
+KOREAN_WITH_PARTICLES = {code: text for code, text in KOREAN.items() if UNRESOLVED.search(text)}
+
+
+@settings(max_examples=200)
+@given(
+    st.one_of(
+        st.text(st.characters(exclude_characters="()", exclude_categories=["Cs"]), max_size=12),
+        st.floats(allow_nan=True),
+        st.integers(),
+        st.from_regex(r"[A-Za-z]{1,12}", fullmatch=True),
+        st.from_regex(r"-?\d{1,3}(,\d{3}){0,3}(\.\d+)?%?", fullmatch=True),
+        st.floats(allow_nan=False).map("{:.4g}".format),
+    )
+)
+def test_no_particle_of_any_value_is_left_open(value):
+    assert 0 <= final_of(str(value)) < 28
+    for particle in FORMS:
+        told = with_particles(f"{{value}}{particle} '{{value}}'{particle}", {"value": value})
+        assert not UNRESOLVED.search(told.replace("{value}", ""))
+
+
+@pytest.mark.parametrize("code", KOREAN_WITH_PARTICLES)
+def test_every_particle_of_the_korean_sentences_stands_where_it_is_resolved(code):
+    sentence = KOREAN[code]
+    names = [(name, spec) for _, name, spec, _ in string.Formatter().parse(sentence) if name]
+    values = {name: 0.5 if spec and spec[-1] in "gef%" else 7 if spec else "torch" for name, spec in names}
+    assert not UNRESOLVED.search(with_particles(sentence, values))
 
 
 def test_korean_sentences_keep_one_register():
