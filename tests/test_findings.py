@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date, timedelta
 from functools import cache
 
 import numpy as np
 import pytest
 from conftest import ROOT
 from finding_fixtures import clean, evidence, heteroscedastic, high_leverage, rate_too_large, unscaled
+from scipy.integrate import quad
+from scipy.stats import kstest
+from statsmodels.stats.stattools import durbin_watson
 
 import descend
 from descend.analysis.diagnosis import FINDINGS, Change, diagnose
+from descend.analysis.diagnosis.kinds.autocorrelation import durbin_watson_test
 from descend.analysis.diagnosis.remedies.case import Case
 from descend.analysis.verification import split_rows
 from descend.base import container
@@ -229,6 +234,12 @@ def near_same_levels(same):
     return evidence("y ~ x + g", clean() | {"g": ["yes", "no", other] * 20})
 
 
+def autocorrelated(share):
+    t = clean()
+    errors = t["noise"] + share * np.roll(t["noise"], 1)
+    return evidence("y ~ x + z", {**t, "day": np.arange(60), "y": 1 + t["x"] + t["z"] + errors})
+
+
 THRESHOLDS = [  # what builds it, the number at which it is told and the one, just short of that, at which it is not
     (unscaled, 101, 99),
     (rate_too_large, 1.001, 0.999),
@@ -267,6 +278,7 @@ THRESHOLDS = [  # what builds it, the number at which it is told and the one, ju
     (high_leverage, 14.1, 13.9),
     (curvature, 0.46, 0.45),
     (heteroscedastic, 0.235, 0.233),
+    (autocorrelated, 0.221, 0.22),
     (missing_code, 5.01, 4.99),
     (near_same_levels, 1, 0),
 ]
@@ -298,6 +310,14 @@ def test_every_finding_has_a_case_and_a_remedy_in_both_languages():
 PENGUINS = str(ROOT / "examples" / "penguins.csv")
 MASS = "body_mass_g ~ flipper_length_mm + bill_length_mm"
 BIRDS = {"missing": "drop"}
+
+
+def days(t):
+    return [f"2024-{1 + day // 28:02}-{1 + day % 28:02}" for day in range(60)]
+
+
+def walk(rows, seed=0):
+    return np.random.default_rng(seed).normal(size=rows).cumsum()
 
 
 def thirds(t):
@@ -393,6 +413,14 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
         ONE,
         "",
     ),
+    "autocorrelated": (
+        "y ~ x + z",
+        clean(year=lambda t: 1960 + np.arange(60), y=lambda t: t["y"] + 0.1 * np.arange(60)),
+        {},
+        "bend",
+    ),
+    "autocorrelated by date": ("y ~ x + z", clean(day=days, y=lambda t: t["y"] + 0.1 * np.arange(60)), {}, ""),
+    "autocorrelated by more than a trend": ("y ~ x", clean(day=days, y=lambda t: walk(60)), {}, ""),
     "overfit-network": (
         "y ~ x + z",
         clean(),
@@ -629,3 +657,99 @@ def test_a_start_by_column_does_not_outlive_its_columns():
     change, _ = model.findings[0].fixes
     assert change == Change(change.label, "y ~ x", {"init": None})
     assert descend.fit(change.formula, table, **change.applied(formula, settings)[1]).findings == []
+
+
+# errors that follow one another
+
+
+def imhof(statistic, X):
+    """Return the chance of a smaller Durbin-Watson statistic, by the quadratic form's characteristic function.
+
+    (Imhof 1961, equation 3.2.)
+    """
+    rows, columns = X.shape
+    Q = np.linalg.qr(X)[0]
+    left, steps = np.eye(rows) - Q @ Q.T, np.diff(np.eye(rows), axis=0)
+    roots = np.linalg.eigvalsh(left @ steps.T @ steps @ left)[columns:] - statistic
+
+    def wave(u):
+        return np.sin(np.arctan(roots * u).sum() / 2) / (u * np.exp(np.log1p((roots * u) ** 2).sum() / 4))
+
+    return 0.5 - quad(wave, 0, np.inf, limit=2000)[0] / np.pi
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(15, 2), (25, 4), (60, 3), (200, 5)])
+@pytest.mark.parametrize("follow", [0.0, 0.4, 0.6])
+def test_the_statistic_is_statsmodels_and_its_chance_that_of_imhof(rows, columns, follow):
+    random = np.random.default_rng(rows)
+    X = np.column_stack([np.ones(rows), np.arange(rows), random.normal(size=(rows, columns - 2))])
+    errors = random.normal(size=rows)
+    for row in range(1, rows):
+        errors[row] += follow * errors[row - 1]
+    left = errors - X @ np.linalg.lstsq(X, errors, rcond=None)[0]
+    statistic, chance = durbin_watson_test(left, np.linalg.qr(X)[0])
+    assert statistic == pytest.approx(durbin_watson(left), rel=1e-12)
+    expected = imhof(statistic, X)
+    assert chance == pytest.approx(expected, rel=0.15 if expected < 0.01 else 0.05, abs=1e-9)
+
+
+@pytest.mark.slow
+def test_of_independent_errors_no_more_are_called_alike_than_the_chance_says():
+    chances = []
+    for seed in range(400):
+        random = np.random.default_rng(seed)
+        rows = int(random.integers(20, 120))
+        X = np.column_stack([np.ones(rows), walk(rows, 1000 + seed)])
+        noise = random.normal(size=rows)
+        left = noise - X @ np.linalg.lstsq(X, noise, rcond=None)[0]
+        chances.append(durbin_watson_test(left, np.linalg.qr(X)[0])[1])
+        if seed < 100:
+            table = {"t": np.arange(rows), "x": X[:, 1], "y": X[:, 1] + noise}
+            assert "finding.autocorrelated" not in [f.code for f in descend.fit("y ~ x", table, **ONE).findings]
+    assert kstest(chances, "uniform").pvalue > 0.01
+
+
+def shows(table, formula="y ~ x + z", **settings):
+    model = descend.fit(formula, table, **{**ONE, **settings})
+    return [one.values["column"] for one in model.findings if one.code == "finding.autocorrelated"]
+
+
+def test_errors_are_called_alike_only_where_a_column_orders_the_rows():
+    """Dates in any order, or numbers that rise or fall by even steps, with gaps; no other numbers, texts or dates."""
+    trend = clean(y=lambda t: t["y"] + 0.1 * np.arange(60))
+    mixed = np.random.default_rng(0).permutation(60)
+    dates = [date(2024, 1, 1) + timedelta(day) for day in range(60)]
+    gaps = np.arange(60) + 3 * (np.arange(60) > 20)
+    for column in (dates, dates[::-1], days(trend), 2020 + np.arange(60) / 12, 60 - np.arange(60), gaps):
+        assert shows({**trend, "when": column}) == ["when"]
+    mixed_up = {name: np.asarray(cells)[mixed] for name, cells in {**trend, "when": np.array(dates)}.items()}
+    assert shows({**mixed_up, "when": mixed_up["when"].tolist()}) == ["when"]
+    exponential, twice = 1.1 ** np.arange(60), np.arange(60) // 2
+    for column in (mixed, exponential, twice, [f"row {row:02}" for row in range(60)], [dates[0]] * 60):
+        assert shows({**trend, "when": column}) == []
+    assert shows(trend) == []
+
+
+def test_errors_that_follow_one_another_are_of_numbers_and_least_squares_alone():
+    trend = clean(y=lambda t: t["y"] + 0.1 * np.arange(60)) | {"t": np.arange(60)}
+    assert shows(trend) == ["t"]
+    assert shows({**trend, "y": np.where(trend["y"] > 4, "a", "b")}) == []
+    assert shows(trend, loss="huber") == []
+    assert shows(trend, hypothesis="mlp(2)", epochs=3) == []
+    assert shows({**trend, "y": trend["x"] + trend["z"]}) == []  # exact
+    assert shows({name: cells[:12] for name, cells in trend.items()}) == []
+    assert shows(trend, "y ~ x + z + t") == []
+
+
+def test_rows_left_out_and_rows_kept_for_the_test_leave_the_order():
+    trend = clean(300, y=lambda t: t["y"] + 0.02 * np.arange(300)) | {"t": np.arange(300)}
+    holes = {**trend, "x": np.where(np.arange(300) % 7 == 0, np.nan, trend["x"])}
+    assert shows(holes, test="auto", missing="drop") == ["t"]
+
+
+def test_of_several_targets_each_is_asked_for_itself():
+    trend = clean(w=lambda t: t["other"] + 0.1 * np.arange(60)) | {"t": np.arange(60)}
+    model = descend.fit("y + w ~ x", trend, **ONE)
+    (finding,) = [one for one in model.findings if one.code == "finding.autocorrelated"]
+    assert finding.values["target"] == "w"
+    assert finding.fix.formula == "y + w ~ x + t"
