@@ -27,9 +27,9 @@ def race(name: str, rows: int, columns: int, unscaled: bool, divisor: int) -> Ra
     objective = RowsObjective(X, Y, BinaryCrossEntropy(), 1, 0.0, np.arange(columns) > 0)
 
     def descend(tolerance: float) -> Floats:
-        from descend.solvers._quasi_newton import quasi_newton
+        from descend.solvers._lbfgs import lbfgs
 
-        return quasi_newton(objective, np.zeros(columns), tolerance=tolerance).weights
+        return lbfgs(objective, np.zeros(columns), tolerance=tolerance).weights
 
     return Race(
         name,

@@ -34,9 +34,9 @@ def race(name: str, title: str, table: Callable[[int], tuple[Floats, Floats]], d
     objective = RowsObjective(X, codes, CrossEntropy(), CLASSES, 1 / (2 * len(X)), np.arange(columns) > 0)
 
     def descend(tolerance: float) -> Floats:
-        from descend.solvers._quasi_newton import quasi_newton
+        from descend.solvers._lbfgs import lbfgs
 
-        return quasi_newton(objective, np.zeros(columns * CLASSES), tolerance=tolerance).weights
+        return lbfgs(objective, np.zeros(columns * CLASSES), tolerance=tolerance).weights
 
     return Race(
         name,

@@ -12,7 +12,7 @@ from benchmarks.data import linear
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
 from descend.objectives.quadratic import GramObjective
-from descend.solvers._exact_minimum import limit
+from descend.solvers._quadratic_minimum import quadratic_minimum
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.optimizers import SGD
 from descend.solvers.rates import best_rate
@@ -34,7 +34,7 @@ def race(name: str, rows: int, columns: int, divisor: int) -> Race:
     y, start = Y.ravel(), np.zeros(columns)
 
     def answer(_: float) -> Floats:
-        return limit(GramObjective.of(objective), start).weights
+        return quadratic_minimum(GramObjective.of(objective), start).weights
 
     def reading(_: float) -> Floats:
         return GramObjective.of(objective).minimum.ravel()

@@ -1,11 +1,15 @@
-"""The parts of the quasi-Newton solver, each by itself: the line search, the direction and the ending."""
+"""The parts of the L-BFGS solver, each by itself: the line search, the direction and the ending."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import optimize
 
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import (
@@ -16,9 +20,9 @@ from descend.objectives.losses import (
     SquaredError,
     SquaredLogError,
 )
-from descend.solvers._direction import Direction, Metric, inverse, penalty
-from descend.solvers._line_search import FALL, FLATTER, Point, Trial, line_search
-from descend.solvers._quasi_newton import quasi_newton
+from descend.solvers._direction import Direction, Metric, penalty_and_gradient, pseudo_inverse
+from descend.solvers._lbfgs import lbfgs
+from descend.solvers._line_search import DECREASE, FLATTENING, Point, Trial, line_search
 from descend.solvers._termination import Ending, outcome, unseen
 
 CURVES = {
@@ -50,10 +54,46 @@ def looked_at(name):
 def test_a_search_ends_where_both_of_wolfes_conditions_hold(name):
     look, start, lengths = looked_at(name)
     found = line_search(look, start)
-    assert found.value <= start.value + FALL * found.t * start.slope
+    assert found.value <= start.value + DECREASE * found.t * start.slope
     if name != "a wall of infinity":  # where nothing lies beyond the steep fall
-        assert found.slope >= FLATTER * start.slope
+        assert found.slope >= FLATTENING * start.slope
     assert len(lengths) <= 20
+
+
+@st.composite
+def valleys(draw):
+    """Draw a smooth function that is bounded below, convex or with waves, and its derivative; it falls at 0."""
+    sized = st.floats(0.1, 10.0)
+    parts = draw(st.lists(st.tuples(sized, sized, st.floats(-20.0, 20.0)), min_size=1, max_size=4))
+    wave, often = draw(st.one_of(st.just((0.0, 1.0)), st.tuples(st.floats(0.1, 3.0), sized)))
+    stretch = 10.0 ** draw(st.integers(-4, 4))
+
+    def f(t):
+        u = t * stretch
+        return sum(a * np.logaddexp(b * (u - c), -b * (u - c)) for a, b, c in parts) + wave * np.sin(often * u)
+
+    def slope(t):
+        u = t * stretch
+        return stretch * (sum(a * b * np.tanh(b * (u - c)) for a, b, c in parts) + wave * often * np.cos(often * u))
+
+    assume(slope(0.0) < -1e-3 * stretch)
+    return f, slope
+
+
+@settings(max_examples=300, deadline=None)
+@given(valleys())
+def test_a_search_and_scipys_both_satisfy_wolfes_conditions_on_random_valleys(valley):
+    f, slope = valley
+    found = line_search(lambda t: Trial(t, float(f(t)), float(slope(t))), Trial(0.0, float(f(0.0)), float(slope(0.0))))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # SciPy's gives up now and then
+        theirs = optimize.line_search(
+            lambda x: float(f(x[0])), lambda x: np.array([slope(x[0])]), np.zeros(1), np.ones(1),
+            c1=DECREASE, c2=FLATTENING, maxiter=60,
+        )[0]  # fmt: skip
+    for t in [found.t] if theirs is None else [found.t, theirs]:
+        assert f(t) <= f(0.0) + DECREASE * t * slope(0.0)
+        assert slope(t) >= FLATTENING * slope(0.0)
 
 
 def test_a_search_goes_on_while_the_loss_falls_evenly_and_the_better_the_steeper_it_is():
@@ -88,16 +128,16 @@ def rows(loss, Y, X=None, l2=0.0, outputs=1):
 def test_an_inverse_leaves_out_what_does_not_bend_and_says_when_that_is_where_to_go():
     X = np.column_stack([np.ones(9), np.arange(9.0), 2 * np.arange(9.0)])
     H = X.T @ X
-    found = inverse(H)
+    found = pseudo_inverse(H)
     np.testing.assert_allclose(H @ found.matrix @ H, H, rtol=1e-10)
     assert not found.misses(X.T @ np.ones(9), 1.0)
     assert found.misses(np.array([0.0, -2.0, 1.0]), 1.0), "no sum of rows, and nothing bends there"
-    assert inverse(np.zeros((3, 3))).misses(np.array([0.0, 1e-30, 0.0]), 1.0), (
+    assert pseudo_inverse(np.zeros((3, 3))).misses(np.array([0.0, 1e-30, 0.0]), 1.0), (
         "nothing bends at all: no gradient is small"
     )
     scales = np.array([1e-9, 1.0, 1e9])
     np.testing.assert_allclose(
-        inverse(H * np.outer(scales, scales)).matrix * np.outer(scales, scales), found.matrix, rtol=1e-6
+        pseudo_inverse(H * np.outer(scales, scales)).matrix * np.outer(scales, scales), found.matrix, rtol=1e-6
     )
 
 
@@ -105,7 +145,7 @@ def test_curvatures_below_zero_count_as_if_they_were_above_where_a_loss_is_not_c
     H = np.array([[2.0, 1.0], [1.0, -3.0]])
     values, vectors = np.linalg.eigh(H / np.sqrt(np.outer([2, 3], [2, 3])))
     root = vectors / np.sqrt(np.abs(values)) / np.sqrt([[2], [3]])
-    np.testing.assert_allclose(inverse(H, convex=False).matrix, root @ root.T, atol=1e-12)
+    np.testing.assert_allclose(pseudo_inverse(H, convex=False).matrix, root @ root.T, atol=1e-12)
 
 
 @pytest.mark.parametrize("far", [900.0, -900.0])
@@ -113,7 +153,7 @@ def test_where_nothing_bends_a_step_goes_to_where_a_straight_line_would_be_at_ze
     objective = rows(BinaryCrossEntropy(), np.arange(8) % 2.0)
     point = Point.at(objective, np.array([far, 0.0]))
     direction = Direction()
-    direction.look(objective, point)
+    direction.refresh(objective, point)
     assert direction.metric is not None
     assert point.gradient @ direction.step(point.gradient) == pytest.approx(-point.value, rel=1e-6)
 
@@ -127,17 +167,17 @@ def test_damping_knows_no_units_and_vanishes_at_a_minimum():
     steps = []
     for objective, at in ((one, w), (other, w / scales)):
         point = Point.at(objective, at)
-        damped = Metric.of(objective).damped(objective, objective.hessian(at), point)
+        damped = Metric.of(objective).damped_inverse(objective, objective.hessian(at), point)
         steps.append(damped @ point.gradient)
     np.testing.assert_allclose(steps[1] * scales, steps[0], rtol=1e-6)
-    best = quasi_newton(one, np.zeros(3)).weights
-    damped = Metric.of(one).damped(one, one.hessian(best), Point.at(one, best))
+    best = lbfgs(one, np.zeros(3)).weights
+    damped = Metric.of(one).damped_inverse(one, one.hessian(best), Point.at(one, best))
     np.testing.assert_allclose(damped, np.linalg.inv(one.hessian(best)), rtol=1e-5)
 
 
 def test_the_penalty_is_a_part_of_the_loss_and_of_its_gradient():
     objective, w = rows(Huber(1.0), np.arange(6.0), l2=0.3), np.array([2.0, -5.0])
-    value, pull = penalty(objective, w)
+    value, pull = penalty_and_gradient(objective, w)
     bare = replace(objective, l2=0.0)
     assert value == pytest.approx(objective.value(w) - bare.value(w))
     np.testing.assert_allclose(pull, objective.gradient(w) - bare.gradient(w))
@@ -149,13 +189,13 @@ def test_an_ending_is_a_small_decrement_or_one_that_rounding_holds():
     assert Ending(0.0, 1e-3).arrived(0.9, 1000.0)
     assert not Ending(0.0).arrived(float("nan"), 1.0)
     watched = Ending(0.0)
-    watched.passed(1e-17)
+    watched.note(1e-17)
     assert watched.arrived(1e-17, 1.0), "the loss does not show it, and it falls no more"
     assert not watched.arrived(0.5e-17, 1.0), "it still falls"
     assert not watched.arrived(1e-15, 1.0), "the loss shows it"
     assert watched.halved(0.5e-17)
     assert not watched.halved(0.6e-17)
-    watched.forget()
+    watched.reset()
     assert not watched.arrived(1e-17, 1.0)
 
 
@@ -180,10 +220,10 @@ def test_what_a_rounded_corner_is_off_by_is_the_gap_between_two_linear_programme
     y = 30 + X @ [0, 3, -2] + random.standard_t(2, 50)
     loss = AbsoluteError("mape", relative) if relative else AbsoluteError()
     objective = rows(loss, y, X)
-    least = quasi_newton(objective, np.zeros(3)).final_loss
+    least = lbfgs(objective, np.zeros(3)).final_loss
     for size in (0.3, 0.01, 1e-4):
         rounded = loss.rounded(size * least)
-        w = quasi_newton(objective.under(rounded), np.zeros(3)).weights
+        w = lbfgs(objective.under(rounded), np.zeros(3)).weights
         short = objective.under(rounded.shortfall).value(w)
         assert objective.value(w) - least <= short * (1 + 1e-9)
         slopes = rounded.slope((X @ w)[:, None], y[:, None])[:, 0] / 50
@@ -200,7 +240,7 @@ def test_a_start_where_nothing_falls_is_left_by_another_way():
     random = np.random.default_rng(1)
     x = random.uniform(0, 1, 50)
     objective = rows(SquaredLogError(), 5 + 2 * x + 0.1 * random.normal(size=50), np.column_stack([np.ones(50), x]))
-    near, plateau = (quasi_newton(objective, np.array([start, 0.0])) for start in (5.0, -1000.0))
+    near, plateau = (lbfgs(objective, np.array([start, 0.0])) for start in (5.0, -1000.0))
     assert objective.gradient(np.array([-1000.0, 0.0])).any() is np.False_
     assert (near.stop, plateau.stop) == ("optimum", "optimum")
     assert plateau.final_loss == pytest.approx(near.final_loss, rel=1e-9)
@@ -209,12 +249,12 @@ def test_a_start_where_nothing_falls_is_left_by_another_way():
 def test_no_optimum_is_claimed_where_rows_lie_in_another_hollow():
     y = np.array([1.0, 2.0, 3.0, 4.0, 1e6])
     objective = rows(SquaredLogError(), y)
-    assert quasi_newton(objective, np.zeros(2)).stop == "stalled"
+    assert lbfgs(objective, np.zeros(2)).stop == "stalled"
 
 
 def test_a_loss_that_overflows_is_no_optimum():
     objective = rows(Huber(1.0), np.arange(6.0))
-    assert quasi_newton(objective, np.array([1e308, 1e308])).stop == "stalled"
+    assert lbfgs(objective, np.array([1e308, 1e308])).stop == "stalled"
 
 
 def test_many_classes_come_back_from_far_away_too():
@@ -222,15 +262,15 @@ def test_many_classes_come_back_from_far_away_too():
     X = np.column_stack([np.ones(400), random.normal(size=(400, 70))])
     codes = np.argmax(X[:, :10] @ random.normal(size=(10, 10)) + 3 * random.gumbel(size=(400, 10)), axis=1)
     objective = rows(CrossEntropy(), codes.astype(float), X, 0.01, outputs=10)
-    near = quasi_newton(objective, np.zeros(710))
-    far = quasi_newton(objective, 1e3 * random.normal(size=710))
+    near = lbfgs(objective, np.zeros(710))
+    far = lbfgs(objective, 1e3 * random.normal(size=710))
     assert far.stop == "optimum"
     assert far.final_loss == pytest.approx(near.final_loss, rel=1e-8)
 
 
 def test_squared_error_is_reached_from_afar_in_a_step_or_two():
     objective = rows(SquaredError(), np.arange(6.0) ** 2)
-    run = quasi_newton(objective, np.array([1e9, -1e9]))
+    run = lbfgs(objective, np.array([1e9, -1e9]))
     expected = np.linalg.lstsq(objective.X, objective.Y, rcond=None)[0][:, 0]
     np.testing.assert_allclose(run.weights, expected, rtol=1e-9)
     assert len(run) <= 6

@@ -8,8 +8,8 @@ import pytest
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy
 from descend.solvers._epochs import iterate
+from descend.solvers._lbfgs import lbfgs
 from descend.solvers._loop import DOUBLED, Limits, Look, run_epochs
-from descend.solvers._quasi_newton import quasi_newton
 from descend.solvers._recorder import EpochRecorder, StepRecorder
 from descend.solvers.checkpoint import Checkpoint, SavedRun
 from descend.solvers.history import ABOVE_THE_START, SNAPSHOTS, snapshot_epochs
@@ -257,7 +257,7 @@ def test_an_interrupt_in_the_first_reading_gives_the_start():
     struck = Struck(rows.X, rows.Y, rows.loss, 1, 0.0, rows.penalised)
     for run in (
         lambda: iterate(struck, np.ones(3), SGD(0.1), Schedule(), 5),
-        lambda: quasi_newton(struck, np.ones(3)),
+        lambda: lbfgs(struck, np.ones(3)),
     ):
         Struck.pressed = False
         history = run()

@@ -21,10 +21,10 @@ from descend.objectives.losses import (
 )
 from descend.objectives.quadratic import GramObjective
 from descend.solvers._epochs import iterate
-from descend.solvers._exact_minimum import limit
-from descend.solvers._leading_block import led
-from descend.solvers._quasi_newton import quasi_newton
+from descend.solvers._lbfgs import lbfgs
+from descend.solvers._quadratic_minimum import quadratic_minimum
 from descend.solvers._recorder import StepRecorder
+from descend.solvers._surrogate import surrogate_step
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.history import SNAPSHOTS, snapshot_epochs
 from descend.solvers.optimizers import SGD, Adam
@@ -148,7 +148,7 @@ def test_tolerance_stops_at_the_first_epoch_that_reaches_it():
 def test_the_limit_is_least_squares_and_its_history_arrives_there():
     rows = problem(7, outputs=2)
     gram = GramObjective.of(rows)
-    found = limit(gram, np.zeros(6))
+    found = quadratic_minimum(gram, np.zeros(6))
     expected = np.linalg.lstsq(rows.X, rows.Y, rcond=None)[0]
     np.testing.assert_allclose(found.weights.reshape(3, 2), expected, rtol=1e-11)
     assert (found.gap, found.stop) == (0.0, "optimum")
@@ -160,26 +160,25 @@ def test_with_collinear_columns_the_limit_is_the_minimum_nearest_to_the_start():
     X = np.column_stack([rows.X, rows.X[:, 1]])
     doubled = RowsObjective(X, rows.Y, SquaredError(), 1, 0.0, np.arange(4) > 0)
     expected = np.linalg.lstsq(X, rows.Y, rcond=None)[0]
-    np.testing.assert_allclose(limit(GramObjective.of(doubled), np.zeros(4)).weights, expected[:, 0], rtol=1e-9)
+    found = quadratic_minimum(GramObjective.of(doubled), np.zeros(4))
+    np.testing.assert_allclose(found.weights, expected[:, 0], rtol=1e-9)
     start = np.array([0, 3.0, 0, -3.0])
     looped = iterate(doubled, start, SGD(0.05), CONSTANT, 20_000)
-    np.testing.assert_allclose(limit(GramObjective.of(doubled), start).weights, looped.weights, rtol=1e-6)
+    np.testing.assert_allclose(quadratic_minimum(GramObjective.of(doubled), start).weights, looped.weights, rtol=1e-6)
 
 
-def test_quasi_newton_reaches_statsmodels_logit_and_mnlogit():
+def test_lbfgs_reaches_statsmodels_logit_and_mnlogit():
     import statsmodels.api as sm
 
     random = np.random.default_rng(0)
     X = np.column_stack([np.ones(200), random.normal(size=(200, 3))])
     bits = (random.uniform(size=200) < 1 / (1 + np.exp(-X @ [0.2, 1, -1, 0.5]))).astype(float)
     everywhere = np.ones(4, dtype=bool)
-    ours = quasi_newton(RowsObjective(X, bits[:, None], BinaryCrossEntropy(), 1, 0.0, everywhere), np.zeros(4))
+    ours = lbfgs(RowsObjective(X, bits[:, None], BinaryCrossEntropy(), 1, 0.0, everywhere), np.zeros(4))
     theirs = sm.Logit(bits, X).fit(disp=0, tol=1e-12)
     np.testing.assert_allclose(ours.weights, theirs.params, rtol=1e-6)
     codes = np.argmax(X @ random.normal(size=(4, 3)) + random.gumbel(size=(200, 3)), axis=1)
-    ours = quasi_newton(
-        RowsObjective(X, codes[:, None].astype(float), CrossEntropy(), 3, 0.0, everywhere), np.zeros(12)
-    )
+    ours = lbfgs(RowsObjective(X, codes[:, None].astype(float), CrossEntropy(), 3, 0.0, everywhere), np.zeros(12))
     theirs = sm.MNLogit(codes, X).fit(disp=0, method="newton", tol=1e-12)
     W = ours.weights.reshape(4, 3)
     np.testing.assert_allclose(W[:, 1:] - W[:, :1], np.asarray(theirs.params), rtol=1e-5, atol=1e-7)
@@ -198,7 +197,7 @@ def test_absolute_errors_come_to_those_of_the_linear_programme(relative):
     equal = np.hstack([X, np.eye(60), -np.eye(60)])
     least = linprog(cost, A_eq=equal, b_eq=y, bounds=[(None, None)] * 3 + [(0, None)] * 120).fun
     loss = AbsoluteError("mape" if relative else "mae", relative)
-    ours = quasi_newton(RowsObjective(X, y[:, None], loss, 1, 0.0, np.ones(3, dtype=bool)), np.zeros(3))
+    ours = lbfgs(RowsObjective(X, y[:, None], loss, 1, 0.0, np.ones(3, dtype=bool)), np.zeros(3))
     assert ours.stop == "optimum"
     assert least * (1 - 1e-12) <= ours.final_loss <= least * (1 + 1e-9)
 
@@ -211,7 +210,7 @@ def test_the_solvers_leave_nothing_for_another_solver(loss):
     X = np.column_stack([np.ones(80), random.uniform(0, 1, (80, 2))])
     y = np.exp(X @ [1, 1, 0.5]) * random.lognormal(0, 0.2, 80)
     objective = RowsObjective(X, y[:, None], loss, 1, 0.01, np.array([False, True, True]))
-    ours = quasi_newton(objective, np.zeros(3))
+    ours = lbfgs(objective, np.zeros(3))
     other = minimize(objective.value, ours.weights, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14})
     assert ours.final_loss <= other.fun * (1 + 1e-9)
     assert ours.loss[0] == objective.value(np.zeros(3))
@@ -264,7 +263,7 @@ def test_an_interrupt_keeps_what_was_reached():
     assert (run.stop, run.epochs) == ("interrupted", 10)
     assert rows.value(run.weights) == run.loss[-1] < run.loss[0]
     stop_at_three = RunOptions(on_epoch=lambda done, loss: stop_at_ten(10 if done == 3 else 0, loss))
-    newton = quasi_newton(rows, np.zeros(3), run=stop_at_three)
+    newton = lbfgs(rows, np.zeros(3), run=stop_at_three)
     assert newton.stop == "interrupted"
     assert newton.final_loss < newton.loss[0]
 
@@ -325,7 +324,7 @@ def test_many_parameters_are_kept_less_often():
     X = np.column_stack([np.ones(300), random.normal(size=(300, 60))])
     codes = random.integers(0, 200, (300, 1)).astype(float)
     objective = RowsObjective(X, codes, CrossEntropy(), 200, 1e-3, np.ones(61, dtype=bool))
-    run = quasi_newton(objective, np.zeros(61 * 200), tolerance=0.0, iterations=100)
+    run = lbfgs(objective, np.zeros(61 * 200), tolerance=0.0, iterations=100)
     assert len(run) > 30
     assert len(run.snapshots) <= 41
     assert run.final_loss == pytest.approx(min(run.loss), rel=1e-12)  # within rounding the smaller gradient decides
@@ -373,33 +372,33 @@ ORDERS = {
 @pytest.mark.parametrize("order", ORDERS)
 def test_growing_samples_end_at_the_same_minimum_however_the_rows_are_sorted(order):
     objective = logistic(120_000, 20, order=ORDERS[order])
-    run = quasi_newton(objective, np.zeros(20))
+    run = lbfgs(objective, np.zeros(20))
     np.testing.assert_allclose(run.weights, newton_by_hand(objective), rtol=1e-9)
     assert run.stop == "optimum"
     assert run.loss[1] - run.final_loss < 0.01 * (run.loss[0] - run.final_loss), "most of the way is made on samples"
 
 
-def test_columns_of_any_scale_cost_quasi_newton_no_more_steps():
+def test_columns_of_any_scale_cost_lbfgs_no_more_steps():
     objective = logistic(2_000, 8)
     scales = 10.0 ** np.array([0, -6, 6, 3, -3, 0, 5, -5])
     uneven = RowsObjective(objective.X * scales, objective.Y, objective.loss, 1, 0.0, objective.penalised)
-    even_run, uneven_run = quasi_newton(objective, np.zeros(8)), quasi_newton(uneven, np.zeros(8))
+    even_run, uneven_run = lbfgs(objective, np.zeros(8)), lbfgs(uneven, np.zeros(8))
     np.testing.assert_allclose(uneven_run.weights * scales, even_run.weights, rtol=1e-8)
     assert len(uneven_run) <= len(even_run) + 2
 
 
-def test_quasi_newton_stops_at_the_tolerance_it_is_given():
+def test_lbfgs_stops_at_the_tolerance_it_is_given():
     objective = logistic(5_000, 6)
-    least = quasi_newton(objective, np.zeros(6)).final_loss
+    least = lbfgs(objective, np.zeros(6)).final_loss
     for tolerance in (1e-3, 1e-6, 1e-9):
-        run = quasi_newton(objective, np.zeros(6), tolerance=tolerance)
+        run = lbfgs(objective, np.zeros(6), tolerance=tolerance)
         assert run.final_loss - least < 2 * tolerance
-    assert len(quasi_newton(objective, np.zeros(6), tolerance=1e-3)) < len(quasi_newton(objective, np.zeros(6)))
+    assert len(lbfgs(objective, np.zeros(6), tolerance=1e-3)) < len(lbfgs(objective, np.zeros(6)))
 
 
-def test_quasi_newton_arrives_from_a_start_far_away():
+def test_lbfgs_arrives_from_a_start_far_away():
     objective = logistic(400, 4)
-    run = quasi_newton(objective, np.full(4, 40.0))
+    run = lbfgs(objective, np.full(4, 40.0))
     np.testing.assert_allclose(run.weights, newton_by_hand(objective), rtol=1e-9)
 
 
@@ -452,10 +451,10 @@ def a_logistic(rows, seed=0, scale=1.0):
 def test_a_step_that_a_few_rows_lead_ends_nearer_to_the_optimum_than_newtons(seed):
     rows = a_logistic(40_000, seed)
     few = replace(rows, X=rows.X[:4000], Y=rows.Y[:4000])
-    best, start = (quasi_newton(one, np.zeros(5)).weights for one in (rows, few))
+    best, start = (lbfgs(one, np.zeros(5)).weights for one in (rows, few))
     g = rows.gradient(start)
     step = -np.linalg.solve(rows.hessian(start), g)
-    better = led(rows, few, start, g, step)
+    better = surrogate_step(rows, few, start, g, step)
     assert g @ better < 0
     far = [np.linalg.norm(start + one - best) for one in (step, better)]
     assert far[1] < far[0] / 3
@@ -467,7 +466,7 @@ def test_a_few_rows_unlike_the_others_lead_nobody_astray(scale):
     start = np.array([2.0, -1.0, 1.0, 3.0, 1.0])
     g = rows.gradient(start)
     step = -np.linalg.solve(rows.hessian(start), g)
-    assert 2 * (g @ step) <= g @ led(rows, few, start, g, step) < 0
+    assert 2 * (g @ step) <= g @ surrogate_step(rows, few, start, g, step) < 0
 
 
 def test_where_rounding_hides_which_of_two_steps_is_lower_the_record_keeps_the_one_with_the_smaller_slope():

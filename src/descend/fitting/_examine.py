@@ -109,7 +109,7 @@ def _hessian(trained: TrainedProblem) -> Floats | None:
     size = trained.weights.size
     if objective.loss.concordance is None or size > MOST:
         return None
-    if objective.few is None and objective.rows * float(size) ** 2 > WORK:  # else it is known already
+    if objective.resident is None and objective.rows * float(size) ** 2 > WORK:  # else it is known already
         return None
     return objective.hessian(trained.weights.ravel())
 

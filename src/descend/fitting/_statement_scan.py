@@ -124,7 +124,7 @@ class ScanStatement(Statement):
             if holding is not None:
                 return PartsObjective(holding, *about)
         if doubles and few is not None and recipe.method == "auto" and self._read_quickly(loss, width):
-            return RereadObjective(reread, *about, few=few)
+            return RereadObjective(reread, *about, resident=few)
         spill = Spill(self.reading.scratch, self.survey.layers, width, targets, recipe.arithmetic)
         for part, layers in self.reading.each("spilling", encode.by_layer, self.scan.parts(columns)):
             spill.write(part.X, part.Y, layers)

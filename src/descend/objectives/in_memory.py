@@ -49,7 +49,7 @@ class RowsObjective:
         return self.X.shape[1], self.outputs
 
     @property
-    def few(self) -> None:
+    def resident(self) -> None:
         """Nothing: the rows are at hand."""
 
     @property

@@ -95,8 +95,11 @@ class OverRows(Objective, Protocol):
         ...
 
     @property
-    def few(self) -> OverRows | None:
-        """A random draw of the rows that is at hand where a reading of them is dear, and brings the Hessian with it."""
+    def resident(self) -> OverRows | None:
+        """A random draw of the rows that stays in memory, of an objective that reads the others again each time.
+
+        Each of its readings is expensive and gives the Hessian along with the gradient. None of any other objective.
+        """
         ...
 
     def in_double(self) -> OverRows:

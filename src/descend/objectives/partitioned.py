@@ -51,7 +51,7 @@ class PartsObjective:
         return self.columns, self.outputs
 
     @property
-    def few(self) -> RowsObjective | None:
+    def resident(self) -> RowsObjective | None:
         """Nothing: whoever holds the parts can be asked."""
         return None
 

@@ -66,9 +66,9 @@ class Around:
 
 @dataclass(frozen=True)
 class RereadObjective(PartsObjective):
-    """``PartsObjective`` of one output where a reading is dear; ``few`` are a random draw of its rows, at hand."""
+    """``PartsObjective`` of one output that reads its rows again each time; some are ``resident`` in memory."""
 
-    few: RowsObjective | None = None
+    resident: RowsObjective | None = None
     known: deque[Around] = field(default_factory=lambda: deque(maxlen=REMEMBERED), compare=False)
 
     def value(self, w: Floats) -> float:
@@ -96,7 +96,7 @@ class RereadObjective(PartsObjective):
 
     def sampled(self, every: int, seed: int = 0) -> RowsObjective | PartsObjective:
         """Return the loss over the rows at hand: to find others costs as much as to read all."""
-        return self.few or super().sampled(every, seed)
+        return self.resident or super().sampled(every, seed)
 
     def _around(self, w: Floats) -> Around:
         for found in self.known:

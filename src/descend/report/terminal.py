@@ -115,7 +115,7 @@ def fit_lines(model: FittedModel, lang: str) -> list[str]:
         "batch": history.batch_size,
     }
     if history.optimizer == "auto":
-        how = "solved" if history.stop == "solved" else "quasi-newton" if math.isnan(history.lr) else "limit"
+        how = "solved" if history.stop == "solved" else "lbfgs" if math.isnan(history.lr) else "limit"
     else:
         how = "run" if history.batch_size is None else "run-batches"
     first, last = float(history.loss[0]), history.final_loss

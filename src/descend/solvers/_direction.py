@@ -1,10 +1,13 @@
-"""The direction of a descent: a guess of the inverse Hessian, mended by the steps made, damped where it means nothing.
+"""The search direction: L-BFGS whose initial inverse Hessian is a real one, and damping where the loss does not curve.
 
-L-BFGS (Nocedal 1980) whose first guess is a real inverse Hessian: of the Hessian itself where it is small enough, else
-of the outputs' mean over a sample of the rows. Where the loss is flat, or bends the wrong way, that says nothing of
-the way to go. There it is damped (Levenberg 1944), in the metric M of the rows, X'X over their number: by
-mu = g'M^-1 g / loss, which where nothing bends gives the step at whose end a straight line has fallen to a loss of 0
-(Polyak 1969), and near a minimum vanishes as the squared gradient does. None of it knows the columns' units.
+L-BFGS (Nocedal 1980; Nocedal and Wright 2006, algorithm 7.4) usually begins with a multiple of the identity. Here it
+begins with the inverse of the Hessian itself where that is small enough, else with the inverse of the mean over the
+outputs of their Hessians on a sample of the rows. So it takes few steps, and they do not depend on the columns' units.
+
+Where the loss is flat or curves downwards, the inverse says nothing about the direction to take. There the Hessian is
+damped (Levenberg 1944) by mu M, where M = X'X / rows is the metric of the rows and mu = g'M^-1 g / loss. Where nothing
+curves, the step then ends where a straight line would reach a loss of 0 (Polyak 1969); near a minimum mu vanishes as
+the squared gradient does.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from descend.solvers._line_search import EPSILON
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,66 +29,76 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-TINY = float(np.finfo(np.float64).eps)
-WHOLE = 600  # parameters of several outputs: the Hessian of more takes longer than the steps that it saves
-ROWS_FOR_A_GUESS = 8  # a column: of so many the outputs' mean is near enough
-ROUGH = 1e-7  # of a diagonal of 1, float32's rounding: added, so that its inverse is one
-FAINT = 1e-6  # of the largest curvature (its root): a column of less is stepped along as if it had this much
-FLAT = 1e-10  # of the largest damping so far: with less the gradient's rounding would be taken for a way to go
-LASTS = 30  # steps: a guess that was rough is taken anew after so many
-MEMORY = 30  # steps that mend it: two numbers a parameter each
+LARGEST_HESSIAN = 600  # parameters of several outputs: the Hessian of more takes longer than the steps that it saves
+ROWS_FOR_A_SEED = 8  # a column: the mean Hessian of so many is close enough to that of all rows to begin with
+FLOAT32_ROUNDING = 1e-7  # added to a diagonal of 1, so that rounding in float32 leaves it positive definite
+LEAST_SCALE = 1e-6  # of the largest column scale: a column of a lower one is treated as if it had this much
+LEAST_DAMPING = 1e-10  # of the largest damping so far: below it the gradient's rounding would set the direction
+SEED_LASTS = 30  # steps: then a seed from a sample is computed again at the point reached
+MEMORY = 30  # pairs of steps and gradient differences; L-BFGS gains little from more (Nocedal and Wright, 7.2)
 
 
 @dataclass(frozen=True)
-class Inverse:
-    """An inverse along the directions that bend; ``flat`` (of ``lengths``-scaled parameters) are those that do not."""
+class PseudoInverse:
+    """The inverse of a Hessian on the directions that curve.
+
+    matrix: the inverse, 0 along directions without curvature.
+    flat: those directions, as columns, of parameters that are multiplied by ``scales``.
+    scales: the roots of the Hessian's diagonal; 1 where it is not above 0.
+    unscaled: the parameters whose diagonal is not above 0.
+    """
 
     matrix: Floats
     flat: Floats
-    lengths: Floats
-    still: NDArray[np.bool_]
+    scales: Floats
+    unscaled: NDArray[np.bool_]
 
     def __call__(self, g: Floats) -> Floats:
         """Return the inverse times ``g``."""
         return np.asarray(self.matrix @ g)
 
     def misses(self, g: Floats, value: float) -> bool:
-        """Tell whether ``g`` points where nothing bends, by more than rounding."""
-        if g[self.still].any():
+        """Tell whether the gradient ``g`` has a part along directions without curvature that is above rounding.
+
+        The squared length of that part, in scaled parameters, is compared with the rounding of the loss ``value``.
+        """
+        if g[self.unscaled].any():
             return True
-        left = self.flat.T @ (g / self.lengths)
-        return bool(left @ left > 2 * TINY * abs(value))
+        left = self.flat.T @ (g / self.scales)
+        return bool(left @ left > 2 * EPSILON * abs(value))
 
 
-def inverse(matrix: Floats, *, convex: bool = True) -> Inverse:
-    """Return the inverse, 0 along directions in which there is no curvature but rounding; scaled to a diagonal of 1.
+def pseudo_inverse(matrix: Floats, *, convex: bool = True) -> PseudoInverse:
+    """Return the pseudo-inverse of a Hessian, whose rank is decided after scaling it to a diagonal of 1.
 
-    Curvatures below 0 are none, or where it is not to be ``convex`` count as if they were above 0.
+    Eigenvalues up to rounding (their number times the machine epsilon, as in ``numpy.linalg.matrix_rank``) are 0.
+    convex: negative eigenvalues are rounding, and so 0; else their absolute values are taken, so that a step along them
+    goes down. A matrix that is not finite gives one that is not a number: no step is right.
     """
-    if not np.isfinite(matrix).all():  # far away it overflows: no step is right
-        return Inverse(
+    if not np.isfinite(matrix).all():
+        return PseudoInverse(
             np.full_like(matrix, np.nan), matrix[:, :0], np.ones(len(matrix)), np.zeros(len(matrix), dtype=bool)
         )
     diagonal = np.diag(matrix) if convex else np.abs(np.diag(matrix))
-    still = diagonal <= 0
-    lengths = np.sqrt(np.where(still, 1.0, diagonal))
-    values, vectors = np.linalg.eigh(matrix / np.outer(lengths, lengths))
+    unscaled = diagonal <= 0
+    scales = np.sqrt(np.where(unscaled, 1.0, diagonal))
+    values, vectors = np.linalg.eigh(matrix / np.outer(scales, scales))
     values = values if convex else np.abs(values)
-    solid = values > values.size * TINY * values.max(initial=0.0)
-    found = (vectors[:, solid] / values[solid]) @ vectors[:, solid].T
-    return Inverse(found / np.outer(lengths, lengths), vectors[:, ~solid], lengths, still)
+    curved = values > values.size * EPSILON * values.max(initial=0.0)
+    found = (vectors[:, curved] / values[curved]) @ vectors[:, curved].T
+    return PseudoInverse(found / np.outer(scales, scales), vectors[:, ~curved], scales, unscaled)
 
 
-def rough_inverse(hessian: Floats) -> Floats:
-    """Return an inverse that is good enough to guess by, in float32."""
-    lengths = np.sqrt(np.maximum(np.diag(hessian), 0))
-    lengths = np.maximum(lengths, FAINT * lengths.max()) if lengths.any() else np.ones_like(lengths)
-    unit = hessian / np.outer(lengths, lengths)
-    unit[np.diag_indices_from(unit)] += ROUGH
-    return np.asarray(np.linalg.inv(unit) / np.outer(lengths, lengths), dtype=np.float32)
+def float32_inverse(hessian: Floats) -> Floats:
+    """Return an inverse in float32, of a Hessian that is scaled to a diagonal of 1 and slightly damped."""
+    scales = np.sqrt(np.maximum(np.diag(hessian), 0))
+    scales = np.maximum(scales, LEAST_SCALE * scales.max()) if scales.any() else np.ones_like(scales)
+    unit = hessian / np.outer(scales, scales)
+    unit[np.diag_indices_from(unit)] += FLOAT32_ROUNDING
+    return np.asarray(np.linalg.inv(unit) / np.outer(scales, scales), dtype=np.float32)
 
 
-def penalty(objective: OverRows, w: Floats) -> tuple[float, Floats]:
+def penalty_and_gradient(objective: OverRows, w: Floats) -> tuple[float, Floats]:
     """Return the penalty's part of the loss at ``w`` and of its gradient."""
     W = w.reshape(objective.shape)
     weights = 2 * objective.l2 * np.asarray(objective.penalised, dtype=np.float64)[:, None]
@@ -94,7 +109,10 @@ def penalty(objective: OverRows, w: Floats) -> tuple[float, Floats]:
 
 @dataclass
 class Metric:
-    """The rows' own measure M of parameters, X'X over their number; of a column of zeros the penalty's."""
+    """The metric of the rows, M = X'X / rows; of a column of zeros it is the penalty's second derivative.
+
+    ``steepest`` is the largest squared gradient over the loss that was damped by so far.
+    """
 
     matrix: Floats
     steepest: float = 0.0
@@ -107,90 +125,99 @@ class Metric:
         return cls(matrix + np.diag(np.where(empty, 2 * objective.l2 * objective.penalised, 0.0)))
 
     def __post_init__(self) -> None:
-        self._inverse = inverse(self.matrix).matrix
+        self._inverse = pseudo_inverse(self.matrix).matrix
 
-    def damped(self, objective: OverRows, hessian: Floats, point: Point) -> Floats:
-        """Return (H + mu M)^-1; the Hessian may be that of several outputs, each measured alike."""
-        own, pull = penalty(objective, point.w)
+    def damped_inverse(self, objective: OverRows, hessian: Floats, point: Point) -> Floats:
+        """Return (H + mu M)^-1; the Hessian may be that of several outputs, of which each has the metric M."""
+        own, pull = penalty_and_gradient(objective, point.w)
         slope = self._length(point.gradient - pull)
-        loss = max(point.value - own, TINY * point.value)
+        loss = max(point.value - own, EPSILON * point.value)
         damping = slope * self._length(point.gradient) / loss if loss > 0 else 0.0
         self.steepest = max(self.steepest, slope**2 / loss if loss > 0 else 0.0)
         outputs = len(hessian) // len(self.matrix)
         matrix = np.kron(self.matrix, np.eye(outputs)) if outputs > 1 else self.matrix
-        return inverse(hessian + (damping + FLAT * self.steepest) * matrix, convex=False).matrix
+        return pseudo_inverse(hessian + (damping + LEAST_DAMPING * self.steepest) * matrix, convex=False).matrix
 
     def _length(self, g: Floats) -> float:
-        """Return the length of a gradient, (g'M^-1 g)^(1/2)."""
+        """Return the length of a gradient in the dual metric, (g'M^-1 g)^(1/2)."""
         G = g.reshape(len(self.matrix), -1)
         return float(np.sqrt(max((G * (self._inverse @ G)).sum(), 0.0)))
 
 
 @dataclass
 class Direction:
-    """What is known of the curvature: a guess of the inverse Hessian, how old it is, and the steps that mend it."""
+    """The current inverse Hessian: a seed, the L-BFGS pairs since it was computed, and the metric where it is damped.
 
-    guess: Callable[[Floats], Floats] | None = None
+    ``age`` counts the steps since the seed was computed.
+    """
+
+    seed: Callable[[Floats], Floats] | None = None
     metric: Metric | None = None
     pairs: list[tuple[Floats, Floats, float]] = field(default_factory=list)
     age: int = 0
 
     @property
     def fresh(self) -> bool:
-        """Whether the guess is of the very point."""
+        """Whether the seed was computed at the current point."""
         return self.age == 0
 
     @property
     def old(self) -> bool:
-        """Whether a rough guess has lasted its time."""
-        return self.age > LASTS
+        """Whether a seed from a sample is due to be computed again."""
+        return self.age > SEED_LASTS
 
     @property
-    def sure(self) -> bool:
-        """Whether a decrement is not too small: one that was damped elsewhere would be."""
+    def undistorted(self) -> bool:
+        """Whether the decrement can be believed: damping at an earlier point makes it too small."""
         return self.metric is None or self.fresh
 
-    def forget(self) -> None:
-        """Drop what was learnt of the curvature, so that it is taken anew."""
-        self.guess = None
+    def reset(self) -> None:
+        """Drop the seed and the pairs, so that the next ``refresh`` computes a seed."""
+        self.seed = None
         self.pairs.clear()
 
-    def damp(self, objective: OverRows) -> bool:
+    def start_damping(self, objective: OverRows) -> bool:
         """Damp from here on, in the rows' metric; False where that is done already."""
         if self.metric is not None:
             return False
         self.metric = Metric.of(objective)
-        self.forget()
+        self.reset()
         return True
 
-    def look(self, objective: OverRows, point: Point) -> None:
-        """Take the curvature at a point, where there is none yet or a reading brings it; damped where it is flat."""
-        if self.guess is not None and objective.few is None:
+    def refresh(self, objective: OverRows, point: Point) -> None:
+        """Compute the seed at a point, where there is none or a reading gives the Hessian at no cost.
+
+        A Hessian that has no curvature along a part of the gradient is damped.
+        """
+        if self.seed is not None and objective.resident is None:
             return
         self.pairs.clear()
         self.age = 0
-        if not has_small_hessian(objective):
-            self.guess = self._of_a_sample(objective, point)
+        if not hessian_is_small(*objective.shape):
+            self.seed = self._sampled_seed(objective, point)
             return
         hessian = objective.hessian(point.w)
         if self.metric is None:
-            found = inverse(hessian)
-            self.guess = found
+            found = pseudo_inverse(hessian)
+            self.seed = found
             if not found.misses(point.gradient, point.value):
                 return
-            self.damp(objective)
+            self.start_damping(objective)
         assert self.metric is not None
-        matrix = self.metric.damped(objective, hessian, point)
-        self.guess = lambda g: np.asarray(matrix @ g)
+        matrix = self.metric.damped_inverse(objective, hessian, point)
+        self.seed = lambda g: np.asarray(matrix @ g)
 
-    def _of_a_sample(self, objective: OverRows, point: Point) -> Callable[[Floats], Floats]:
-        """Return the guess that the outputs' mean over a sample of the rows gives."""
+    def _sampled_seed(self, objective: OverRows, point: Point) -> Callable[[Floats], Floats]:
+        """Return the seed that takes the same inverse for each output: of their mean Hessian on a sample of rows."""
         columns, outputs = objective.shape
-        every = objective.rows // (ROWS_FOR_A_GUESS * columns)
+        every = objective.rows // (ROWS_FOR_A_SEED * columns)
         hessian = (objective.sampled(every, seed=1) if every > 1 else objective).mean_hessian(point.w)
         if not hessian.any():
-            self.damp(objective)
-        matrix = rough_inverse(hessian) if self.metric is None else self.metric.damped(objective, hessian, point)
+            self.start_damping(objective)
+        if self.metric is None:
+            matrix = float32_inverse(hessian)
+        else:
+            matrix = self.metric.damped_inverse(objective, hessian, point)
 
         def times(g: Floats) -> Floats:
             return np.asarray(matrix @ g.reshape(columns, outputs).astype(matrix.dtype), dtype=np.float64).ravel()
@@ -198,28 +225,27 @@ class Direction:
         return times
 
     def step(self, g: Floats) -> Floats:
-        """Return minus the guess times ``g``, mended by the steps made (Nocedal 1980, two loops)."""
-        assert self.guess is not None
+        """Return minus the inverse Hessian times ``g`` (Nocedal 1980, the two-loop recursion)."""
+        assert self.seed is not None
         q = g.copy()
         shares = []
         for s, y, curve in reversed(self.pairs):
             shares.append(float(s @ q) / curve)
             q -= shares[-1] * y
-        q = self.guess(q)
+        q = self.seed(q)
         for (s, y, curve), share in zip(self.pairs, reversed(shares), strict=True):
             q += (share - float(y @ q) / curve) * s
         return -q
 
-    def learn(self, s: Floats, y: Floats) -> None:
-        """Mend the guess by a step ``s`` that changed the gradient by ``y``, where it tells of a curvature above 0."""
+    def update(self, s: Floats, y: Floats) -> None:
+        """Add the pair of a step ``s`` and the difference ``y`` of the gradients, where s'y is above rounding."""
         self.age += 1
         curve = float(s @ y)
-        if curve > TINY * float(np.linalg.norm(s) * np.linalg.norm(y)):
+        if curve > EPSILON * float(np.linalg.norm(s) * np.linalg.norm(y)):
             self.pairs.append((s, y, curve))
             del self.pairs[:-MEMORY]
 
 
-def has_small_hessian(objective: OverRows) -> bool:
-    """Tell whether the Hessian of all parameters is small enough to be had."""
-    columns, outputs = objective.shape
-    return outputs == 1 or columns * outputs <= WHOLE
+def hessian_is_small(columns: int, outputs: int) -> bool:
+    """Tell whether the Hessian of all parameters is worth its cost."""
+    return outputs == 1 or columns * outputs <= LARGEST_HESSIAN

@@ -1,8 +1,9 @@
-"""The line search: how far to go along a direction.
+"""The line search: how far to go along a direction, until the loss has fallen enough and falls less steeply.
 
-The Wolfe conditions say when to stop: the loss has fallen by a share of what its slope promised, and is not falling as
-steeply any more. A trial that is too far is drawn in, one that still falls steeply goes on further, for as long as it
-does: on a plain where the loss falls evenly the steps grow tenfold.
+A length is accepted by the (weak) Wolfe conditions: the loss has fallen by a share of what the slope at the start
+promises, and the slope is less steep than at the start (Nocedal and Wright 2006, section 3.1). A trial that is too far
+is followed by one between it and the last good one, at the minimum of the cubic through both. A trial that still falls
+steeply is followed by one further away, up to tenfold, so that a plain of even slope is crossed in few trials.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-TINY = float(np.finfo(np.float64).eps)
-FALL = 1e-4  # of what the slope promises (Nocedal and Wright 2006, 3.1): nearly any fall will do
-FLATTER = 0.9  # of the slope at the start (the same, for quasi-Newton): such a step teaches a curvature above 0
-NEAREST = 0.1  # of an interval: what a cubic proposes stays so far from its ends, or the interval would not shrink
-LEAST_GROWTH, GROWTH = 2.0, 10.0  # times as far at a time: as the slope says, within these
-ROUNDING = 100 * TINY  # of the loss: what the sum over the rows may be wrong by
-TRIALS = 40  # from a step of 1 tenfold ones reach from 1e-40 to 1e40
-FEW_TRIALS = 3  # where the loss cannot show the fall any more
+EPSILON = float(np.finfo(np.float64).eps)
+DECREASE = 1e-4  # of what the slope promises, c1: the usual value (Nocedal and Wright 2006, section 3.1)
+FLATTENING = 0.9  # of the slope at the start, c2: the usual value for quasi-Newton; it makes s'y > 0 for every step
+MARGIN = 0.1  # of an interval: a trial stays so far from its ends, or the interval would not shrink
+LEAST_GROWTH, MOST_GROWTH = 2.0, 10.0  # times the last length: a longer trial is at the slope's root, within these
+LOSS_ROUNDING = 100 * EPSILON  # of the loss: by how much the sum over the rows may be wrong
+TRIALS = 40  # from a length of 1, tenfold ones reach from 1e-40 to 1e40
+TRIALS_IN_ROUNDING = 3  # where the fall that is sought is below the rounding of the loss
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Trial:
 
 
 def along(objective: OverRows, start: Point, step: Floats) -> Callable[[float], Trial]:
-    """Return what reads the rows at a length along ``step``."""
+    """Return a function that reads the rows at a length along ``step`` from ``start``."""
 
     def look(t: float) -> Trial:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -76,25 +77,26 @@ def along(objective: OverRows, start: Point, step: Floats) -> Callable[[float], 
 
 
 def line_search(look: Callable[[float], Trial], start: Trial, shortest: float = 0.0) -> Trial | None:
-    """Return a trial that satisfies the Wolfe conditions, else the lowest that fell steeply; None where none is lower.
+    """Return a trial that satisfies both Wolfe conditions, else the last that satisfies the first; None without one.
 
-    start: the trial at t = 0, whose slope is below 0.
-    shortest: the length at which the parameters do not change any more.
-    Within rounding of the loss the slope decides (Hager and Zhang 2005, approximate Wolfe conditions).
+    start: the trial at t = 0, whose slope is below 0. The first trial is at t = 1.
+    shortest: the length below which the parameters do not change any more.
+    Where the loss has changed by no more than its rounding, a slope that is less steep in size than at the start is
+    enough (in the spirit of the approximate Wolfe conditions of Hager and Zhang 2005).
     """
-    rounding = ROUNDING * abs(start.value)
+    rounding = LOSS_ROUNDING * abs(start.value)
     low, high, t = start, None, 1.0
-    for _ in range(TRIALS if -start.slope > rounding else FEW_TRIALS):
+    for _ in range(TRIALS if -start.slope > rounding else TRIALS_IN_ROUNDING):
         trial = look(t)
-        even = abs(trial.value - start.value) <= rounding and abs(trial.slope) <= FLATTER * abs(start.slope)
-        if not trial.finite or not (trial.value <= start.value + FALL * t * start.slope or even):
+        even = abs(trial.value - start.value) <= rounding and abs(trial.slope) <= FLATTENING * abs(start.slope)
+        if not trial.finite or not (trial.value <= start.value + DECREASE * t * start.slope or even):
             high = trial
-        elif trial.slope >= FLATTER * start.slope:
+        elif trial.slope >= FLATTENING * start.slope:
             return trial
         else:
             low = trial
         t = _further(start, low) if high is None else _between(low, high)
-        if t <= shortest or (high is not None and high.t - low.t <= TINY * high.t):
+        if t <= shortest or (high is not None and high.t - low.t <= EPSILON * high.t):
             break
     return low if low.t > 0 else None
 
@@ -103,16 +105,19 @@ def _further(start: Trial, last: Trial) -> float:
     """Return where a straight line through the slopes has its root, within 2 to 10 times the last length."""
     gained = last.slope - start.slope
     root = -start.slope / gained if gained > 0 else np.inf
-    return last.t * float(np.clip(root, LEAST_GROWTH, GROWTH))
+    return last.t * float(np.clip(root, LEAST_GROWTH, MOST_GROWTH))
 
 
 def _between(low: Trial, high: Trial) -> float:
-    """Return where the cubic through both ends has its minimum, kept away from the ends; half way without one."""
+    """Return the minimum of the cubic through both ends, MARGIN away from them; the middle where there is none.
+
+    (Nocedal and Wright 2006, equation 3.59.)
+    """
     wide = high.t - low.t
     if not high.finite:
-        return low.t + NEAREST * wide
+        return low.t + MARGIN * wide
     with np.errstate(all="ignore"):  # slopes whose squares overflow have no cubic
         a = low.slope + high.slope - 3 * (high.value - low.value) / wide
         root = np.sqrt(a * a - low.slope * high.slope)
         share = 1 - (high.slope + root - a) / (high.slope - low.slope + 2 * root)
-    return low.t + wide * float(np.clip(share, NEAREST, 1 - NEAREST) if np.isfinite(share) else 0.5)
+    return low.t + wide * float(np.clip(share, MARGIN, 1 - MARGIN) if np.isfinite(share) else 0.5)

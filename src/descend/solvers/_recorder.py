@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.solvers._line_search import LOSS_ROUNDING
 from descend.solvers.history import History, Stop, most_snapshots, snapshot_epochs
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
-
-ROUNDING = 100 * np.finfo(np.float64).eps  # of a loss: what the sum over the rows may be wrong by
 
 
 class Recorder(ABC):
@@ -199,7 +198,7 @@ class StepRecorder(Recorder):
 
     def _judge(self, epoch: int, w: Floats, loss: float, slope: float, held_out: float | None) -> None:
         self.last = w
-        alike = not self._shown or abs(loss - self.least) <= ROUNDING * abs(loss)
+        alike = not self._shown or abs(loss - self.least) <= LOSS_ROUNDING * abs(loss)
         if not epoch or (not slope >= self.slope if alike else loss < self.least):
             self.best, self.least, self.slope = w, loss, slope
 

@@ -13,8 +13,8 @@ from descend.base.threads import one_blas_thread
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide, narrowed
 from descend.solvers._epochs import iterate
-from descend.solvers._exact_minimum import limit
-from descend.solvers._quasi_newton import quasi_newton
+from descend.solvers._lbfgs import lbfgs
+from descend.solvers._quadratic_minimum import quadratic_minimum
 from descend.solvers.closed_form import ClosedFormRun, fast_forward
 from descend.solvers.optimizers import DEFAULT_RATES, SGD, make_optimizer
 from descend.solvers.rates import best_rate
@@ -60,13 +60,13 @@ def _solved(
 ) -> History:
     if recipe.method == "auto":
         if quadratic is not None:
-            history = limit(quadratic, start)
+            history = quadratic_minimum(quadratic, start)
             if quadratic.trustworthy:
                 return history
             return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
         if is_wide(objective):
-            return _in_rows_space(objective, start, partial(quasi_newton, run=run))
-        return quasi_newton(objective, start, run=run)
+            return _in_rows_space(objective, start, partial(lbfgs, run=run))
+        return lbfgs(objective, start, run=run)
     optimizer = optimizer_of(objective, quadratic, recipe)
     schedule = recipe.make_schedule()
     if (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from descend.base.errors import FitError
 from descend.base.memory import available
-from descend.solvers._direction import WHOLE
+from descend.solvers._direction import hessian_is_small
 
 if TYPE_CHECKING:
     from descend.objectives.losses import Loss
@@ -80,7 +80,7 @@ def sums_at_once(rows: int, columns: int, outputs: int, loss: Loss, *, optimum: 
         return spanned + bends + eigen
     if not optimum:
         return spanned + bends + eigen / 4  # the largest eigenvalue alone
-    if outputs == 1 or side * outputs <= WHOLE:
+    if hessian_is_small(side, outputs):
         return spanned + HESSIANS * (outputs * (outputs + 1) / 2 * bends + eigen * outputs**3)
     return spanned + INVERSES * (bends + eigen)
 

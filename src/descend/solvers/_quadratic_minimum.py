@@ -1,4 +1,4 @@
-"""To the optimum of a quadratic, exactly."""
+"""The minimum of a quadratic loss, exactly, with the first epochs of the gradient descent that leads to it."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-STORY = 1000
+FIRST_EPOCHS = 1000  # epochs of the descent at most: a picture of it needs no more
+VANISHED = 1e-8  # of the gradient's first norm: what the recorded epochs end at
 
 
-def limit(objective: GramObjective, w: Floats) -> History:
-    """Return gradient descent at its best rate and where it arrives after ever more epochs: the minimum, exactly.
+def quadratic_minimum(objective: GramObjective, w: Floats) -> History:
+    """Return the limit of gradient descent from ``w`` at its best rate: the minimum that is nearest to ``w``.
 
-    The history tells the first epochs, at most a thousand of them, until the gradient has all but vanished; the
-    weights are those of the limit. From ``w`` that is the minimum nearest to it, where there are several. Where the
-    curvatures differ by more than float64 can hold, the minimum is given without a way to it.
+    The history has the descent's first epochs, at most FIRST_EPOCHS, until the gradient has all but vanished; its
+    weights are those of the limit. Where the curvatures differ by more than float64 can hold (``trustworthy``), it has
+    the start alone, for no descent would arrive.
     """
     weights = objective.minimum_near(w)
     if not objective.trustworthy:
         return _solved(objective, w, weights)
-    told = fast_forward(objective, w, SGD(best_rate(objective.curvatures)), STORY, tolerance=1e-8)
+    descent = fast_forward(objective, w, SGD(best_rate(objective.curvatures)), FIRST_EPOCHS, tolerance=VANISHED)
     return replace(
-        told,
+        descent,
         weights=weights,
         stop="optimum",
         optimizer="auto",
@@ -45,7 +46,7 @@ def limit(objective: GramObjective, w: Floats) -> History:
 
 
 def _solved(objective: GramObjective, w: Floats, weights: Floats) -> History:
-    """Return the minimum without a way there: the curvatures are so uneven that no descent would arrive."""
+    """Return a history of the start and the minimum alone."""
     start, slope = objective.value(w), float(np.linalg.norm(objective.gradient(w)))
     return History(
         epoch=np.zeros(1, dtype=np.int64),
