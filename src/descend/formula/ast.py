@@ -222,7 +222,11 @@ def names_of(node: Expression | Factor) -> Iterable[Name]:
 
 
 def functions_of(expression: Expression) -> list[str]:
-    """Return the names of the functions in an expression, each once, the outermost first."""
+    """Return the names of the functions in an expression, each once, the outermost first.
+
+    >>> functions_of(Apply("log", Apply("sqrt", Name("x"))))
+    ['log', 'sqrt']
+    """
     match expression:
         case Apply(name, argument):
             return list(dict.fromkeys([name, *functions_of(argument)]))
@@ -249,7 +253,11 @@ def _names_in(leaf: Leaf) -> Iterable[Name]:
 
 
 def label(term: Term) -> str:
-    """Return a term as it is written: ``a:b``."""
+    """Return a term as a formula has it.
+
+    >>> label((Arithmetic(Name("a")), Category(Name("b"))))
+    'a:C(b)'
+    """
     return ":".join(map(str, term))
 
 
@@ -259,7 +267,11 @@ def fail(code: str, text: str, position: int, **values: object) -> NoReturn:
 
 
 def grouped(node: Expression) -> str:
-    """Return an expression in parentheses where it is more than a name or a call."""
+    """Return an expression as text, in parentheses where it is an operation.
+
+    >>> grouped(Name("x")), grouped(Operation("+", Name("x"), Number(1.0)))
+    ('x', '(x + 1)')
+    """
     return f"({node})" if isinstance(node, Operation) else str(node)
 
 

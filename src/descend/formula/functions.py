@@ -37,6 +37,9 @@ class Function:
     example: a term as it may be written.
 
     The sentence ``function.NAME`` says in a line what it is and which numbers it takes.
+
+    >>> FUNCTIONS["sqrt"].undo(np.array([3.0, -1.0])).tolist()
+    [9.0, 0.0]
     """
 
     name: str

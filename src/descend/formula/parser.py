@@ -57,7 +57,18 @@ MAX_DEGREE = 20
 
 
 def parse(text: str) -> Formula:
-    """Return the formula written in ``text``; raises FormulaError, with the place, for anything outside the grammar."""
+    """Return the formula that is written in ``text``.
+
+    Raises FormulaError, which says where, for anything outside the grammar. Whether the columns exist is not asked
+    before ``Formula.resolve``, which also says what ``.`` stands for.
+
+    >>> formula = parse("log(score) ~ hours + poly(age, 2):sex")
+    >>> [name.name for name in formula.names]
+    ['score', 'hours', 'age', 'sex']
+    >>> hypothesis = parse("score ~ . - age").resolve(["score", "hours", "age", "sex"])
+    >>> [str(factor) for (factor,) in hypothesis.terms], hypothesis.intercept
+    (['hours', 'sex'], True)
+    """
     if not isinstance(text, str):
         fail("formula.not-text", "", 0, found=type(text).__name__)
     if len(text) > MAX_LENGTH:

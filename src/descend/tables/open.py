@@ -64,6 +64,12 @@ def read(
         None, - and the like, but nothing in frames, Parquet and Arrow, which mark such cells; (): nothing at all.
 
     Raises TableError for what cannot be read and OptionError for an option that makes no sense.
+
+    >>> table = read({"hours": [1, 2.5, 4], "passed": ["no", "yes", "yes"]})
+    >>> table.rows, table.columns, table.kind("passed")
+    (3, ['hours', 'passed'], 'text')
+    >>> read([{"hours": 1, "score": 52}, {"hours": 4, "score": 70}]).numbers("score").tolist()
+    [52.0, 70.0]
     """
     require_words("names", names)
     given: dict[str, Any] = {
