@@ -15,7 +15,7 @@ from descend.tables.open import read
 def evidence(formula, table, *, rows=None, **settings):
     """Return what a fit of ``formula`` on the rows of ``table`` leaves to look at."""
     recipe, table = Recipe(**settings), read(table)
-    problem = Problem.state(parse(formula).resolve(table.columns), table, recipe)
+    problem = Problem.of(parse(formula).resolve(table.columns), table, recipe)
     chosen = np.arange(len(problem.data)) if rows is None else np.asarray(rows)
     trained = problem.train(chosen, recipe, RunOptions(foretell=True))
     return Evidence(

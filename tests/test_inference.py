@@ -354,7 +354,7 @@ def test_where_there_is_no_inference_the_reason_is_told(case, monkeypatch, tmp_p
 
 @pytest.mark.parametrize("formula", ["y ~ x + w", "k ~ x + w", "three ~ x + w"])
 def test_more_parameters_than_are_worth_it_have_no_inference(formula, monkeypatch):
-    for module in ("analysis.inference", "fitting._examine"):
+    for module in ("analysis.inference", "fitting._assessment"):
         monkeypatch.setattr(f"descend.{module}.MOST", 2)
     model = descend.fit(formula, cases()["l2"][1], test="none")
     assert model.inference == Note("inference.many", {"most": 2})

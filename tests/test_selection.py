@@ -126,7 +126,7 @@ def test_a_rate_that_diverges_and_a_test_without_rows_are_errors():
 def test_every_hypothesis_sees_the_same_rows():
     data = curved(60)
     table = read(data)
-    problems = [Problem.state(parse(f).resolve(table.columns), table, Recipe()) for f in ("y ~ x", "y ~ z")]
+    problems = [Problem.of(parse(f).resolve(table.columns), table, Recipe()) for f in ("y ~ x", "y ~ z")]
     split = split_rows(60, "10", 0)
     truths = [problem.predict_unseen(split, None, Recipe())[0] for problem in problems]
     np.testing.assert_array_equal(*truths)

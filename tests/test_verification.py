@@ -144,7 +144,7 @@ def test_auc_is_scikit_learns_with_ties(pairs):
 
 def problem_of(formula, data, recipe):
     table = read(data)
-    return Problem.state(parse(formula).resolve(table.columns), table, recipe)
+    return Problem.of(parse(formula).resolve(table.columns), table, recipe)
 
 
 @pytest.mark.parametrize("formula", ["y ~ a + b", "y ~ poly(a, 3) + group", "y ~ 0 + a", "y + c ~ a"])

@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.fitting.problem import Problem
-from descend.model.cautions import kept_errors, medians, ranges_of
-from descend.model.record import FittedRows
-from descend.model.sample import keep_sample
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
@@ -22,7 +19,6 @@ if TYPE_CHECKING:
     from descend.fitting.trained import TrainedProblem
     from descend.formula.ast import Formula
     from descend.solvers.recipe import Recipe
-    from descend.tables.table import Table
 
     Floats = NDArray[np.floating[Any]]
 
@@ -34,11 +30,6 @@ class Statement:
     problem: Problem
     recipe: Recipe
     split: Split
-
-    @classmethod
-    def of(cls, problem: Problem, recipe: Recipe) -> Statement:
-        """Split the rows of a problem as the recipe says; raises FitError where the fit would take too long."""
-        return cls(problem, recipe, problem.split(recipe))
 
     @property
     def mark(self) -> dict[str, Any]:
@@ -63,29 +54,15 @@ class Statement:
         """Fit the rows that are not held back."""
         return self.problem.train(self.split.train, self.recipe, run)
 
-    def fitted_rows(self, trained: TrainedProblem) -> FittedRows:
-        """Return what a model keeps of the fitted rows."""
-        problem, recipe, split = self.problem, self.recipe, self.split
-        tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
-        most = recipe.keep_rows
-        targets = problem.data.only(problem.target.columns).take(split.train)
-        return FittedRows(
-            count=trained.over.rows,
-            base=problem.alone(problem.target.truth(targets), 1),
-            means=problem.data.means,
-            ranges=ranges_of(problem.data, split.train, problem.uses),
-            errors=_errors(problem, trained),
-            sample=keep_sample(problem.data, split.train, tested, recipe.seed, most) if most else None,
-        )
-
     def tested(self, model: Model) -> Model:
         """Return a model with the test on rows that the problem does not hold; here the problem holds all of them."""
         return model
 
 
-def state_table(formula: str | Formula, table: Table, recipe: Recipe) -> Statement:
+def state_table(formula: str | Formula, table: Any, recipe: Recipe) -> Statement:
     """State a hypothesis on a table in memory."""
-    return Statement.of(Problem.of(formula, table, recipe), recipe)
+    problem = Problem.of(formula, table, recipe)
+    return Statement(problem, recipe, problem.split(recipe))
 
 
 def table_mark(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
@@ -101,15 +78,6 @@ def table_mark(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dic
         state = recipe.hypothesis.state_dict()
         marks["module"] = _digest(str(recipe.hypothesis).encode(), *(np.array(t.tolist()) for t in state.values()))
     return {**recipe.mark(), "formula": problem.hypothesis.text, "rows": int(rows.size), **marks}
-
-
-def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
-    """Return the errors by which a transformed target's mean is predicted; None where its prediction is the mean."""
-    rows = trained.shown or trained.whole
-    if rows is None or not medians(problem.target):
-        return None
-    errors = kept_errors(rows.X, rows.Y, trained.weights)
-    return errors if np.isfinite(errors).all() else None
 
 
 def _digest(*parts: NDArray[Any] | bytes) -> str:

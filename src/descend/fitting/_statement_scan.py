@@ -16,9 +16,8 @@ from descend.analysis.verification import HOLDOUT_FROM, Split, is_share
 from descend.base.errors import OptionError
 from descend.design.encodings.image import ImageCode
 from descend.fitting._encoding import Encoded, Encoding
-from descend.fitting._outline import Outline, checked_loss, recipe_notes, resolve_formula
 from descend.fitting._statement import Statement, state_table
-from descend.fitting.problem import Problem
+from descend.fitting.problem import Outline
 from descend.fitting.survey.checkpoint import SurveyFile
 from descend.fitting.survey.checkpoint import survey_scan as surveyed
 from descend.fitting.survey.prepass import classes_of, prepared
@@ -165,7 +164,7 @@ def survey_statement(
     Raises as ``Problem.of`` does, and OptionError for what cannot be done part by part.
     """
     _require_possible(recipe, reading)
-    outline = Outline.of(resolve_formula(formula, scan.head), scan.head, recipe)
+    outline = Outline.of(formula, scan.head, recipe)
     plan = prepared(_plan(outline, scan, recipe, reading), scan, reading)
     file = None
     if checkpoint is not None:
@@ -181,10 +180,8 @@ def survey_statement(
     target = target_of(plan, survey, scan, family)
     design = design_of(plan, survey, scan, recipe)
     data, shown = kept_rows(plan, survey, scan)
-    loss = checked_loss(recipe, target, data)
-    notes = [why, *scan.head.notes, *notes_of(plan, survey, scan), *recipe_notes(recipe)]
-    base = base_of(plan, survey, target)
-    problem = Problem(outline.hypothesis, outline.uses, data, target, loss, notes, base=base)
+    told = [why, *scan.head.notes, *notes_of(plan, survey, scan)]
+    problem = outline.problem(data, target, recipe, told, base_of(plan, survey, target))
     rows = np.arange(len(data))
     fitted, tested = rows[:shown], rows[shown:]
     split = Split("holdout", fitted, [(fitted, tested)]) if tested.size else Split("none", fitted, [])

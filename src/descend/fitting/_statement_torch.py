@@ -10,7 +10,7 @@ import numpy as np
 
 from descend.analysis.verification import split_rows
 from descend.base.errors import DesignError, OptionError
-from descend.fitting._statement import Statement
+from descend.fitting._statement import Statement, state_table
 from descend.fitting.problem import Problem
 from descend.objectives.losses import LOSSES
 from descend.objectives.networks.network import require_torch
@@ -61,7 +61,7 @@ def state_module(module: Any, data: Any, targets: Any, settings: dict[str, Any])
             raise OptionError("option.no-targets")
         formula, table, settings = as_table(data, targets, module, settings)
         recipe = Recipe(**{**settings, "hypothesis": module})
-        return Statement.of(Problem.of(formula, table, recipe), recipe)
+        return state_table(formula, table, recipe)
     from torch.utils.data import DataLoader
 
     of_loaders = ("batch_size", "drop_last", "workers") if isinstance(data, DataLoader) else ()

@@ -12,7 +12,7 @@ from descend.analysis.verdicts import FEW_ROWS, verdict_of
 from descend.analysis.verification import HOLDOUT_FROM, split_rows, told_base
 from descend.base.arguments import require_functions
 from descend.base.errors import DesignError, FitError, OptionError
-from descend.fitting._examine import unfinished
+from descend.fitting._assessment import unfinished
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
 from descend.objectives.target import choose_family, target_uses
@@ -76,7 +76,7 @@ def compare(
             if wanted.setdefault(name, use) != use:
                 raise DesignError("design.both-uses", column=name)
     data = gather(wanted, table, missing=recipe.missing, required=targets)
-    problems = [Problem.state(hypothesis, table, recipe, data) for hypothesis in hypotheses]
+    problems = [Problem.of(hypothesis, table, recipe, data) for hypothesis in hypotheses]
     rows = len(data)
     test = (str(FOLDS) if rows >= HOLDOUT_FROM else "loo") if recipe.test == "auto" else recipe.test
     split = split_rows(rows, test, recipe.seed, problems[0].codes)

@@ -11,7 +11,7 @@ import numpy as np
 from descend.base.arguments import require, require_functions
 from descend.base.errors import DivergedError, FitError
 from descend.base.messages import Note
-from descend.fitting._examine import examine
+from descend.fitting._assessment import assess, rows_of_fit
 from descend.fitting._statement import state_table
 from descend.fitting._statement_torch import state_module
 from descend.fitting.model import Model
@@ -115,7 +115,8 @@ def _fitted(statement: Statement, run: RunOptions, on_refit: OnEpoch | None) -> 
     if run.checkpoint is not None and run.checkpoint.resumed_at is not None:
         notes.append(Note("note.resumed", {"epoch": run.checkpoint.resumed_at, "path": run.checkpoint.path.name}))
     notes += [*trained.hypothesis.notes(recipe.changes()), *medians(problem.target)]
-    hypothesis, assessment = examine(problem, trained, recipe)
+    hypothesis, assessment = assess(problem, trained, recipe)
+    rows = rows_of_fit(statement, trained)
     if trained.history.stop not in ("diverged", "interrupted"):
         finished = not any(finding.unfinished for finding in assessment.findings)
         verification = problem.verify(split, trained, recipe, on_refit, finished=finished)
@@ -129,7 +130,6 @@ def _fitted(statement: Statement, run: RunOptions, on_refit: OnEpoch | None) -> 
         settings=recipe.changes(),
         notes=notes,
     )
-    rows = statement.fitted_rows(trained)
     model = Model(hypothesis, problem.target, trained.history, provenance, rows, assessment, trained.descent)
     if trained.history.diverged:
         raise _diverged(model, trained)

@@ -13,27 +13,30 @@ from descend.analysis.verification import Split, Verification, baseline, judge, 
 from descend.base.errors import OptionError, TableError
 from descend.base.messages import Note
 from descend.design.matrix import Design, width_of
-from descend.fitting._outline import Outline, checked_loss, recipe_notes, resolve_formula
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
 from descend.formula.ast import Formula, Hypothesis, Poly
+from descend.formula.parser import parse
 from descend.model.hypotheses.network import NetworkHypothesis
 from descend.objectives.in_memory import RowsObjective
-from descend.objectives.target import Target, learn_target
+from descend.objectives.losses import make_loss
+from descend.objectives.target import Target, choose_family, learn_target, target_uses
 from descend.solvers.dispatch import quadratic_of, require_finite
 from descend.solvers.effort import Effort
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
-from descend.tables.columns import Columns, gather, reading_notes
+from descend.tables.columns import Columns, gather, reading_notes, uses
 from descend.tables.open import read
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.fitting.trained import OnEpoch
+    from descend.objectives.families import Family
     from descend.objectives.losses import Loss
     from descend.objectives.torch_batches import Source
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Use
+    from descend.tables.table import Table
 
     Floats = NDArray[np.floating[Any]]
     Rows = NDArray[np.int64]
@@ -43,6 +46,53 @@ REFITS = 2e10  # sums of the refits that leave out one row after the other, in s
 REFIT = 1e7  # sums of what any refit of classes takes besides
 FOLDS = 10  # parts that are left out in turn where single rows would take too long
 LAID = 4_000_000  # cells
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a hypothesis asks of a table, in memory or a scan, before the rows are read.
+
+    ``uses`` and ``target_uses`` say how the columns are read; ``why`` is the note that says why the family was chosen.
+    """
+
+    hypothesis: Hypothesis
+    uses: dict[str, Use]
+    target_uses: dict[str, Use]
+    family: Family
+    why: Note
+
+    @classmethod
+    def of(cls, formula: str | Formula | Hypothesis, table: Table, recipe: Recipe) -> Outline:
+        """Decide how the columns of a table (of a scan its first rows) are read, and the family of the target."""
+        parsed = parse(formula) if isinstance(formula, str) else formula
+        hypothesis = parsed.resolve(table.columns, table.repeated) if isinstance(parsed, Formula) else parsed
+        named = "auto" if callable(recipe.loss) else recipe.loss
+        wanted = uses(hypothesis, table)
+        family, why = choose_family(hypothesis, table, recipe.family, named)
+        return cls(hypothesis, wanted, target_uses(hypothesis, family), family, why)
+
+    @property
+    def wanted(self) -> dict[str, Use]:
+        """How each column that is read is used."""
+        return {**self.uses, **self.target_uses}
+
+    def problem(
+        self, data: Columns, target: Target, recipe: Recipe, told: list[Note], base: Floats | None = None
+    ) -> Problem:
+        """Return the problem on columns that were read; ``told`` are the notes so far.
+
+        A loss that is a function of the user's own takes the place of the family's. Raises OptionError for a loss that
+        the family has not, DesignError where the target's values are none for it.
+        """
+        own = callable(recipe.loss)
+        loss = make_loss("auto" if own else recipe.loss, target.family, delta=recipe.delta)
+        loss.check(target.encode(data), target.columns[0])
+        notes = [*told]
+        if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
+            notes.append(Note("note.sgd-asked", {}))
+        if own:
+            notes.append(Note("note.own-loss", {"name": recipe.changes()["loss"]}))
+        return Problem(self.hypothesis, self.uses, data, target, loss, notes, base=base)
 
 
 @dataclass(frozen=True)
@@ -63,23 +113,22 @@ class Problem:
     base: Floats | None = None
 
     @classmethod
-    def of(cls, formula: str | Formula, table: Any, recipe: Recipe) -> Problem:
-        """Read a table and state a hypothesis on it."""
-        table = read(table)
-        return cls.state(resolve_formula(formula, table), table, recipe)
+    def of(
+        cls, formula: str | Formula | Hypothesis, source: Any, recipe: Recipe, data: Columns | None = None
+    ) -> Problem:
+        """Read a table and state a hypothesis on it.
 
-    @classmethod
-    def state(cls, hypothesis: Hypothesis, table: Any, recipe: Recipe, data: Columns | None = None) -> Problem:
-        """Read the columns that the hypothesis names (``data`` where that is done) and learn the target from them."""
+        data: the columns that the hypothesis names, where they are read already. Raises DescendError.
+        """
+        table = read(source)
         if not table.rows:
             raise TableError("table.no-rows", file=table.name)
-        outline = Outline.of(hypothesis, table, recipe)
+        outline = Outline.of(formula, table, recipe)
         if data is None:
             data = gather(outline.wanted, table, missing=recipe.missing, required=outline.target_uses)
-        target = learn_target(hypothesis, outline.family, data)
+        target = learn_target(outline.hypothesis, outline.family, data)
         told = [outline.why, *table.notes, *reading_notes(outline.wanted, table), *data.notes]
-        notes = [*told, *recipe_notes(recipe)]
-        return cls(hypothesis, outline.uses, data, target, checked_loss(recipe, target, data), notes)
+        return outline.problem(data, target, recipe, told)
 
     @property
     def codes(self) -> Rows | None:
@@ -140,7 +189,8 @@ class Problem:
         if recipe.networked:
             design = self.learn_design(design_rows, recipe)
             return self._train_network(design, rows, held, recipe, run)
-        design, objective = self.objective(rows, recipe, learn_from=design_rows)
+        design = self.learn_design(design_rows, recipe)
+        objective = self.over(design, rows, recipe)
         validation = None if held is None else self.over(design, held, recipe).beside(objective)
         return run_solver(design, objective, self._rows(rows), recipe, validation, run)
 

@@ -65,7 +65,7 @@ def train_lab(
     recipe = recipe_of(lab)
     if epochs is not None:
         recipe = replace(recipe, epochs=epochs)
-    problem = Problem.state(parse(lab.hypothesis).resolve(table.columns), table, recipe)
+    problem = Problem.of(parse(lab.hypothesis).resolve(table.columns), table, recipe)
     return problem, problem.train(np.arange(table.rows), recipe, RunOptions(on_batch=on_batch, halt=False))
 
 
@@ -159,7 +159,7 @@ def _figures(lab: Lab, problem: Problem, trained: TrainedProblem) -> Iterator[Ch
     if "test" in figures:
         test = figures["test"]
         recipe = recipe_of(lab)
-        unseen = Problem.state(
+        unseen = Problem.of(
             problem.hypothesis,
             read(lab.table() if not test else test["data"]),
             replace(recipe, family="linear", loss="auto"),

@@ -108,7 +108,7 @@ def train_remedy(way: Remedy, seed: int = SHOWN) -> tuple[Problem, TrainedProble
     data = read(noisy_table(seed))
     patient: dict[str, Any] = {"validation": SHARE} if "patience" in way.settings else {}
     recipe = Recipe(test="none", seed=seed, **way.settings, **patient)
-    problem = Problem.state(parse(way.formula).resolve(data.columns), data, recipe)
+    problem = Problem.of(parse(way.formula).resolve(data.columns), data, recipe)
     rows = np.arange(AT_HAND) if patient else split(seed).train  # patience makes the same split itself
     return problem, problem.train(rows, recipe, RunOptions(halt=False))
 

@@ -209,7 +209,7 @@ class Bench:
         table = self._opened
         key: Key = (formula, recipe.family, recipe.loss, recipe.delta, recipe.missing)
         problem: Problem = self._once("problem", key, lambda: Problem.of(formula, table, recipe))
-        problem = Problem.state(problem.hypothesis, table, recipe, problem.data)  # its notes are also of the recipe
+        problem = Problem.of(problem.hypothesis, table, recipe, problem.data)  # its notes are also of the recipe
         key = (*key, recipe.test, recipe.seed)
         split = self._once("split", key, lambda: problem.split(recipe))
         key = (*key, recipe.standardize, recipe.ddof)

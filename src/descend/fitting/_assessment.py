@@ -1,4 +1,4 @@
-"""What is looked at once a fit is done: its last digits, how far from the optimum it is, its errors, its findings."""
+"""What is computed once a fit is done: exact coefficients, the certificate, the inference, and the findings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from descend.analysis.certificates import Certificate, certify
 from descend.analysis.diagnosis import Evidence, diagnose, is_unfinished
 from descend.analysis.inference import MOST, Inference, infer
 from descend.analysis.refined_least_squares import HARD, exactly, worth_it
+from descend.analysis.verification import baseline
 from descend.base.messages import Note
-from descend.model.record import Assessment
+from descend.model.cautions import kept_errors, medians, ranges_of
+from descend.model.record import Assessment, FittedRows
+from descend.model.sample import keep_sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.refined_least_squares import Exact
+    from descend.fitting._statement import Statement
     from descend.fitting.problem import Problem
     from descend.fitting.trained import TrainedProblem
     from descend.model.hypothesis import FittedHypothesis
@@ -31,21 +35,20 @@ WORK = 2e11
 NEAR, NEAR_ENOUGH = 3e-13, 1e-6
 
 
-def examine(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[FittedHypothesis, Assessment]:
+def assess(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[FittedHypothesis, Assessment]:
     """Assess a fit, and return its hypothesis with exact coefficients where they could be had.
 
     Of a fit that diverged or was interrupted only the findings are known.
     """
-    fitted, forecast = trained.hypothesis, trained.forecast
+    fitted, forecast, history = trained.hypothesis, trained.forecast, trained.history
     findings = diagnose(_evidence(problem, trained, recipe))
-    if not np.isfinite(trained.history.final_loss) or trained.history.stop in ("diverged", "interrupted"):
+    if not np.isfinite(history.final_loss) or history.stop in ("diverged", "interrupted"):
         return fitted, Assessment(findings=findings, forecast=forecast)
     if not fitted.linear:
-        certificate = Certificate("none", None, trained.history.final_gradient_norm)
+        certificate = Certificate("none", None, history.final_gradient_norm)
         why = Note(fitted.refusals["inference"], {})
         return fitted, Assessment(None, certificate, why, findings, forecast)
     hessian = _hessian(trained)
-    history = trained.history
     weights = trained.weights.ravel()
     slope, live = history.final_gradient_norm, trained.design.live
     certificate = certify(trained.objective, weights, history.gap, hessian, slope, live=live)
@@ -61,6 +64,30 @@ def examine(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[
         needed = quadratic is not None and quadratic.column_condition > HARD
         fitted = fitted.exactly(coefficients, rest if needed else None)
     return fitted, Assessment(None, certificate, inference, findings, forecast)
+
+
+def rows_of_fit(statement: Statement, trained: TrainedProblem) -> FittedRows:
+    """Return what a model keeps of the fitted rows."""
+    problem, recipe, split = statement.problem, statement.recipe, statement.split
+    tested = split.folds[0][1] if split.method == "holdout" else np.empty(0, dtype=np.int64)
+    base = problem.base
+    if base is None:
+        targets = problem.data.only(problem.target.columns).take(split.train)
+        base = baseline(problem.target, problem.target.truth(targets), 1)
+    sample = None
+    if recipe.keep_rows:
+        sample = keep_sample(problem.data, split.train, tested, recipe.seed, recipe.keep_rows)
+    ranges = ranges_of(problem.data, split.train, problem.uses)
+    return FittedRows(trained.over.rows, base, problem.data.means, ranges, _errors(problem, trained), sample)
+
+
+def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
+    """Return the errors by which a transformed target's mean is predicted; None where its prediction is the mean."""
+    rows = trained.shown or trained.whole
+    if rows is None or not medians(problem.target):
+        return None
+    errors = kept_errors(rows.X, rows.Y, trained.weights)
+    return errors if np.isfinite(errors).all() else None
 
 
 def unfinished(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> bool:
