@@ -12,6 +12,7 @@ from benchmarks.contest import NEWTON, TOLERANCES, Contestant, Race
 from benchmarks.data import binary
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy
+from descend.objectives.penalties import L2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,7 @@ SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")
 
 def race(name: str, rows: int, columns: int, unscaled: bool, divisor: int) -> Race:
     X, Y = binary(max(rows // divisor, 20 * columns), columns, unscaled=unscaled)
-    objective = RowsObjective(X, Y, BinaryCrossEntropy(), 1, 0.0, np.arange(columns) > 0)
+    objective = RowsObjective(X, Y, BinaryCrossEntropy(), 1, L2(0.0, np.arange(columns) > 0))
 
     def descend(tolerance: float) -> Floats:
         from descend.solvers._lbfgs import lbfgs

@@ -11,6 +11,7 @@ from benchmarks.contest import Contestant, Race
 from benchmarks.data import linear
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
+from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
 from descend.solvers._quadratic_minimum import quadratic_minimum
 from descend.solvers.closed_form import fast_forward
@@ -30,7 +31,7 @@ STATSMODELS = 1_000_000
 def race(name: str, rows: int, columns: int, divisor: int) -> Race:
     X, Y = linear(max(rows // divisor, 10 * columns), columns)
     penalised = np.arange(columns) > 0
-    objective = RowsObjective(X, Y, SquaredError(), 1, 0.0, penalised)
+    objective = RowsObjective(X, Y, SquaredError(), 1, L2(0.0, penalised))
     y, start = Y.ravel(), np.zeros(columns)
 
     def answer(_: float) -> Floats:

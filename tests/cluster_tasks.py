@@ -13,6 +13,7 @@ import polars as pl
 from descend.objectives.families import FAMILIES
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss
+from descend.objectives.penalties import L2
 
 COLUMNS = ("a", "b", "y")
 
@@ -73,7 +74,7 @@ class Making:
         table = part.table()
         X = np.column_stack([table.numbers("a"), table.numbers("b")])
         return Sums(
-            RowsObjective(X, table.numbers("y")[:, None], make_loss("mse", FAMILIES["linear"]), 2, 0.0, np.ones(2)),
+            RowsObjective(X, table.numbers("y")[:, None], make_loss("mse", FAMILIES["linear"]), 2, L2(0.0, np.ones(2))),
             self.folder,
         )
 

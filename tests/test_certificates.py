@@ -16,6 +16,7 @@ from descend.analysis.certificates import Certificate, certify
 from descend.base.messages import Note
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredLogError
+from descend.objectives.penalties import L2
 
 DIGITS = 40
 
@@ -30,7 +31,7 @@ class Precise:
         self.X = [[mpmath.mpf(x) for x in row] for row in objective.X.tolist()]
         self.codes = objective.Y[:, 0].astype(int).tolist()
         self.columns, self.outputs = objective.shape
-        self.l2 = mpmath.mpf(objective.l2)
+        self.l2 = mpmath.mpf(objective.penalty.strength)
 
     def _logits(self, row, w):
         made = [mpmath.fsum(x * w[i * self.outputs + k] for i, x in enumerate(row)) for k in range(self.outputs)]
@@ -42,7 +43,9 @@ class Precise:
             for row, code in zip(self.X, self.codes, strict=True):
                 z = self._logits(row, w)
                 total += mpmath.log(mpmath.fsum(mpmath.exp(v) for v in z)) - z[code]
-            shrunk = mpmath.fsum(v * v for place, v in enumerate(w) if self.objective.penalised[place // self.outputs])
+            shrunk = mpmath.fsum(
+                v * v for place, v in enumerate(w) if self.objective.penalty.counts[place // self.outputs]
+            )
             return total / len(self.X) + self.l2 * shrunk
 
     def gradient(self, w):
@@ -57,7 +60,7 @@ class Precise:
                     for k in range(self.outputs):
                         made[i * self.outputs + k] += x * slopes[k] / len(self.X)
             for place, v in enumerate(w):
-                if self.objective.penalised[place // self.outputs]:
+                if self.objective.penalty.counts[place // self.outputs]:
                     made[place] += 2 * self.l2 * v
             return made
 
@@ -90,7 +93,7 @@ class Precise:
         top = Z.max(axis=1)
         value = np.mean(top + np.log(np.exp(Z - top[:, None]).sum(axis=1)) - Z[rows, self.codes])
         P[rows, self.codes] -= 1
-        penalty = np.repeat(self.objective.l2 * self.objective.penalised, self.outputs)
+        penalty = np.repeat(self.objective.penalty.strength * self.objective.penalty.counts, self.outputs)
         slope = (self.objective.X.T @ P[:, -self.outputs :] / len(Z)).ravel() + 2 * penalty * w
         return value + (penalty * w * w).sum(), slope
 
@@ -99,13 +102,15 @@ class Precise:
         blocks = np.einsum("nk,kl->nkl", P, np.eye(self.outputs)) - np.einsum("nk,nl->nkl", P, P)
         X = self.objective.X
         made = np.einsum("ni,nkl,nj->ikjl", X, blocks, X).reshape(w.size, w.size) / len(X)
-        return made + np.diag(np.repeat(2 * self.objective.l2 * self.objective.penalised, self.outputs))
+        return made + np.diag(
+            np.repeat(2 * self.objective.penalty.strength * self.objective.penalty.counts, self.outputs)
+        )
 
 
 def stated(X, codes, classes, l2=0.0):
     loss, outputs = (BinaryCrossEntropy(), 1) if classes == 2 else (CrossEntropy(), classes)
     penalised = np.arange(X.shape[1]) > 0
-    return RowsObjective(X, np.asarray(codes, dtype=float)[:, None], loss, outputs, l2, penalised)
+    return RowsObjective(X, np.asarray(codes, dtype=float)[:, None], loss, outputs, L2(l2, penalised))
 
 
 def drawn(rows, columns, classes, l2, seed=0, strength=1.0):
@@ -292,7 +297,10 @@ def rational_gap(objective, w):
     """Return by how much squared error at ``w`` is above the least, in fractions: the squares of X (w - w*)."""
     X = [[Fraction(x) for x in row] for row in objective.X.tolist()]
     width, share = len(X[0]), Fraction(1, objective.elements)
-    ridge = [Fraction(objective.l2) if penalised else Fraction(0) for penalised in objective.penalised.tolist()]
+    ridge = [
+        Fraction(objective.penalty.strength) if penalised else Fraction(0)
+        for penalised in objective.penalty.counts.tolist()
+    ]
     left = [
         [share * sum(row[i] * row[j] for row in X) + (ridge[i] if i == j else 0) for j in range(width)]
         for i in range(width)
@@ -388,7 +396,7 @@ def test_where_the_quadratic_is_not_known_nothing_is_certified(noisy, settings):
 def test_losses_without_a_theory_are_not_certified(loss):
     random = np.random.default_rng(2)
     X = np.column_stack([np.ones(50), random.normal(size=(50, 2))])
-    objective = RowsObjective(X, np.exp(X @ [1, 0.5, -0.5])[:, None], loss, 1, 0.0, np.arange(3) > 0)
+    objective = RowsObjective(X, np.exp(X @ [1, 0.5, -0.5])[:, None], loss, 1, L2(0.0, np.arange(3) > 0))
     w = np.array([1.0, 0.5, 0.1])
     for hessian in (None, np.eye(3)):
         found = certify(objective, w, None, hessian)

@@ -20,6 +20,7 @@ from descend.objectives.losses import (
     SquaredError,
     SquaredLogError,
 )
+from descend.objectives.penalties import L2
 from descend.solvers._direction import Direction, Metric, penalty_and_gradient, pseudo_inverse
 from descend.solvers._lbfgs import lbfgs
 from descend.solvers._line_search import DECREASE, FLATTENING, Point, Trial, line_search
@@ -122,7 +123,7 @@ def test_within_rounding_of_the_loss_the_slope_decides():
 
 def rows(loss, Y, X=None, l2=0.0, outputs=1):
     X = np.column_stack([np.ones(len(Y)), np.linspace(-1, 2, len(Y))]) if X is None else X
-    return RowsObjective(X, np.reshape(Y, (len(Y), -1)), loss, outputs, l2, np.arange(X.shape[1]) > 0)
+    return RowsObjective(X, np.reshape(Y, (len(Y), -1)), loss, outputs, L2(l2, np.arange(X.shape[1]) > 0))
 
 
 def test_an_inverse_leaves_out_what_does_not_bend_and_says_when_that_is_where_to_go():
@@ -178,7 +179,7 @@ def test_damping_knows_no_units_and_vanishes_at_a_minimum():
 def test_the_penalty_is_a_part_of_the_loss_and_of_its_gradient():
     objective, w = rows(Huber(1.0), np.arange(6.0), l2=0.3), np.array([2.0, -5.0])
     value, pull = penalty_and_gradient(objective, w)
-    bare = replace(objective, l2=0.0)
+    bare = replace(objective, penalty=objective.penalty.scaled(0.0))
     assert value == pytest.approx(objective.value(w) - bare.value(w))
     np.testing.assert_allclose(pull, objective.gradient(w) - bare.gradient(w))
 

@@ -18,6 +18,7 @@ from descend.objectives.losses import (
     SquaredError,
     SquaredLogError,
 )
+from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
 
 RANDOM = np.random.default_rng(11)
@@ -27,7 +28,7 @@ PENALISED = np.array([False, True, True, True])
 
 
 def rows(loss, Y, outputs, l2=0.0, X=X):
-    return RowsObjective(X, Y, loss, outputs, l2, PENALISED[: X.shape[1]])
+    return RowsObjective(X, Y, loss, outputs, L2(l2, PENALISED[: X.shape[1]]))
 
 
 COUNTS = RANDOM.integers(0, 4, 25)
@@ -52,7 +53,7 @@ ENGINES = {
     "rows logistic": rows(BinaryCrossEntropy(), RANDOM.integers(0, 2, (25, 1)).astype(float), 1, 0.2),
     "rows softmax": rows(CrossEntropy(), RANDOM.integers(0, 3, (25, 1)).astype(float), 3, 0.2),
     **{f"weighted {name}": rows(*LOSSES[name], 0.2).weighted(COUNTS) for name in LOSSES},
-    "scaled penalty": replace(rows(Huber(0.5), TARGETS, 2, 0.1), penalised=np.array([0.0, 1, 25, 0.04])),
+    "scaled penalty": replace(rows(Huber(0.5), TARGETS, 2, 0.1), penalty=L2(0.1, np.array([0.0, 1, 25, 0.04]))),
     "gram mse": GramObjective.of(rows(SquaredError(), TARGETS, 2)),
     "gram mse l2": GramObjective.of(rows(SquaredError(), TARGETS, 2, 0.3)),
     "gram sse": GramObjective.of(rows(SquaredError("sse", mean=False), TARGETS, 2, 0.3)),
@@ -113,7 +114,7 @@ def test_the_gram_of_weighted_rows_is_that_of_repeated_ones(mean):
     np.testing.assert_allclose(weighted.curvatures, expected.curvatures, rtol=1e-11)
     assert weighted.least == pytest.approx(expected.least, rel=1e-12)
     raised = np.vander(np.linspace(1, 2, 25), 9)  # too alike for the Gram matrix: by the triangle of the rows
-    alike = RowsObjective(raised, TARGETS, SquaredError(), 2, 0.0, np.ones(9, dtype=bool))
+    alike = RowsObjective(raised, TARGETS, SquaredError(), 2, L2(0.0, np.ones(9, dtype=bool)))
     by_weight, by_rows = GramObjective.of(alike.weighted(COUNTS)), GramObjective.of(repeated(alike, COUNTS))
     np.testing.assert_allclose(by_weight.minimum, by_rows.minimum, rtol=1e-6)
 
@@ -134,7 +135,7 @@ def test_weights_go_with_their_rows():
         assert batch.batch_curvature_limit(5) >= batch.curvature_limit()
         losses = engine.loss.value(engine.X[chosen] @ w[:, None], engine.Y[chosen])[:, 0]
         expected = COUNTS[chosen] / COUNTS.mean() @ losses / 5
-        assert replace(batch, l2=0.0).value(w) == pytest.approx(expected)
+        assert replace(batch, penalty=batch.penalty.scaled(0.0)).value(w) == pytest.approx(expected)
         parts.append(batch.gradient(w))
     np.testing.assert_allclose(np.mean(parts, axis=0), engine.gradient(w), atol=1e-13)
     half = engine.sampled(2)
@@ -149,7 +150,9 @@ def test_the_corners_of_weighted_rows_are_rounded_as_those_of_repeated_ones():
     assert weighted.under(rounded).value(w) == pytest.approx(repeated.under(rounded).value(w), rel=1e-12)
     short = rounded.shortfall  # what only measures has no penalty
     assert weighted.under(short).value(w) == pytest.approx(repeated.under(short).value(w), rel=1e-12)
-    assert repeated.under(short).value(w) == pytest.approx(replace(repeated, l2=0.0).under(short).value(w))
+    assert repeated.under(short).value(w) == pytest.approx(
+        replace(repeated, penalty=repeated.penalty.scaled(0.0)).under(short).value(w)
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,7 +192,7 @@ def test_gram_minimum_with_l2_leaves_the_intercept_alone():
 def test_the_loss_at_a_perfect_minimum_is_zero_to_the_last_digits():
     line = np.column_stack([np.ones(3), [1.0, 2.0, 3.0]])
     engine = GramObjective.of(
-        RowsObjective(line, np.array([[20.0], [40.0], [60.0]]), SquaredError(), 1, 0.0, PENALISED[:2])
+        RowsObjective(line, np.array([[20.0], [40.0], [60.0]]), SquaredError(), 1, L2(0.0, PENALISED[:2]))
     )
     assert engine.least < 1e-24
     np.testing.assert_allclose(engine.minimum[:, 0], [0, 20], atol=1e-12)
@@ -197,7 +200,7 @@ def test_the_loss_at_a_perfect_minimum_is_zero_to_the_last_digits():
 
 def test_collinear_columns_leave_a_flat_direction():
     doubled = np.column_stack([X, 2 * X[:, 1]])
-    engine = GramObjective.of(RowsObjective(doubled, TARGETS, SquaredError(), 2, 0.0, np.ones(5, dtype=bool)))
+    engine = GramObjective.of(RowsObjective(doubled, TARGETS, SquaredError(), 2, L2(0.0, np.ones(5, dtype=bool))))
     assert engine.flat.shape == (5, 1)
     start = RANDOM.normal(size=10)
     there = engine.minimum_near(start)
@@ -213,7 +216,7 @@ def test_large_offsets_cost_no_digits():
     x = 1e6 + np.arange(50.0)
     y = 3 + 2 * (x - 1e6)
     design = np.column_stack([np.ones(50), x])
-    engine = GramObjective.of(RowsObjective(design, y[:, None], SquaredError(), 1, 0.0, PENALISED[:2]))
+    engine = GramObjective.of(RowsObjective(design, y[:, None], SquaredError(), 1, L2(0.0, PENALISED[:2])))
     assert engine.minimum[1, 0] == pytest.approx(2, rel=1e-8)
     np.testing.assert_allclose(design @ engine.minimum[:, 0], y, rtol=1e-8)
 
@@ -223,7 +226,7 @@ def test_large_offsets_cost_no_digits():
 def test_batches_of_a_shuffle_add_up_to_the_whole(seed, size, outputs, count):
     random = np.random.default_rng(seed)
     design, target = random.normal(size=(count, 3)), random.normal(size=(count, outputs))
-    whole = RowsObjective(design, target, SquaredError("sse", mean=False), outputs, 0.0, np.ones(3, dtype=bool))
+    whole = RowsObjective(design, target, SquaredError("sse", mean=False), outputs, L2(0.0, np.ones(3, dtype=bool)))
     w = random.normal(size=3 * outputs)
     order = random.permutation(count)
     rows, value, gradient = 0, 0.0, np.zeros(w.size)

@@ -35,6 +35,7 @@ from descend.objectives.families import FAMILIES
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import Huber, make_loss
 from descend.objectives.partitioned import PartsObjective
+from descend.objectives.penalties import L2
 from descend.objectives.rereading import Around, HeldBlock, RereadObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.sufficient_statistics import Sums
@@ -275,7 +276,7 @@ def made_objective(family, loss, targets=1):
     else:
         Y = random.integers(0, 2 if family == "logistic" else 3, (5000, 1)).astype(float)
     outputs = 3 if family == "softmax" else targets
-    return RowsObjective(X, Y, make_loss(loss, FAMILIES[family], delta=1.0), outputs, 0.2, np.array([0.0, 1, 1, 1]))
+    return RowsObjective(X, Y, make_loss(loss, FAMILIES[family], delta=1.0), outputs, L2(0.2, np.array([0.0, 1, 1, 1])))
 
 
 class Held:
@@ -284,7 +285,10 @@ class Held:
     def __init__(self, objective, edges):
         edges = [0, *edges, len(objective.X)]
         slices = [slice(a, b) for a, b in pairwise(edges)]
-        self.parts = [replace(objective, X=objective.X[s], Y=objective.Y[s], l2=0.0, part=True) for s in slices]
+        self.parts = [
+            replace(objective, X=objective.X[s], Y=objective.Y[s], penalty=objective.penalty.scaled(0.0), part=True)
+            for s in slices
+        ]
 
     def ask(self, name, *arguments):
         return (getattr(part, name)(*arguments) for part in self.parts)
@@ -327,7 +331,7 @@ OVER_PARTS += [(*one, "reread") for one in ENGINES if one[0] != "softmax" and on
 @pytest.mark.parametrize(("family", "loss", "targets", "engine"), OVER_PARTS)
 def test_a_loss_over_parts_or_over_a_file_is_the_loss_over_the_rows(engine, family, loss, targets, tmp_path):
     rows = made_objective(family, loss, targets)
-    parts = {"loss": rows.loss, "outputs": rows.outputs, "l2": rows.l2, "penalised": rows.penalised}
+    parts = {"loss": rows.loss, "outputs": rows.outputs, "penalty": rows.penalty}
     if engine == "spilled":
         layers = np.random.default_rng(0).integers(0, 64, 5000)
         spill = Spill(str(tmp_path), np.bincount(layers, minlength=64), 4, targets, "float64")
@@ -367,15 +371,13 @@ def test_a_loss_over_parts_or_over_a_file_is_the_loss_over_the_rows(engine, fami
     assert sample.rows in range(490, 501)
     share = 1 if rows.loss.mean else 0.1
     assert sample.value(w) == pytest.approx(rows.value(w) * share, rel=0.2)
-    assert (other.under(Huber(2.0)).loss, other.under(Huber(2.0)).l2) == (Huber(2.0), rows.l2)
+    assert (other.under(Huber(2.0)).loss, other.under(Huber(2.0)).penalty) == (Huber(2.0), rows.penalty)
 
 
 def test_a_large_sample_is_taken_where_the_parts_are(monkeypatch):
     rows = made_objective("logistic", "auto")
     monkeypatch.setattr("descend.objectives.partitioned.GATHERED_BYTES", 100)
-    parts = PartsObjective(
-        Held(rows, [1000, 3000]), rows.loss, 1, rows.l2, rows.penalised, columns=4, targets=1, rows=5000
-    )
+    parts = PartsObjective(Held(rows, [1000, 3000]), rows.loss, 1, rows.penalty, columns=4, targets=1, rows=5000)
     sample, w = parts.sampled(4, seed=2), np.array([0.1, 0.2, -0.3, 0.4])
     assert isinstance(sample, PartsObjective)
     own = [held.sampled(4, 2) for held in parts.holding.parts]
@@ -392,7 +394,7 @@ def test_a_spilled_table_is_shuffled_so_that_every_row_is_in_one_batch_of_an_epo
     numbers = np.arange(5003, dtype=float)
     spill.write(np.column_stack([np.ones(5003), numbers]), numbers[:, None], layers)
     loss = make_loss("mse", FAMILIES["linear"])
-    objective = SpilledObjective(spill.X, spill.Y, loss, 1, 0.0, np.zeros(2), spill=spill)
+    objective = SpilledObjective(spill.X, spill.Y, loss, 1, L2(0.0, np.zeros(2)), spill=spill)
     random = np.random.default_rng(5)
     order = objective.shuffled(random)
     seen = [batch.X[:, 1].copy() for batch in objective.batches(100, order)]

@@ -24,6 +24,7 @@ from descend.model.inputs import kept_columns
 from descend.objectives import compressed
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
+from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.rates import best_rate, largest_stable_rate
 from descend.solvers.recipe import Recipe
@@ -98,7 +99,9 @@ def objectives(draw):
         X[:, -1] = 2 * X[:, 0]
     X[:, 0] = 1.0
     penalised = np.arange(columns) > 0
-    made = RowsObjective(X, Y, SquaredError(draw(st.booleans())), targets, draw(st.sampled_from([0, 0.3])), penalised)
+    made = RowsObjective(
+        X, Y, SquaredError(draw(st.booleans())), targets, L2(draw(st.sampled_from([0, 0.3])), penalised)
+    )
     return made.weighted(random.integers(1, 5, rows)) if draw(st.booleans()) else made
 
 
@@ -181,7 +184,7 @@ def test_the_unseen_loss_is_that_of_the_rows_held_out_and_a_sum_for_as_many_as_w
     view = slid(noisy, formula, **SGD | more)
     problem = Problem.of(formula, noisy, recipe)
     split = split_rows(120, recipe.test, recipe.seed)
-    objective = replace(problem.objective(split.folds[0][1], recipe, learn_from=split.train)[1], l2=recipe.l2)
+    objective = problem.objective(split.folds[0][1], recipe, learn_from=split.train)[1]
     times = 96 / 24 if case == "sum" else 1
     for epoch in (0, 7, view.last):
         assert view.losses(epoch)[1] == pytest.approx(times * objective.value(view.weights(epoch).ravel()), rel=1e-9)

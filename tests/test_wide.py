@@ -12,8 +12,10 @@ from scipy.special import expit, log_softmax
 
 import descend
 from descend.cli import main
+from descend.model.inputs import gather_inputs
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
+from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
 from descend.solvers._epochs import iterate
 from descend.solvers.closed_form import fast_forward
@@ -59,7 +61,7 @@ def test_the_quadratic_is_that_of_the_rows_everywhere_and_so_is_a_run(l2, mean):
     X, Y = random.normal(size=(9, 31)), random.normal(size=(9, 2))
     X[:, 0] = 1.0
     penalised = np.arange(31.0) > 0
-    rows = RowsObjective(X, Y, SquaredError("mse" if mean else "sse", mean=mean), 2, l2, penalised)
+    rows = RowsObjective(X, Y, SquaredError("mse" if mean else "sse", mean=mean), 2, L2(l2, penalised))
     start, other = random.normal(size=(2, 62))
     gram = GramObjective.of(rows, start)
     assert gram.directions.shape[1] < 31
@@ -119,7 +121,7 @@ def test_a_fit_in_the_rows_space_keeps_what_the_start_has_beside_it():
     X, score = wide(10, 25, 4)
     table = table_of(X, score)
     started = descend.fit("y ~ .", table, test="none", loss="huber", init={"x3": 2.0, "x7": -1.0})
-    design = started.design.matrix(started.gather(table))
+    design = started.design.matrix(gather_inputs(started, table))
     begun = np.zeros(26)
     begun[[4, 8]] = 2.0, -1.0
     moved = started.weights[:, 0] - begun
@@ -171,7 +173,7 @@ def test_the_root_of_the_information_gives_the_hessian(loss):
     outputs = 1 if loss.name.startswith("binary") else 3
     X, W = random.normal(size=(40, 4)), random.normal(size=(4, outputs))
     Y = random.integers(0, 2 if outputs == 1 else 3, (40, 1)).astype(float)
-    rows = RowsObjective(X, Y, loss, outputs, 0.0, np.ones(4))
+    rows = RowsObjective(X, Y, loss, outputs, L2(0.0, np.ones(4)))
     others = np.arange(4 * outputs).reshape(4, outputs)[:, 1 if outputs > 1 else 0 :].ravel()
     expected = rows.hessian(W.ravel())[np.ix_(others, others)] / rows.share
     R = rows.information_triangle(W.ravel(), np.ones(others.size))

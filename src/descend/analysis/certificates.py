@@ -61,7 +61,7 @@ def certify(
         return Certificate("exact", max(gap, 0.0), slope)
     if hessian is None or objective.loss.concordance is None:
         return Certificate("none", None, slope)
-    root = _penalised_root(objective, hessian) if objective.l2 else _root(objective, weights, hessian, live)
+    root = _penalised_root(objective, hessian) if objective.penalty.active else _root(objective, weights, hessian, live)
     if root is None:  # a direction without curvature: no minimum, or more than one
         return Certificate("none", None, slope)
     decrement = float(np.linalg.norm(root.T @ gradient))
@@ -91,7 +91,7 @@ def _penalised_root(objective: OverRows, hessian: Floats) -> Floats | None:
     """Return the same where a penalty bends the loss along all directions but the shifts of what it leaves alone."""
     values, vectors = np.linalg.eigh(hessian)
     solid = values > FLAT * values[-1]
-    shifts = int((objective.penalised == 0).sum()) if objective.loss.shift_invariant else 0
+    shifts = int(objective.penalty.free.sum()) if objective.loss.shift_invariant else 0
     return np.asarray(vectors[:, solid] / np.sqrt(values[solid])) if (~solid).sum() <= shifts else None
 
 

@@ -156,7 +156,7 @@ def _inferred(
     hessian: Floats | None,
 ) -> Inference | Note:
     loss, columns = objective.loss, int(design.live.sum())
-    if objective.l2:
+    if objective.penalty.active:
         return Note("inference.penalised", {})
     if loss.quadratic:
         if quadratic is None:  # batches, or float32: never quite there

@@ -19,6 +19,7 @@ from descend.base.messages import say
 from descend.estimators.base import Estimator, diverged
 from descend.estimators.scaling import Scaling
 from descend.objectives.in_memory import RowsObjective
+from descend.objectives.penalties import L2
 from descend.solvers.dispatch import centred, optimizer_of, quadratic_of, require_finite, solve
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class DescentEstimator(Estimator):
         columns = self._scaling.apply(X).astype(self.dtype, copy=False)
         with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
             Y = Y.astype(self.dtype, copy=False)
-        objective = RowsObjective(columns, Y, loss, outputs, float(self.l2), self._scaling.penalised)
+        objective = RowsObjective(columns, Y, loss, outputs, L2(float(self.l2), self._scaling.penalised))
         require_finite(objective)
         return objective
 
@@ -85,7 +86,7 @@ class DescentEstimator(Estimator):
         if recipe.method == "auto" and is_classifier(self) and not self.l2 and _apart(objective, W):
             warnings.warn(say("note.no-minimum", l2=SLIGHT), ConvergenceWarning, stacklevel=3)
             penalised = np.arange(len(W)) >= int(self.fit_intercept)
-            objective = replace(objective, l2=SLIGHT, penalised=penalised.astype(np.float64))
+            objective = replace(objective, penalty=L2(SLIGHT, penalised.astype(np.float64)))
             history = solve(objective, np.zeros(W.size), recipe)
             W = history.weights.reshape(objective.shape)
         self._keep(W)

@@ -146,7 +146,7 @@ def _exact(trained: TrainedProblem, data: Columns) -> Exact | None:
     if (
         objective is None
         or quadratic is None
-        or objective.l2
+        or objective.penalty.active
         or quadratic.among(live).undetermined
         or objective.dtype != np.float64
     ):

@@ -10,6 +10,7 @@ import numpy as np
 from descend.base.threads import block_rows
 from descend.fitting.survey.survey import LAYERS, complete_columns, filled_columns
 from descend.objectives.in_memory import RowsObjective
+from descend.objectives.penalties import L2
 from descend.objectives.rereading import Around, HeldBlock
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Encoding:
     def _over(self, data: Columns, rows: NDArray[np.int64]) -> RowsObjective:
         X = self.design.matrix(data).take(rows, axis=0)  # rows lie together, the cells of columns do not
         Y = self._targets(data).take(rows, axis=0)
-        return RowsObjective(X, Y, self.loss, len(self.target.outputs), 0.0, np.zeros(X.shape[1]), part=True)
+        return RowsObjective(X, Y, self.loss, len(self.target.outputs), L2(0.0, np.zeros(X.shape[1])), part=True)
 
     def _targets(self, data: Columns) -> Floats:
         Y = self.target.encode(data)

@@ -113,7 +113,8 @@ class ScanStatement(Statement):
         sums = sums_of(self.plan, self.survey, self.design)
         targets = max(len(self.plan.expressions), 1)
         outputs, width = len(self.problem.target.outputs), len(self.design.names)
-        about = loss, outputs, recipe.l2, self.design.penalised, width, targets, self.survey.fitted, sums
+        penalty = recipe.penalty(self.design.penalised)
+        about = loss, outputs, penalty, width, targets, self.survey.fitted, sums
         reread = Rereading(self.reading, partial(Encoded, encode), lambda: self.scan.parts(columns))
         doubles = recipe.batch_size is None and recipe.arithmetic == "float64"
         if doubles and loss.quadratic:
@@ -127,9 +128,7 @@ class ScanStatement(Statement):
         spill = Spill(self.reading.scratch, self.survey.layers, width, targets, recipe.arithmetic)
         for part, layers in self.reading.each("spilling", encode.by_layer, self.scan.parts(columns)):
             spill.write(part.X, part.Y, layers)
-        return SpilledObjective(
-            spill.X, spill.Y, loss, outputs, recipe.l2, self.design.penalised, spill=spill, sums=sums
-        )
+        return SpilledObjective(spill.X, spill.Y, loss, outputs, penalty, spill=spill, sums=sums)
 
     def _read_quickly(self, loss: Loss, width: int) -> bool:
         """Tell whether to read a file thrice is quicker than to write the design down and to read that."""

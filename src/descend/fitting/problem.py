@@ -270,7 +270,7 @@ class Problem:
         X, Y = self._arrays(design, rows)
         with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
             X, Y = X.astype(recipe.arithmetic, copy=False), Y.astype(recipe.arithmetic, copy=False)
-        objective = RowsObjective(X, Y, self.loss, len(self.target.outputs), recipe.l2, design.penalised)
+        objective = RowsObjective(X, Y, self.loss, len(self.target.outputs), recipe.penalty(design.penalised))
         require_finite(objective)
         return objective
 

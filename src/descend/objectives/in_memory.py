@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.objectives.losses import Loss
+    from descend.objectives.penalties import Penalty
 
     Floats = NDArray[np.floating[Any]]
 
@@ -24,11 +25,10 @@ BATCHES_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class RowsObjective:
-    """loss(X W, Y) over the rows, plus ``l2`` |W|^2 over the ``penalised`` columns.
+    """loss(X W, Y) over the rows, plus a ``penalty`` on W.
 
     X is rows x columns, Y rows x targets (class codes for cross-entropy); W has ``outputs`` columns. The arithmetic
-    runs in X's dtype. ``penalised`` is what a column's squares count for in the penalty: 0 or 1, or of a scaled column
-    1 / scale^2 to penalise it as it was. Where ``every`` is above 1, only one row out of so many counts. ``weights``
+    runs in X's dtype. Where ``every`` is above 1, only one row out of so many counts. ``weights``
     (rows x 1) are what ``weighted`` put there; None: every row counts the same. Where these rows are a ``part`` of
     more, no sum is divided by their count.
     """
@@ -37,8 +37,7 @@ class RowsObjective:
     Y: Floats
     loss: Loss
     outputs: int
-    l2: float
-    penalised: NDArray[Any]
+    penalty: Penalty
     every: int = 1
     weights: Floats | None = None
     part: bool = False
@@ -118,7 +117,7 @@ class RowsObjective:
 
         (total,) = self._summed(part)
         with np.errstate(over="ignore"):
-            return float(total[0] * self.X.dtype.type(self.share) + self._penalty(W))
+            return float(total[0] * self.X.dtype.type(self.share) + self.penalty.value(W))
 
     def gradient(self, w: Floats) -> Floats:
         """Return the derivative at ``w``."""
@@ -138,10 +137,9 @@ class RowsObjective:
         total, turned = self._summed(part)
         G = np.ascontiguousarray(turned.T)
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.l2:
-                kept = np.where(self.penalised[:, None] > 0, W, 0)
-                G += 2 * self.l2 * (self.penalised[:, None] * kept).astype(G.dtype)
-            return float(total[0] * share + self._penalty(W)), G.ravel()
+            if self.penalty.active:
+                G += self.penalty.gradient(W, G.dtype)
+            return float(total[0] * share + self.penalty.value(W)), G.ravel()
 
     def in_double(self) -> RowsObjective:
         """Return the same loss with its arithmetic in float64."""
@@ -170,7 +168,7 @@ class RowsObjective:
             return (total,)
 
         (total,) = self._summed(part, squared=True)
-        ridge = np.repeat(2 * self.l2 * self.penalised, outputs)
+        ridge = np.repeat(self.penalty.curvatures, outputs)
         hessian = total.reshape(w.size, w.size) * self.share + np.diag(ridge)
         return np.asarray((hessian + hessian.T) / 2, dtype=np.float64)
 
@@ -185,7 +183,7 @@ class RowsObjective:
             return (rooted.T @ rooted,)
 
         (total,) = self._summed(part, squared=True)
-        return np.asarray(total * self.share + np.diag(2 * self.l2 * self.penalised), dtype=np.float64)
+        return np.asarray(total * self.share + np.diag(self.penalty.curvatures), dtype=np.float64)
 
     def gram(self) -> Floats:
         """Return X'X."""
@@ -266,7 +264,9 @@ class RowsObjective:
         gram = self._products()
         if not np.isfinite(gram).all():
             return float("inf")
-        return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self._stiffness
+        return (
+            self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self.penalty.curvature_limit
+        )
 
     def _products(self) -> Floats:
         """Return X'X or, of fewer rows than columns, X X', which has the same eigenvalues but for zeros."""
@@ -282,7 +282,7 @@ class RowsObjective:
             return None
         share = self.share * self.rows if self.loss.mean else float(size)
         heaviest = 1.0 if self.weights is None else float(self.weights.max())
-        return self.loss.curvature_limit * self.longest_row() ** 2 * heaviest * share + self._stiffness
+        return self.loss.curvature_limit * self.longest_row() ** 2 * heaviest * share + self.penalty.curvature_limit
 
     def shuffled(self, random: np.random.Generator) -> Any:
         """Return an order of the rows drawn at random."""
@@ -320,7 +320,7 @@ class RowsObjective:
 
     def under(self, loss: Loss) -> RowsObjective:
         """Return the same rows under another loss; one that only measures them has no penalty."""
-        return replace(self, loss=loss, l2=0.0 if loss.measure else self.l2)
+        return replace(self, loss=loss, penalty=self.penalty.scaled(0.0) if loss.measure else self.penalty)
 
     def _total_and_slope(self, Z: Floats, Y: Floats, weights: Floats | None) -> tuple[Any, Floats]:
         """Return the sum of the losses and the derivative in Z, each row by its weight."""
@@ -343,23 +343,12 @@ class RowsObjective:
         roots = np.sqrt(weights.astype(np.float64))
         return X * roots, Y * roots
 
-    @property
-    def _stiffness(self) -> float:
-        """The largest curvature of the penalty."""
-        return 2 * self.l2 * float(np.max(self.penalised, initial=0.0)) if self.l2 else 0.0
-
     def _summed(self, part: Any, *, squared: bool = False) -> tuple[Floats, ...]:
         size = block_rows(self.X.shape[1] + self.outputs, self.X.itemsize, squared=squared)
         return summed(part, self.rows, size)
 
     def _block_rows(self, columns: int) -> int:
         return max(block_rows(columns), 4 * columns)
-
-    def _penalty(self, W: Floats) -> float:
-        if not self.l2:
-            return 0.0
-        kept = self.penalised > 0
-        return self.l2 * float((self.penalised[kept, None] * np.square(W[kept])).sum())
 
 
 def _of_rows(weights: Floats | None, rows: Any) -> Floats | None:

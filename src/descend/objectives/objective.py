@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.objectives.losses import Loss
+    from descend.objectives.penalties import Penalty
 
     Floats = NDArray[np.floating[Any]]
 
@@ -60,13 +61,8 @@ class OverRows(Objective, Protocol):
         ...
 
     @property
-    def l2(self) -> float:
-        """By how much the squared parameters count."""
-        ...
-
-    @property
-    def penalised(self) -> NDArray[Any]:
-        """What each column's squares count for in the penalty."""
+    def penalty(self) -> Penalty:
+        """What is added to the loss of the rows."""
         ...
 
     @property

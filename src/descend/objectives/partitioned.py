@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.objectives.losses import Loss
+    from descend.objectives.penalties import Penalty
     from descend.objectives.sufficient_statistics import Sums
     from descend.tables.executors import Holding
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PartsObjective:
-    """The loss over the rows of all parts, plus ``l2`` |W|^2 over the ``penalised`` columns; as ``RowsObjective``.
+    """The loss over the rows of all parts, plus a ``penalty`` on W; as ``RowsObjective``.
 
     ``columns`` and ``targets`` are X's and Y's, ``rows`` how many rows all parts have. ``sums`` are what is known of a
     squared error without asking. Where ``every`` is above 1, only one row out of so many counts.
@@ -36,8 +37,7 @@ class PartsObjective:
     holding: Holding
     loss: Loss
     outputs: int
-    l2: float
-    penalised: NDArray[Any]
+    penalty: Penalty
     columns: int
     targets: int
     rows: int
@@ -75,8 +75,8 @@ class PartsObjective:
         if self.loss.quadratic and self.sums is not None:
             known = self.sums.residual_squares(w.reshape(self.shape))
             if known is not None:
-                return float(known.sum()) * self.share + self._alone.value(w)
-        return float(self._total("value", w)[0]) * self.share + self._alone.value(w)
+                return float(known.sum()) * self.share + self._penalty(w)
+        return float(self._total("value", w)[0]) * self.share + self._penalty(w)
 
     def gradient(self, w: Floats) -> Floats:
         """Return the derivative at ``w``."""
@@ -85,7 +85,7 @@ class PartsObjective:
     def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
         """Return both from one reading of the rows."""
         value, gradient = self._total("value_and_gradient", w)
-        penalty, pull = self._alone.value_and_gradient(w)
+        penalty, pull = self._penalty(w), self._pull(w)
         with np.errstate(over="ignore", invalid="ignore"):
             return float(value) * self.share + penalty, gradient * self.share + pull
 
@@ -95,11 +95,11 @@ class PartsObjective:
 
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``, parameters x parameters."""
-        return self._total("hessian", w)[0] * self.share + self._alone.hessian(w)
+        return self._total("hessian", w)[0] * self.share + self._ridge()
 
     def mean_hessian(self, w: Floats) -> Floats:
         """Return the mean over the outputs of their own parts of the Hessian at ``w``, columns x columns."""
-        return self._total("mean_hessian", w)[0] * self.share + self._alone.mean_hessian(w)
+        return self._total("mean_hessian", w)[0] * self.share + np.diag(self.penalty.curvatures)
 
     def gram(self) -> Floats:
         """Return X'X."""
@@ -132,16 +132,16 @@ class PartsObjective:
         gram = self.gram()
         if not np.isfinite(gram).all():
             return float("inf")
-        stiffness = self._alone.curvature_limit() or 0.0
-        return self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + stiffness
+        return (
+            self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self.penalty.curvature_limit
+        )
 
     def batch_curvature_limit(self, size: int) -> float | None:
         """Return the same for any batch of so many rows: as if all were the longest one."""
         if self.loss.curvature_limit is None:
             return None
         share = 1 / self.targets if self.loss.mean else float(size)
-        stiffness = self._alone.curvature_limit() or 0.0
-        return self.loss.curvature_limit * self.longest_row() ** 2 * share + stiffness
+        return self.loss.curvature_limit * self.longest_row() ** 2 * share + self.penalty.curvature_limit
 
     def sampled(self, every: int, seed: int = 0) -> RowsObjective | PartsObjective:
         """Return the objective of one row out of ``every`` so many neighbours; a small one's rows are brought here."""
@@ -149,17 +149,20 @@ class PartsObjective:
             return replace(self, rows=self.rows // every, every=every, seed=seed, sums=None)
         found = [part for part in self._ask("sampled", every, seed) if len(part.X)]
         X, Y = np.concatenate([part.X for part in found]), np.concatenate([part.Y for part in found])
-        return RowsObjective(X, Y, self.loss, self.outputs, self.l2, self.penalised)
+        return RowsObjective(X, Y, self.loss, self.outputs, self.penalty)
 
     def under(self, loss: Loss) -> PartsObjective:
         """Return the same rows under another loss; one that only measures them has no penalty."""
-        return replace(self, loss=loss, l2=0.0 if loss.measure else self.l2)
+        return replace(self, loss=loss, penalty=self.penalty.scaled(0.0) if loss.measure else self.penalty)
 
-    @property
-    def _alone(self) -> RowsObjective:
-        """The penalty by itself: an objective over no rows."""
-        X, Y = np.empty((0, self.columns)), np.empty((0, self.targets))
-        return RowsObjective(X, Y, self.loss, self.outputs, self.l2, self.penalised, part=True)
+    def _penalty(self, w: Floats) -> float:
+        return self.penalty.value(w.reshape(self.shape))
+
+    def _pull(self, w: Floats) -> Floats:
+        return self.penalty.gradient(w.reshape(self.shape)).ravel()
+
+    def _ridge(self) -> Floats:
+        return np.diag(np.repeat(self.penalty.curvatures, self.outputs))
 
     def _total(self, name: str, *arguments: Any) -> tuple[Floats, ...]:
         return self.holding.total("answer", self.loss, self.every, self.seed, name, *arguments)

@@ -63,10 +63,10 @@ class GramObjective:
             if not (np.isfinite(least) and np.isfinite(curvatures).all()):
                 raise FitError("fit.squares-not-finite")
             flat = np.empty((len(minimum), 0))
-            return cls(curvatures, directions, minimum, least, flat, elements, 2 * objective.l2)
+            return cls(curvatures, directions, minimum, least, flat, elements, objective.penalty.curvature_limit)
         gram, cross, squares = objective.moments()
         scale = 2 * objective.share
-        ridge = 2 * objective.l2 * objective.penalised.astype(np.float64)
+        ridge = objective.penalty.curvatures
         with np.errstate(over="ignore", invalid="ignore"):
             hessian = scale * gram + np.diag(ridge)
         if not (np.isfinite(hessian).all() and np.isfinite(cross).all() and np.isfinite(squares).all()):

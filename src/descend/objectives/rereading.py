@@ -81,13 +81,13 @@ class RereadObjective(PartsObjective):
     def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
         """Return both, and remember the Hessian."""
         found = self._around(w)
-        penalty, pull = self._alone.value_and_gradient(w)
+        penalty, pull = self._penalty(w), self._pull(w)
         with np.errstate(over="ignore", invalid="ignore"):
             return found.value * self.share + penalty, found.gradient * self.share + pull
 
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``, parameters x parameters."""
-        return np.asarray(self._around(w).hessian * self.share + self._alone.hessian(w))
+        return np.asarray(self._around(w).hessian * self.share + self._ridge())
 
     def longest_row(self, inverse_root: Floats | None = None) -> float:
         """Return the greatest length of a row of X; times ``inverse_root``, the greatest that it can have then."""

@@ -161,7 +161,7 @@ class SpilledObjective(RowsObjective):
         return made
 
     def _of(self, X: Floats, Y: Floats) -> RowsObjective:
-        return RowsObjective(X, Y, self.loss, self.outputs, self.l2, self.penalised)
+        return RowsObjective(X, Y, self.loss, self.outputs, self.penalty)
 
     def _block(self, rows: slice) -> tuple[Floats, Floats, Floats | None]:
         if self.spill is not None:

@@ -37,18 +37,18 @@ def spectrum(objective: RowsObjective, start: Floats | None) -> tuple[Floats, Fl
         if not np.isfinite(np.square(X).sum() * scale):
             raise FitError("fit.squares-not-finite")
         require_digits(np.square(Y).sum(axis=0), Y)
-        if not objective.l2:
+        if not objective.penalty.active:
             left, sizes, directions = _singular(X)
             minimum = directions @ (left.T @ Y / sizes[:, None])
             return scale * sizes[::-1] ** 2, directions[:, ::-1], minimum
         basis = _basis(X, objective, start)
         A = X @ basis
-        bent = 2 * objective.l2 * (basis.T @ (objective.penalised[:, None] * basis))
+        bent = basis.T @ (objective.penalty.curvatures[:, None] * basis)
         curvatures, turned = np.linalg.eigh(scale * A.T @ A + bent)
         solid = curvatures > np.finfo(np.float64).eps * len(basis) * curvatures[-1]
         curvatures, directions = curvatures[solid], basis @ turned[:, solid]
         minimum = directions @ ((directions.T @ (scale * X.T @ Y)) / curvatures[:, None])
-        minimum[(objective.penalised != 0) & ~X.any(axis=0)] = 0.0  # of a column of zeros, but for rounding
+        minimum[~objective.penalty.free & ~X.any(axis=0)] = 0.0  # of a column of zeros, but for rounding
         return curvatures, directions, minimum
 
 
@@ -68,7 +68,7 @@ def _singular(X: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _basis(X: Floats, objective: RowsObjective, start: Floats | None) -> Floats:
     """Return orthonormal columns that span the rows, what a penalty leaves alone, the start, and a direction more."""
-    free = np.flatnonzero(objective.penalised == 0)
+    free = np.flatnonzero(objective.penalty.counts == 0)
     alone = np.zeros((X.shape[1], free.size))
     alone[free, np.arange(free.size)] = 1.0
     begun = np.zeros((X.shape[1], 0)) if start is None else start.reshape(objective.shape)
@@ -82,8 +82,7 @@ def is_wide(objective: OverRows) -> TypeGuard[RowsObjective]:
     """Tell whether the rows are at hand and fewer than the columns, all of which a penalty shrinks alike or not."""
     if not isinstance(objective, RowsObjective) or objective.every > 1:
         return False
-    alike = not objective.l2 or bool(np.isin(objective.penalised, (0, 1)).all())
-    return alike and objective.rows < objective.shape[0]
+    return objective.penalty.even and objective.rows < objective.shape[0]
 
 
 def narrowed(objective: RowsObjective, start: Floats) -> tuple[RowsObjective, Floats, Floats]:
@@ -92,7 +91,7 @@ def narrowed(objective: RowsObjective, start: Floats) -> tuple[RowsObjective, Fl
     A descent from ``start`` (flat) moves in the span of the rows only: the parameters are ``basis`` (columns x
     directions, orthonormal) times those of the narrow objective, and ``across``, what the start has beside them.
     """
-    free = np.flatnonzero(objective.penalised == 0)
+    free = np.flatnonzero(objective.penalty.counts == 0)
     alone = np.zeros((objective.shape[0], free.size))
     alone[free, np.arange(free.size)] = 1.0
     X = objective.X.astype(np.float64)
@@ -100,7 +99,7 @@ def narrowed(objective: RowsObjective, start: Floats) -> tuple[RowsObjective, Fl
     with one_blas_thread():
         basis = np.hstack([alone, _singular(X)[2]])
         W = start.reshape(objective.shape)
-        across = np.zeros_like(W) if objective.l2 else W - basis @ (basis.T @ W)
+        across = np.zeros_like(W) if objective.penalty.active else W - basis @ (basis.T @ W)
         within = np.arange(basis.shape[1]) >= free.size
         shown = (objective.X @ basis).astype(objective.X.dtype)
-    return replace(objective, X=shown, penalised=within.astype(np.float64)), basis, across
+    return replace(objective, X=shown, penalty=objective.penalty.counting(within.astype(np.float64))), basis, across

@@ -177,12 +177,11 @@ def _quadratic(surface: GramObjective, plane: Plane, a: Floats, b: Floats) -> Fl
 def _over_rows(objective: RowsObjective, plane: Plane, a: Floats, b: Floats) -> Floats:
     """Return the loss on the grid from linear predictors that are sums of three: the rows are multiplied but once."""
     known = [objective.predictor(w) for w in (plane.origin, *plane.directions)]
-    kept = np.sqrt(objective.l2 * objective.penalised)[:, None]
-    shrunk = [kept * w.reshape(objective.shape) for w in (plane.origin, *plane.directions)]
+    weights = [w.reshape(objective.shape) for w in (plane.origin, *plane.directions)]
 
     def value(steps: tuple[float, ...]) -> float:
-        Z, W = (first + sum(map(np.multiply, steps, more)) for first, *more in (known, shrunk))
-        return float(objective.loss.value(Z, objective.Y).sum() * objective.share + np.square(W).sum())
+        Z, W = (first + sum(map(np.multiply, steps, more)) for first, *more in (known, weights))
+        return float(objective.loss.value(Z, objective.Y).sum() * objective.share + objective.penalty.value(W))
 
     return np.array([[value((x, y)[: len(plane.directions)]) for x in a] for y in b])
 

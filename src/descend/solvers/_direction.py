@@ -101,10 +101,7 @@ def float32_inverse(hessian: Floats) -> Floats:
 def penalty_and_gradient(objective: OverRows, w: Floats) -> tuple[float, Floats]:
     """Return the penalty's part of the loss at ``w`` and of its gradient."""
     W = w.reshape(objective.shape)
-    weights = 2 * objective.l2 * np.asarray(objective.penalised, dtype=np.float64)[:, None]
-    with np.errstate(over="ignore", invalid="ignore"):
-        pull = np.where(weights > 0, weights * W, 0.0)
-        return float((pull * W).sum() / 2), pull.ravel()
+    return objective.penalty.value(W), objective.penalty.gradient(W).ravel()
 
 
 @dataclass
@@ -122,7 +119,7 @@ class Metric:
         """Read the rows."""
         matrix = objective.moments()[0] * objective.share
         empty = np.diag(matrix) == 0
-        return cls(matrix + np.diag(np.where(empty, 2 * objective.l2 * objective.penalised, 0.0)))
+        return cls(matrix + np.diag(np.where(empty, objective.penalty.curvatures, 0.0)))
 
     def __post_init__(self) -> None:
         self._inverse = pseudo_inverse(self.matrix).matrix

@@ -110,7 +110,7 @@ def centred(objective: OverRows, w: Floats) -> Floats:
     if not objective.loss.shift_invariant:
         return w
     columns, outputs = objective.shape
-    free = np.asarray(objective.penalised) == 0 if objective.l2 else np.ones(columns, dtype=bool)
+    free = objective.penalty.free
     W = w.reshape(-1, columns, outputs)
     return np.where(free[:, None], W - W.mean(axis=2, keepdims=True), W).reshape(w.shape)
 

@@ -9,12 +9,17 @@ import numpy as np
 
 from descend.base.arguments import require_known
 from descend.base.errors import OptionError
+from descend.objectives.penalties import L2
 from descend.solvers import optimizers
 from descend.solvers.schedules import Schedule
 from descend.solvers.settings import EQUATION, SETTINGS, Settings, check_needs, check_settings, is_default
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from descend.objectives.penalties import Penalty
 
     Init = str | Mapping[str, float | Sequence[float]] | Sequence[float] | np.ndarray[Any, Any]
 
@@ -147,6 +152,10 @@ class Recipe(Settings):
     def make_schedule(self, epochs: int | None = None) -> Schedule:
         """Return the schedule of the learning rate over so many epochs (None: ``length``)."""
         return Schedule(self.schedule, epochs or self.length, self.gamma, self.step_size, self.warmup)
+
+    def penalty(self, counts: NDArray[Any]) -> Penalty:
+        """Return the penalty of ``l2`` on columns that count for so much each."""
+        return L2(self.l2, counts)
 
     def given(self) -> dict[str, Any]:
         """Return the settings that are not the defaults, as they are."""

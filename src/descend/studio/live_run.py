@@ -19,6 +19,7 @@ from descend.studio.view import RECORDS, Curve, View, rows_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.objectives.in_memory import RowsObjective
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
     from descend.studio.worker.session import Prepared
@@ -65,8 +66,8 @@ class Slide:
         if l2 not in self._quadratics:
             if len(self._quadratics) > KEPT:
                 self._quadratics.clear()
-            unseen = None if self.unseen is None else GramObjective.of(replace(self.unseen, l2=l2))
-            quadratic = GramObjective.of(replace(self.fitted, l2=l2))
+            unseen = None if self.unseen is None else GramObjective.of(_penalised(self.unseen, l2))
+            quadratic = GramObjective.of(_penalised(self.fitted, l2))
             if self.fitted.loss.mean:  # over all the rows that were squeezed: their sum is the first to overflow
                 quadratic = replace(quadratic, elements=self.prepared.fitted_rows * self.fitted.outputs)
             self._quadratics[l2] = quadratic, unseen
@@ -161,3 +162,7 @@ def _until_overflow(descent: ClosedFormRun, epochs: int) -> int:
         return epochs
     overflow = descent.first(float(np.finfo(np.float64).max) / descent.objective.elements, above=True)
     return epochs if overflow is None else min(epochs, overflow)
+
+
+def _penalised(objective: RowsObjective, strength: float) -> RowsObjective:
+    return replace(objective, penalty=objective.penalty.scaled(strength))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.objectives.losses import make_loss
+from descend.objectives.penalties import L2
 from descend.objectives.target import target_uses
 from descend.report.plot_data import PlotRows
 from descend.tables.columns import gather
@@ -200,13 +201,12 @@ def _unseen_loss(model: Model, rows: ShownRows, kept: PlotRows) -> Callable[[Flo
     loss = make_loss(model.loss, model.target.family, delta=model.delta)
     X, Y = rows.X[rows.tested], kept.Y[rows.tested]
     share = 1 / Y.size if loss.mean else model.fitted_rows / len(Y)
-    l2 = float(model.settings.get("l2", 0.0))
+    penalty = L2(float(model.settings.get("l2", 0.0)), model.design.penalised)
 
     def unseen(w: Floats) -> float:
         W = w.reshape(model.weights.shape)
         with np.errstate(all="ignore"):
-            penalty = l2 * float(np.square(W[model.design.penalised]).sum())
-            return float(loss.total_and_slope(X @ W, Y)[0] * share) + penalty
+            return float(loss.total_and_slope(X @ W, Y)[0] * share) + penalty.value(W)
 
     return unseen
 
