@@ -1,4 +1,4 @@
-"""What can be said of a fit, before and after it, by mathematics alone.
+"""What mathematics says about a fit, before and after it.
 
 Takes objectives and solvers. Gives the ``forecast`` of a run, ``certificates`` of how far the optimum is,
 ``inference`` (standard errors, intervals), the test on unseen rows (``verification``, ``metrics``, ``verdicts``),

@@ -1,6 +1,7 @@
-"""The root of a covariance: the inverse of a triangle of the rows, whose condition number is the root of C's.
+"""A root R of a covariance C = R R', which comes from a triangular factor of the rows.
 
-x'Cx is then the squared length of x' root, a sum of squares, in which no digits cancel.
+The condition number of R is the root of that of C, and x'Cx is the squared length of R'x: a sum of squares, in which no
+digits cancel.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-EVEN = 1e-7  # curvatures that differ by less give a root to nine digits
-DIGITS = 1e-7  # of a length that may be rounding
-FLAT = 1e12  # a condition number at which rounding alone may be what tells the columns apart
+EVEN = 1e-7  # the least ratio of the smallest to the largest curvature that gives a root to nine digits
+DIGITS = 1e-7  # the share of a length that may be rounding
+FLAT = 1e12  # a condition number at which the columns may differ by rounding alone
 EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class Root:
-    """``root`` (parameters x parameters) times its transpose is a covariance, of columns that, scaled to a length of 1,
-    have the ``condition`` number.
+    """A matrix (parameters x parameters) whose product with its transpose is a covariance.
+
+    ``condition`` is the condition number of the columns that it is of, scaled to a length of 1.
     """
 
     root: Floats
@@ -36,17 +38,17 @@ class Root:
 
     @property
     def carried(self) -> bool:
-        """Whether float64 carries its digits."""
+        """Whether float64 gives enough of its digits."""
         return EPSILON * self.condition < DIGITS
 
     @property
     def flat(self) -> bool:
-        """Whether it is that of a direction in which nothing is determined."""
+        """Whether the rows leave a direction undetermined."""
         return not self.condition < FLAT
 
 
 def spread_out(root: Floats, live: NDArray[np.bool_]) -> Floats:
-    """Return a root of some parameters as one of all, 0 for the others."""
+    """Return the root of the ``live`` parameters as one of all parameters, 0 for the others."""
     if live.all():
         return root
     made = np.zeros((live.size, live.size))
@@ -55,12 +57,12 @@ def spread_out(root: Floats, live: NDArray[np.bool_]) -> Floats:
 
 
 def triangle_among(triangle: Floats, live: NDArray[np.bool_]) -> Floats:
-    """Return the triangle of some columns, of that of all."""
+    """Return the triangular factor of the ``live`` columns from that of all columns."""
     return triangle if live.all() else np.asarray(np.linalg.qr(triangle[:, live], mode="r"))
 
 
 def inverted(triangle: Floats, lengths: Floats) -> Root:
-    """Return the inverse of a triangle of columns over their lengths."""
+    """Return the inverse of the triangular factor of columns that were divided by ``lengths``."""
     singular = np.linalg.svd(triangle, compute_uv=False)
     if len(triangle) < len(lengths) or not singular[-1] > 0:
         return Root(np.zeros((len(lengths), len(lengths))), np.inf)
@@ -69,12 +71,11 @@ def inverted(triangle: Floats, lengths: Floats) -> Root:
 
 
 def information_root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[np.bool_]) -> Root:
-    """Return the root of the inverse of the information of a loss's ``hessian`` at ``weights`` (flat).
+    """Return the root of the inverse information, from a loss's ``hessian`` at ``weights`` (flat).
 
-    It is of all parameters; of a loss that no shift of all outputs changes, of all but the first output's, which alone
-    the rows determine. The Hessian's
-    own digits do where it is even; else they come from the rows, where these are in memory. Columns that are not
-    ``live`` have no part in it.
+    It is of all parameters; of a ``shift_invariant`` loss, of those of all outputs but the first, relative to it.
+    A well-conditioned Hessian gives the root itself; else a QR factorisation of the rows does, where these are in
+    memory. Columns that are not ``live`` have no part in it.
     """
     (columns, outputs), information = objective.shape, hessian / objective.share
     among = outputs - 1 if objective.loss.shift_invariant else outputs

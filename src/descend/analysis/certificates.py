@@ -1,10 +1,10 @@
-"""How far a fit can still be from the optimum.
+"""Certificates: how far the loss of a fit can be above the least possible.
 
-Squared error: exactly. Cross-entropy: the logistic losses' third derivative along a line is at most R times the second
-(Bach 2010, self-concordance), so within a distance r of the fit, in the norm of the Hessian there, no curvature is
-less than e^(-R r) of its own. With the Newton decrement v = (g'H^-1 g)^(1/2): where r e^(-R r) >= 2 v for some r, the
-optimum is within r, and the loss at most e^(R r) v^2 / 2 above the least. R is the most by which a step of length 1 in
-that norm can move a row's logit, or two classes' logits apart.
+For squared error the gap is exact. The third derivative of a logistic loss along a line is at most R times the second
+(Bach 2010, self-concordance), so within a distance r of the fit, in the norm of the Hessian there, curvatures are at
+least e^(-R r) times those at the fit. Let v = (g'H^-1 g)^(1/2) be the Newton decrement. If r e^(-R r) >= 2 v for some
+r, the optimum is within r of the fit, and the loss at most e^(R r) v^2 / 2 above the least. R is the largest change of
+a row's logit, or of the difference of two classes' logits, by a step of length 1 in that norm.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-FLAT = 1e-12
+FLAT = 1e-12  # of the largest eigenvalue of a penalised Hessian: below it a direction has no curvature
 Certainty = Literal["exact", "bound", "none"]
 CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """``gap`` is by how much the loss can be above the least possible: "exact", at most that ("bound"), or not known
-    ("none", gap None); ``slope`` is the gradient's norm.
+    """The excess of the loss over the least possible.
+
+    ``gap`` is the excess itself (``kind`` "exact"), an upper bound of it ("bound"), or None where nothing is known
+    ("none"). ``slope`` is the gradient's norm.
     """
 
     kind: Certainty
@@ -48,9 +50,11 @@ def certify(
     *,
     live: NDArray[np.bool_] | None = None,
 ) -> Certificate:
-    """Return the certificate of ``weights`` (flat); ``gap`` is the exact one where it is known, ``hessian`` that at
-    the weights where it could be had. With a gap and the gradient's norm (``slope``) the rows are not read. ``live``
-    are the columns that are not 0 in every row, by default all.
+    """Return the certificate of ``weights`` (flat).
+
+    gap: the exact excess, where it is known. hessian: that at the weights, where it was computed.
+    slope: the gradient's norm; with it and a gap, the rows are not read.
+    live: the columns that are not 0 in every row, by default all.
     """
     exact = gap is not None and np.isfinite(gap)
     if gap is not None and exact and slope is not None:
@@ -73,9 +77,9 @@ def certify(
 
 
 def _root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[np.bool_] | None) -> Floats | None:
-    """Return a root of the inverse Hessian, parameters x directions, None where rounding hides one direction.
+    """Return a root of the inverse Hessian, parameters x directions; None where rounding leaves one undetermined.
 
-    What shifts a column's weights of all classes alike changes nothing: of several classes the first stands still.
+    Of several classes the first one's weights are held fixed, for adding a number to all classes changes nothing.
     """
     columns, outputs = objective.shape
     found = information_root(objective, weights, hessian, np.ones(columns, bool) if live is None else live)
@@ -88,7 +92,7 @@ def _root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[n
 
 
 def _penalised_root(objective: OverRows, hessian: Floats) -> Floats | None:
-    """Return the same where a penalty bends the loss along all directions but the shifts of what it leaves alone."""
+    """Return the same of a penalised loss, which curves along all directions but the shifts of unpenalised columns."""
     values, vectors = np.linalg.eigh(hessian)
     solid = values > FLAT * values[-1]
     shifts = int(objective.penalty.free.sum()) if objective.loss.shift_invariant else 0
@@ -96,7 +100,7 @@ def _penalised_root(objective: OverRows, hessian: Floats) -> Floats | None:
 
 
 def _longest(objective: OverRows, root: Floats) -> float:
-    """Return R: the length of the longest row in the norm of H^-1; of two classes, the sum of theirs is enough."""
+    """Return R: the length of the longest row in the norm of H^-1; for classes the sum of the two largest bounds it."""
     columns, outputs = objective.shape
     blocks = root.reshape(columns, outputs, -1)
     if objective.loss.shift_invariant:

@@ -1,8 +1,8 @@
-"""What a learning rate will do, from the curvature of the loss, before the first step.
+"""What a learning rate does, computed from the curvature of the loss before the first step.
 
-For squared error it is exact: every direction of the Hessian shrinks or grows by a factor of its own. For other smooth
-losses a rate under 2 / L, with L the largest curvature that there can be, is sure to descend (Nesterov 2004, 2.1.5);
-nothing is said where nothing is known.
+For squared error it is exact: the offset along each eigenvector of the Hessian is multiplied by a factor of its own in
+every epoch. For other smooth losses a rate below 2 / L, with L the largest possible curvature, is sure to descend
+(Nesterov 2004, section 2.1.5). Where nothing is known, the forecast says why.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import ClosedFormRun
 from descend.solvers.dispatch import optimizer_of
-from descend.solvers.effort import minutes, sums_at_once
+from descend.solvers.effort import LARGEST_HESSIAN, minutes, sums_at_once
 from descend.solvers.optimizers import SGD
 from descend.solvers.rates import EDGE, SHARES, Rates, condition_of, largest_stable_rate, rates_of, reach_of
 
@@ -31,23 +31,22 @@ if TYPE_CHECKING:
 
 Verdict = Literal["converges", "oscillates", "stalls", "diverges"]
 Prospect = Literal["descends", "stalls", "no-promise"]
-STALLED = 0.5
-HARDLY = 0.01
-WORTH = 0.05  # minutes that rates may take of a run whose epochs are not foretold
-LOADED = 0.3
-NAMED = 4
-WHOLE_HESSIAN = 600
+STALLED = 0.5  # of the start's excess loss: a run that leaves more than half of it has stalled
+HARDLY = 0.01  # of the start's loss: a bound of the fall below one per cent means that the run stalls
+WORTH = 0.05  # minutes: what rates may cost a run that has no forecast of its epochs
+LOADED = 0.3  # of an eigenvector's largest share: a column with less is not named
+NAMED = 4  # columns of a direction at most: more do not fit into a sentence
 LARGEST = {"float32": float(np.finfo(np.float32).max), "float64": float(np.finfo(np.float64).max)}
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """What one learning rate will do on squared error, exactly.
+    """What one learning rate does on squared error, exactly.
 
-    ``reach`` gives for shares of the start's excess loss the first epoch that is at or under them, None for never (and
-    for a run that diverges in the end);
-    ``left`` the share after ``epochs``; ``overflow`` for each dtype the epoch at which the loss is inf. ``columns`` are
-    those of the direction that is slow, or that diverges, and ``factor`` what each epoch multiplies it by.
+    ``reach`` maps shares of the start's excess loss to the first epoch with at most that share, None for never (and for
+    a run that diverges); ``left`` is the share after ``epochs``; ``overflow`` maps each dtype to the epoch at which the
+    loss is inf. ``columns`` are the main ones of the slowest or diverging direction, and ``factor`` is what each epoch
+    multiplies its offset by.
     """
 
     verdict: Verdict
@@ -64,10 +63,11 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Bound:
-    """What is known of a loss that is not quadratic: rates under ``sure`` descend, by 2 over its largest curvature.
+    """What is known of a smooth loss that is not quadratic.
 
-    ``local`` is 2 over the largest curvature at the start, a hint and no bound. Of a rate it is said whether it is sure
-    to descend, and by how much the loss can fall at most in ``epochs`` (``fall``).
+    ``sure`` is 2 over its largest possible curvature: a lower rate descends. ``local`` is 2 over the largest curvature
+    at the start, which is a hint and no bound. ``prospect`` says whether the rate ``lr`` is sure to descend, and
+    ``fall`` is an upper bound of the fall of the loss in ``epochs``.
     """
 
     sure: float
@@ -83,10 +83,10 @@ class Bound:
 class Forecast:
     """What is known before the first step.
 
-    ``curvatures`` are the Hessian's eigenvalues, smallest first, and ``condition`` the largest over the smallest that
-    counts; ``raw_condition`` the same for the columns before they are standardised. ``reason`` is the code of the
-    sentence that says why nothing more is known, where it is not, and ``asked`` whether the run is one epoch by epoch,
-    so that it will be as foretold.
+    ``curvatures`` are the Hessian's eigenvalues, smallest first, and ``condition`` is the largest over the smallest
+    above 0; ``raw_condition`` is that of the columns before they are standardised. ``reason`` is the code of the
+    sentence that says why nothing more is known, None where more is. ``asked`` says whether the recipe asks for a run
+    of epochs, which will be as forecast.
     """
 
     curvatures: Floats = field(default_factory=lambda: np.empty(0))
@@ -106,7 +106,7 @@ class Forecast:
 
     @property
     def hopeless(self) -> bool:
-        """Whether the run as asked for cannot come to anything: it diverges or stalls, for certain."""
+        """Whether the run that is asked for is certain to diverge or to stall."""
         if not self.asked:
             return False
         if self.outlook is not None:
@@ -117,7 +117,7 @@ class Forecast:
 def foretell(
     objective: OverRows, start: Floats, recipe: Recipe, quadratic: GramObjective | None, names: list[str]
 ) -> Forecast:
-    """Return the forecast of a recipe's run from ``start`` (flat); ``quadratic`` where it has been made already."""
+    """Return the forecast of a recipe's run from ``start`` (flat); ``quadratic``: its Gram engine, if there is one."""
     reason, size, asked = _reason(recipe), recipe.batch_size, recipe.iterates
     batch_sure = None
     if size is not None:
@@ -127,7 +127,7 @@ def foretell(
         return _bounded(objective, start, recipe, reason, batch_sure)
     if quadratic is None:
         sums = sums_at_once(objective.rows, *objective.shape, objective.loss, optimum=False)
-        if reason is not None and minutes(sums) > WORTH:  # the run does without what it would be told from
+        if reason is not None and minutes(sums) > WORTH:  # the run itself does without the eigenvalues
             return Forecast(reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
         quadratic = GramObjective.of(objective, start)
     made = Forecast(quadratic.curvatures, reason=reason, batch_size=size, batch_sure=batch_sure, asked=asked)
@@ -143,7 +143,7 @@ def foretell(
 
 
 def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int, names: Sequence[str]) -> Outlook:
-    """Return what ``epochs`` epochs of full-batch SGD from ``start`` will do; ``names`` are the columns'."""
+    """Return what ``epochs`` epochs of full-batch SGD from ``start`` do; ``names`` are those of the columns."""
     path = ClosedFormRun(objective, start, optimizer)
     factors, first = path.factors, path.excess(0)
     stable = largest_stable_rate(objective.curvature_limit(), optimizer.momentum, optimizer.nesterov)
@@ -184,15 +184,15 @@ def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int
 def bound_of(objective: OverRows, start: Floats, lr: float | None, epochs: int) -> Bound | None:
     """Return what is known of a smooth convex loss, None where its curvature has no limit.
 
-    While lr <= 2 / L the gradient never grows, and convexity holds each fall under lr |g|^2: so ``epochs`` epochs
-    cannot lower the loss by more than ``epochs`` lr |g|^2 of the start.
+    While lr <= 2 / L the gradient does not grow, and by convexity an epoch lowers the loss by at most lr |g|^2. So
+    ``epochs`` epochs lower it by at most ``epochs`` lr |g|^2, with g the gradient at the start.
     """
     limit = objective.curvature_limit()
     if limit is None or not np.isfinite(limit):
         return None
     sure = 2 / limit if limit > 0 else float("inf")
     local = None
-    if start.size <= WHOLE_HESSIAN:
+    if start.size <= LARGEST_HESSIAN:
         steepest = float(np.linalg.eigvalsh(objective.hessian(start))[-1])
         local = 2 / steepest if steepest > 0 else None
     if lr is None:
@@ -206,7 +206,7 @@ def bound_of(objective: OverRows, start: Floats, lr: float | None, epochs: int) 
 
 
 def _swings(curvatures: Floats, optimizer: SGD) -> bool:
-    """Tell whether some direction overshoots the minimum on the way to it: a root that is negative or not real."""
+    """Tell whether some direction oscillates: a root of its recurrence is negative or not real."""
     b, q = optimizer.momentum, 1 - optimizer.lr * curvatures
     if not b:
         return bool((q < -EDGE).any())
@@ -216,7 +216,7 @@ def _swings(curvatures: Floats, optimizer: SGD) -> bool:
 
 
 def _columns(objective: GramObjective, direction: int, names: Sequence[str]) -> list[str]:
-    """Return the columns that an eigenvector is mostly made of, the largest share first."""
+    """Return the columns with the largest shares of an eigenvector, the largest first."""
     size = np.abs(objective.directions[:, direction])
     order = np.argsort(-size, kind="stable")
     return [names[index] for index in order[:NAMED] if size[index] >= LOADED * size.max()]

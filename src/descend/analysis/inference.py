@@ -1,8 +1,8 @@
 """Standard errors, tests and intervals of a fit at its optimum.
 
-Squared error: classical least squares, t with rows - columns degrees of freedom. Cross-entropy: the inverse of the
-information at the maximum of the likelihood, z (Wald); with several classes of the coefficients less those of the
-first class, which alone the rows determine.
+Squared error: classical least squares, t with rows - columns degrees of freedom. A likelihood: the inverse of the
+information at its maximum, z (Wald). With several classes they are of the coefficients less those of the first class,
+for the rows determine only these differences.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-MOST = 500
+MOST = 500  # columns, or parameters of classes: a Hessian of more is not computed for its inference
 TENSORS = ("root", "variances", "errors")
 
 
 @dataclass(frozen=True)
 class Inference:
-    """What the rows leave uncertain.
+    """The uncertainty of a fit.
 
     ``root`` times its transpose is the covariance of the standardised columns' parameters, columns x columns, to be
     multiplied by each target's residual variance in ``variances``; or, for classes, of all parameters but the first
@@ -63,7 +63,7 @@ class Inference:
     rest: Floats | None = None
 
     def quantile(self, level: float) -> float:
-        """Return how many standard errors reach to each side of an interval that holds with probability ``level``."""
+        """Return the half-width, in standard errors, of an interval with coverage ``level``; raises OptionError."""
         from scipy.special import ndtri, stdtrit
 
         require("level", level, "float")
@@ -73,11 +73,11 @@ class Inference:
         return float(ndtri(tail) if self.freedom is None else stdtrit(self.freedom, tail))
 
     def statistics(self, coefficients: Floats) -> Floats:
-        """Return coefficients over their standard errors, NaN where an error is 0."""
+        """Return the t or z statistics: coefficients over their standard errors, NaN where an error is 0."""
         return np.divide(coefficients, self.errors, out=np.full_like(coefficients, np.nan), where=self.errors > 0)
 
     def p_values(self, coefficients: Floats) -> Floats:
-        """Return the probability of a statistic as far from 0 where the true coefficient is 0, two-sided."""
+        """Return two-sided p-values of the hypothesis that a coefficient is 0."""
         from scipy.special import ndtr, stdtr
 
         away = -np.abs(self.statistics(coefficients))
@@ -91,7 +91,7 @@ class Inference:
         return np.asarray(np.einsum("ij,jaq->iaq", X, roots))
 
     def exact_scores(self, X: Pair) -> Floats:
-        """Return the same of the columns as they are in the table, where ``rest`` is there."""
+        """Return the same of the columns as they are in the table; asks for a ``rest``."""
         assert self.rest is not None
         return rounded(in_blocks(X, (self.root, self.rest)))
 
@@ -101,17 +101,17 @@ class Inference:
         return np.outer(lengths, np.sqrt(self.variances)) if self.freedom is not None else lengths
 
     def mean_interval(self, Z: Floats, scores: Floats, level: float) -> tuple[Floats, Floats]:
-        """Return between what the linear predictor lies, rows x outputs each; ``Z`` is what the fit says of it."""
+        """Return the confidence limits of the linear predictor ``Z``, rows x outputs each."""
         reach = self.quantile(level) * self.spread(scores)
         return Z - reach, Z + reach
 
     def row_interval(self, Z: Floats, scores: Floats, level: float) -> tuple[Floats, Floats]:
-        """Return between what a new row's target lies: the mean's uncertainty and the rows' own spread."""
+        """Return the prediction limits of a new row's target: the mean's variance plus the residual variance."""
         reach = self.quantile(level) * np.sqrt(np.square(self.spread(scores)) + self.variances)
         return Z - reach, Z + reach
 
     def class_interval(self, Z: Floats, scores: Floats, level: float) -> tuple[Floats, Floats]:
-        """Return between what each class's probability lies, rows x classes, by the delta method on its log-odds."""
+        """Return the confidence limits of class probabilities, rows x classes, by the delta method on log-odds."""
         P = softmax(np.concatenate([np.zeros_like(Z), Z], axis=1) if Z.shape[1] == 1 else Z)
         low, high = np.empty_like(P), np.empty_like(P)
         quantile = self.quantile(level)
@@ -138,8 +138,8 @@ def infer(
 ) -> Inference | Note:
     """Return the inference of a fit at its optimum, or why there is none.
 
-    quadratic: squared error's curvatures; exact: its answer with twice the
-    digits; hessian: cross-entropy's at the optimum. Columns of zeros have no part in it, and no standard error.
+    quadratic: the Gram engine of squared error; exact: its least squares with twice float64's digits; hessian: that of
+    a likelihood at the optimum. Columns of zeros have no part in it, and no standard error.
     """
     found = _inferred(objective, design, weights, quadratic, exact, hessian)
     if isinstance(found, Inference):

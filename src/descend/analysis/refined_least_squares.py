@@ -1,8 +1,8 @@
-"""Least squares to float64's last digits, from rows, powers and products with twice as many.
+"""Least squares to the last digit of float64, by arithmetic with twice its digits.
 
-The triangle of a QR factorisation with float64's digits makes the columns nearly orthonormal, however alike they are
-(Rump 1990: the inverse of an ill-conditioned factor is still a good preconditioner); what is left is orthonormalised
-by Cholesky's factor with twice the digits (Yamamoto et al. 2015, CholeskyQR).
+The inverse of a triangular QR factor in float64 makes the columns nearly orthonormal, however collinear they are (Rump
+1990: the inverse of an ill-conditioned factor is still a good preconditioner). The result is orthonormalised by a
+Cholesky factor with twice the digits (Yamamoto et al. 2015, CholeskyQR).
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-FREE = 50_000
-AFFORDABLE = 5_000_000
-HARD = 1e5
+FREE = 50_000  # cells: the doubled digits of so few take milliseconds
+AFFORDABLE = 5_000_000  # cells: those of so many take about a second
+HARD = 1e5  # a condition number from which float64 loses five of its digits
 BLOCK = 200_000  # numbers whose products fit in the processor's cache
-UNIT = 2.0**-104
-LEAST = 1e-9  # of an orthonormal column that may be rounding
+UNIT = 2.0**-104  # the rounding of a pair of float64
+LEAST = 1e-9  # the share of an orthonormal column that may be rounding
 
 
 @dataclass(frozen=True)
 class Exact:
-    """The least-squares answer in the units of the table, with twice float64's digits.
+    """A least-squares fit in the units of the table, with twice float64's digits.
 
-    ``coefficients`` (columns x targets) and a ``root`` of the inverse of X'X: columns x columns, X root is orthonormal.
-    ``squares`` are the sums of the squared residuals of each target.
+    ``coefficients`` are columns x targets. ``root`` is a root of (X'X)^-1, columns x columns: X root is orthonormal.
+    ``squares`` are the sums of the squared residuals, one for each target.
     """
 
     coefficients: Pair
@@ -47,12 +47,12 @@ class Exact:
 
 
 def worth_it(elements: int, condition: float) -> bool:
-    """Tell whether the digits need it (by the condition number of the columns) or it costs next to nothing."""
+    """Tell whether the condition number of the columns asks for it, or it costs next to nothing."""
     return elements <= (AFFORDABLE if condition > HARD else FREE)
 
 
 def exactly(design: Design, data: Columns, Y: Floats) -> Exact | None:
-    """Return the least-squares answer of rows; None where even twice the digits cannot tell the columns apart."""
+    """Return the least-squares fit of rows; None where the columns are collinear even with twice the digits."""
     with np.errstate(all="ignore"), one_blas_thread():  # many short products, for which threads would wait
         live = design.live
         X, target = design.exact_matrix(data), pair(Y)
@@ -71,7 +71,7 @@ def exactly(design: Design, data: Columns, Y: Floats) -> Exact | None:
 
 
 def _among(rows: Pair, live: NDArray[np.bool_]) -> Pair:
-    """Return rows of some columns as those of all, 0 for the others."""
+    """Return rows of the ``live`` columns as rows of all columns, 0 for the others."""
     made = tuple(np.zeros((live.size, part.shape[1])) for part in rows)
     for part, own in zip(made, rows, strict=True):
         part[live] = own
@@ -83,14 +83,14 @@ def _square(root: Pair, live: NDArray[np.bool_]) -> Pair:
 
 
 def in_blocks(X: Pair, Y: Pair) -> Pair:
-    """Return the matrix product of many rows and few columns, block by block."""
+    """Return the matrix product X Y of many rows and few columns, computed in blocks of rows."""
     size = max(BLOCK // max(Y[0].shape), 1)
     made = [product((X[0][i : i + size], X[1][i : i + size]), Y) for i in range(0, max(len(X[0]), 1), size)]
     return np.concatenate([high for high, _ in made]), np.concatenate([low for _, low in made])
 
 
 def _orthonormal(X: Pair) -> Pair | None:
-    """Return what X is multiplied by to make its columns orthonormal."""
+    """Return R with X R orthonormal; None where X has no full column rank."""
     lengths = np.sqrt(np.square(X[0] / np.abs(X[0]).max(axis=0)).sum(axis=0)) * np.abs(X[0]).max(axis=0)
     if len(X[0]) < len(lengths) or not (lengths > 0).all():
         return None
@@ -111,7 +111,7 @@ def _orthonormal(X: Pair) -> Pair | None:
 
 
 def _inverse_root(gram: Pair) -> Pair | None:
-    """Return W with W' gram W = I: Cholesky's of float64, then steps of Newton's method with twice the digits."""
+    """Return W with W' gram W = I: from a Cholesky factor in float64, refined by Newton's method."""
     try:
         root = pair(np.linalg.inv(np.linalg.cholesky(gram[0])).T)
     except np.linalg.LinAlgError:

@@ -1,9 +1,9 @@
 """Separation: whether a linear predictor can tell classes apart, so that cross-entropy has no minimum.
 
-A direction along which no row's own output falls behind another one, and at least one pulls ahead, lowers the loss for
-ever (Albert and Anderson 1984). Linear programmes look for it on a sample of the rows, to which they add the rows that
-the direction found takes the wrong way, until it takes none or there is none. A margin is an own output less another
-one; a row's margin is its lowest.
+A margin is the output of a row's own class less that of another class; a row's margin is its lowest. A direction of
+the parameters along which no margin falls and at least one grows lowers the loss without end (Albert and Anderson
+1984). Linear programmes search for such a direction on a sample of the rows. Rows whose margin falls along the
+direction found are added to the sample, until there are none, or until there is no direction.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SLACKS = (1e-10, 1e-7)  # HiGHS's tolerances: the strictest that it takes, and i
 
 
 def separated(Z: Floats, Y: Floats) -> bool:
-    """Tell whether the linear predictor Z (rows x outputs) puts every row on the side of its class (Y, rows x 1)."""
+    """Tell whether the linear predictor Z (rows x outputs) is highest at every row's own class (Y, rows x 1)."""
     return bool((margins(Z, Y) > 0).all())
 
 
 def margins(Z: Floats, Y: Floats) -> Floats:
-    """Return by how much each row's own class is ahead of the next."""
+    """Return each row's margin: the output of its class less the highest other one."""
     codes, rows = Y[:, 0].astype(np.intp), np.arange(len(Z))
     if Z.shape[1] == 1:
         return np.asarray(np.where(codes == 1, Z[:, 0], -Z[:, 0]))
@@ -44,7 +44,7 @@ def margins(Z: Floats, Y: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Separation:
-    """A direction that lowers cross-entropy for ever.
+    """A direction of the parameters along which cross-entropy falls without end.
 
     ``direction`` is columns x outputs (1 for two classes, else one a class, which sum to 0), its largest absolute entry
     1. ``separated`` marks the rows whose margin is above 0 along it, all of them when ``kind`` is "perfect". With three
@@ -83,7 +83,7 @@ def find_separation(X: Floats, codes: Rows, classes: int) -> Separation | None:
 
 @dataclass
 class _Search:
-    """A table, combinations of its columns to give weights to, and the margins known, each by row and other class."""
+    """The rows, a basis of their columns, and the margins in the linear programme, each by its row and other class."""
 
     X: Floats
     codes: Rows
@@ -94,19 +94,19 @@ class _Search:
 
     @cached_property
     def gain(self) -> Floats:
-        """What all margins together gain from each weight, class by class but the first; its largest entry is 1."""
+        """The derivative of the sum of all margins by the weights of all classes but the first, scaled to at most 1."""
         sums = np.stack([(self.codes == code).astype(float) @ self.X for code in range(self.classes)])
         gain = ((self.classes * sums - sums.sum(axis=0)) @ self.basis)[1:].ravel()
         return np.asarray(gain / (np.abs(gain).max() or 1.0))
 
     def add(self, rows: Rows, others: Rows) -> None:
-        """Take in margins, leaving out those of a class with itself."""
+        """Add margins to the programme, but those of a class with itself."""
         other = self.codes[rows] != others
         self.rows = np.concatenate([self.rows, rows[other]])
         self.others = np.concatenate([self.others, others[other]])
 
     def run(self, *, every: bool) -> tuple[Floats, Floats] | None:
-        """Return W, columns x classes, that leaves every margin above 0, or none below it; and all margins."""
+        """Return W (columns x classes) with every margin above 0, or else none below, and the margins; or None."""
         while (V := self.solve(every=every)) is not None:
             W = self.basis @ V
             margins = _margins(self.X, self.codes, W, np.abs(self.basis) @ np.abs(V).max(axis=1))
@@ -117,18 +117,18 @@ class _Search:
             if not broken.any():
                 return None
             margins[self.rows, self.others] = np.inf
-            count = min(int(broken.sum()) + 300, SAMPLE, margins.size - 1)  # the nearly broken would be the next
+            count = min(int(broken.sum()) + 300, SAMPLE, margins.size - 1)  # those that nearly fall would be next
             lowest = np.argpartition(margins, count, axis=None)[:count]
             self.add(*np.divmod(lowest[np.isfinite(margins.ravel()[lowest])], self.classes))
         return None
 
     def solve(self, *, every: bool) -> Floats | None:
-        """Return the W (in the basis) that raises the lowest known margin most, or the sum of all; None if none rises.
+        """Return the W (in the basis) that raises the lowest margin of the programme most, or else the sum of all.
 
-        The sum is over the rows not known, too: if it cannot rise while no known margin falls, then there is no
-        direction for all rows either, whatever the unknown ones are.
+        None where neither can rise. The sum is over all rows: if it cannot rise while no margin of the programme falls,
+        then there is no direction for all rows either.
         """
-        from scipy.optimize import linprog  # 0.3 s, and most fits end without
+        from scipy.optimize import linprog  # its import takes 0.3 s, and most fits do not need it
 
         rows, pairs = self.X[self.rows] @ self.basis, np.arange(self.rows.size)
         rows /= np.maximum(np.abs(rows).max(axis=1, keepdims=True), 1e-300)
@@ -147,14 +147,14 @@ class _Search:
                 break
         if solved.x is None or goal @ solved.x <= 10 * slack:
             return None
-        tight = A[np.abs(A @ solved.x) < 10 * slack]  # 0 but for the tolerance: make it so
+        tight = A[np.abs(A @ solved.x) < 10 * slack]  # 0 within the tolerance: made exactly 0
         found = solved.x - np.linalg.lstsq(tight, tight @ solved.x, rcond=1e-8)[0]
         V = found[: goal.size - every].reshape(self.classes - 1, -1).T
         return np.column_stack([np.zeros(len(V)), V])
 
 
 def _sample(codes: Rows, classes: int, size: int) -> Rows:
-    """Return about ``size`` rows, as many of each class, so that a rare one is there."""
+    """Return about ``size`` rows, equally many of each class, so that rare classes are there."""
     if codes.size <= size:
         return np.arange(codes.size)
     random = np.random.default_rng(0)
@@ -163,10 +163,10 @@ def _sample(codes: Rows, classes: int, size: int) -> Rows:
 
 
 def _basis(X: Floats, shrink: Floats, rows: Rows) -> Floats:
-    """Return columns x rank: combinations of columns, of like size and uncorrelated on the rows given.
+    """Return columns x rank: combinations of the columns that are orthogonal, and of mean square 1, on the given rows.
 
-    Offsets, scales and collinear columns end here. Where combinations vanish on those rows only (a rare level), rows
-    where they are largest join them; where they vanish everywhere they are left out.
+    So offsets, scales and collinear columns have no effect. Where a combination is 0 on those rows only (a rare level),
+    the row where it is largest is added to them; one that is 0 on all rows is left out.
     """
     while True:
         spread, V = np.linalg.svd(np.linalg.qr(X[rows] * shrink, mode="r"))[1:]

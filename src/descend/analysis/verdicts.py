@@ -1,4 +1,4 @@
-"""The verdict of a test: better than no hypothesis, no better, or not trained far enough to tell."""
+"""The verdict of a test: better than the baseline, no better, or not trained far enough to say."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 KINDS = ("better", "few", "unsure", "same", "untrained", "one", "no")  # of verdicts: how their codes begin
-FEW_ROWS = 10
-SURE = 2.0  # standard errors
-PERHAPS = 1.0
-SAME = 1e-9  # of the errors: a smaller difference is none
-HARDLY = 0.01  # of the baseline's error: an unfinished run that gains no more has not begun
-FAR = 2.0  # times the baseline's error: from here on a percentage is hard to read
+FEW_ROWS = 10  # tested rows: a standard error of fewer means little
+SURE = 2.0  # standard errors: about 95% of a normal distribution
+PERHAPS = 1.0  # standard errors: about 68%
+SAME = 1e-9  # of the errors: a smaller difference counts as none
+HARDLY = 0.01  # of the baseline's error: an unfinished run that gains no more is not trained yet
+FAR = 2.0  # times the baseline's error: from here on it is given as a multiple, not as a percentage
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ def verdict_of(
 ) -> Verdict:
     """Compare predictions with the baseline's (``base``) row by row.
 
-    Better: the mean difference is more than twice its standard error; or, as a few large errors make that wide, of
-    squares the share of rows that gain is so far above a half (sign test). ``rival`` is what no hypothesis predicts for
-    each row without having seen it: who predicts as that does is the same. A run that is not ``finished`` and no better
-    is not trained yet, which says nothing of the hypothesis. Classes whose probabilities are off may be told apart
-    nevertheless; rows of one class alone do not show it.
+    They are better where the mean difference of the errors is more than twice its standard error. A few large squared
+    errors make that wide, so the share of rows with a lower error may exceed a half by as much instead (sign test).
+    ``rival`` is the baseline of each row without that row: predictions with its error are the same as the baseline. A
+    run that is not ``finished`` and no better is not trained yet, which says nothing about the hypothesis. Where
+    probabilities are off, classes may be told apart nevertheless; tested rows of one class alone cannot show it.
     """
     family = target.family
     kind = family.verdict
     broken = int((~np.isfinite(predicted)).any(axis=1).sum())
     if broken:
         return Verdict("verdict.no-verdict", {"broken": broken})
-    if family.classes and finished and np.ptp(truth) == 0:  # who says nothing else is right every time
+    if family.classes and finished and np.ptp(truth) == 0:  # a constant prediction is right every time
         return Verdict("verdict.one-class", {"level": target.levels[int(truth[0, 0])]})
     ours, theirs = family.row_errors(target, truth, predicted), family.row_errors(target, truth, base)
     left, total = float(ours.mean()), float(theirs.mean())
@@ -87,7 +87,7 @@ def percent(share: float) -> str:
 
 
 def _ratio(left: float, total: float, *, root: bool) -> float:
-    """Return the hypothesis's error in terms of the baseline's, 1 where neither makes any."""
+    """Return the ratio of the hypothesis's error to the baseline's, 1 where both are equal."""
     if left == total:
         return 1.0
     ratio = left / total if total > 0 else np.inf
@@ -95,7 +95,7 @@ def _ratio(left: float, total: float, *, root: bool) -> float:
 
 
 def _evidence(gains: Floats) -> float:
-    """Return a mean in terms of its standard error."""
+    """Return a mean over its standard error."""
     if gains.size < 2:
         return 0.0
     mean, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(gains.size))
@@ -103,9 +103,10 @@ def _evidence(gains: Floats) -> float:
 
 
 def _apart(codes: NDArray[np.int64], predicted: Floats, base: Floats, values: dict[str, Any]) -> Verdict | None:
-    """Tell of classes that are told apart by probabilities that are off: by the likeliest, or of two by their ranks.
+    """Return the verdict of classes that are told apart although their probabilities are off, None where they are not.
 
-    Of ranks the standard error is that of a score that knows nothing (Mann and Whitney 1947). None where they are not.
+    They are told apart by the likeliest class, or, of two classes, by the ranks of a probability (AUC), whose standard
+    error is that of random ranks (Mann and Whitney 1947).
     """
     hits = (predicted.argmax(axis=1) == codes).astype(np.float64) - (base.argmax(axis=1) == codes)
     told, ranked = _evidence(hits), -np.inf

@@ -1,4 +1,4 @@
-"""Verification: rows the fit has not seen, the baseline, and whether the hypothesis beats it."""
+"""Verification: the test of a fit on rows that it has not seen, beside the baseline."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 Method = Literal["holdout", "loo", "folds", "none", "given"]
 METHODS: tuple[Method, ...] = get_args(Method)
-HOLDOUT_FROM = 50
+HOLDOUT_FROM = 50  # rows: of fewer a fifth says little, so each is predicted from the others
 
 
 @dataclass(frozen=True)
 class Split:
     """Which rows are fitted (``train``) and which pairs of rows (fitted, tested) verify the hypothesis.
 
-    ``instead`` says why it is not the split that was asked for.
+    ``instead`` is a note that says why it is another split than the one asked for.
     """
 
     method: Method
@@ -79,12 +79,12 @@ class Verification:
 
     @property
     def kind(self) -> str:
-        """What the verdict comes to: one of KINDS."""
+        """The kind of the verdict: one of KINDS."""
         return self.verdict.removeprefix("verdict.").split("-")[0]
 
     @classmethod
     def restore(cls, found: Any, target: Target) -> Verification:
-        """Build a test again from ``as_dict``, null for NaN; raises ValueError for anything else."""
+        """Build a verification from ``as_dict``, with None for NaN; raises ValueError for anything else."""
         facts = stored_fields.facts(found, cls.__dataclass_fields__)
         known = target.family.metrics(target)
         values = stored_fields.facts(facts["values"])
@@ -142,10 +142,10 @@ def split_rows(
 ) -> Split:
     """Return the split that ``test`` asks for: "auto", "none", "loo", a share or a number of folds.
 
-    Rows of a class (``codes``) are shared out in proportion, and fewer are tested where many ``columns`` are in use.
-    Where rows were left out, ``numbers`` are those of the others in the ``whole`` table. A share is drawn by these
-    numbers, so that the same rows are held back where the table is read part by part. Raises OptionError when it makes
-    no sense for that many.
+    codes: the class of each row; classes are divided in proportion. columns: with many of them fewer rows are tested.
+    numbers, whole: the rows' numbers in the table and its length, where rows were left out. A share is drawn by these
+    numbers, so that the same rows are held back where the table is read part by part.
+    Raises OptionError for a test that makes no sense for that many rows.
     """
     everything, whole = np.arange(rows), whole or rows
     numbers = everything if numbers is None else numbers
@@ -188,16 +188,16 @@ def is_share(test: str | float) -> bool:
 
 
 def baseline(target: Target, fitted: Floats, tested: int) -> Floats:
-    """Return what no hypothesis predicts for ``tested`` rows: the mean, or the classes' shares, of the fitted rows."""
+    """Return the baseline's predictions for ``tested`` rows: the mean, or the classes' shares, of the fitted rows."""
     null = target.family.null(target, fitted)
     return np.broadcast_to(null, (tested, null.shape[1]))
 
 
 def told_base(target: Target, truth: Floats, rival: Floats, method: Method) -> Floats:
-    """Return the baseline that is told: ``rival``, or where every row is predicted in its turn that of all rows.
+    """Return the baseline that is reported: ``rival``, or, where every row is tested in some fold, that of all rows.
 
-    Its R squared is 0, its accuracy the share of the commonest class. The parts' baselines differ by the very rows that
-    they are held against: of two even classes the commonest of the others is wrong every time.
+    The latter has an R squared of 0, and its accuracy is the share of the commonest class. The folds' own baselines
+    depend on the rows that they are tested on: of two even classes the commonest of the others is wrong every time.
     """
     return baseline(target, truth, len(truth)) if method in ("loo", "folds") else rival
 
@@ -212,9 +212,9 @@ def judge(
     fitted_rows: int,
     finished: bool = True,
 ) -> Verification:
-    """Score predictions of unseen rows beside the baseline's and say which is better, as ``verdict_of`` does.
+    """Score predictions of unseen rows and the baseline's, and add the verdict of ``verdict_of``.
 
-    ``rival`` is what no hypothesis predicts, each row's from the rows that its prediction is from.
+    rival: the baseline of each row, from the rows that its prediction is from.
     """
     base = told_base(target, truth, rival, method)
     family = target.family

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.solvers._direction import Direction, hessian_is_small, penalty_and_gradient
+from descend.solvers._direction import Direction, penalty_and_gradient
 from descend.solvers._line_search import EPSILON, Point, Trial, along, line_search
 from descend.solvers._surrogate import surrogate_step
 from descend.solvers._termination import CLOSE, Ending, Outcome, outcome
+from descend.solvers.effort import hessian_is_small
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.solvers._line_search import EPSILON
+from descend.solvers.effort import hessian_is_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-LARGEST_HESSIAN = 600  # parameters of several outputs: the Hessian of more takes longer than the steps that it saves
 ROWS_FOR_A_SEED = 8  # a column: the mean Hessian of so many is close enough to that of all rows to begin with
 FLOAT32_ROUNDING = 1e-7  # added to a diagonal of 1, so that rounding in float32 leaves it positive definite
 LEAST_SCALE = 1e-6  # of the largest column scale: a column of a lower one is treated as if it had this much
@@ -241,8 +241,3 @@ class Direction:
         if curve > EPSILON * float(np.linalg.norm(s) * np.linalg.norm(y)):
             self.pairs.append((s, y, curve))
             del self.pairs[:-MEMORY]
-
-
-def hessian_is_small(columns: int, outputs: int) -> bool:
-    """Tell whether the Hessian of all parameters is worth its cost."""
-    return outputs == 1 or columns * outputs <= LARGEST_HESSIAN

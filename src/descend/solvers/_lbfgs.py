@@ -14,10 +14,11 @@ import numpy as np
 
 from descend.base.threads import QUIET
 from descend.solvers._descent import DescentState
-from descend.solvers._direction import ROWS_FOR_A_SEED, Direction, hessian_is_small
+from descend.solvers._direction import ROWS_FOR_A_SEED, Direction
 from descend.solvers._line_search import Point
 from descend.solvers._recorder import StepRecorder
 from descend.solvers._termination import Ending, Outcome
+from descend.solvers.effort import hessian_is_small
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:

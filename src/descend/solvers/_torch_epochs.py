@@ -49,11 +49,12 @@ def backprop(
     batch_history: bool = False,
     run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
-    """Train the objective's network in place, as ``iterate`` does a vector, and return the history.
+    """Train the objective's network in place and return the history; the options are those of ``iterate``.
 
-    Losses by epoch are of all rows before the epoch's updates, dropout and the like off. Each epoch's randomness is
-    drawn from ``seed`` and its number. clip: the largest norm of a step's gradient. mixed: half precision where the
-    device is cuda. Gradient norms are of full batches only.
+    The losses by epoch are of all rows before the epoch's updates, in evaluation mode. The random numbers of an epoch
+    depend on ``seed`` and its number alone. Gradient norms are of full batches only.
+    clip: the largest norm of a step's gradient. mixed: half precision where the device is cuda.
+    Raises FitError where the loss at the start is not finite.
     """
     network = objective.network
     rates = [group["lr"] for group in optimizer.param_groups]

@@ -1,4 +1,4 @@
-"""A run kept as it goes, so that it can be taken up again where it was stopped."""
+"""A file in which a run is kept as it goes, so that it can be resumed where it was stopped."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY = 1.0  # seconds between two writings, at least
 
 
 class Recordable(Protocol):
-    """A record of a run that a checkpoint keeps."""
+    """The record of a run that a checkpoint keeps."""
 
     def state(self) -> Arrays:
         """Return everything as arrays."""
@@ -33,7 +33,7 @@ class Recordable(Protocol):
 
 @dataclass(frozen=True)
 class SavedRun:
-    """A run as it was before the updates of ``epoch``: what was recorded, and the solver's own state."""
+    """A run as it was before the updates of ``epoch``: its record, and the solver's ``state`` and ``facts``."""
 
     epoch: int
     record: Arrays
@@ -42,9 +42,10 @@ class SavedRun:
 
 
 class Checkpoint:
-    """A file that holds the run which ``mark`` describes; with ``resume`` the run goes on from it where it is there.
+    """A file that holds the run which ``mark`` describes; with ``resume`` the run goes on from it where it exists.
 
-    It is written at most once in EVERY seconds, whole or not at all.
+    It is written at most once in EVERY seconds, whole or not at all. ``resumed_at`` is the epoch that the run went on
+    from, None where it began anew.
     """
 
     def __init__(self, path: str | os.PathLike[str], mark: dict[str, Any], *, resume: bool = False) -> None:
@@ -53,9 +54,9 @@ class Checkpoint:
         self._written = -np.inf
 
     def load(self, epochs: int) -> SavedRun | None:
-        """Return the run to take up for ``epochs`` epochs in all; None where there is none.
+        """Return the run to resume, of ``epochs`` epochs in all; None where there is none.
 
-        Raises ModelError for a file that is damaged or none of ours, OptionError for that of another run
+        Raises ModelError for a file that is damaged or not a checkpoint, OptionError for that of another run
         (``option.other-run``) and of one that is beyond so many epochs (``option.run-beyond``).
         """
         if not self.resume or not self.path.exists():
@@ -72,7 +73,7 @@ class Checkpoint:
         return SavedRun(self.resumed_at, parts["record"], parts["state"], header["facts"])
 
     def save(self, epoch: int, record: Recordable, state: Arrays, facts: dict[str, Any] | None = None) -> None:
-        """Keep the run as it is before the updates of ``epoch``, unless it has just been kept."""
+        """Write the run as it is before the updates of ``epoch``, unless it was written less than EVERY seconds ago."""
         if monotonic() - self._written < EVERY:
             return
         header = {"checkpoint": self.mark, "epoch": epoch, "facts": facts or {}}

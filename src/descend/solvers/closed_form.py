@@ -1,12 +1,13 @@
 """Gradient descent on a quadratic in closed form: every epoch of plain, momentum and Nesterov SGD without a loop.
 
-In the eigenvectors of the Hessian each coordinate e of w - w* and its velocity v go their own way,
+In the basis of the Hessian's eigenvectors each coordinate e of w - w* and its velocity v change by themselves,
 
     [e, v] <- A [e, v],   A = [[1 - lr l, -lr b], [l, b]]                  (momentum b, as PyTorch has it; b = 0: plain)
                           A = [[1 - lr l (1 + b), -lr b^2], [l, b]]        (Nesterov)
 
-so the state after t epochs is A^t's, and powers of A are made in blocks: about two square roots of t products. Without
-momentum e_t is (1 - lr l)^t e_0 alone, taken through the logarithm, which keeps its digits at any t.
+where l is the eigenvalue. The state after t epochs is A^t times the first, and powers of A are computed in blocks, with
+about 2 sqrt(t) products. Without momentum e_t = (1 - lr l)^t e_0, computed by the logarithm, which keeps its digits at
+any t.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.errors import OptionError
+from descend.base.setting import LARGEST_COUNT
 from descend.solvers.history import ABOVE_THE_START, History, Stop, snapshot_epochs
 
 if TYPE_CHECKING:
@@ -32,10 +34,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-RECORDED = 1_000_000
-BLOCK = 4096
-LOOKED_AT = 200_000
-FARTHEST = 10**18
+RECORDED = 1_000_000  # epochs in a history; a longer run is recorded at even distances
+BLOCK = 4096  # epochs that are computed at once: a block of a hundred columns has 3 MB
+LOOKED_AT = 200_000  # first epochs of a run with momentum, which are searched one by one
 
 
 def fast_forward(
@@ -116,7 +117,7 @@ class ClosedFormRun:
 
     @cached_property
     def moving(self) -> NDArray[np.intp]:
-        """The eigenvectors along which the start is off the minimum."""
+        """The indices of the eigenvectors along which the start differs from the minimum."""
         return np.flatnonzero(np.abs(self.objective.offsets(self.start)).sum(axis=1) > 0)
 
     @cached_property
@@ -145,14 +146,14 @@ class ClosedFormRun:
 
     @cached_property
     def factors(self) -> Floats:
-        """By how much an epoch multiplies the offset along each moving eigenvector in the long run."""
+        """The factor by which an epoch multiplies the offset along each moving eigenvector, in the limit."""
         return shrinking(self.objective.curvatures[self.moving], self.optimizer)
 
     def first(self, bar: float, *, above: bool = False) -> int | None:
-        """Return the first epoch whose excess loss is at or under ``bar``, or ``above`` it; None for none to 10**18.
+        """Return the first epoch whose excess loss is at most ``bar``, or ``above`` it; None for none to 10**18.
 
-        Without momentum the excess only falls, or in the end only grows, so a bisection finds it; with momentum it
-        swings, so the first epochs are looked at one by one and later ones taken to swing no more.
+        Without momentum the excess only falls, or falls and then grows, so a bisection finds the epoch. With momentum
+        it oscillates: the first LOOKED_AT epochs are searched one by one, and later ones are assumed not to oscillate.
         """
 
         def holds(epoch: int) -> bool:
@@ -173,7 +174,7 @@ class ClosedFormRun:
         high = max(2 * low, 1)
         while not holds(high):
             low, high = high, 2 * high
-            if high > FARTHEST:
+            if high > LARGEST_COUNT:
                 return None
         while high - low > 1:
             middle = (low + high) // 2
@@ -184,13 +185,13 @@ class ClosedFormRun:
 def whole_epoch(epoch: Any) -> int:
     """Return an epoch as a whole number from 0 to 10**18; raises OptionError where it is none."""
     whole = isinstance(epoch, (int, np.integer, float)) and not isinstance(epoch, bool)
-    if not whole or not 0 <= epoch <= FARTHEST or epoch != int(epoch):
+    if not whole or not 0 <= epoch <= LARGEST_COUNT or epoch != int(epoch):
         raise OptionError("option.epoch", value=epoch)
     return int(epoch)
 
 
 def shrinking(curvatures: Floats, optimizer: SGD) -> Floats:
-    """Return the largest root of each direction's recurrence: below 1 it converges, above 1 it diverges."""
+    """Return the spectral radius of each direction's recurrence: below 1 it converges, above 1 it diverges."""
     with np.errstate(over="ignore"):
         if not optimizer.momentum:
             return np.asarray(np.abs(1 - optimizer.lr * curvatures))
@@ -202,7 +203,7 @@ def shrinking(curvatures: Floats, optimizer: SGD) -> Floats:
 
 
 def _half_squares(offsets: Floats, curvatures: Floats) -> Floats:
-    """Return 1/2 sum l e^2 of each step's offsets (steps x coordinates x outputs), overflowing only where it does."""
+    """Return sum l e^2 / 2 of each step's offsets (steps x coordinates x outputs), inf only where the sum overflows."""
     return np.asarray(np.square(offsets * np.sqrt(curvatures / 2)).sum(axis=(1, 2)))
 
 
@@ -216,7 +217,7 @@ def _steps(
 
 
 def _transition(curvatures: Floats, optimizer: SGD) -> Floats:
-    """Return A for every coordinate, coordinates x 2 x 2."""
+    """Return the matrix A of every coordinate, coordinates x 2 x 2."""
     b, lr = optimizer.momentum, optimizer.lr
     A = np.empty((curvatures.size, 2, 2))
     with np.errstate(over="ignore"):
@@ -247,7 +248,7 @@ class _Plain:
         return np.asarray(self._factors(np.array([epochs]))[0][:, None] * self.offsets)
 
     def blocks(self, count: int) -> Iterator[tuple[int, Floats]]:
-        """Yield (first index, offsets as steps x coordinates x outputs) until ``count`` steps are told."""
+        """Yield (first index, offsets as steps x coordinates x outputs) for ``count`` steps."""
         for first in range(0, count, BLOCK):
             epochs = np.arange(first, min(first + BLOCK, count)) * self.stride
             yield first, self._factors(epochs)[:, :, None] * self.offsets
@@ -269,7 +270,7 @@ class _Powers:
             return np.asarray((power @ self.start)[:, 0, :])
 
     def blocks(self, count: int) -> Iterator[tuple[int, Floats]]:
-        """Yield (first index, offsets as steps x coordinates x outputs) until ``count`` steps are told."""
+        """Yield (first index, offsets as steps x coordinates x outputs) for ``count`` steps."""
         width = max(int(np.sqrt(count)), 1)
         coordinates = len(self.step)
         table = np.empty((width, coordinates, 2, 2))

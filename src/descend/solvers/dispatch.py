@@ -1,4 +1,4 @@
-"""Which engine and which solver give the run that a recipe asks for."""
+"""The choice of the engine and the solver for a recipe, and the run itself."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ def solve(
     validation: OverRows | None = None,
     run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
-    """Choose the engine and the solver that give the recipe's run, and run it.
+    """Choose the engine and the solver for the recipe, run them, and return the history.
 
-    Squared error goes through its Gram matrix, where ``quadratic_of`` gives one; full-batch SGD is told in closed form.
-    Of a softmax the parameters add up to 0 over the classes wherever a shift of all classes changes nothing.
+    Squared error is minimised by its Gram matrix ``quadratic`` (that of ``quadratic_of``), and full-batch SGD on it is
+    computed in closed form. validation: the loss over the rows that are held out for early stopping.
+    The parameters of a softmax sum to 0 over the classes wherever adding a number to all classes changes no loss.
     """
     return _centred(objective, _solved(objective, start, recipe, quadratic, validation, run))
 
@@ -63,7 +64,9 @@ def _solved(
             history = quadratic_minimum(quadratic, start)
             if quadratic.trustworthy:
                 return history
-            return replace(history, loss=np.array([objective.value(start)]))  # the curvatures cannot give it
+            return replace(
+                history, loss=np.array([objective.value(start)])
+            )  # rounding in the curvatures would show in it
         if is_wide(objective):
             return _in_rows_space(objective, start, partial(lbfgs, run=run))
         return lbfgs(objective, start, run=run)
@@ -103,9 +106,9 @@ def _centred(objective: OverRows, history: History) -> History:
 
 
 def centred(objective: OverRows, w: Floats) -> Floats:
-    """Return parameters (flat, or rows of them) less their means over a softmax's classes where no penalty is on them.
+    """Return a softmax's parameters (flat, or rows of them) less their means over the classes, where no penalty is.
 
-    To move all classes alike there changes no loss: else a run would end in a place that depends on its start.
+    Adding a number to all classes changes no loss there, so the end of a run would depend on its start.
     """
     if not objective.loss.shift_invariant:
         return w
@@ -116,7 +119,7 @@ def centred(objective: OverRows, w: Floats) -> Floats:
 
 
 def _in_rows_space(objective: RowsObjective, start: Floats, to_optimum: Callable[..., History]) -> History:
-    """Return the history of a search among what fewer rows than columns span, in the columns' own parameters."""
+    """Minimise in the space that fewer rows than columns span; return the history in the columns' parameters."""
     narrow, basis, across = narrowed(objective, start)
     with one_blas_thread():  # the threads of products so small would only wait for one another
         history = to_optimum(narrow, (basis.T @ start.reshape(objective.shape)).ravel())
@@ -140,7 +143,7 @@ def quadratic_of(objective: OverRows, recipe: Recipe, start: Floats) -> GramObje
 def descent_of(
     quadratic: GramObjective | None, start: Floats, history: History, recipe: Recipe
 ) -> ClosedFormRun | None:
-    """Return the closed form of a run that has one: plain SGD over all rows on squared error, or ``auto``'s way."""
+    """Return the closed form of a run that has one: SGD over all rows on squared error, or the descent of ``auto``."""
     if quadratic is None or not quadratic.trustworthy or not recipe.make_schedule().constant:
         return None
     if recipe.method not in ("auto", "sgd") or recipe.patience is not None or not np.isfinite(history.lr):
@@ -156,7 +159,7 @@ def optimizer_of(objective: OverRows, quadratic: GramObjective | None, recipe: R
 
 
 def _best_rate(objective: OverRows, quadratic: GramObjective | None, recipe: Recipe) -> float:
-    """Return the rate to take where none is given: for SGD the best, or a safe one where the best is not known."""
+    """Return the rate where none is given: the optimizer's default; for SGD the best one, or else 1 / curvature."""
     if recipe.method in DEFAULT_RATES:
         return DEFAULT_RATES[recipe.method]
     if quadratic is not None:

@@ -1,7 +1,7 @@
-"""How long a fit takes and what memory it needs, from its rows and columns alone: told before the work is begun.
+"""How long a fit takes and how much memory it needs, estimated from its rows and columns before it begins.
 
-What is counted is what grows faster than the table: products of columns with columns, and eigenvalues, of which nobody
-hears anything until they are done. Epochs and readings tell of themselves as they go.
+Only the work that grows faster than the table and reports no progress is counted: products of columns with columns,
+and eigenvalues. Epochs and readings of a table report their progress as they go.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from descend.base.errors import FitError
 from descend.base.memory import available
-from descend.solvers._direction import hessian_is_small
 
 if TYPE_CHECKING:
     from descend.objectives.losses import Loss
@@ -26,12 +25,14 @@ INVERSES = 3  # that a guess of a softmax's curvature is taken anew on the way
 COPIES = 3  # of the design matrix that are held at once
 SQUARES = 6  # matrices of columns x columns: the products, scaled ones, their vectors and what these are worked out in
 BATCH = 256  # rows of the batches that are proposed
+LARGEST_HESSIAN = 600  # parameters of several outputs: the Hessian of more takes longer than the steps that it saves
 
 
 @dataclass(frozen=True)
 class Effort:
-    """What one fit over ``rows`` takes: ``sums`` that are made in silence, and ``bytes``, of which ``held`` are the
-    rows' own.
+    """What one fit over ``rows`` x ``columns`` takes.
+
+    ``sums`` are the multiply-adds without progress, ``bytes`` the memory, of which ``held`` are the rows' own.
     """
 
     rows: int
@@ -42,7 +43,7 @@ class Effort:
 
     @classmethod
     def of(cls, rows: int, columns: int, outputs: int, loss: Loss, recipe: Recipe) -> Effort:
-        """Estimate a fit of ``rows`` x ``columns`` for so many outputs."""
+        """Estimate a fit of ``rows`` x ``columns`` with so many outputs."""
         held = 8 * COPIES * rows * columns
         if recipe.batch_size is not None:
             return cls(rows, columns, 0.0, held, held)
@@ -50,7 +51,7 @@ class Effort:
         return cls(rows, columns, sums, held, held + 8 * SQUARES * min(rows, columns) ** 2)
 
     def require(self, recipe: Recipe, refits: int = 0) -> None:
-        """Raise FitError where the fit, or ``refits`` more for its test, would take longer or more than there is."""
+        """Raise FitError where the fit and ``refits`` take longer than allowed, or more memory than is free."""
         free = available()
         values = {"rows": self.rows, "columns": self.columns}
         if self.bytes > free:
@@ -64,14 +65,15 @@ class Effort:
 
     @property
     def minutes(self) -> float:
-        """How many minutes the sums take, about."""
+        """The estimated minutes of the sums."""
         return minutes(self.sums)
 
 
 def sums_at_once(rows: int, columns: int, outputs: int, loss: Loss, *, optimum: bool) -> float:
-    """Return what a fit of all rows at once adds up in silence: to its ``optimum``, or a run of epochs for its rate.
+    """Return the multiply-adds of a fit of all rows at once that report no progress.
 
-    With fewer rows than columns it is worked in what the rows span.
+    optimum: those of a fit to the optimum; else those that find the learning rate of a run of epochs.
+    With fewer rows than columns the work is done in the space that the rows span.
     """
     side = min(rows, columns)
     spanned = 0.0 if side == columns else float(rows) ** 2 * columns
@@ -85,8 +87,13 @@ def sums_at_once(rows: int, columns: int, outputs: int, loss: Loss, *, optimum: 
     return spanned + INVERSES * (bends + eigen)
 
 
+def hessian_is_small(columns: int, outputs: int) -> bool:
+    """Tell whether the Hessian of all parameters is worth its cost to a solver."""
+    return outputs == 1 or columns * outputs <= LARGEST_HESSIAN
+
+
 def minutes(sums: float) -> float:
-    """Return how many minutes so many sums take, about."""
+    """Return the estimated minutes of so many sums on this machine's cores."""
     return sums / SPEED / _cores() / 60
 
 

@@ -1,4 +1,4 @@
-"""What happened in a fit: losses, gradient norms and parameters by epoch."""
+"""The history of a run: losses, gradient norms and parameters by epoch."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ABOVE_THE_START = 1 + 1e-9  # times the first loss: a run that descends steadily
 class History:
     """The record of a run.
 
-    ``epoch[i]`` updates had been made when ``loss[i]`` (with its penalty), ``gradient_norm[i]`` and, where rows were
-    held out to stop early, ``validation_loss[i]`` were taken (a sum is told for as many rows as were fitted, so
-    that the two can be compared); epoch 0 is the start. ``batch_loss`` are the losses of
-    the batches in their order, where they were asked for. ``snapshots`` holds parameters (flat) at the epochs of
-    ``snapshot_epoch``. ``weights`` are the final ones, ``stop`` says why the run ended and
-    ``elapsed`` how long it took in seconds.
+    ``loss[i]`` (with its penalty), ``gradient_norm[i]`` and, where rows are held out for early stopping,
+    ``validation_loss[i]`` are of the parameters after ``epoch[i]`` updates; epoch 0 is the start. A validation loss
+    that is a sum is scaled to as many rows as are fitted, so that the two can be compared. ``batch_loss`` has the
+    losses of the batches in their order, where they were asked for. ``snapshots`` holds parameters (flat) at the epochs
+    of ``snapshot_epoch``. ``weights`` are the final ones, ``stop`` says why the run ended and ``elapsed`` how many
+    seconds it took. ``gap`` is the exact excess of the final loss over the least possible, where it is known.
     """
 
     epoch: NDArray[np.int64]
@@ -57,7 +57,7 @@ class History:
 
     @classmethod
     def restore(cls, found: Any, tensors: Mapping[str, NDArray[Any]], weights: Floats) -> History:
-        """Build a record again from its FACTS, its TENSORS and the final parameters (flat); raises ValueError."""
+        """Build a history from its FACTS, its TENSORS and the final parameters (flat); raises ValueError for others."""
         facts = stored_fields.facts(found, FACTS)
         epoch = stored_fields.rising(stored_fields.array(tensors["epoch"], (None,), np.int64))
         kept = stored_fields.rising(stored_fields.array(tensors["snapshot_epoch"], (None,), np.int64))
@@ -89,12 +89,12 @@ class History:
 
     @property
     def epochs(self) -> int:
-        """The number of epochs that were run."""
+        """The number of epochs of the run."""
         return int(self.epoch[-1])
 
     @property
     def diverged(self) -> bool:
-        """Whether the loss grew without bound."""
+        """Whether the loss ended above its start, or overflowed."""
         return self.stop == "diverged"
 
     def at(self, epoch: int) -> float:

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-SHARES = (1e-2, 1e-4, 1e-6)
-EDGE = 1e-9
+SHARES = (1e-2, 1e-4, 1e-6)  # of the start's excess loss: what a forecast gives the epochs to
+EDGE = 1e-9  # of a factor of 1: nearer than this, a direction neither converges nor diverges
 
 
 @dataclass(frozen=True)
 class Rates:
     """A kind of SGD: the largest stable rate and the best one, each with ``momentum``.
 
-    ``factor`` is what an epoch at the best rate leaves of an offset in the long run, and ``epochs`` how many leave a
-    millionth of the excess loss of the start.
+    ``factor`` is the factor by which an epoch at the best rate multiplies the slowest offset, in the limit, and
+    ``epochs`` the number of epochs after which a millionth of the start's excess loss is left; None for never.
     """
 
     kind: Literal["sgd", "momentum", "nesterov"]

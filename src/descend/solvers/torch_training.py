@@ -1,4 +1,4 @@
-"""Training a network as a recipe asks for: its device, its loss, its optimizer and its epochs."""
+"""The training of a network by a recipe: its device, its loss, its optimizer and its epochs."""
 
 from __future__ import annotations
 

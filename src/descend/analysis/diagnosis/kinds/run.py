@@ -14,6 +14,7 @@ from descend.analysis.diagnosis.remedies.run import faster, longer, optimum, slo
 from descend.analysis.diagnosis.remedies.settings import each_of, from_zero, network_instead, regularise, shrink
 from descend.analysis.diagnosis.remedies.terms import bend
 from descend.analysis.forecast import foresee
+from descend.base.setting import LARGEST_COUNT
 from descend.design.matrix import INTERCEPT
 from descend.formula.notation import quoted
 from descend.solvers.optimizers import SGD
@@ -34,7 +35,6 @@ STEEP = 0.5  # of the first gradient's norm: still there, so there was a way to 
 FALLING = 0.9  # of the gradient norm at half time: above it nothing says when it will have gone
 RISEN = 0.1  # of the best held-out loss
 NO_BETTER = 0.99  # of the mean's loss
-FARTHEST = 10**18  # epochs: what a forecast looks ahead
 L2 = 0.01  # a penalty that makes a minimum round enough to be found, and changes little
 MORE_RATE = 10  # times the rate, where nothing is known of the right one
 
@@ -206,7 +206,7 @@ def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
         return []
     won = excess(evidence.history, evidence.quadratic)
     if outlook is not None and won is not None:
-        hundredth, millionth = (outlook.reach.get(share) or FARTHEST for share in (1e-2, 1e-6))
+        hundredth, millionth = (outlook.reach.get(share) or LARGEST_COUNT for share in (1e-2, 1e-6))
         values = {
             "epochs": history.epochs,
             "left": won[1] / won[0],
