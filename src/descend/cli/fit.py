@@ -11,6 +11,7 @@ from descend.base.atomic_files import ending, require_writable
 from descend.base.errors import DivergedError, OptionError
 from descend.base.messages import say
 from descend.cli import options as o
+from descend.cli.apply import Stated, apply_fixes, tell_applied
 from descend.cli.console import progress, reading_progress, speak, tell, tell_json
 from descend.tables.reading_settings import reading_keywords
 
@@ -31,6 +32,7 @@ def fit_command(
     settings: o.Given,
     checkpoint: o.Checkpoint = None,
     resume: o.Resume = False,
+    apply: o.Apply = None,
     reading: o.Given,
     cluster: o.Cluster = None,
     partitions: o.Partitions = None,
@@ -57,27 +59,39 @@ def fit_command(
         raise OptionError("option.no-effect", name="resume", needs="checkpoint")
     if checkpoint is not None:
         require_writable(checkpoint, [*sources_of(file), *([] if out is None else [out])])
-    recipe = o.given_recipe(settings, module)
+    stated = Stated(formula, o.given_recipe(settings, module), reading)
     opened: list[Forecast] = []
-
-    def open_with(forecast: Forecast) -> None:
-        _open(rows, formula, forecast, json=json)
-        opened.append(forecast)
 
     try:
         with workers_of(cluster) as workers:
             spread = None if cluster is None else workers
-            rows = open_rows(file, formula, workers=spread, partitions=partitions, **reading_keywords(reading))
-            total = recipe.epochs_for(rows.rows) if recipe.method != "auto" else None
-            with (
-                reading_progress(rows) as on_read,
-                progress("fitting", total) as on_epoch,
-                progress("verifying", None) as on_refit,
-            ):
-                model = run(
-                    formula, rows, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit, on_forecast=open_with,
-                    on_read=on_read, checkpoint=checkpoint, resume=resume, scratch=reading["scratch"], cluster=spread,
-                )  # fmt: skip
+
+            def fit(stated: Stated, *, last: bool = False) -> Model:
+                recipe, options = stated.recipe, reading_keywords(stated.reading)
+                rows = open_rows(file, stated.formula, workers=spread, partitions=partitions, **options)
+                total = recipe.epochs_for(rows.rows) if recipe.method != "auto" else None
+
+                def open_with(forecast: Forecast) -> None:
+                    _open(rows, stated.formula, forecast, json=json)
+                    opened.append(forecast)
+
+                with (
+                    reading_progress(rows) as on_read,
+                    progress("fitting", total) as on_epoch,
+                    progress("verifying", None) as on_refit,
+                ):
+                    return run(
+                        stated.formula, rows, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit,
+                        on_forecast=open_with if last else None, on_read=on_read,
+                        checkpoint=checkpoint if last else None, resume=resume and last,
+                        scratch=reading["scratch"], cluster=spread,
+                    )  # fmt: skip
+
+            if apply:
+                stated, told = apply_fixes(stated, apply, fit)
+                for line in told:
+                    typer.echo(tell_applied(line, speak()), err=json)
+            model = fit(stated, last=True)
     except DivergedError as error:
         _log(error.model, log_every, json)
         if keep and out is not None:

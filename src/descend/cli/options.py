@@ -99,6 +99,7 @@ Module = Annotated[str | None, _option("module", "--module", panel="hypothesis")
 
 Checkpoint = Annotated[str | None, _option("checkpoint", "--checkpoint", panel="fitting")]
 Resume = Annotated[bool, _option("resume", "--resume", panel="fitting")]
+Apply = Annotated[list[str] | None, _option("apply", "--apply", panel="fitting")]
 
 StudioFile = Annotated[str | None, _argument("studio-file", "[FILE]")]
 Host = Annotated[str, _option("host", "--host", panel="server")]

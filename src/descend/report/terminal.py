@@ -80,7 +80,7 @@ def tell_model(
         add("test", tell_verification(model.verification, lang, model.table_name))
         add("verdict", tell_verdict(model.verification, lang))
     if model.findings:
-        add("findings", Group(*(_finding(finding, lang) for finding in model.findings)))
+        add("findings", Group(*(_finding(finding, lang) for finding in model.findings), *_fixes(model, lang)))
     notes = [note for note in model.notes if note.code.startswith("note.")]
     if notes:
         add("notes", Group(*(Text(note.tell(lang), style="yellow") for note in notes)))
@@ -262,6 +262,12 @@ def tell_frame(frame: Any, limit: int, lang: str) -> RenderableType:
 def _finding(finding: Finding, lang: str) -> Text:
     told = Text(finding.tell(lang), style=SEVERITIES[finding.severity])
     return told.append(f"\n→ {finding.remedy(lang)}", style="not bold default")
+
+
+def _fixes(model: FittedModel, lang: str) -> list[Text]:
+    """Return the line that tells which findings a change mends; none where it mends none."""
+    codes = dict.fromkeys(finding.kind.name for finding in model.findings if finding.fix is not None)
+    return [Text(say("report.apply", lang, codes=", ".join(codes)), style="dim")] if codes else []
 
 
 def _levels(model: FittedModel, lang: str) -> list[Text]:

@@ -46,7 +46,7 @@ class Change:
     def applied_to_reading(self, reading: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options by which a file is read as they are after the change."""
         added = {
-            name: [*reading.get(name, ()), *value] if isinstance(value, list) else value
+            name: [*(reading.get(name) or ()), *value] if isinstance(value, list) else value
             for name, value in self.reading.items()
         }
         return _merged(reading, added)
