@@ -30,6 +30,6 @@ def test_the_examples_of_a_module_give_what_they_say(name, tmp_path, monkeypatch
     assert found.failed == 0
 
 
-@pytest.mark.parametrize("name", ["parse", "read"])
+@pytest.mark.parametrize("name", ["parse", "read", "fit", "Model", "compare"])
 def test_what_a_person_calls_first_shows_an_example(name):
     assert doctest.DocTestFinder(recurse=False).find(getattr(descend, name))[0].examples

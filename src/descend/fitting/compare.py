@@ -51,6 +51,14 @@ def compare(
     Ten folds with 50 rows or more, else every row by itself; ``test`` asks for another number. Rows with a missing
     cell in any of the hypotheses' columns are treated alike for all. Raises DescendError as ``fit`` does, and
     OptionError for fewer than two hypotheses, for different targets or for a table that does not fit in memory.
+
+    >>> import descend
+    >>> table = {"hours": [1, 2, 3, 4, 5], "score": [3.1, 4.9, 7.2, 8.8, 11.0]}
+    >>> comparison = descend.compare(table, ["score ~ 1", "score ~ hours"])
+    >>> [(entry.formula, round(entry.score, 2)) for entry in comparison.entries]
+    [('score ~ 1', 3.49), ('score ~ hours', 0.19)]
+    >>> comparison.best.formula
+    'score ~ hours'
     """
     recipe = Recipe.of(recipe, settings)
     require_functions(on_fold=on_fold)

@@ -73,6 +73,13 @@ def fit(
     cluster: "tcp://scheduler:8786", "local:4" or a Dask Client, whose workers read the parts, of Parquet files so many
     ``partitions`` (None: as large as is read well); the table may also be a Dask dataframe.
 
+    >>> import descend
+    >>> model = descend.fit("score ~ hours", {"hours": [1, 2, 3, 4, 5], "score": [3.1, 4.9, 7.2, 8.8, 11.0]})
+    >>> print(model.equation)
+    score = 1.09 + 1.97 × hours
+    >>> model.predict({"hours": [6, 7]}).round(2).tolist()
+    [12.91, 14.88]
+
     Returns the model. Its equation is of the rows that were fitted: with 50 rows or more a fifth is held out for the
     test (``test="none"`` fits all). An interrupt gives the model as far as it came, not verified.
     Raises DescendError: TableError, FormulaError, DesignError, OptionError; DivergedError, which holds the model, when
@@ -106,7 +113,7 @@ def fit(
 
 
 def _fitted(statement: Statement, run: RunOptions, on_refit: OnEpoch | None) -> Model:
-    """Train, look at the run, test it on unseen rows, and put everything into a model."""
+    """Train, assess the run, test it on unseen rows, and put everything into a model."""
     problem, recipe, split = statement.problem, statement.recipe, statement.split
     trained = statement.train(run)
     notes = list(problem.notes)

@@ -12,7 +12,22 @@ if TYPE_CHECKING:
 
 
 class Model(FittedModel):
-    """A fitted hypothesis that predicts, is tested, drawn and saved; its fields are those of ``FittedModel``."""
+    """A fitted hypothesis that predicts, is tested, drawn, saved and exported.
+
+    ``fit`` and ``load`` return it. Its fields are those of ``ModelRecord``, and what it is asked about predictions
+    stands in ``FittedModel``.
+
+    >>> import descend
+    >>> table = {"hours": [1, 2, 3, 4, 5], "score": [3.1, 4.9, 7.2, 8.8, 11.0]}
+    >>> model = descend.fit("score ~ hours", table)
+    >>> {name: round(value, 2) for name, value in model.coefficients.items()}
+    {'(intercept)': 1.09, 'hours': 1.97}
+    >>> list(model.intervals({"hours": [6]}).columns)
+    ['hours', 'score_predicted', 'score_low', 'score_high', 'score_mean_low', 'score_mean_high']
+    >>> again = descend.load(model.save("score.safetensors"))
+    >>> again
+    <descend.Model 'score ~ hours', linear, 5 rows>
+    """
 
     def plot(self, path: str | os.PathLike[str] | None = None, *, lang: str = "en") -> Any:
         """Draw the fit; write it to ``path`` (.png, .svg, .pdf) where one is given. Returns the matplotlib figure."""
