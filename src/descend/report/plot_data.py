@@ -13,8 +13,16 @@ from descend.objectives.losses import make_loss
 from descend.objectives.quadratic import GramObjective
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from descend.model.fitted import FittedModel
     from descend.objectives.objective import Objective
+    from descend.tables.columns import Columns
+
+    Floats = NDArray[np.floating[Any]]
 
 
 class PlotRows:
@@ -36,6 +44,10 @@ class PlotRows:
         loss = make_loss(model.loss, model.target.family, delta=model.delta)
         l2, fitted = float(model.settings.get("l2", 0.0)), ~self.tested
         self.objective: Objective = model.hypothesis.objective(self.X[fitted], self.Y[fitted], loss, l2)
+
+    def predict(self, columns: Columns) -> Floats:
+        """Return the predictions of rows, in the target's unit or as probabilities."""
+        return self.model.target.predict(self.model.hypothesis.predictor(self.model.design.matrix(columns)))
 
     @cached_property
     def surface(self) -> Objective:

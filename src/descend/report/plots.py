@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from descend.base.atomic_files import ending, written_whole
 from descend.base.messages import say
 from descend.base.visible import in_a_line
-from descend.report import _gallery, _panels
+from descend.report import _gallery
+from descend.report._data_panel import data_and_fit
+from descend.report._error_panels import confusion_counts, predicted_and_actual, residuals
+from descend.report._loss_panel import loss_by_epoch
 from descend.report._path_panel import path_on_contours
 from descend.report.frames import GREY
 from descend.report.plot_data import PlotRows
@@ -69,10 +72,10 @@ def _draw_columns(figure: Figure, kept: PlotRows, lang: str) -> None:
     model, grid = kept.model, figure.add_gridspec(2, 3)
     data, loss, way = (figure.add_subplot(grid[0, column]) for column in range(3))
     if kept.rows:
-        _panels.data_and_fit(data, kept, lang)
+        data_and_fit(data, kept, lang)
     else:
         _empty(data, say("plot.no-sample", lang))
-    _panels.loss_by_epoch(loss, model.history, lang)
+    loss_by_epoch(loss, model.history, lang)
     if kept.rows:
         path_on_contours(way, kept, lang)
     else:
@@ -80,8 +83,8 @@ def _draw_columns(figure: Figure, kept: PlotRows, lang: str) -> None:
     if not model.target.family.classes:
         compared, left, words = (figure.add_subplot(grid[1, column]) for column in range(3))
         if kept.rows:
-            _panels.predicted_and_actual(compared, kept, lang)
-            _panels.residuals(left, kept, lang)
+            predicted_and_actual(compared, kept, lang)
+            residuals(left, kept, lang)
         else:
             _empty(compared, say("plot.no-sample", lang))
             _empty(left, "")
@@ -89,14 +92,14 @@ def _draw_columns(figure: Figure, kept: PlotRows, lang: str) -> None:
         counted = figure.add_subplot(grid[1, 0])
         words = figure.add_subplot(grid[1, 1:])
         if kept.rows or (model.verification and model.verification.confusion):
-            _panels.confusion_counts(counted, kept, lang)
+            confusion_counts(counted, kept, lang)
     _words(words, model, lang)
 
 
 def _draw_images(figure: Figure, kept: PlotRows, lang: str) -> None:
     """Draw the loss, the weights as images (of a network the path), what was predicted, and what was misread."""
     model, grid = kept.model, figure.add_gridspec(2, 3)
-    _panels.loss_by_epoch(figure.add_subplot(grid[0, 0]), model.history, lang)
+    loss_by_epoch(figure.add_subplot(grid[0, 0]), model.history, lang)
     learnt = figure.add_subplot(grid[0, 1:])
     if model.hypothesis.linear:
         _gallery.weight_images(learnt, kept, lang)
@@ -108,10 +111,10 @@ def _draw_images(figure: Figure, kept: PlotRows, lang: str) -> None:
     if not kept.rows:
         _empty(counted, say("plot.no-sample", lang))
     elif not model.target.family.classes:
-        _panels.predicted_and_actual(counted, kept, lang)
-        _panels.residuals(figure.add_subplot(grid[1, 1:]), kept, lang)
+        predicted_and_actual(counted, kept, lang)
+        residuals(figure.add_subplot(grid[1, 1:]), kept, lang)
     else:
-        _panels.confusion_counts(counted, kept, lang)
+        confusion_counts(counted, kept, lang)
         _gallery.misread(figure.add_subplot(grid[1, 1:]), kept, lang)
     if model.verification is not None:
         figure.supxlabel(fill(model.verification.tell(lang), 150), fontsize=11, parse_math=False)
