@@ -1,8 +1,10 @@
 """Each kind of file is asked on every floor: recognised, read, read in parts or not, written or not, and documented."""
 
+import datetime
 import gzip
 import sqlite3
 import struct
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +14,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import descend
 from descend.base.errors import DescendError, OptionError, TableError
 from descend.base.messages import LANGUAGES, say
 from descend.cli import main
@@ -61,8 +64,14 @@ SAMPLES = {
     "sqlite": write_sqlite,
     "idx": write_idx,
     "picture": write_png,
+    "stata": written_sample,
+    "spss": written_sample,
 }
-LIBRARIES = {"excel": "fastexcel"}  # what reads a format that needs an extra
+LIBRARIES = {
+    "excel": "fastexcel",
+    "stata": "pyreadstat",
+    "spss": "pyreadstat",
+}  # what reads a format that needs an extra
 
 every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 every_ending = pytest.mark.parametrize(("ending", "format"), written_endings().items(), ids=lambda part: str(part))
@@ -252,3 +261,154 @@ def test_every_ending_that_is_written_is_in_the_help(capsys):
     main(["predict", "--help"])
     shown = " ".join(capsys.readouterr().out.replace("│", "").split())
     assert all(ending in shown for ending in written_endings())
+
+
+def survey():
+    """Return the answers of a survey as statistics programs keep them: codes, their labels, dates, missing codes."""
+    day = datetime.date(2020, 1, 31)
+    frame = pl.DataFrame(
+        {
+            "score": [1.0, 2.5, None, 4.0, 99.0, 3.0],
+            "level": [3.0, 1.0, 2.0, None, 1.0, 3.0],
+            "age": [20.0, 31.0, 44.0, 99.0, 52.0, 61.0],
+            "town": ["서울", "Ulm", "", "Ulm", "Ulm", "Bonn"],
+            "day": [day, None, day, day, day, day],
+            "at": [datetime.datetime(2020, 1, 31, 12, 30, 5)] * 6,
+        }
+    )
+    return frame, {"level": {1: "low", 2: "mid", 3: "high"}, "age": {99: "refused"}}
+
+
+def write_survey(path):
+    import pyreadstat
+
+    frame, labels = survey()
+    if path.suffix == ".dta":
+        pyreadstat.write_dta(frame, str(path), variable_value_labels=labels)
+    elif path.suffix == ".por":
+        pyreadstat.write_por(frame.with_columns(town=pl.col("town").replace("서울", "Seoul")), str(path))
+    else:
+        more = {"compress": path.suffix == ".zsav", "missing_ranges": {"score": [99.0]}}
+        pyreadstat.write_sav(frame, str(path), variable_value_labels=labels, **more)
+
+
+@pytest.fixture(params=[".dta", ".sav", ".zsav"])
+def answers(request, tmp_path):
+    path = tmp_path / f"answers{request.param}"
+    write_survey(path)
+    return path
+
+
+def test_labelled_values_are_categories_in_the_order_of_their_codes(answers):
+    table = read(str(answers))
+    assert table.labels("level").to_list() == ["high", "low", "mid", None, "low", "high"]
+    assert table.levels("level") == ("low", "mid", "high")
+    assert table.labels("town").to_list() == ["서울", "Ulm", None, "Ulm", "Ulm", "Bonn"]
+
+
+def test_a_column_with_labels_for_some_of_its_values_is_numbers_and_that_is_told(answers):
+    table = read(str(answers))
+    assert table.numbers("age").tolist() == [20.0, 31.0, 44.0, 99.0, 52.0, 61.0]
+    notes = [note for note in table.notes if note.code == "note.partly-labelled"]
+    assert [note.values for note in notes] == [{"column": "age", "labels": "99: refused"}]
+    assert np.isnan(read(str(answers), missing=["99"]).numbers("age")[3])
+
+
+def test_values_that_are_declared_missing_are_missing(tmp_path):
+    import pyreadstat
+
+    write_survey(tmp_path / "a.sav")
+    np.testing.assert_array_equal(read(str(tmp_path / "a.sav")).numbers("score"), [1.0, 2.5, np.nan, 4.0, np.nan, 3.0])
+    pyreadstat.write_dta(
+        pl.DataFrame({"score": pl.Series([1.0, "a", None, 4.0], dtype=pl.Object)}).to_pandas(),
+        str(tmp_path / "a.dta"),
+        missing_user_values={"score": ["a"]},
+    )
+    np.testing.assert_array_equal(read(str(tmp_path / "a.dta")).numbers("score"), [1.0, np.nan, np.nan, 4.0])
+
+
+def test_dates_are_dates(answers):
+    table = read(str(answers))
+    assert table.frame["day"].to_list() == survey()[0]["day"].to_list()
+    assert table.frame["at"].to_list() == survey()[0]["at"].to_list()
+    assert table.labels("day").to_list()[:2] == ["2020-01-31", None]
+
+
+def test_a_portable_file_of_spss_is_read(tmp_path):
+    write_survey(tmp_path / "a.por")
+    table = read(str(tmp_path / "a.por"))
+    assert table.numbers("AGE" if "AGE" in table.columns else "age").tolist() == [20.0, 31.0, 44.0, 99.0, 52.0, 61.0]
+
+
+@pytest.mark.parametrize("ending", [".dta", ".sav", ".zsav"])
+def test_a_file_of_a_statistics_program_that_is_cut_short_is_an_error(ending, tmp_path):
+    write_survey(tmp_path / f"a{ending}")
+    data = (tmp_path / f"a{ending}").read_bytes()
+    end = data.index(b"<value_labels>") if ending == ".dta" else len(data)  # the rows are whole where it is cut later
+    program = """
+import pathlib, sys
+from descend.tables.formats.stata_spss import parse_statistics
+data, ending, end = pathlib.Path(sys.argv[1]).read_bytes(), sys.argv[2], int(sys.argv[3])
+for length in range(0, end, max(1, end // 50)):
+    try:
+        parse_statistics(data[:length], ending)
+    except Exception:
+        continue
+    print(length)
+"""
+    arguments = [sys.executable, "-c", program, str(tmp_path / f"a{ending}"), ending, str(end)]
+    made = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert (made.returncode, made.stdout) == (0, "")
+
+
+def test_a_crash_of_the_library_is_an_error_and_no_crash_here(answers, monkeypatch):
+    crash = "import os, signal, sys; sys.stdin.buffer.read(); os.kill(os.getpid(), signal.SIGSEGV)"
+    monkeypatch.setattr("descend.tables.formats.stata_spss.READ", crash)
+    with pytest.raises(TableError) as error:
+        read(str(answers))
+    assert error.value.code == "table.damaged"
+    assert "SIGSEGV" in str(error.value)
+
+
+def test_a_model_is_fitted_and_its_predictions_are_written_to_files_of_statistics_programs(tmp_path, capsys):
+    frame = pl.DataFrame({"y": np.arange(40) * 0.5 + 1, "x": np.arange(40) % 7, "g": ["가", "b"] * 20})
+    model = descend.fit("y ~ x + g", frame, test="none")
+    for ending in (".dta", ".sav", ".zsav"):
+        source, out = tmp_path / f"in{ending}", tmp_path / f"out{ending}"
+        written_sample(source, frame)
+        kept = str(tmp_path / "m.safetensors")
+        assert main(["fit", str(source), "y ~ x + g", "--test", "none", "--out", kept]) == 0
+        np.testing.assert_allclose(descend.load(kept).predict(frame), model.predict(frame), rtol=1e-9)
+        assert main(["predict", kept, str(source), "--out", str(out)]) == 0
+        capsys.readouterr()
+        again = read(str(out))
+        assert again.columns[:3] == ["y", "x", "g"]
+        np.testing.assert_allclose(again.numbers(again.columns[3]), model.predict(frame), rtol=1e-9)
+
+
+@pytest.mark.parametrize("ending", [".dta", ".sav", ".zsav"])
+def test_declared_levels_are_written_as_labels_of_codes_and_keep_their_order(ending, tmp_path):
+    levels = pl.Series("size", ["small", None, "large", "medium"], dtype=pl.Enum(["small", "medium", "large", "huge"]))
+    written_sample(tmp_path / f"out{ending}", levels.to_frame())
+    again = read(str(tmp_path / f"out{ending}"))
+    assert again.frame["size"].to_list() == levels.to_list()
+    assert again.declared("size") == ("small", "medium", "large", "huge")
+
+
+def test_names_that_no_variable_has_are_changed_and_kept_as_labels(tmp_path):
+    import pyreadstat
+
+    names = ["y (95%)", "y [95%]", "Y__95__", "1st", "가 나", "a" * 40, "a" * 41]
+    written_sample(tmp_path / "out.dta", pl.DataFrame({name: [1.0] for name in names}))
+    _, about = pyreadstat.read_dta(str(tmp_path / "out.dta"), output_format="polars")
+    assert about.column_labels == names
+    assert about.column_names[:5] == ["y_95", "y_95_2", "Y__95__", "v1st", "가_나"]
+    assert len({name.lower() for name in about.column_names}) == len(names)
+    assert max(map(len, about.column_names)) == 32
+
+
+def test_the_studio_reads_a_file_of_a_statistics_program(answers):
+    from descend.studio.worker.session import Bench
+
+    kinds = {column.name: column.kind for column in Bench(1000).open(str(answers)).profile.columns}
+    assert (kinds["score"], kinds["level"], kinds["age"]) == ("number", "text", "number")
