@@ -148,3 +148,13 @@ def test_a_fit_on_it_is_saved_and_loaded(kind, text, width, tmp_path):
     again = descend.load(model.save(tmp_path / "m.safetensors"))
     assert again.equation == model.equation
     np.testing.assert_array_equal(again.predict(source), model.predict(source))
+
+
+def test_a_file_from_before_there_was_a_kind_is_read_where_nothing_of_that_kind_is_needed():
+    design, code, _ = learnt("log(x)")
+    moments = design.means, design.scales, design.sizes, design.spreads
+    described = {"uses": design.uses, "levels": {}}
+    assert Design.restore(design.hypothesis, described, moments).codes == [code]
+    design, _, _ = learnt("poly(x, 3)")
+    with pytest.raises(ValueError, match="polys"):
+        Design.restore(design.hypothesis, {"uses": design.uses, "levels": {}}, (design.means,) * 4)

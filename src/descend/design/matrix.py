@@ -1,8 +1,7 @@
 """The design: a hypothesis fitted on a table, which turns rows into the columns that the solver sees.
 
-A term is a product of encoded factors: a number, the powers of one, or the levels of a category by treatment coding; or
-it is an image and its columns are pixels. Columns are standardised inside, but for pixels; ``to_raw`` takes parameters
-back to the units of the table.
+The columns of a term are the products of its factors' columns; see ``encodings`` for those of a factor. The design
+standardises all columns but pixels; ``to_raw`` gives parameters in the units of the table.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ INTERCEPT = "(intercept)"
 
 @dataclass(frozen=True)
 class Block:
-    """The columns of a term, or of some of its factors: the products of theirs, the first factor's running fastest."""
+    """The columns of a term, or of some of its factors: all products of theirs; the first factor's change fastest."""
 
     term: Term
     codes: tuple[FactorEncoding, ...]
@@ -124,12 +123,14 @@ class Design:
         ddof: int = 0,
         settle: bool = False,
     ) -> Design:
-        """Fit the design.
+        """Learn the design from rows.
 
         Levels come from all rows of ``data``; polynomials, means and scales only from ``rows`` (default: all).
         standardize: scale columns to mean 0 and standard deviation 1 (``ddof`` 0: population, 1: sample); without an
-            intercept columns are only scaled, by their root mean square. Pixels stay as they are: from 0 to 1.
-        settle: without ``standardize``, too, leave no effect to columns that are the same in every row.
+            intercept divide columns by their root mean square. Pixels stay as they are, from 0 to 1.
+        settle: give no effect to columns that are the same in every row, even without ``standardize``.
+
+        Raises DesignError where a factor cannot be learnt, for a category of one level, and for two columns of a name.
         """
         count = len(data) if rows is None else rows.size
         blocks = blocks_of(
@@ -148,7 +149,7 @@ class Design:
     def unscaled(
         cls, hypothesis: Hypothesis, uses: dict[str, Use], levels: dict[str, tuple[str, ...]], blocks: tuple[Block, ...]
     ) -> Design:
-        """Return the design of blocks, with its columns as they are; raises DesignError for two of a name."""
+        """Return the design of blocks, its columns not scaled; raises DesignError for two columns of one name."""
         width = int(hypothesis.intercept) + sum(len(block.names) for block in blocks)
         nothing, one = np.zeros(width), np.ones(width)
         plain = cls(hypothesis, uses, levels, blocks, nothing, one, one, nothing)
@@ -160,7 +161,7 @@ class Design:
     def scaled(
         self, count: int, means: Floats, sizes: Floats, spreads: Floats, *, standardize: bool, ddof: int, settle: bool
     ) -> Design:
-        """Return the design with its columns scaled by what was found of ``count`` rows."""
+        """Return the design with its columns scaled by their means, sizes and spreads over ``count`` rows."""
         intercept = self.hypothesis.intercept
         means, scales = scaling(
             means, sizes, spreads, count, intercept=intercept, standardize=standardize, settle=settle, ddof=ddof
@@ -170,7 +171,7 @@ class Design:
         return replace(self, means=means, scales=scales, sizes=sizes, spreads=spreads)
 
     def learnt(self, X: Floats, rows: NDArray[np.int64], *, standardize: bool, ddof: int, settle: bool) -> Design:
-        """Return the design of columns as they are with the scales of some rows of ``X``, its matrix, as ``learn``."""
+        """Return the design scaled, as by ``learn``, on some rows of ``X``, its matrix of unscaled columns."""
         found = moments(lambda part: [X[rows[part]]], rows.size, self.means.size)
         return self.scaled(rows.size, *found, standardize=standardize, ddof=ddof, settle=settle)
 
@@ -193,6 +194,8 @@ class Design:
         Raises ValueError for anything else.
         """
         groups = _groups()
+        if isinstance(described, dict):  # a file from before there was a kind lacks what such encodings store
+            described = {group: container() for group, container in groups.items()} | described
         found = stored_fields.facts(described, ("uses", *groups))
         uses = stored_fields.facts(found.pop("uses"), {name.name for name in hypothesis.inputs})
         named = {use: {name for name in uses if stored_fields.one_of(uses[name], USES) == use} for use in USES}
@@ -243,17 +246,17 @@ class Design:
 
     @property
     def owners(self) -> list[str]:
-        """What a person calls each column: its name, or of a pixel that of its image."""
+        """What a person calls each column: its name; a pixel is called by its image's name."""
         return [name.rpartition("[")[0] if pixel else name for name, pixel in zip(self.names, self.pixels, strict=True)]
 
     @property
     def image(self) -> ImageCode | None:
-        """The image that the hypothesis is about, where it is one and nothing else; else None."""
+        """The encoding of the image, where the hypothesis has one image and no other factor; else None."""
         return next(iter(self.images.values()), None) if len(self.codes) == 1 else None
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:
-        """Its shape where it is a picture, height x width (x 3); else None."""
+        """The shape of that image where it is a picture, height x width (x 3); else None."""
         return self.image.shape if self.image is not None and self.image.pictures else None
 
     @property
@@ -269,29 +272,27 @@ class Design:
 
     @cached_property
     def constant(self) -> NDArray[np.bool_]:
-        """Which columns are the same in every fitted row, but for rounding, and so without effect.
+        """Which columns have the same value in every fitted row, but for rounding, and so no effect.
 
-        Where there is no intercept only those of zeros, for another one does what the intercept would.
+        Without an intercept only columns of zeros: another constant column stands for the intercept.
         """
         alike = same(self.spreads, self.sizes) if self.hypothesis.intercept else self.sizes == 0
         return np.asarray(alike & self.penalised & ~self.pixels, dtype=np.bool_)
 
     @cached_property
     def idle(self) -> NDArray[np.bool_]:
-        """Which columns are constant and their mean is taken off: in the design matrix they, and then what they are
-        multiplied by, are 0, whatever rounding left of them.
-        """
+        """Which columns are constant and centred: in the design matrix they are 0, without what rounding leaves."""
         return np.asarray(self.constant & (self.means != 0), dtype=np.bool_)
 
     @property
     def scaled_sizes(self) -> Floats:
-        """The columns' sizes as the optimizer sees them: of a centred column, its spread."""
+        """The root mean squares of the design matrix's columns."""
         sizes = np.where(self.means != 0, self.spreads, self.sizes) / self.scales
         return np.asarray(np.where(self.idle, 0.0, sizes))
 
     @property
     def live(self) -> NDArray[np.bool_]:
-        """Which columns of the design matrix are not 0 in every fitted row; of the others the rows say nothing."""
+        """Which columns of the design matrix have a value other than 0 in some fitted row."""
         return np.asarray(self.scaled_sizes > 0)
 
     def matrix(self, data: Columns, rows: NDArray[np.int64] | None = None, *, out: Floats | None = None) -> Floats:
@@ -345,7 +346,7 @@ class Design:
 
 
 def width_of(hypothesis: Hypothesis, uses: Mapping[str, Use], data: Columns) -> int:
-    """Return how many columns a hypothesis will have, without encoding a row; raises DesignError."""
+    """Return how many columns a hypothesis has, without encoding rows; raises DesignError as ``Design.learn``."""
     blocks = blocks_of(hypothesis, uses, _once(lambda factor: kind_of_factor(factor, uses).sized(factor, data)))
     for name, levels in _levels_of(blocks, uses).items():
         require_levels(name, levels, len(data))
@@ -369,12 +370,12 @@ def blocks_of(hypothesis: Hypothesis, uses: Mapping[str, Use], encode: Encode) -
 
 
 def _groups() -> dict[str, type]:
-    """Return the entries of a description that hold encodings, and what each is."""
+    """Return the entries of a description that hold encodings, and the type of each."""
     return dict(kind.stored_as for kind in ENCODINGS.values() if kind.stored_as is not None)
 
 
 def _once(encode: Encode) -> Encode:
-    """Return the same with each factor encoded once, in however many terms it stands."""
+    """Return a function that encodes each factor once, even where several terms have it."""
     made: dict[Factor, FactorEncoding] = {}
 
     def encoded(factor: Factor) -> FactorEncoding:
@@ -387,7 +388,7 @@ def _once(encode: Encode) -> Encode:
 
 def _levels_of(blocks: Iterable[Block], uses: Mapping[str, Use]) -> dict[str, tuple[str, ...]]:
     """Return the levels of each category, in the order in which the columns are used."""
-    found = {code.column: code.levels for block in blocks for code in block.codes if code.levels}
+    found = {code.column: code.levels for block in blocks for code in block.codes if code.use == "category"}
     return {name: found[name] for name in uses if name in found}
 
 

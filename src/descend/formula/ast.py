@@ -173,10 +173,10 @@ class Formula:
         ]
 
     def resolve(self, columns: Sequence[str], repeated: Collection[str] = ()) -> Hypothesis:
-        """Return the hypothesis over those columns, ``.`` written out; numbers of rows are no part of it.
+        """Return the hypothesis over those columns, with ``.`` written out; it leaves out a column of row numbers.
 
-        repeated: the names that stand over two columns. Raises FormulaError where one of these is named, for a name
-        that is not among the columns, and for a right-hand side with nothing in it.
+        repeated: the names that several columns have. Raises FormulaError where the formula uses one of these, for a
+        name that is not among the columns, for a target on the right, and for a right-hand side of nothing.
         """
         outputs = [name.name for target in self.targets for name in names_of(target)]
         left_out = (*outputs, ROW_NUMBERS)
@@ -288,7 +288,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 
 class _Expansion:
-    """Writes a right-hand side out into its terms, and stops at a limit: a formula may come from a web page."""
+    """Expands a right-hand side into its terms; it stops at a limit, because a formula may come from a web page."""
 
     def __init__(self, others: list[Factor], text: str) -> None:
         self.others, self.text, self.work = others, text, 0
@@ -348,7 +348,7 @@ class _Expansion:
         return terms
 
     def count(self, work: int, position: int) -> None:
-        """Add to the work done; a formula that asks for too much is refused."""
+        """Add to the work done; raises FormulaError where it is more than MAX_WORK."""
         self.work += work
         if self.work > MAX_WORK:
             fail("formula.too-many-terms", self.text, position, limit=MAX_TERMS)
