@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from conftest import called
+from finding_fixtures import clean
 from playwright.sync_api import expect
 from studio_fixtures import running_studio
 
@@ -152,6 +153,26 @@ def test_from_a_dropped_table_to_a_model_that_the_command_line_predicts_the_same
     assert code == 0
     assert told == pytest.approx(json.loads(out)["predictions"][0]["body_mass_g_predicted"], rel=1e-5)
     assert load(model).equation == page.locator(".equation").inner_text()
+
+
+def test_a_finding_has_a_button_that_mends_it(studio_server, page, tmp_path):
+    """One changes how the file is read and a setting with it, the next the formula."""
+    table = clean(y=lambda t: t["y"] + t["x"] ** 2, z=lambda t: np.where(np.arange(60) % 20 == 7, 9999, t["z"]))
+    path = tmp_path / "bent.csv"
+    pl.DataFrame(table).write_csv(path)
+    opened(page, studio_server.url)
+    dropped(page, path)
+    formula = page.get_by_label("Formula")
+    expect(formula).to_have_value(re.compile("~"), timeout=WAIT)
+    formula.fill("y ~ x + z")
+    formula.press("Enter")
+    coded = page.locator(".finding", has_text="9999")
+    coded.get_by_role("button", name="Take 9999 as missing, and leave such rows out").click(timeout=WAIT)
+    expect(coded).to_have_count(0, timeout=WAIT)
+    bent = page.locator(".finding", has_text="bend")
+    bent.get_by_role("button", name="Add poly(x, 2)").click(timeout=WAIT)
+    expect(formula).to_have_value("y ~ poly(x, 2) + z", timeout=WAIT)
+    expect(bent).to_have_count(0, timeout=WAIT)
 
 
 def test_what_is_taken_along_is_what_it_says(studio_server, page, tmp_path, capsys):
