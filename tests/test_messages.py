@@ -50,9 +50,9 @@ for table, rows in {"solvers/settings.py": SETTINGS, "tables/reading_settings.py
 # where the words are written that fill a blank, if not beside it
 WORDS_OF = {
     "studio.{}": ("studio/", "solvers/settings.py", "tables/reading_settings.py"),
-    "studio.loss-{}": "objectives/losses/",
+    "studio.loss-{}": "objectives/",
     "studio.setting-{}": "solvers/",
-    "loss.{}": "objectives/losses/",
+    "loss.{}": "objectives/",
     "option.{}": "objectives/",
     "studio.family-{}": "objectives/families/",
     **{
