@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import statsmodels.api as sm
 from conftest import called
 from scipy import special
+from sklearn import metrics
+from sklearn.linear_model import PoissonRegressor
 
 import descend
 from descend.analysis.inference import Inference
 from descend.base.errors import DesignError
 from descend.base.messages import codes, say
+from descend.estimators import DescentRegressor
 from descend.fitting.problem import Problem
 from descend.model.hypotheses.linear import LinearHypothesis
 from descend.objectives.families import FAMILIES, TargetColumn, recognise_family
@@ -37,11 +41,13 @@ Z = 0.4 + 0.8 * U - 0.5 * V
 TARGETS = {  # by family: a target that follows the linear predictor Z
     "linear": Z + RANDOM.normal(0, 0.3, ROWS),
     "logistic": np.where(RANDOM.random(ROWS) < special.expit(2 * Z), "yes", "no"),
+    "poisson": RANDOM.poisson(np.exp(Z)),
     "softmax": np.array(["a", "b", "c"])[np.clip(np.round(Z + RANDOM.normal(0, 0.5, ROWS)), 0, 2).astype(int)],
 }
 INVERSES = {  # by family: the link's inverse by SciPy
     "linear": lambda z: z,
     "logistic": lambda z: special.expit(np.concatenate([-z, z], axis=1)),
+    "poisson": lambda z: np.exp(z),
     "softmax": lambda z: special.softmax(z, axis=1),
 }
 
@@ -239,3 +245,92 @@ def test_the_studio_draws_a_family(family, models, tmp_path):
         picture = data_picture(view, way, "ko")
         assert picture.still["kind"]
         assert picture.moving(view, model.weights)
+
+
+# Poisson, against statsmodels and scikit-learn
+
+
+def glm_of(counts, *columns):
+    return sm.GLM(counts, sm.add_constant(np.column_stack(columns)), family=sm.families.Poisson()).fit(
+        tol=1e-15, maxiter=300
+    )
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+@pytest.mark.parametrize(("level", "scale"), [(0.4, 1), (-3, 1), (0.4, 1e4), (13.8, 1), (13.8, 1e4), (20, 1)])
+def test_poisson_regression_is_that_of_statsmodels_also_for_large_counts_and_columns(level, scale, standardize):
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=(2, 300))
+    table = {"a": scale * a + 3 * scale, "b": scale * b, "y": random.poisson(np.exp(level + 0.5 * a - 0.3 * b))}
+    model = descend.fit("y ~ a + b", table, family="poisson", test="none", standardize=standardize)
+    expected = glm_of(table["y"], table["a"], table["b"])
+    assert model.history.stop == "optimum"
+    np.testing.assert_allclose(model.raw[:, 0], expected.params, rtol=1e-8)
+    np.testing.assert_allclose(model.inference.errors[:, 0], expected.bse, rtol=1e-8)
+    np.testing.assert_allclose(model.inference.p_values(model.raw)[:, 0], expected.pvalues, rtol=1e-6, atol=1e-300)
+    reach = model.inference.quantile(0.9) * model.inference.errors[:, 0]
+    ends = np.stack([model.raw[:, 0] - reach, model.raw[:, 0] + reach], axis=1)
+    np.testing.assert_allclose(ends, expected.conf_int(0.1), rtol=1e-8)
+    bounds = model.intervals(table, level=0.9)
+    of_means = expected.get_prediction().summary_frame(0.1)
+    for found, wanted in (
+        ("y_predicted", "mean"),
+        ("y_mean_low", "mean_ci_lower"),
+        ("y_mean_high", "mean_ci_upper"),
+    ):
+        np.testing.assert_allclose(bounds[found], of_means[wanted], rtol=1e-8)
+
+
+def test_counts_are_scored_as_scikit_learn_scores_them(models):
+    model, table = models["poisson"], table_of(FAMILIES["poisson"])
+    made = model.predict(table)
+    (entry,) = model.evaluate(table).scores
+    assert entry["hypothesis"]["deviance"] == pytest.approx(metrics.mean_poisson_deviance(table["y"], made), rel=1e-12)
+    assert entry["hypothesis"]["d2"] == pytest.approx(metrics.d2_tweedie_score(table["y"], made, power=1), rel=1e-12)
+    assert entry["hypothesis"]["mae"] == pytest.approx(metrics.mean_absolute_error(table["y"], made), rel=1e-12)
+
+
+def test_counts_are_numbers_unless_poisson_is_asked_for():
+    table = {"x": [1, 2, 3, 4, 5, 6], "y": [0, 2, 1, 4, 6, 9]}
+    assert descend.fit("y ~ x", table).family == "linear"
+    assert descend.fit("y ~ x", table, family="poisson").equation.startswith("y = exp(")
+    assert descend.fit("y ~ x", table, loss="poisson").family == "poisson"
+
+
+@pytest.mark.parametrize("value", [-1, 2.5, 1e-9])
+def test_what_is_no_count_is_refused_with_its_row_and_column(value, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(f"x,y\n1,0\n2,3\n3,{value}\n4,5\n")
+    with pytest.raises(DesignError) as caught:
+        descend.fit("y ~ x", path, family="poisson", test="none")
+    assert caught.value.code == "design.not-count"
+    assert (caught.value.line, caught.value.column) == (4, "y")
+    assert caught.value.values["value"] == value
+
+
+def test_a_level_without_counts_has_no_standard_errors_and_a_finite_coefficient():
+    table = {"g": list("aabbccaabbcc"), "y": [0, 0, 3, 2, 5, 6, 0, 0, 1, 2, 3, 4]}
+    model = descend.fit("y ~ g", table, family="poisson", test="none")
+    assert np.isfinite(model.raw).all()
+    np.testing.assert_allclose(model.predict({"g": ["a", "b", "c"]}), [0, 2, 4.5], rtol=1e-10, atol=1e-10)
+    assert not isinstance(model.inference, Inference)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+def test_an_estimator_with_the_loss_of_counts_is_scikit_learns_poisson_regressor(alpha):
+    random = np.random.default_rng(2)
+    X, weights = random.normal(size=(300, 4)), random.uniform(0.5, 2, 300)
+    y = random.poisson(np.exp(1 + X @ [0.1, 0.2, -0.3, 0.4]))
+    peer = PoissonRegressor(alpha=alpha, tol=1e-14, solver="newton-cholesky").fit(X, y, weights)
+    ours = DescentRegressor("poisson", l2=alpha / 2).fit(X, y, weights)
+    np.testing.assert_allclose(ours.coef_, peer.coef_, rtol=1e-9)
+    assert ours.intercept_ == pytest.approx(peer.intercept_, rel=1e-9)
+    np.testing.assert_allclose(ours.predict(X), peer.predict(X), rtol=1e-9)
+    with pytest.raises(DesignError) as caught:
+        DescentRegressor("poisson").fit(X, y - 1.0)
+    assert caught.value.code == "design.below-zero"
+
+
+def test_the_loss_of_counts_says_why_nothing_is_foretold():
+    forecast = descend.forecast("y ~ u", table_of(FAMILIES["poisson"]), family="poisson")
+    assert forecast.reason == "forecast.no-bound"

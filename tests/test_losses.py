@@ -37,6 +37,7 @@ Z = RANDOM.normal(0, 2, (40, 3))
 NUMBERS = RANDOM.normal(0, 2, (40, 3))
 POSITIVE = np.abs(NUMBERS) + 0.1
 CODES = RANDOM.integers(0, 3, (40, 1)).astype(float)
+COUNTS = np.floor(2 * POSITIVE)
 BITS = RANDOM.integers(0, 2, (40, 3)).astype(float)
 
 CASES = [
@@ -61,6 +62,11 @@ CASES = [
     ),
     (BinaryCrossEntropy(), BITS, lambda z, y: torch.nn.functional.binary_cross_entropy_with_logits(z, y)),
     (CrossEntropy(), CODES, lambda z, y: torch.nn.functional.cross_entropy(z, y[:, 0].long())),
+    (
+        LOSSES["poisson"],
+        COUNTS,
+        lambda z, y: torch.nn.functional.poisson_nll_loss(z, y) + (torch.xlogy(y, y) - y).mean(),
+    ),
 ]
 NAMES = [case[0].name for case in CASES]
 
