@@ -223,6 +223,20 @@ def test_a_run_to_the_optimum_is_kept_at_every_step_and_taken_up_from_any():
         same(again.history("optimum", "auto", np.nan), straight)
 
 
+def test_checkpoints_name_their_arrays_as_they_always_have():
+    both = {"losses", "slopes", "snapshots", "elapsed"}
+    epochs = {"snapshot_epochs", "validation_losses", "batch_losses", "best_epoch", "best_w", "finite_w"}
+    assert set(EpochRecorder(5, 2).state()) == both | epochs
+    recorder = StepRecorder()
+    recorder.step(np.ones(2), 3.0, np.ones(2))
+    state = recorder.state()
+    assert set(state) == both | {"snapshot_steps", "numbers", "best", "last"}
+    del state["elapsed"]  # the first ones had none
+    again = StepRecorder()
+    again.restore(state)
+    same(again.history("optimum", "auto", np.nan), recorder.history("optimum", "auto", np.nan))
+
+
 def logistic(seed):
     random = np.random.default_rng(seed)
     X = np.column_stack([np.ones(60), random.normal(size=(60, 2))])
