@@ -1,4 +1,4 @@
-"""Whether a run has arrived: at what there was to be won, as far as its own record tells."""
+"""Whether a run has reached the optimum, as far as its own record shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def arrived(history: History, quadratic: GramObjective | None = None) -> bool:
 
 
 def excess(history: History, quadratic: GramObjective | None) -> tuple[float, float] | None:
-    """Return by how much the loss was above the least at the start, and by how much it is at the end."""
+    """Return the excess loss at the start and at the end; None where the least loss is not known."""
     if quadratic is None:
         return None
     last = history.gap if history.gap is not None else history.final_loss - quadratic.least

@@ -1,4 +1,4 @@
-"""The rows that a diagnosis looks at closely: all of them, or so many drawn at random that more cost no more."""
+"""The rows that a diagnosis looks at closely: all of them, or a random sample of a large table."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-ROWS = 20_000  # with so many, what a test cannot see is too small to matter
-CELLS = 4_000_000  # a factorisation of more than this is felt
-TALL = 5  # rows a column that it takes at least
-FACTORED = 2e10  # sums that a factorisation may take: that of more columns would take longer than the fit
+ROWS = 20_000  # of a sample: an effect that a test does not find in so many rows is too small to matter
+CELLS = 4_000_000  # numbers: the time to factorise more is noticeable
+TALL = 5  # rows of a sample for each column, at least
+FACTORED = 2e10  # operations of a factorisation, at most: more would take longer than the fit
 
 
 @dataclass(frozen=True)
 class Subsample:
-    """Some of the fitted rows (``chosen``, in order) of ``rows``: X and Y as the solver has them, in float64."""
+    """A sample of the fitted rows: X and Y as the solver has them, in float64.
+
+    ``rows`` is the number of fitted rows, ``chosen`` the positions of the sample among them, in order.
+    """
 
     rows: int
     chosen: NDArray[np.int64]
@@ -35,7 +38,7 @@ class Subsample:
 
     @classmethod
     def of(cls, objective: RowsObjective) -> Subsample:
-        """Draw the rows, always the same of the same table."""
+        """Draw the sample; the same rows each time for the same table."""
         X, Y = objective.X, objective.Y
         rows, columns = X.shape
         most = min(ROWS, max(CELLS // columns, TALL * columns))
@@ -52,7 +55,7 @@ class Subsample:
 
     @property
     def factored(self) -> bool:
-        """Whether the columns are few enough for what is only to be had from their factors."""
+        """Whether the columns are few enough to be factorised."""
         rows, columns = self.X.shape
         return bool(float(rows) * columns * min(rows, columns) <= FACTORED)
 
@@ -73,13 +76,13 @@ class Subsample:
 
     @cached_property
     def root(self) -> Floats:
-        """What X is multiplied by to give the basis, columns x rank."""
+        """The matrix that X is multiplied by to give the basis, columns x rank."""
         _, spread, V, lengths, solid = self._svd
         return np.asarray(V[:, solid] / spread[solid] / lengths[:, None])
 
     @cached_property
     def flat(self) -> Floats:
-        """The weights, columns x directions, that X takes to 0."""
+        """The null space of X, columns x directions."""
         _, _, V, lengths, solid = self._svd
         return np.asarray(V[:, ~solid] / lengths[:, None])
 

@@ -1,4 +1,4 @@
-"""Whether the errors of a hypothesis bend with one of its columns."""
+"""Curvature in the residuals: a column whose square explains a part of them."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 BENT = 1e-3  # chance of a bend where there is none, over all columns and targets (Bonferroni)
-MATERIAL = 0.01  # share of what is left that a bend must explain: with many rows anything is significant
-NOTHING_NEW = 1e-12  # of a square: what the columns leave of it is rounding, as of a column of two values
+MATERIAL = 0.01  # share of the squared errors that a bend must explain: with many rows anything is significant
+NOTHING_NEW = 1e-12  # of a square: if the columns leave no more of it, it is a combination of them but for rounding
 NONE_LEFT = 1e-14  # of the squared errors, so that a bend that explains all has a finite F
 
 
@@ -60,12 +60,12 @@ def find_bend(evidence: Evidence, sample: Subsample, errors: Floats) -> Bend | N
 
 
 def squared(evidence: Evidence, x: Floats) -> Floats:
-    """Return the square of a column, or of each, about its middle where the line through it may be anywhere."""
+    """Return the square of a column, or of each; with an intercept, of its distance from its mean."""
     return np.square(x - x.mean(axis=0)) if evidence.design.hypothesis.intercept else np.square(x)
 
 
 def curvature_sign(evidence: Evidence, bend: Bend, target: str) -> Sign:
-    """Return what a bend says, with the formula to type."""
+    """Return the sign of a bend, with the formula to type."""
     term = f"poly({quoted(bend.name)}, 2)"
     written = rewritten(evidence.design.hypothesis, evidence.data.table.columns, bend.name)
     values = {
@@ -80,7 +80,7 @@ def curvature_sign(evidence: Evidence, bend: Bend, target: str) -> Sign:
 
 
 def _straight(evidence: Evidence) -> list[tuple[str, int]]:
-    """Return the number columns that are in the hypothesis as they are and in no other shape, and where."""
+    """Return the names and places of the number columns that are in the hypothesis untransformed only."""
     found, bent = [], set()
     for block, place in placed(evidence.design):
         for code, factor in zip(block.codes, block.term, strict=True):

@@ -1,4 +1,4 @@
-"""Whether a row that is far from the fit is far on the scale that its target has: counts, and what grows by shares."""
+"""Outliers judged on the scale of their target: counts, and values whose spread grows."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Scale = Literal["own", "log", "spread"]
 
 OUTLYING = 0.01  # chance of an outlier where there is none, over all rows and targets (Bonferroni)
 LOG_OF_SQUARE = -1.2704  # the mean of the logarithm of a squared standard normal: psi(1/2) + log 2
-LEAST = 0.05  # of the mean count: what is expected of a row at least, where the line goes below
+LEAST = 0.05  # of the mean count: the least that is expected of a row, where the line gives less
 
 
 def far_on_their_scale(
     evidence: Evidence, sample: Subsample, output: int, rows: NDArray[np.int64], scale: Scale
 ) -> NDArray[np.bool_]:
-    """Tell which of the fitted ``rows`` are far also on the target's own scale, of which errors are even.
+    """Tell which of the fitted ``rows`` are outliers also on the scale on which the target's errors are even.
 
     Counts: of those that a Poisson of the fitted mean, as wide as the rows make it (McCullagh and Nelder 1989, section
     6.2.3), all but never gives, and in the logarithm. ``scale`` log: in the logarithm; spread: beside errors that are
@@ -76,7 +76,7 @@ def _in_logs(evidence: Evidence, sample: Subsample, y: Floats, rows: NDArray[np.
 
 
 def _in_spread(evidence: Evidence, sample: Subsample, output: int, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Hold errors against a spread whose logarithm is linear in the columns (Harvey 1976), both of the other rows."""
+    """Compare errors with a spread whose logarithm is linear in the columns (Harvey 1976), fitted to the other rows."""
     from scipy.special import stdtr
 
     X, y = evidence.objective.X, evidence.objective.Y[:, output]

@@ -1,4 +1,4 @@
-"""Whether a run got anywhere: past what the mean, or the class shares, alone would have given it."""
+"""Whether a run got past the loss of the intercept alone (the mean, or the class shares)."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-HARDLY = 0.01  # of the loss of the mean alone: a gain under it is none
-LEFT = 0.1  # of what the columns can win beyond the mean: with more of it left the run has not arrived
+HARDLY = 0.01  # of the loss of the mean alone: a smaller gain counts as none
+LEFT = 0.1  # of the gain over the mean that the columns allow: with more of it left the run has not arrived
 STEEP = 0.1  # of the first gradient's norm
-DRAWN = 1.05  # times the mean's loss on rows that stand for more: what the draw can make of it
-MOST = 300  # parameters whose second derivatives are looked at
+DRAWN = 1.05  # times the mean's loss on a sample of the rows: a sample's loss may differ by so much
+MOST = 300  # parameters, at most, for which the Hessian is computed
 EDGE = 1e-12  # of a loss, and of a curvature
 
 
 def training_signs(evidence: Evidence) -> list[Sign]:
-    """Tell of a run that ended by its epochs no better, on the very rows it was fitted on, than the mean alone."""
+    """Find a run that ended by its number of epochs with a loss on its own rows no better than the mean's."""
     history = evidence.history
     alone = _alone(evidence)
     if history.stop != "epochs" or alone is None or not _short(evidence, alone):
@@ -34,7 +34,7 @@ def training_signs(evidence: Evidence) -> list[Sign]:
 
 
 def _short(evidence: Evidence, alone: float) -> bool:
-    """Tell whether much of what there is to win beyond the mean's loss is left, as far as that is known."""
+    """Tell whether much of the possible gain over the mean's loss is left, as far as that is known."""
     history, last = evidence.history, evidence.history.final_loss
     drawn = len(evidence.over.Y) < evidence.rows
     if last > alone * (DRAWN if drawn else 1 + EDGE):

@@ -1,4 +1,4 @@
-"""What the cells say before any equation does: levels that are one level written in two ways, codes for missing."""
+"""Findings of single cells: levels that are one level written in two ways, numbers that stand for missing cells."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 SHORT = {"t": ("true",), "f": ("false", "female"), "y": ("yes",), "n": ("no",), "m": ("male",)}
 CODE = re.compile(r"-?(?:99+(?:\.9+)?|88+|77+|32767|32768|65535|2147483647|1e\+?[23]\d)")
-FEW = 5  # other cells, and three values among them: fewer say nothing of one that lies apart
-CODED = 0.5  # times the span of the others: so far away lies a number that is often a code
-APART = 5.0  # times: so far away lies any that repeats
-MOST_CODES = 4  # of a column
+FEW = 5  # other cells, with three distinct values: with fewer no value can be said to lie apart
+CODED = 0.5  # times the span of the others: the distance from which 99, 999 and the like are taken for codes
+APART = 5.0  # times that span: the distance from which any repeated value is taken for a code
+MOST_CODES = 4  # that are told
 
 
 def look_at_levels(evidence: Evidence) -> list[Sign]:
@@ -45,7 +45,7 @@ def look_at_levels(evidence: Evidence) -> list[Sign]:
 
 
 def near_same(levels: Iterable[str]) -> list[list[str]]:
-    """Return the levels that differ in case and spaces only or are written as floats, and short ones: T and true."""
+    """Return groups of levels that differ only in case, in spaces, as 1 and 1.0 do, or as T and true do."""
     groups: dict[str, list[str]] = defaultdict(list)
     for level in levels:
         groups[re.sub(r"[\s_]+", " ", unfloated(level.casefold())).strip(" .'\"")].append(level)

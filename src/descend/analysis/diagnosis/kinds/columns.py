@@ -1,4 +1,4 @@
-"""What the columns say: too few rows for them, columns without effect, columns that determine one another."""
+"""Findings of the design matrix: too few rows, columns without effect, columns that determine one another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 ROWS_A_PARAMETER = 10  # the usual rule of thumb (Harrell 2015, section 4.4, asks for 10 to 20)
-TEXTBOOK = 10  # rows: under it the verdict says already how little they prove
+TEXTBOOK = 10  # rows: with fewer the verdict already says how little they prove
 INFLATED = 1e3  # variance inflation: two columns correlated 0.9995; 10, the textbook's, is what any product term has
 TIED = 1e-5  # of the largest share in a flat direction: less is rounding
 ROUNDING = 1e-6  # of a flat direction's length
@@ -38,7 +38,7 @@ TOLD = 3  # groups of columns that determine one another
 
 
 def look_at_columns(evidence: Evidence) -> list[Sign]:
-    """Return what the design matrix alone says."""
+    """Return what the design matrix alone shows."""
     design, sample, l2 = evidence.design, evidence.sample, evidence.recipe.l2
     empty, dead, bare = _empty_levels(design)
     constant = design.constant & ~dead
@@ -66,7 +66,7 @@ def look_at_columns(evidence: Evidence) -> list[Sign]:
 
 
 def _constant(design: Design, constant: NDArray[np.bool_]) -> list[Sign]:
-    """Tell of columns that are the same in every row, and of those whose numbers differ by their rounding alone."""
+    """Find columns that are the same in every row, and columns whose numbers differ by rounding only."""
     found = []
     for nearly in (False, True):
         chosen = constant & ((design.spreads > 0) == nearly)
@@ -86,10 +86,10 @@ def _few_rows(rows: int, columns: int) -> list[Sign]:
 
 
 def _empty_levels(design: Design) -> tuple[list[Sign], NDArray[np.bool_], set[str]]:
-    """Tell of levels that no fitted row has, mark their columns, and name the categories whose reference is one.
+    """Find levels without fitted rows; return also a mask of their columns, and the categories whose reference is one.
 
-    An indicator's mean square is its level's share of the rows, so the reference's is what the others leave. Of a
-    product nothing is told that a level without rows says already.
+    An indicator's mean square is its level's share of the rows, so the reference's share is what the others leave. A
+    product is not told where one of its levels already is.
     """
     found, dead = [], np.zeros(len(design.names), dtype=bool)
     told, bare = set[str](), set[str]()
@@ -118,7 +118,8 @@ def _empty_levels(design: Design) -> tuple[list[Sign], NDArray[np.bool_], set[st
 def _in_its_stead(design: Design, bare: set[str]) -> NDArray[np.bool_]:
     """Mark the columns of the first level with rows of the categories (``bare``) whose reference has none.
 
-    Were that level the reference, nothing would be missing: without its columns no other is tied by the lack.
+    If that level were the reference, no level would be missing: without its columns the others are not collinear for
+    that reason.
     """
     chosen = np.zeros(len(design.names), dtype=bool)
     for block, place in placed(design):
@@ -136,13 +137,13 @@ def _in_its_stead(design: Design, bare: set[str]) -> NDArray[np.bool_]:
 def _flat(evidence: Evidence, sample: Subsample, gone: NDArray[np.bool_]) -> Floats:
     """Return the directions that change no prediction, columns x directions, in shares of the columns' sizes.
 
-    Only those without the columns that are ``gone`` first, as these are 0 in every row: each is such a direction by
-    itself, and of the others beside it nothing would be left but rounding.
+    The columns that are ``gone`` are 0 in every row, so each is such a direction by itself; the directions without
+    them are returned.
     """
     sizes = np.where(gone, 1.0, evidence.design.scaled_sizes)[:, None]
     flat = sample.flat if evidence.quadratic is None else evidence.quadratic.flat
     if evidence.quadratic is None and flat.size and not sample.whole:
-        # what is flat on all rows is flat on some of them: only these directions are left to look at
+        # a direction that is flat on all rows is flat on a sample: only those of the sample are tested on all rows
         lengths = np.linalg.norm(flat * sizes, axis=0)  # 0 of directions in columns of zeros alone
         flat = flat[:, lengths > 0] / lengths[lengths > 0]
         moved = evidence.objective.X @ flat.astype(evidence.objective.X.dtype)
@@ -182,9 +183,9 @@ def _tied(flat: Floats) -> list[list[int]]:
 
 
 def _near_collinear(design: Design, sample: Subsample, used: NDArray[np.bool_]) -> list[Sign]:
-    """Tell of columns that the others all but determine, by their variance inflation (Marquardt 1970).
+    """Find columns that the others nearly determine, by their variance inflation factor (Marquardt 1970).
 
-    It is that of the adjusted R squared, so that few rows alone do not inflate it.
+    It is computed from the adjusted R squared, so that few rows alone do not inflate it.
     """
     rows = sample.chosen.size
     used = used & (np.abs(sample.X).max(axis=0) > 0)
@@ -207,7 +208,7 @@ def _near_collinear(design: Design, sample: Subsample, used: NDArray[np.bool_]) 
 
 
 def _powers(design: Design, chosen: list[int]) -> str | None:
-    """Return the one column whose powers the chosen ones are, None where they are more than that."""
+    """Return the column of which all chosen ones are powers; None where there is no such column."""
     bases = set()
     for block, place in placed(design):
         if not any(place.start <= index < place.stop for index in chosen):

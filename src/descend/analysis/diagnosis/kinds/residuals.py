@@ -1,6 +1,6 @@
-"""What the errors of a least-squares fit say: rows that do not belong, a bend left out, a spread that changes.
+"""Findings of the least-squares residuals: outliers, influential rows, curvature, uneven spread.
 
-They are those of the least-squares optimum, wherever the run has stopped, as these are facts of the data.
+The residuals are those at the least-squares optimum, wherever the run has stopped.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Rows = NDArray[np.int64]
 
-ROWS = 20  # fewer say nothing of one among them
-TESTED_ROWS = 30  # the tests of curvature and spread rest on more
+ROWS = 20  # with fewer no row is judged by the others
+TESTED_ROWS = 30  # the tests of curvature and spread need more
 FREEDOM = 10  # rows that the columns must leave over
 UNEVEN = 1e-3  # chance of an uneven spread where there is none, over all targets
 MATERIAL = 0.01  # share of the squared errors that the columns must explain: with many rows anything is significant
@@ -38,7 +38,7 @@ ROUNDED = 1e-28  # of its squares: the same
 LEVERAGE = 0.5  # a row that pulls the fit half of the way to itself (Huber 1981, section 7.2)
 LEVERAGE_OF_EVEN = 3.0  # times the mean leverage: with few rows a column all of them are high
 INFLUENCE = 1.0  # Cook's distance that moves the fit out of what is likely (Cook and Weisberg 1982)
-ALONE = 1 - 1e-9  # leverage of a row that is all that its column has: no error is left to judge it by
+ALONE = 1 - 1e-9  # leverage of a row that alone determines a column: its error is 0
 NAMED = 5  # rows told
 CANDIDATES = 1000  # of a sampled table: the rows with the largest errors
 NONE_LEFT = 1e-14  # of the squared errors, so that a row that all others agree against has a finite value
@@ -57,7 +57,7 @@ class _Errors:
 
     @classmethod
     def of(cls, sample: Subsample, output: int, name: str) -> _Errors | None:
-        """Take them; None where too few rows are left over, or nothing but rounding."""
+        """Compute them; None where too few degrees of freedom are left, or the errors are rounding."""
         y, basis = sample.Y[:, output], sample.basis
         fitted = basis @ (basis.T @ y)
         errors = y - fitted
@@ -69,10 +69,10 @@ class _Errors:
 
 
 def look_at_residuals(evidence: Evidence) -> list[Sign]:
-    """Return what the errors say, for every target.
+    """Return what the residuals of every target show.
 
-    A bend, or an uneven spread, is one only if it is still there without the rows that do not belong; and these only if
-    they still do not once the bend is in, or beside errors as large as the others' are there.
+    A bend or an uneven spread counts only if it is there without the outliers too. An outlier counts only if it is one
+    after the bend is fitted, and compared with a spread that is allowed to change.
     """
     sample = evidence.sample
     few = sample.rows < ROWS or evidence.design.pixels.any() or not sample.factored
@@ -109,10 +109,11 @@ def look_at_residuals(evidence: Evidence) -> list[Sign]:
 def _outliers(
     evidence: Evidence, sample: Subsample, left: _Errors, column: Floats | None = None, *, scale: Scale = "own"
 ) -> tuple[list[Sign], Rows]:
-    """Tell of rows by their externally studentised errors; and return which they are, of the fitted rows.
+    """Find outliers by their externally studentised residuals; return also their positions among the fitted rows.
 
-    On a large table all rows' errors are taken, and the leverage of the largest from the sample with the row added.
-    ``column`` is one more, of all rows; ``scale`` is what they must be as far on, as ``far_on_their_scale`` has it.
+    On a large table the residuals of all rows are computed, and the leverage of the largest from the sample with the
+    row added. ``column``: one more column, of all rows; ``scale``: where they must be outliers too, see
+    ``far_on_their_scale``.
     """
     from scipy.special import stdtr
 
@@ -160,9 +161,9 @@ def _outliers(
 
 
 def _influential(evidence: Evidence, sample: Subsample, left: _Errors, outliers: Rows) -> tuple[list[Sign], Rows]:
-    """Tell of rows that the fit hangs on, outliers aside: far from the others in the columns, and moving it much.
+    """Find influential rows that are no outliers: of high leverage and a large Cook's distance (Cook 1977).
 
-    (Cook 1977.) Returns which they are, too, of the fitted rows.
+    Returns also their positions among the fitted rows.
     """
     rank = sample.basis.shape[1]
     leverage = np.square(sample.basis).sum(axis=1)
@@ -191,9 +192,9 @@ def _influential(evidence: Evidence, sample: Subsample, left: _Errors, outliers:
 
 
 def _uneven(evidence: Evidence, sample: Subsample, left: _Errors) -> list[Sign]:
-    """Tell of errors that are larger for some rows than for others, by the studentised Breusch-Pagan test.
+    """Find errors that are larger for some rows than for others, by the studentised Breusch-Pagan test (Koenker 1981).
 
-    (Koenker 1981.) The target's logarithm is the remedy only where errors grow with it and are more even there.
+    The target's logarithm is the remedy only where errors grow with the target and are more even in the logarithm.
     """
     found = _evenness(sample, left.errors)
     if found is None:
@@ -217,7 +218,7 @@ def _uneven(evidence: Evidence, sample: Subsample, left: _Errors) -> list[Sign]:
 
 
 def _evenness(sample: Subsample, errors: Floats) -> tuple[Floats, float, float] | None:
-    """Return what the columns explain of the errors' squares, its share and its chance; None where nothing is left."""
+    """Return the part of the squared errors that the columns explain, its share and its p-value; None for no errors."""
     from scipy.special import chdtrc
 
     basis = sample.basis

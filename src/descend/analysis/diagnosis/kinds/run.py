@@ -1,4 +1,4 @@
-"""What the run says: a rate too large or too small, columns that it could not follow, an end before the end."""
+"""Findings of the run: a rate too large or too small, unscaled columns, an end before the optimum, overfitting."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from descend.analysis.forecast import Outlook
 
 UNEVEN = 1e4  # condition number from which descent takes tens of thousands of epochs
-EVENED = 100.0  # by how much standardising must lower it to be the remedy
+EVENED = 100.0  # times: by how much standardising must lower it to be the remedy
 SAFE = 0.9  # of the largest stable rate
 HALF = 0.5  # of the best rate: above it the rate is not what makes the run slow
 BOUNCED = 0.5  # of the loss's net fall: all its rises together
-HARDLY = 0.01  # of the first loss: a fall under it is none
-STEEP = 0.5  # of the first gradient's norm: still there, so there was a way to go
-FALLING = 0.9  # of the gradient norm at half time: above it nothing says when it will have gone
+HARDLY = 0.01  # of the first loss: a smaller fall counts as none
+STEEP = 0.5  # of the first gradient's norm: with more left at the end there was a way to go
+FALLING = 0.9  # of the gradient norm at half time: with more left the trend does not show how long it would take
 RISEN = 0.1  # of the best held-out loss
 NO_BETTER = 0.99  # of the mean's loss
 L2 = 0.01  # a penalty that makes a minimum round enough to be found, and changes little
@@ -40,7 +40,7 @@ MORE_RATE = 10  # times the rate, where nothing is known of the right one
 
 
 def look_at_progress(evidence: Evidence) -> list[Sign]:
-    """Return how far the run came; that it got nowhere, or not to its end, only where nothing says why."""
+    """Return what the run did not reach, with the reason where one is known."""
     slow = evidence.once(_slowness)
     if any(FINDINGS[sign.kind].unfinished for sign in slow):
         return slow
@@ -48,7 +48,7 @@ def look_at_progress(evidence: Evidence) -> list[Sign]:
 
 
 def _slowness(evidence: Evidence) -> list[Sign]:
-    """Return what kept the run from its end."""
+    """Return the reasons why the run did not reach the optimum."""
     if evidence.history.optimizer == "auto":
         return _stopped_short(evidence)
     if len(evidence.history) < 2:
@@ -58,7 +58,7 @@ def _slowness(evidence: Evidence) -> list[Sign]:
 
 
 def _stopped_short(evidence: Evidence) -> list[Sign]:
-    """Tell of a way to the optimum that ended before it, and of what makes it shorter or sure."""
+    """Find a run of "auto" that ended before the optimum, by what may have made it hard to reach."""
     history, recipe, loss = evidence.history, evidence.recipe, evidence.over.loss
     if history.stop not in ("stalled", "epochs"):
         return []
@@ -75,7 +75,7 @@ def _stopped_short(evidence: Evidence) -> list[Sign]:
 
 
 def look_at_scales(evidence: Evidence) -> list[Sign]:
-    """Tell of columns left in their units, where standardising would have made them far easier to descend on."""
+    """Find columns left in their units where standardising lowers the condition number much."""
     history, recipe, design = evidence.history, evidence.recipe, evidence.design
     at_optimum = history.optimizer == "auto" and history.stop == "optimum"  # where scales matter to a penalty only
     if (at_optimum and not recipe.l2) or recipe.standardize or design.pixels.any():  # pixels are all of one scale
@@ -108,7 +108,7 @@ def look_at_scales(evidence: Evidence) -> list[Sign]:
 
 
 def _outlook(evidence: Evidence) -> Outlook | None:
-    """Return the forecast of the run that was made, where squared error gives one."""
+    """Return the forecast of the run that was made, where the loss is squared error."""
     if evidence.forecast is not None and evidence.forecast.outlook is not None:
         return evidence.forecast.outlook
     recipe, quadratic, history = evidence.recipe, evidence.quadratic, evidence.history
@@ -122,7 +122,7 @@ def _outlook(evidence: Evidence) -> Outlook | None:
 
 
 def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
-    """Tell of a rate at which the loss grew, is bound to grow, or bounced."""
+    """Find a rate at which the loss grew, must grow, or went up and down."""
     history, recipe = evidence.history, evidence.recipe
     foretold = outlook is not None and outlook.verdict == "diverges"
     if not history.diverged and not foretold and not _bounced(evidence):
@@ -149,7 +149,7 @@ def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
 
 
 def _bounced(evidence: Evidence) -> bool:
-    """Tell whether the loss went up again and again, all rows at a time, and did not arrive for it."""
+    """Tell whether the loss of a full-batch run rose again and again, and the run did not arrive."""
     history = evidence.history
     if history.batch_size is not None or _arrived(evidence):
         return False
@@ -163,7 +163,7 @@ def _arrived(evidence: Evidence) -> bool:
 
 
 def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
-    """Tell of a rate at which the run stood still, where a larger one would not have."""
+    """Find a rate at which the run hardly moved, where a larger one would have moved it."""
     history, recipe, forecast = evidence.history, evidence.recipe, evidence.forecast
     bound = forecast.bound if forecast is not None else None
     stalled = (outlook is not None and outlook.verdict == "stalls") or (
@@ -191,7 +191,7 @@ def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
 
 
 def _still(evidence: Evidence) -> bool:
-    """Tell whether the loss hardly fell although the gradient pointed down to the end."""
+    """Tell whether the loss hardly fell although the gradient stayed large."""
     history = evidence.history
     first, slope = float(history.loss[0]), float(history.gradient_norm[0])
     if history.batch_size is not None or not slope > 1e-8 * abs(first):
@@ -200,7 +200,7 @@ def _still(evidence: Evidence) -> bool:
 
 
 def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
-    """Tell of a run that ended by its number of epochs, and how many more it would have taken."""
+    """Find a run that ended by its number of epochs, and how many more it would have needed."""
     history = evidence.history
     if history.stop != "epochs" or _arrived(evidence):
         return []
@@ -220,14 +220,14 @@ def _not_converged(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
     passed = int(history.epoch[-1] - history.epoch[slopes.size // 2])
     if not (first > 0 and 0 < last < FALLING * middle):
         return []
-    # the longer a run, the flatter the directions that are left: it will not get faster
+    # the directions that are left are the flattest, so the gradient does not shrink faster than it did
     more = max(ceil(log(last / (ARRIVED * first)) / log(middle / last) * passed), 1)
     values = {"epochs": history.epochs, "left": last / first, "more": more, "enough": history.epochs + more}
     return [Sign("not-converged-least", values)]
 
 
 def _unsteady(evidence: Evidence) -> list[Sign]:
-    """Tell of a run that ended by its number of epochs, where nothing says how many more it would have taken."""
+    """Find a run that ended by its number of epochs, where the number that it needs is not known."""
     history = evidence.history
     if history.stop != "epochs" or history.optimizer == "auto" or evidence.networked or _arrived(evidence):
         return []
@@ -237,7 +237,7 @@ def _unsteady(evidence: Evidence) -> list[Sign]:
 
 
 def look_at_held_out(evidence: Evidence) -> list[Sign]:
-    """Tell what the held-out rows say: learnt by heart, or not learnt at all."""
+    """Return what the loss on held-out rows shows: overfitting or underfitting."""
     history = evidence.history
     if history.optimizer == "auto":
         return []

@@ -1,4 +1,4 @@
-"""What the target says: that it never changes, that a column gives it away, that its classes are apart or rare."""
+"""Findings of the target: it never changes, a column determines it, its classes are separable or rare."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 SAME = 1e-12  # of the largest value: a smaller spread is rounding
 EQUAL = 0.99999  # correlation: no measured cause is so close to its effect
-LEAK_ROWS = 10  # fewer can lie on a line because somebody made them so
-LEAK_CLASS_ROWS = 20  # fewer classes' rows fall apart by chance
+LEAK_ROWS = 10  # fewer rows may lie on a line on purpose, as in a textbook
+LEAK_CLASS_ROWS = 20  # classes of fewer rows are told apart by chance
 LEAK_IN_CLASS = 5  # two of 20 rows lie at one end once in ten times, five once in 7,000
 RARE = 0.05  # below it "always the commonest" is right 95 times in 100
 RARE_OF_EVEN = 0.25  # of an even share: with many classes each is rare
-CERTAIN = 1e-6  # a probability so near to 1 is seldom meant
+CERTAIN = 1e-6  # a probability so near to 1 suggests separation
 HEAVY = 8.0  # a logit a standard deviation: odds of 3,000 to 1
 SOLVED_ROWS = 4  # fewer are not worth a linear programme
 SOLVED_WEIGHTS = 300  # a linear programme of more takes longer than the fit
@@ -42,7 +42,7 @@ LOADED = 0.1  # of the direction's largest share: what a column needs to be name
 
 
 def look_at_target(evidence: Evidence) -> list[Sign]:
-    """Return what the target says, held against the columns."""
+    """Return what the target and the columns together show."""
     sample = evidence.sample
     if not evidence.target.family.classes:
         return [finding for output in range(sample.Y.shape[1]) for finding in _of_numbers(evidence, sample, output)]
@@ -55,7 +55,7 @@ def look_at_target(evidence: Evidence) -> list[Sign]:
 
 
 def _of_numbers(evidence: Evidence, sample: Subsample, output: int) -> list[Sign]:
-    """Tell of a target of numbers that is the same in every row, or that a column equals."""
+    """Find a target of numbers that is constant, or that a column equals."""
     design, name = evidence.design, evidence.target.outputs[output]
     y, all_y = sample.Y[:, output], evidence.objective.Y[:, output]
     if sample.rows < 2:
@@ -81,7 +81,7 @@ def _of_numbers(evidence: Evidence, sample: Subsample, output: int) -> list[Sign
 
 
 def _several(evidence: Evidence) -> bool:
-    """Tell whether more than one column of the table is used: a law of one is likelier meant."""
+    """Tell whether more than one column of the table is used: with one, an exact law is likelier meant."""
     return len(evidence.design.hypothesis.inputs) > 1
 
 
@@ -94,7 +94,7 @@ def _equals(evidence: Evidence, value: Expression, output: int) -> bool:
 
 
 def _tellers(evidence: Evidence, sample: Subsample, codes: Codes) -> list[int]:
-    """Return the number columns of which a threshold or two tell all classes apart."""
+    """Return the places of the number columns that tell all classes apart by thresholds."""
     found = []
     if np.bincount(codes).size < 2:
         return []
@@ -108,13 +108,13 @@ def _tellers(evidence: Evidence, sample: Subsample, codes: Codes) -> list[int]:
 
 
 def _apart(x: Floats, codes: Codes) -> bool:
-    """Tell whether the classes take up intervals that do not meet."""
+    """Tell whether the classes are in disjoint intervals."""
     ends = sorted((float(x[own].min()), float(x[own].max())) for own in (codes == c for c in np.unique(codes)))
     return len(ends) > 1 and all(high < low for (_, high), (low, _) in pairwise(ends))
 
 
 def _leaking_classes(evidence: Evidence, sample: Subsample, tellers: list[int]) -> list[Sign]:
-    """Tell of columns that name the class, each by itself."""
+    """Find columns that determine the class, each by itself."""
     counts = _counts(evidence)
     counts = counts[counts > 0]
     if sample.rows < LEAK_CLASS_ROWS or counts.size < 2 or counts.min() < LEAK_IN_CLASS or not _several(evidence):
@@ -136,9 +136,9 @@ def _leaking_classes(evidence: Evidence, sample: Subsample, tellers: list[int]) 
 
 
 def _separable(evidence: Evidence, sample: Subsample, tellers: list[int]) -> list[Sign]:
-    """Tell of classes that a line tells apart, so that the weights grow for ever.
+    """Find separable classes, for which the loss has no minimum and the weights grow without bound.
 
-    A linear programme is asked only where the fit gives a reason, and no programme where the weights themselves do it.
+    A linear programme is solved only where the fit gives a reason, and the weights themselves do not separate them.
     """
     objective, history = evidence.objective, evidence.history
     if evidence.recipe.l2 or sample.rows < 2 or (_counts(evidence) > 0).sum() < 2:
@@ -146,7 +146,7 @@ def _separable(evidence: Evidence, sample: Subsample, tellers: list[int]) -> lis
     W = evidence.weights
     Z = objective.predictor(W.astype(objective.X.dtype))
     kind, direction, apart = "perfect", W, sample.rows
-    alone = bool(tellers) and evidence.design.hypothesis.intercept  # a line through 0 need not tell what a column does
+    alone = bool(tellers) and evidence.design.hypothesis.intercept  # without one a line may not separate them
     if not alone and not separated(Z, objective.Y):
         halted = history.optimizer == "auto" and history.stop != "optimum"
         if W.shape[0] * max(W.shape[1] - 1, 1) > SOLVED_WEIGHTS:
@@ -163,7 +163,7 @@ def _separable(evidence: Evidence, sample: Subsample, tellers: list[int]) -> lis
     columns = [evidence.design.names[index] for index in tellers] or _columns(evidence, direction)
     if not tellers and kind == "quasi":
         pure = _pure_levels(evidence, sample)
-        whole = {level.partition("[")[0] for level in pure}  # of these categories it is known which level it is
+        whole = {level.partition("[")[0] for level in pure}  # of these categories the level is known
         columns = pure + [name for name in columns if name.partition("[")[0] not in whole]
     values = {"target": evidence.target.columns[0], "columns": listed(columns), "apart": apart, "rows": sample.rows}
     if kind == "perfect":
@@ -172,7 +172,7 @@ def _separable(evidence: Evidence, sample: Subsample, tellers: list[int]) -> lis
 
 
 def _extreme(evidence: Evidence, Z: Floats) -> bool:
-    """Tell whether a row's own class is all but certain, or a column's weight is that large."""
+    """Tell whether a row's own class is nearly certain, or a column's weight is very large."""
     steepest = np.abs(evidence.weights * evidence.design.scaled_sizes[:, None])[evidence.design.penalised]
     if steepest.max(initial=0.0) > HEAVY:
         return True
@@ -180,7 +180,7 @@ def _extreme(evidence: Evidence, Z: Floats) -> bool:
 
 
 def _pure_levels(evidence: Evidence, sample: Subsample) -> list[str]:
-    """Return the levels whose rows are all of one class, any of which is enough for quasi-separation."""
+    """Return the levels whose rows are all of one class: each is enough for quasi-separation."""
     codes = sample.Y[:, 0].astype(np.int64)
     alone = [b.codes[0] for b in evidence.design.blocks if len(b.codes) == 1]
     found = []
@@ -206,7 +206,7 @@ def _columns(evidence: Evidence, direction: Floats) -> list[str]:
 
 
 def look_at_class_counts(evidence: Evidence) -> list[Sign]:
-    """Tell of a class that is so rare that accuracy says little."""
+    """Find a class that is so rare that accuracy says little."""
     if not evidence.target.family.classes:
         return []
     counts = _counts(evidence)

@@ -55,16 +55,16 @@ class Case:
         return Change(label, None, settings)
 
     def writing(self, label: Note, formula: str | None) -> list[Change]:
-        """Return the change to another formula, for whose columns a start by column is no longer one."""
+        """Return the change to another formula; starting values by column are dropped, as its columns are others."""
         if formula is None:
             return []
         start = {} if isinstance(self.recipe.init, str) else {"init": None}
         return [Change(label, formula, start)]
 
     def possible(self, offer: Offer) -> tuple[Change, ...]:
-        """Return the changes of an offer that change something, and do not spoil settings that a recipe takes.
+        """Return the changes of an offer that change something and keep valid settings valid.
 
-        None where the formula has more faults than the one that is told.
+        () where the formula has more faults than the one that is told.
         """
         try:
             changes = offer(self)

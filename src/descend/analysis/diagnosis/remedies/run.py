@@ -26,7 +26,7 @@ SPARE = 1.25  # times the epochs foretold, for the same reason as SAFE
 
 
 def standardise(case: Case) -> list[Change]:
-    """Scale the columns; a rate for the columns as they were is none for these, so the best one is taken."""
+    """Scale the columns; a rate that was chosen for unscaled columns is replaced by the best one."""
     if case.recipe.standardize:
         return []
     if case.recipe.method == "sgd" and case.recipe.rate is not None:
@@ -65,7 +65,7 @@ def faster(case: Case) -> list[Change]:
 
 
 def longer(case: Case) -> list[Change]:
-    """Take a far better rate where with it the epochs are enough, else more epochs."""
+    """Take a far better rate where the epochs are enough with it, and more epochs."""
     found, best, rate = [], _best(case), case.recipe.rate
     if best is not None and rate is not None and not case.recipe.momentum:
         assert case.forecast is not None
@@ -83,7 +83,7 @@ def longer(case: Case) -> list[Change]:
 
 
 def optimum(case: Case) -> list[Change]:
-    """Leave out all that is of a run epoch by epoch, so that the optimum is gone to straight."""
+    """Take back every setting of a run epoch by epoch, so that "auto" goes to the optimum."""
     if case.recipe.networked:
         return []
     return [case.setting(Note("remedy.optimum", {}), **{name: None for name in OF_A_RUN if name in case.settings})]
@@ -98,7 +98,7 @@ def sooner(case: Case) -> list[Change]:
 
 
 def _rounded_down(lr: float) -> float:
-    """Return a rate with three digits, and never above it: what is stable may end there."""
+    """Return a rate rounded down to three digits, so that it stays below the largest stable one."""
     return float(Context(prec=3, rounding=ROUND_FLOOR).create_decimal_from_float(float(lr)))
 
 

@@ -69,7 +69,7 @@ def network_instead(case: Case) -> list[Change]:
 
 
 def without_missing(case: Case) -> list[Change]:
-    """Leave rows out; or fill a column of numbers, which a target is not to be."""
+    """Leave out the rows; or fill a column with its mean, which a target must not be."""
     target = {name.name for name in edits.resolved(case.formula, case.known).outputs}
     filled = [] if case.values["column"] in target else with_means(case)
     return [*without_rows(case), *filled, *markers_as_text(case)]
@@ -82,7 +82,7 @@ def smaller_numbers(case: Case) -> list[Change]:
 
 
 def reset(case: Case) -> list[Change]:
-    """Leave the setting that is told as it is by default."""
+    """Take the setting that is told back to its default."""
     name = case.values["name"]
     return [case.setting(Note("remedy.reset", {"name": name}), **{name: None})]
 
