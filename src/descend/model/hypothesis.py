@@ -102,6 +102,15 @@ class FittedHypothesis(Protocol):
         ...
 
     @property
+    def scaled(self) -> bool:
+        """Whether the weights are of scaled columns, so that they are not the numbers of the equation."""
+        ...
+
+    def weight_names(self, target: Target) -> list[str]:
+        """Return a name for each of the flat weights, where the kind is ``readable``."""
+        ...
+
+    @property
     def finite(self) -> bool:
         """Whether the numbers of the equation are finite in the units of the table."""
         ...

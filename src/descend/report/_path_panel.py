@@ -97,5 +97,5 @@ def _plane(kept: PlotRows, path: Floats, end: Floats, lang: str) -> Plane:
         held = held[near]
     moved = np.ptp(held if kept.model.history.diverged else path, axis=0)
     chosen = sorted(np.argsort(-moved, kind="stable")[:2].tolist())
-    names = parameter_names(kept.model.design, kept.model.target, lang)
+    names = parameter_names(kept.model.hypothesis, kept.model.target, lang)
     return plane_over(surface, names, chosen, end, held, lang, even=False)

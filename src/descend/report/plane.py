@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.design.matrix import Design
+    from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.objective import Objective
     from descend.objectives.target import Target
 
@@ -101,17 +101,12 @@ def plane_over(
     return Plane(plane.named(names, lang), origin, directions, window, tuple(picked), turns)
 
 
-def parameter_names(design: Design, target: Target, lang: str | None) -> list[str]:
-    """Return the names of the parameters as the optimizer sees them; where columns are scaled, that is said.
-
-    lang: None says it not.
-    """
-    names, outputs = design.names, target.outputs
-    if lang is not None and ((design.means != 0).any() or (design.scales != 1).any()):
-        names = [say("plot.standardized", lang, name=name) for name in names]
-    if len(outputs) == 1:
-        return list(names)
-    return [f"{output}: {name}" for name in names for output in outputs]
+def parameter_names(hypothesis: FittedHypothesis, target: Target, lang: str | None) -> list[str]:
+    """Return the names of the parameters as the optimizer sees them; a language says that they are scaled."""
+    names = hypothesis.weight_names(target)
+    if lang is None or not hypothesis.scaled:
+        return names
+    return [say("plot.standardized", lang, name=name) for name in names]
 
 
 def principal_plane(path: Floats, end: Floats, lang: str) -> Plane:

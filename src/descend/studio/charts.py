@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.messages import say
-from descend.model.equation import equation_lines
 from descend.studio.short_numbers import exact, points, significant
 
 if TYPE_CHECKING:
@@ -90,17 +89,17 @@ def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) ->
 def equation_at(view: View, epoch: int, lang: str) -> list[str]:
     """Return the equation after an epoch, a line an output; of a network or of very many columns what it is."""
     weights = view.weights(view.nearest(epoch))
-    if not view.hypothesis.linear:
+    if "coefficients" in view.hypothesis.refusals:
         return [say("studio.equation-network", lang)]
     if max(len(view.design.names), len(view.target.outputs)) > WIDE:
         return [say("studio.equation-wide", lang, columns=weights.size)]
     if not np.isfinite(weights).all():
         return [say("studio.equation-gone", lang)]
     with np.errstate(all="ignore"):
-        raw = view.design.to_raw(np.array(weights, dtype=np.float64))
-    if not np.isfinite(raw).all():
+        hypothesis = view.hypothesis.at(weights)
+    if not hypothesis.finite:
         return [say("studio.equation-gone", lang)]
-    return equation_lines(view.design, view.target, raw)
+    return hypothesis.equation(view.target).split("\n")
 
 
 def _span(losses: list[Floats]) -> tuple[list[float], bool]:

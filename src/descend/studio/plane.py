@@ -40,7 +40,7 @@ def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
     picked += [int(index) for index in order if int(index) not in picked]
     picked = picked[:2] if chosen else sorted(picked[:2])
     held = np.concatenate([start[None], _flow(view, start)])
-    names = parameter_names(view.design, view.target, lang)
+    names = parameter_names(view.hypothesis, view.target, lang)
     return plane_over(view.surface, names, picked, goal, held, lang, even=True)
 
 

@@ -96,7 +96,7 @@ def _offered(view: View, plane: Plane) -> dict[str, Any]:
     """Return the parameters that a plane can be of: those that move most where there are many, and how many more."""
     if not view.hypothesis.readable:
         return {"all": [], "chosen": [], "more": 0}
-    names = parameter_names(view.design, view.target, None)
+    names = parameter_names(view.hypothesis, view.target, None)
     away = np.abs(np.nan_to_num(view.goal - view.path[0], posinf=0.0, neginf=0.0))
     others = [at for at in np.argsort(-away, kind="stable").tolist() if at not in plane.chosen]
     kept = sorted([*plane.chosen, *others[: OFFERED - len(plane.chosen)]])

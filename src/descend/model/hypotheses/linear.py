@@ -63,6 +63,16 @@ class LinearHypothesis:
         return self.design.to_raw(self.weights) if self.exact is None else self.exact
 
     @property
+    def scaled(self) -> bool:
+        """Whether the design scales or centres a column."""
+        return bool((self.design.means != 0).any() or (self.design.scales != 1).any())
+
+    def weight_names(self, target: Target) -> list[str]:
+        """Return the columns' names, with the outputs' before them where there are several."""
+        names, outputs = self.design.names, target.outputs
+        return list(names) if len(outputs) == 1 else [f"{output}: {name}" for name in names for output in outputs]
+
+    @property
     def finite(self) -> bool:
         """Whether the coefficients are finite in the units of the table."""
         with np.errstate(over="ignore", invalid="ignore"):

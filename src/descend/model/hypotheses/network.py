@@ -83,6 +83,15 @@ class NetworkHypothesis:
         raise self._refused("coefficients")
 
     @property
+    def scaled(self) -> bool:
+        """False: a network's equation has no numbers."""
+        return False
+
+    def weight_names(self, target: Target) -> list[str]:
+        """Return the number of each weight: they have no names one by one."""
+        return [str(index) for index in range(self.weights.size)]
+
+    @property
     def finite(self) -> bool:
         """True: there are no units in which a network's numbers could be too large."""
         return True
