@@ -36,7 +36,7 @@ NEAR, NEAR_ENOUGH = 3e-13, 1e-6
 
 
 def assess(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[FittedHypothesis, Assessment]:
-    """Assess a fit, and return its hypothesis with exact coefficients where they could be had.
+    """Assess a fit, and return its hypothesis, with exact coefficients where these can be computed.
 
     Of a fit that diverged or was interrupted only the findings are known.
     """
@@ -91,7 +91,7 @@ def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
 
 
 def unfinished(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> bool:
-    """Tell whether a fit ended before it had arrived."""
+    """Return whether a fit ended before it arrived near the optimum."""
     if trained.history.stop in ("optimum", "solved", "converged", "early"):
         return False
     with np.errstate(all="ignore"):
@@ -102,22 +102,22 @@ def unfinished(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> boo
 
 def _evidence(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> Evidence:
     return Evidence(
-        trained.design,
-        problem.target,
-        trained.data,
-        cast("RowsObjective | ModuleObjective", trained.shown or trained.over),
-        trained.weights,
-        trained.history,
-        recipe,
-        trained.quadratic,
-        trained.forecast,
-        not trained.hypothesis.linear,
-        trained.over.rows,
+        design=trained.design,
+        target=problem.target,
+        data=trained.data,
+        over=cast("RowsObjective | ModuleObjective", trained.shown or trained.over),
+        weights=trained.weights,
+        history=trained.history,
+        recipe=recipe,
+        quadratic=trained.quadratic,
+        forecast=trained.forecast,
+        networked=not trained.hypothesis.linear,
+        rows=trained.over.rows,
     )
 
 
 def _arrived(trained: TrainedProblem, certificate: Certificate) -> bool:
-    """Tell whether the fit is so near to the optimum that it does not show.
+    """Return whether the fit is so near to the optimum that its standard errors hold.
 
     What went to the optimum is less than a millionth of a standard error from it, a run of so many epochs a thousandth.
     For squared error the gap over each row's share of the loss is the squared distance in standard errors.
@@ -131,7 +131,7 @@ def _arrived(trained: TrainedProblem, certificate: Certificate) -> bool:
 
 
 def _hessian(trained: TrainedProblem) -> Floats | None:
-    """Return the Hessian at the end, where something is known from it and it is worth its price."""
+    """Return the Hessian at the end; None where the certificate does not need it, or where it costs too much."""
     objective = trained.objective
     size = trained.weights.size
     if objective.loss.concordance is None or size > MOST:

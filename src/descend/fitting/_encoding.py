@@ -1,4 +1,4 @@
-"""How the parts of a scan become the X and Y of a loss; it goes to whoever reads the part."""
+"""How the parts of a scan become the X and Y of a loss: what is sent to the worker that reads a part."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a part's fitted rows become a loss's X and Y; it goes to whoever reads the part."""
+    """How a part's fitted rows become a loss's X and Y; it is sent to the worker that reads the part."""
 
     plan: Plan
     design: Design
@@ -85,7 +85,7 @@ class Encoding:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A part that is read and encoded when it is asked something."""
+    """A part that is read and encoded each time that it is asked."""
 
     encode: Encoding
     part: Part
@@ -95,6 +95,6 @@ class Encoded:
         return self.encode(self.part).answer(*asked)
 
     def around(self, w: Floats) -> Around:
-        """Return what its rows say of the loss around ``w``."""
+        """Return the loss of its rows and its derivatives around ``w``."""
         blocks = self.encode.by_block(self.part)
         return Around.total(w, (Around.of(w, self.encode.loss, block) for block in blocks))

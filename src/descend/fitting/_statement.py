@@ -33,7 +33,7 @@ class Statement:
 
     @property
     def mark(self) -> dict[str, Any]:
-        """What tells the run from another, for its checkpoint: the hypothesis, the settings and the rows."""
+        """What identifies the run in its checkpoint: the hypothesis, the settings and checksums of the rows."""
         return table_mark(self.problem, self.split.train, self.recipe)
 
     @property
@@ -66,7 +66,7 @@ def state_table(formula: str | Formula, table: Any, recipe: Recipe) -> Statement
 
 
 def table_mark(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
-    """Return what tells a run from another, for its checkpoint: the hypothesis, the settings and the rows."""
+    """Return what identifies a run in its checkpoint: the hypothesis, the settings and checksums of the rows."""
     data = problem.data.take(rows)
     columns = [*data.numbers.values(), *data.images.values()]
     texts = ["\0".join(map(str, labels.to_list())).encode() for labels in data.labels.values()]

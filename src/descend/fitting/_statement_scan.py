@@ -61,8 +61,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-FEW, FEW_CELLS = 200_000, 4_000_000  # rows that are kept to begin a search with, and their cells
-REREAD_COLUMNS = 100  # the products of more take longer than a reading
+FEW, FEW_CELLS = 200_000, 4_000_000  # at most so many rows, and cells, are kept to start a search from
+REREAD_COLUMNS = 100  # with more columns their products take longer than reading the file
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ScanStatement(Statement):
 
     @property
     def mark(self) -> dict[str, Any]:
-        """What tells the run from another, for its checkpoint."""
+        """What identifies the run in its checkpoint."""
         return scan_mark(self.problem.hypothesis, self.scan, self.recipe)
 
     @property
@@ -102,13 +102,13 @@ class ScanStatement(Statement):
         return run_solver(self.design, self.objective(shown), data, self.recipe, run=run, shown=shown)
 
     def objective(self, few: RowsObjective | None = None) -> PartsObjective | SpilledObjective:
-        """Return the loss over the rows, which are made ready to be read as often as it takes.
+        """Return the loss over the rows, prepared for as many readings as the solver needs.
 
         ``few`` is the loss over those that were kept: from there the optimum of a file's rows is a few readings away.
         """
         columns, loss, recipe = list(self.plan.wanted), self.problem.loss, self.recipe
         encode = Encoding(self.plan, self.design, self.problem.target, loss)
-        side = len(self.design.names)  # rows that are as many: readings tell of themselves
+        side = len(self.design.names)  # as many rows as columns: the time of readings is not counted
         Effort.of(side, side, len(self.problem.target.outputs), loss, recipe).require(recipe)
         sums = sums_of(self.plan, self.survey, self.design)
         targets = max(len(self.plan.expressions), 1)
@@ -131,7 +131,7 @@ class ScanStatement(Statement):
         return SpilledObjective(spill.X, spill.Y, loss, outputs, penalty, spill=spill, sums=sums)
 
     def _read_quickly(self, loss: Loss, width: int) -> bool:
-        """Tell whether to read a file thrice is quicker than to write the design down and to read that."""
+        """Return whether reading the file three times takes less time than writing the design to a file."""
         return loss.likelihood and len(self.problem.target.outputs) == 1 and width <= REREAD_COLUMNS and self.scan.quick
 
 
@@ -205,19 +205,19 @@ def _plan(outline: Outline, scan: Scan, recipe: Recipe, reading: Reading) -> Pla
 
 
 def _added_up(scan: Scan, plan: Plan) -> Survey | None:
-    """Return the survey that a database makes itself, None where it cannot, or is read sooner, as a file's is."""
+    """Return the survey that a database computes; None where it cannot, or where reading its rows takes less time."""
     if not isinstance(scan, QueryScan) or scan.database.dialect != "postgresql" or plan.draw.ranked is not None:
         return None
     return pushed_down(scan, plan)
 
 
 def scan_mark(hypothesis: Hypothesis, scan: Scan, recipe: Recipe) -> dict[str, Any]:
-    """Return what tells a run over a scan from another: the hypothesis, the settings and the table."""
+    """Return what identifies a run over a scan: the hypothesis, the settings and the table."""
     return {**recipe.mark(), "formula": hypothesis.text, "table": scan.mark, "rows": scan.rows}
 
 
 def share_of(test: str | float) -> float | None:
-    """Return which share of the rows is held back, None where that is left to us; raises OptionError."""
+    """Return the share of the rows that is held back, None for "auto"; raises OptionError."""
     if test in ("auto", "none"):
         return None if test == "auto" else 0.0
     if not is_share(test):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     Arrays = tuple[NDArray[Any], NDArray[Any]]
 
-NAMED = 100  # columns that get a name each; more are one column of rows
-SEEN = 2000  # rows of a stream that are looked at before it is read
+NAMED = 100  # at most so many columns get a name each; more are one column of arrays
+SEEN = 2000  # rows of a stream from which its table is made
 
 
 @dataclass(frozen=True)

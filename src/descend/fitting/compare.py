@@ -120,7 +120,7 @@ def _compared(
     columns: list[int],
     verdicts: list[str],
 ) -> Comparison:
-    """Turn each hypothesis's row losses into scores, differences and a verdict."""
+    """Return the comparison: scores, differences and a verdict from each hypothesis's row losses."""
     squared = family.squared
 
     def score(values: Floats) -> float:

@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
 
 
-REFITS = 2e10  # sums of the refits that leave out one row after the other, in small steps: a quarter of a minute
-REFIT = 1e7  # sums of what any refit of classes takes besides
-FOLDS = 10  # parts that are left out in turn where single rows would take too long
-LAID = 4_000_000  # cells
+REFITS = 2e10  # operations of the refits that leave out one row each: about 15 seconds
+REFIT = 1e7  # operations that a refit of classes takes besides those of its rows
+FOLDS = 10  # folds, where leaving out single rows would take too long
+LAID = 4_000_000  # cells of a design matrix that is kept for all refits
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ class Outline:
 
 @dataclass(frozen=True)
 class Problem:
-    """A hypothesis stated on a table: its columns, its target and its loss; whatever is refitted starts here.
+    """A hypothesis stated on a table: its columns, its target and its loss; every fit and refit starts from it.
 
     ``stream`` is a torch Dataset or DataLoader that a network is fitted on, where ``data`` are only its first rows.
-    ``base`` is what no hypothesis predicts (1 x targets or classes), where ``data`` are not all the rows.
+    ``base`` is the prediction without a hypothesis (1 x targets or classes), where ``data`` are not all the rows.
     """
 
     hypothesis: Hypothesis
@@ -167,7 +167,7 @@ class Problem:
         return width_of(self.hypothesis, self.uses, self.data)
 
     def _refits(self, recipe: Recipe) -> float:
-        """Return about how many sums it takes to fit all rows but one, for each; a least squares has a formula."""
+        """Return about how many sums it takes to fit all rows but one, for each; least squares have a formula."""
         if recipe.networked:
             return 0.0
         effort, solved = self.effort(recipe, len(self.data)), self.target.family.solved
@@ -304,7 +304,7 @@ class Problem:
         return judge(self.target, truth, predicted, base, method=split.method, fitted_rows=fitted, finished=finished)
 
     def alone(self, fitted: Floats, tested: int) -> Floats:
-        """Return what no hypothesis predicts for so many rows, from the truth of the fitted ones."""
+        """Return the predictions without a hypothesis for so many rows, from the truth of the fitted ones."""
         if self.base is not None:
             return np.broadcast_to(self.base, (tested, self.base.shape[1]))
         return baseline(self.target, fitted, tested)
@@ -336,7 +336,7 @@ class Problem:
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
 
     def _refitted(self, fitted: Rows, test: Rows, recipe: Recipe) -> Floats:
-        """Return the predictions of some rows by a fit on others; of a least squares without the way to it."""
+        """Return the predictions of some rows by a fit on others; least squares are solved without a run."""
         if recipe.method == "auto" and recipe.patience is None and not recipe.networked:
             design, objective = self.objective(fitted, recipe)
             start = start_values(design, objective, recipe)

@@ -1,4 +1,4 @@
-"""One run of the solver on a design and a loss that are there, and what it gave."""
+"""One run of the solver on a design and an objective, and its result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedProblem:
-    """One run of the solver: the hypothesis with the weights that it gave, and how it went.
+    """The result of one run of the solver: the hypothesis with its weights, and the history.
 
     ``over`` and ``data`` are the fitted rows; where these are too many to hold, ``data`` and ``shown`` are some of
     them. ``quadratic`` is squared error's engine over them, ``descent`` its run in closed form, ``forecast`` what was
@@ -66,7 +66,7 @@ class TrainedProblem:
 
     @property
     def objective(self) -> OverRows:
-        """The fitted rows as an equation's solver saw them; a network's is ``over``."""
+        """The objective of an equation over the fitted rows; that of a network is ``over``."""
         return cast("OverRows", self.over)
 
     @property
@@ -83,7 +83,7 @@ def start_values(design: Design, objective: OverRows, recipe: Recipe) -> Floats:
     """Return the parameters that a recipe's run begins with, flat."""
     start = recipe.start(design.names, objective.outputs)
     if recipe.method == "auto":
-        start.reshape(objective.shape)[design.constant] = 0.0  # any number would do: none has an effect
+        start.reshape(objective.shape)[design.constant] = 0.0  # no number has an effect here
     return start
 
 
@@ -96,7 +96,7 @@ def run_solver(
     run: RunOptions = DEFAULT_OPTIONS,
     shown: RowsObjective | None = None,
 ) -> TrainedProblem:
-    """Fit an equation whose design and objective are there; ``data`` and ``shown`` as in ``TrainedProblem``."""
+    """Fit an equation with a given design and objective; ``data`` and ``shown`` as in ``TrainedProblem``."""
     start = start_values(design, objective, recipe)
     quadratic = quadratic_of(objective, recipe, start)
     forecast = None

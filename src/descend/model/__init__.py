@@ -1,6 +1,6 @@
-"""What a fit leaves behind.
+"""The result of a fit.
 
-Takes everything below. Gives ``fitted.FittedModel``, which tells its equation, predicts and is tested; the file that
-keeps it (``serialise``), predictions of tables read part by part (``streaming``) and their ``cautions``. It knows
-nothing of pictures or of how it is told.
+Takes everything below. Gives ``fitted.FittedModel``, a record (``record``) of a fitted hypothesis (``hypothesis``; its
+kinds are in ``hypotheses``) that predicts and is tested; its file (``serialise``), predictions of tables read part by
+part (``streaming``) and their ``cautions``. Reports and pictures are made above.
 """

@@ -1,4 +1,4 @@
-"""What there is to mind about predictions: rows far outside of those fitted, and medians of a transformed target."""
+"""Cautions about predictions: rows far outside of the fitted range, and medians of a transformed target."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ranges = dict[str, tuple[float, float]]
 
-FAR = 0.5  # of the fitted range's width beyond its ends
-ERRORS = 2000  # of the fitted rows that are kept of a transformed target; of more, as many quantiles
-BLOCK = 1000  # rows whose means are taken at a time
-BENT = 1e-9  # of a transform's slope: where it differs by more at two points, the transform bends
+FAR = 0.5  # a row is far outside when it is beyond the ends by more than this share of the fitted range
+ERRORS = 2000  # at most so many errors of a transformed target are kept; of more rows so many quantiles
+BLOCK = 1000  # rows whose means are computed at a time
+BENT = 1e-9  # a transform is not linear when its slopes at two points differ by more than this share
 
 
 def ranges_of(data: Columns, rows: NDArray[np.int64], uses: Mapping[str, str]) -> Ranges:
@@ -34,7 +34,7 @@ def ranges_of(data: Columns, rows: NDArray[np.int64], uses: Mapping[str, str]) -
 
 
 def beyond(ranges: Ranges, data: Columns) -> list[Note]:
-    """Tell of the columns of numbers that are farther outside of the fitted range than half its width."""
+    """Return a note for each column of numbers that is farther outside of the fitted range than half its width."""
     found = []
     for name, (low, high) in ranges.items():
         values = data.numbers.get(name)
@@ -50,7 +50,7 @@ def beyond(ranges: Ranges, data: Columns) -> list[Note]:
 
 
 def together(notes: Iterable[Note]) -> list[Note]:
-    """Return the notes of a table's parts as those of the table."""
+    """Return the notes of a table from those of its parts."""
     made: dict[str, Note] = {}
     for note in notes:
         name, kept = note.values["column"], made.get(note.values["column"])
@@ -65,7 +65,7 @@ def together(notes: Iterable[Note]) -> list[Note]:
 
 
 def medians(target: Target) -> list[Note]:
-    """Tell of targets whose transform bends, so that its mean turned back is their median."""
+    """Return a note for each target with a transform that is not linear: its prediction is a median."""
     pairs = zip(target.expressions, target.columns, strict=True)
     bent = [(str(expression), column) for expression, column in pairs if _bends(expression)]
     return [Note("note.median", {"target": column, "expression": written}) for written, column in bent]
@@ -89,7 +89,7 @@ def kept_errors(X: Floats, Y: Floats, weights: Floats) -> Floats:
 
 
 def means(target: Target, Z: Floats, errors: Floats) -> Floats:
-    """Return the mean of each target from the linear predictor: over the errors, each as likely to come again.
+    """Return the mean of each target from the linear predictor, over the fitted errors, each equally likely.
 
     The smearing estimate (Duan 1983, "Smearing estimate: a nonparametric retransformation method").
     """

@@ -22,7 +22,7 @@ DIGITS = 6
 
 
 def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
-    """Return what is added up for one output: each name and its coefficient in raw units, polynomials as powers of x.
+    """Return the terms of one output: each name and its coefficient in raw units, polynomials as powers of x.
 
     Images are left out: their weights are images themselves. A coefficient that is nothing but rounding beside the
     largest contribution is given as 0.
@@ -42,7 +42,7 @@ def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
 
 
 def network_line(design: Design, target: Target, title: str) -> str:
-    """Return what a network says in one line: the target as a function of the columns."""
+    """Return the line of a network: the target as a function of the columns."""
     inputs = ", ".join(dict.fromkeys(name.name for name in design.hypothesis.inputs))
     told = f"{title}({inputs})" if "(" not in title else f"{title} of {inputs}"
     return in_a_line(target.family.network_equation(target, told))

@@ -1,4 +1,4 @@
-"""What was fitted: a hypothesis with its weights, that tells its equation, predicts and is tested."""
+"""The fitted model: a hypothesis with its weights, which predicts and is tested."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class FittedModel(ModelRecord):
         return made[:, 0] if made.shape[1] == 1 else made
 
     def cautions(self, source: Any, *, missing: str = "error") -> list[Note]:
-        """Return what there is to mind about predictions of ``source``, for ``Note.tell``.
+        """Return cautions about predictions of ``source``, for ``Note.tell``.
 
         How the numbers of columns were read, such as units left out; columns farther outside of the fitted range than
         half its width; and targets whose prediction is a median.
@@ -68,7 +68,7 @@ class FittedModel(ModelRecord):
         return with_predictions(self, gather_inputs(self, source, missing=missing), mean=mean)
 
     def intervals(self, source: Any, *, level: float = 0.95, missing: str = "error") -> pl.DataFrame:
-        """Return the rows of ``source`` with their predictions and between what these lie with probability ``level``.
+        """Return the rows of ``source`` with their predictions and the bounds of these at probability ``level``.
 
         Numbers: ``score_low`` and ``score_high`` for a new row, ``score_mean_low`` and ``score_mean_high`` for the mean
         of all rows like it. Classes: ``P(class)_low`` and ``P(class)_high``. Raises ModelError where the fit has none.
@@ -84,7 +84,7 @@ class FittedModel(ModelRecord):
         return score_given(self, self.target.truth(data), predict_columns(self, data))
 
     def prepared(self, source: Any) -> Table:
-        """Return a table with its pictures, if it has any, made such as the model's; its notes say how."""
+        """Return a table whose pictures, if any, are prepared as the fitted ones were; its notes say how."""
         return prepared_table(self, source)
 
     def at(self, epoch: int) -> Self:

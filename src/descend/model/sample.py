@@ -27,7 +27,7 @@ class Sample:
 def keep_sample(
     data: Columns, train: NDArray[np.int64], tested: NDArray[np.int64], seed: int, most: int = KEPT_ROWS
 ) -> Sample:
-    """Return up to so many rows of the columns, drawn at random where there are more."""
+    """Return at most so many rows of the columns, drawn at random where there are more."""
     rows = np.concatenate([train, tested])
     held = np.concatenate([np.zeros(train.size, dtype=bool), np.ones(tested.size, dtype=bool)])
     if rows.size > most:

@@ -1,4 +1,4 @@
-"""Predictions and tests of tables that do not fit in memory: made part by part, and kept in their order."""
+"""Predictions and tests of tables that do not fit in memory, part by part, in the order of the rows."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ DASHES = ("-", "--", ":", "-.")
 
 
 def data_and_fit(axes: Axes, kept: PlotRows, lang: str) -> None:
-    """Draw the rows and what the hypothesis says along its strongest number, averaged over the others."""
+    """Draw the rows and the predictions along the strongest column of numbers, averaged over the others."""
     target = kept.model.target
     numbers = by_strength(kept)
     if not numbers:
@@ -61,7 +61,7 @@ def _curve(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
         if not mine.any():
             continue
         scatter_rows(axes, x[mine], kept.truth[mine, output], kept.tested[mine], colour, kept.size)
-        grid = np.linspace(x[mine].min(), x[mine].max(), FINE)  # a line says nothing where its group has no rows
+        grid = np.linspace(x[mine].min(), x[mine].max(), FINE)  # only over the rows of the group
         axes.plot(grid, averaged_along(kept, column, grid, mine)[:, output], color=colour, lw=2, label=label)
     others = len(kept.columns.numbers) - len(target.columns) > 1 or len(categories) > (split is not None)
     told = target.columns[0] if len(target.columns) == 1 else ", ".join(target.columns)
@@ -79,7 +79,7 @@ def _probabilities(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
     target = kept.model.target
     x = kept.columns.numbers[column]
     grid = np.linspace(x.min(), x.max(), FINE)
-    alone = len(target.outputs) == 1  # of two classes the second's probability says it all
+    alone = len(target.outputs) == 1  # of two classes one probability gives the other
     shown = range(1, 2) if alone else range(len(target.levels))
     for dash, (told, held) in zip(DASHES, _splits(kept, column), strict=False):
         probabilities = predicted_along(kept, {column: grid}, held)
@@ -105,7 +105,7 @@ def _probabilities(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
 
 
 def _splits(kept: PlotRows, column: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return what another column of few values is held at, a curve each, and how that is told; else nothing is held."""
+    """Return a label and the values of another column with few values, one for each curve; else one without."""
     if len(kept.model.target.outputs) > 1:  # there is a curve for each class already
         return [("", {})]
     for name in by_strength(kept):
@@ -166,7 +166,7 @@ def _levels_only(axes: Axes, kept: PlotRows) -> None:
 
 
 def _spread_out(x: Floats) -> Floats:
-    """Return the values of a column, those of a column of few values a little beside where they are."""
+    """Return the values of a column, moved a little at random where they are few different ones."""
     values = np.unique(x)
     if not 1 < values.size <= FEW:
         return x

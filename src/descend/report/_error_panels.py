@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def predicted_and_actual(axes: Axes, kept: PlotRows, lang: str) -> None:
-    """Draw predictions against what is true; on the line they are equal."""
+    """Draw the true values against the predictions; on the line they are equal."""
     targets = kept.model.target.columns
     for index, name in enumerate(targets):
         colour = COLOURS[index % len(COLOURS)]
@@ -36,7 +36,7 @@ def predicted_and_actual(axes: Axes, kept: PlotRows, lang: str) -> None:
 
 
 def residuals(axes: Axes, kept: PlotRows, lang: str) -> None:
-    """Draw what is left over against the prediction."""
+    """Draw the residuals against the predictions."""
     for index in range(len(kept.model.target.columns)):
         left = kept.truth[:, index] - kept.predicted[:, index]
         scale = np.abs(kept.truth[:, index]).max(initial=0.0)

@@ -1,4 +1,4 @@
-"""The panel of the path: the loss over two parameters, and how a run went over it."""
+"""The panel of the path: the loss over two parameters, and the path of the run on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 FINE, FINE_COSTLY = 61, 20
-NEAR = 3.0  # of a run that diverges: its steps as far as this many times from where it began to its best
+NEAR = 3.0  # a diverging run is drawn as far as so many times the distance from its start to its best point
 
 
 def path_on_contours(axes: Axes, kept: PlotRows, lang: str) -> None:

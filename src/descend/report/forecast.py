@@ -1,4 +1,4 @@
-"""A forecast in words: a line before a fit, and the whole of it for ``descend forecast``."""
+"""A forecast in words: one line before a fit, all of it for ``descend forecast``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = {"sgd": "plain", "momentum": "heavy", "nesterov": "nesterov"}
 
 
 def forecast_line(forecast: Forecast, lang: str) -> Text:
-    """Return what is foretold in a sentence: of the run that was asked for, else of the best rate."""
+    """Return the forecast in one sentence: of the run with its rate, without a rate of the best one."""
     outlook, bound = forecast.outlook, forecast.bound
     if outlook is not None:
         if not forecast.asked:
@@ -35,7 +35,7 @@ def forecast_line(forecast: Forecast, lang: str) -> Text:
 
 
 def outlook_sentence(forecast: Forecast, outlook: Outlook, lang: str) -> str:
-    """Return what one rate will do on squared error, and what the best would where it is far better."""
+    """Return the forecast of one rate on squared error, and of the best rate where that is far better."""
     values: dict[str, Any] = {
         "lr": outlook.lr,
         "epochs": outlook.epochs,
@@ -64,7 +64,7 @@ def outlook_sentence(forecast: Forecast, outlook: Outlook, lang: str) -> str:
 
 
 def bound_sentence(bound: Bound, lang: str) -> str:
-    """Return what is known of a loss that is not quadratic."""
+    """Return the bounds for a loss that is not quadratic."""
     values = {name: getattr(bound, name) for name in ("sure", "local", "lr", "epochs", "fall", "loss")}
     if bound.prospect is None:
         return say("forecast.sure" if bound.local is None else "forecast.sure-local", lang, **values)
@@ -74,7 +74,7 @@ def bound_sentence(bound: Bound, lang: str) -> str:
 
 
 def tell_forecast(forecast: Forecast, lang: str, name: str, shape: tuple[int, int], formula: str) -> RenderableType:
-    """Return everything that is foretold; ``shape`` is the table's rows and columns."""
+    """Return the whole forecast; ``shape`` is the table's rows and columns."""
     told = say("report.rows-columns", lang, name=name, rows=shape[0], columns=shape[1])
     lines: list[tuple[str, RenderableType]] = [
         (say("report.table", lang), told),

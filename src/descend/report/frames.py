@@ -1,4 +1,4 @@
-"""What stands around a panel: its title, the names of its axes, and above it, where it covers nothing, its legend."""
+"""The frame of a panel: its title, the names of its axes, and its legend above it, where it covers nothing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F00", "#000000")
 GREY = "#777777"
 NAMED = 12  # entries of a legend
-LETTERS = 30  # of an entry
+LETTERS = 30  # letters of an entry
 ROOM = 56  # cells of a line of a legend, its marks included
-MARK = 6  # cells of a mark and what is left free beside it
+MARK = 6  # cells of a mark and of the space beside it
 LINE = 15.0  # points of a line of a legend
 
 

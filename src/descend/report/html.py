@@ -37,5 +37,5 @@ def render(model: FittedModel) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a text as HTML shows it, with what steers shown."""
+    """Return a text escaped for HTML, its control characters shown."""
     return html.escape(visible(text))

@@ -1,4 +1,4 @@
-"""A model as plain facts: what --json prints."""
+"""A model as JSON can hold it: what --json prints."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
-    """Return everything that the terminal tells of a model, and more exactly."""
+    """Return everything that the terminal reports of a model, with all digits."""
     history, penalty = model.history, penalty_of(model)
     facts: dict[str, Any] = json_ready(
         {
@@ -69,7 +69,7 @@ def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = 
 
 
 def penalty_of(model: FittedModel) -> Note | None:
-    """Return what the penalty is of, the standardised columns or these as they are; None where there is none."""
+    """Return the note that says whether the penalty is of standardised columns; None without a penalty."""
     l2 = float(model.settings.get("l2", 0.0))
     if not l2:
         return None
@@ -78,7 +78,7 @@ def penalty_of(model: FittedModel) -> Note | None:
 
 
 def forecast_facts(forecast: Forecast) -> dict[str, Any]:
-    """Return everything that is foretold."""
+    """Return a forecast."""
     return dict(json_ready({**asdict(forecast), "condition": forecast.condition, "hopeless": forecast.hopeless}))
 
 

@@ -1,4 +1,4 @@
-"""How the terminal is laid out: what steers it is shown, labelled lines, and tables without lines."""
+"""The layout of the terminal: control characters shown as text, labelled lines, and tables without rules."""
 
 from __future__ import annotations
 

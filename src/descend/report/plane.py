@@ -57,7 +57,7 @@ class Plane:
         return walked if len(self.directions) == 2 else np.concatenate([walked, np.zeros_like(walked)], axis=1)
 
     def named(self, names: Sequence[str], lang: str) -> list[str]:
-        """Return what its axes are called: the parameters, by their ``names``, or where the valley leads."""
+        """Return the names of its axes: the parameters', or the directions along and across the valley."""
         mine = [names[index] for index in self.chosen]
         if not self.turned:
             return mine
@@ -102,7 +102,7 @@ def plane_over(
 
 
 def parameter_names(hypothesis: FittedHypothesis, target: Target, lang: str | None) -> list[str]:
-    """Return the names of the parameters as the optimizer sees them; a language says that they are scaled."""
+    """Return the names of the parameters as the optimizer sees them; with a ``lang`` each says that it is scaled."""
     names = hypothesis.weight_names(target)
     if lang is None or not hypothesis.scaled:
         return names

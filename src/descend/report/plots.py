@@ -1,4 +1,4 @@
-"""The picture of a fit: data and hypothesis, loss, the path of the parameters, predictions and what is left over."""
+"""The picture of a fit: data and hypothesis, loss, the path of the parameters, predictions and residuals."""
 
 from __future__ import annotations
 

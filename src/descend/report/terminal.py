@@ -1,4 +1,4 @@
-"""What the terminal tells, in the reader's language: the table, the hypothesis, the fit, the equation, the verdict."""
+"""The report in the terminal, in the reader's language: table, hypothesis, fit, equation, verdict."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ VERDICT_STYLES = {
 
 
 def tell_opening(name: str, rows: int, columns: int, formula: str, forecast: Forecast, lang: str) -> RenderableType:
-    """Return what can be said before the fit: the table, the hypothesis, and what the learning rate will do."""
+    """Return the report before the fit: the table, the hypothesis, and the forecast of the learning rate."""
     told = say("report.rows-columns", lang, name=name, rows=rows, columns=columns)
     lines: list[tuple[str, RenderableType]] = [
         (say("report.table", lang), told),
@@ -271,7 +271,7 @@ def _fixes(model: FittedModel, lang: str) -> list[Text]:
 
 
 def _levels(model: FittedModel, lang: str) -> list[Text]:
-    """Return the levels of each category and the one that the others are held against."""
+    """Return the levels of each category and its reference level."""
     lines = []
     for column, levels in model.design.levels.items():
         told = ", ".join(levels[1:8]) + (", …" if len(levels) > 8 else "")
@@ -280,7 +280,7 @@ def _levels(model: FittedModel, lang: str) -> list[Text]:
 
 
 def _images(model: FittedModel, lang: str) -> list[Text]:
-    """Return what is meant by the product of weights and an image."""
+    """Return the lines that explain the product of weights and an image."""
     images = model.design.images.items()
     facts = [{"image": column, "shape": shape_text(code.shape)} for column, code in images if code.pictures]
     return [Text(say("report.image-line", lang, **fact), style="dim") for fact in facts]
@@ -305,7 +305,7 @@ def _equation(model: FittedModel, lang: str) -> RenderableType:
 
 
 def tell_verdict(verification: Verification, lang: str) -> Text:
-    """Return the verdict, coloured by what it says."""
+    """Return the verdict in the colour of its kind."""
     return Text(verification.tell(lang), style=f"bold {VERDICT_STYLES[verification.kind]}")
 
 
@@ -318,7 +318,7 @@ def _optimizer_name(model: FittedModel) -> str:
 
 
 def _settled(value: float, scale: float) -> float:
-    """Return 0 for what is nothing but rounding beside ``scale``."""
+    """Return 0 for a value that is rounding beside ``scale``."""
     return 0.0 if abs(value) < 1e-24 * abs(scale) else value
 
 
