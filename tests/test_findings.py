@@ -9,10 +9,13 @@ from functools import cache
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from conftest import ROOT
 from finding_fixtures import clean, evidence, heteroscedastic, high_leverage, rate_too_large, unscaled
 from scipy.integrate import quad
+from scipy.special import ndtr
 from scipy.stats import kstest
+from statsmodels.discrete._diagnostics_count import test_poisson_dispersion as dispersion_poisson
 from statsmodels.stats.stattools import durbin_watson
 
 import descend
@@ -23,6 +26,7 @@ from descend.analysis.verification import split_rows
 from descend.base import container
 from descend.base.errors import DivergedError
 from descend.base.messages import codes
+from descend.objectives.families import FAMILIES
 from descend.report.json import model_facts
 from descend.solvers.recipe import Recipe
 from descend.tables.reading_settings import reading_keywords
@@ -240,6 +244,16 @@ def autocorrelated(share):
     return evidence("y ~ x + z", {**t, "day": np.arange(60), "y": 1 + t["x"] + t["z"] + errors})
 
 
+def counts(t, spread):
+    mean = 1000 * np.exp(0.3 * t["x"])
+    return np.round(mean + spread * np.sqrt(mean) * t["noise"])
+
+
+def overdispersed(spread):
+    t = clean()
+    return evidence("y ~ x", {**t, "y": counts(t, spread)}, family="poisson")
+
+
 THRESHOLDS = [  # what builds it, the number at which it is told and the one, just short of that, at which it is not
     (unscaled, 101, 99),
     (rate_too_large, 1.001, 0.999),
@@ -279,6 +293,7 @@ THRESHOLDS = [  # what builds it, the number at which it is told and the one, ju
     (curvature, 0.46, 0.45),
     (heteroscedastic, 0.235, 0.233),
     (autocorrelated, 0.221, 0.22),
+    (overdispersed, 1.24, 1.23),
     (missing_code, 5.01, 4.99),
     (near_same_levels, 1, 0),
 ]
@@ -420,6 +435,7 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
         "bend",
     ),
     "autocorrelated by date": ("y ~ x + z", clean(day=days, y=lambda t: t["y"] + 0.1 * np.arange(60)), {}, ""),
+    "overdispersed": ("y ~ x", clean(y=lambda t: counts(t, 2)), {"family": "poisson"}, ""),
     "autocorrelated by more than a trend": ("y ~ x", clean(day=days, y=lambda t: walk(60)), {}, ""),
     "overfit-network": (
         "y ~ x + z",
@@ -753,3 +769,29 @@ def test_of_several_targets_each_is_asked_for_itself():
     (finding,) = [one for one in model.findings if one.code == "finding.autocorrelated"]
     assert finding.values["target"] == "w"
     assert finding.fix.formula == "y + w ~ x + t"
+
+
+# counts that vary more than their means say
+
+
+def test_overdispersion_is_the_test_of_dean_and_lawless_as_statsmodels_has_it():
+    random = np.random.default_rng(4)
+    x = random.normal(size=200)
+    y = random.negative_binomial(5, 5 / (5 + np.exp(1 + 0.3 * x)))
+    peer = sm.Poisson(y, sm.add_constant(x)).fit(disp=False, tol=1e-14)
+    statistic = dispersion_poisson(peer).statistic[2] + 2 / np.sqrt(2 * 200)  # with the correction for two parameters
+    (finding,) = descend.fit("y ~ x", {"x": x, "y": y}, family="poisson", test="none").findings
+    assert finding.code == "finding.overdispersed"
+    assert finding.values["chance"] == pytest.approx(ndtr(-statistic), rel=1e-6)
+    assert finding.values["ratio"] == pytest.approx(np.square(peer.resid_pearson).sum() / 198, rel=1e-9)
+
+
+def test_the_chance_of_overdispersion_is_even_where_there_is_none():
+    random = np.random.default_rng(5)
+    chances = []
+    for _ in range(300):
+        x = random.normal(size=200)
+        y = random.poisson(np.exp(1.5 + 0.3 * x)).astype(float)
+        means = descend.fit("y ~ x", {"x": x, "y": y}, family="poisson", test="none").predict({"x": x})
+        chances.append(FAMILIES["poisson"].overdispersion(y[:, None], means[:, None], 2)[1])
+    assert kstest(chances, "uniform").pvalue > 0.01

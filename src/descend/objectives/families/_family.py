@@ -157,6 +157,13 @@ class Family(ABC):
         """Return the coefficients (columns x outputs) that the rows determine, and so those that inference is about."""
         return raw
 
+    def overdispersion(self, Y: Floats, means: Floats, columns: int) -> tuple[float, float] | None:
+        """Return by how many times the rows vary more than their means say, and the chance of so much if they do not.
+
+        columns: of the design. None where the variance is estimated, or cannot be other than the mean says.
+        """
+        return None
+
     # how it is scored
 
     @abstractmethod
