@@ -360,11 +360,8 @@ def blocks_of(hypothesis: Hypothesis, uses: Mapping[str, Use], encode: Encode) -
     for term, subterms in zip(hypothesis.terms, subterms_of(hypothesis, categories), strict=True):
         for subterm in subterms:
             own = tuple(factor for factor in term if factor in subterm or factor not in categories)
-            codes = [encode(factor) for factor in own]
-            shown = [
-                code.with_every_level() if subterm.get(factor) else code
-                for factor, code in zip(own, codes, strict=True)
-            ]
+            coded = {factor: encode(factor) for factor in own}
+            shown = [code.with_every_level() if subterm.get(factor) else code for factor, code in coded.items()]
             blocks.append(Block(own, tuple(shown)))
     return tuple(blocks)
 
