@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from operator import methodcaller
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +178,6 @@ def joined(processes, workers, patience=30):
 @pytest.fixture(name="undisturbed", scope="module")
 def undisturbed_fixture(scan, local, tmp_path_factory):
     held = local.hold(Making(str(tmp_path_factory.mktemp("marks"))), scan.parts(COLUMNS))
-    total = held.total("value_and_gradient", W)
+    total = held.total(methodcaller("value_and_gradient", W))
     held.release()
     return total

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +47,10 @@ def test_parts_are_read_in_their_order(local):
 
 def test_a_holding_is_asked_part_by_part_and_in_sum(local, scan, marks):
     held = local.hold(Making(marks), scan.parts(COLUMNS))
-    asked = list(held.ask("value_and_gradient", W))
+    asked = list(held.ask(methodcaller("value_and_gradient", W)))
     here = [Making(marks)(part).value_and_gradient(W) for part in scan.parts(COLUMNS)]
     assert [value for value, _ in asked] == [value for value, _ in here]
-    total = held.total("value_and_gradient", W)
+    total = held.total(methodcaller("value_and_gradient", W))
     expected = round_totals(_tasks.tree([pairs(answer) for answer in here]))
     assert same(total, expected)
     held.release()
@@ -60,7 +61,7 @@ def test_a_total_is_that_of_one_tree_whatever_the_workers(local, count):
     parts = [Numbered(index) for index in range(count)]
     expected = round_totals(_tasks.tree([pairs(value_of(part).number()) for part in parts]))
     held = local.hold(value_of, parts)
-    assert same(held.total("number"), expected)
+    assert same(held.total(methodcaller("number")), expected)
     held.release()
 
 
@@ -68,10 +69,10 @@ def test_a_tree_of_many_levels_is_the_same_to_the_bit_on_one_worker_and_on_two(l
     parts = [Numbered(index) for index in range(300)]
     expected = round_totals(_tasks.tree([pairs(value_of(part).number()) for part in parts]))
     held = local.hold(value_of, parts)
-    assert same(held.total("number"), expected)
+    assert same(held.total(methodcaller("number")), expected)
     held.release()
     with connect("local:1") as one:
-        assert same(one.hold(value_of, parts).total("number"), expected)
+        assert same(one.hold(value_of, parts).total(methodcaller("number")), expected)
 
 
 def test_a_sum_has_twice_the_digits_so_that_the_cut_into_parts_does_not_show():
@@ -93,8 +94,8 @@ def test_a_sum_that_overflows_is_infinite_and_whole_numbers_stay_whole():
 def test_a_large_argument_travels_once_and_is_had_again(local, scan, marks):
     held = local.hold(Making(marks), scan.parts(COLUMNS))
     large = np.arange(50_000.0)
-    assert same(held.total("large", large), (large * scan.rows,))
-    assert len(list(held.ask("large", large))) == PARTS
+    assert same(held.total(methodcaller("large", large)), (large * scan.rows,))
+    assert len(list(held.ask(methodcaller("large", large)))) == PARTS
     held.release()
 
 
@@ -118,14 +119,17 @@ def test_an_error_of_the_table_arrives_as_itself(local, tmp_path, marks):
 
 def test_any_other_error_names_the_part(local, scan, marks):
     held = local.hold(Making(marks), scan.parts(COLUMNS))
-    for ask in (partial(held.total, "fails_at", 300.0), lambda: list(held.ask("fails_at", 300.0))):
+    for ask in (
+        partial(held.total, methodcaller("fails_at", 300.0)),
+        lambda: list(held.ask(methodcaller("fails_at", 300.0))),
+    ):
         with pytest.raises(ClusterError) as caught:
             ask()
         assert caught.value.code == "cluster.task-failed"
         values = caught.value.values
         assert (values["part"], values["first"], values["last"]) == (4, 301, 400)
         assert "RuntimeError: the disk is on fire" in caught.value.tell()
-    assert same(held.total("fails_at", -1.0), (np.array(8.0),))
+    assert same(held.total(methodcaller("fails_at", -1.0)), (np.array(8.0),))
     held.release()
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 from functools import partial
+from operator import methodcaller
 
 import pytest
 from cluster_fixtures import (  # noqa: F401
@@ -37,16 +38,16 @@ def test_a_worker_killed_in_mid_pass_changes_no_bit(processes, scan, marks, undi
     with joined(processes, 2) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with Striking(marks, after=2):
-            assert same(held.total("slowly", W, 0.05), undisturbed)
+            assert same(held.total(methodcaller("slowly", W, 0.05)), undisturbed)
         assert cluster.workers == 1
-        assert same(held.total("value_and_gradient", W), undisturbed)
+        assert same(held.total(methodcaller("value_and_gradient", W)), undisturbed)
 
 
 def test_a_worker_killed_while_parts_are_made_changes_no_bit(processes, scan, marks, undisturbed):
     with joined(processes, 2) as cluster:
         with Striking(marks, after=2):
             held = cluster.hold(Making(marks, seconds=0.05), scan.parts(COLUMNS))
-        assert same(held.total("value_and_gradient", W), undisturbed)
+        assert same(held.total(methodcaller("value_and_gradient", W)), undisturbed)
         with Striking(marks, after=2):
             threading.Timer(0.2, processes.worker).start()
             read = list(cluster.each(Making(marks, seconds=0.05), scan.parts(COLUMNS)))
@@ -58,25 +59,27 @@ def test_a_worker_killed_in_each_of_five_passes_changes_no_bit(scan, marks, undi
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         for _ in range(5):
             with Striking(marks, after=2):
-                assert same(held.total("slowly", W, 0.05), undisturbed)
+                assert same(held.total(methodcaller("slowly", W, 0.05)), undisturbed)
         wait_until(lambda: cluster.workers == 2)
-        wait_until(lambda: same(held.total("value_and_gradient", W), undisturbed) and len(held.places()) == 2)
+        wait_until(
+            lambda: same(held.total(methodcaller("value_and_gradient", W)), undisturbed) and len(held.places()) == 2
+        )
 
 
 def test_a_worker_that_stands_still_is_passed_over(processes, scan, marks, undisturbed):
     with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with Striking(marks, signal.SIGSTOP, after=2) as striking:
-            assert same(held.total("slowly", W, 0.05), undisturbed)
+            assert same(held.total(methodcaller("slowly", W, 0.05)), undisturbed)
         assert cluster.workers == 1
-        assert same(held.total("value_and_gradient", W), undisturbed)
+        assert same(held.total(methodcaller("value_and_gradient", W)), undisturbed)
         os.kill(striking.struck, signal.SIGCONT)
 
 
 def test_a_task_that_hangs_is_asked_of_another_worker(processes, scan, marks, undisturbed):
     with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
-        assert same(held.total("stuck_once", W), undisturbed)
+        assert same(held.total(methodcaller("stuck_once", W)), undisturbed)
 
 
 @pytest.mark.parametrize("parts", [8, 40])
@@ -84,10 +87,10 @@ def test_what_a_worker_that_stands_still_has_made_is_made_again(processes, tmp_p
     scan = make_scan(tmp_path, files=parts, rows=10)
     with joined(processes, 2, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
-        undisturbed = held.total("value_and_gradient", W)
-        first = next(held.ask("process"))
+        undisturbed = held.total(methodcaller("value_and_gradient", W))
+        first = next(held.ask(methodcaller("process")))
         with Striking(marks, signal.SIGSTOP, after=1, of=first):  # it is done with its own parts by then
-            assert same(held.total("last_slowly", W, 0.4, 10 * (parts - 2)), undisturbed)
+            assert same(held.total(methodcaller("last_slowly", W, 0.4, 10 * (parts - 2))), undisturbed)
         assert cluster.workers == 1
 
 
@@ -96,7 +99,7 @@ def test_a_scheduler_that_stands_still_is_told(tmp_path, scan, marks):
     with joined(processes, 1, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with pytest.raises(ClusterError) as caught, Striking(marks, signal.SIGSTOP, of=processes.scheduler.pid):
-            held.total("slowly", W, 0.2)
+            held.total(methodcaller("slowly", W, 0.2))
         assert caught.value.code == "cluster.lost"
     processes.end()
 
@@ -106,14 +109,14 @@ def test_where_all_workers_are_lost_new_ones_are_waited_for(processes, scan, mar
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with Striking(marks):
             threading.Timer(0.5, processes.worker).start()
-            assert same(held.total("slowly", W, 0.05), undisturbed)
+            assert same(held.total(methodcaller("slowly", W, 0.05)), undisturbed)
 
 
 def test_where_all_workers_are_lost_and_none_comes_it_is_told(processes, scan, marks):
     with joined(processes, 1, patience=1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with pytest.raises(ClusterError) as caught, Striking(marks):
-            held.total("slowly", W, 0.2)
+            held.total(methodcaller("slowly", W, 0.2))
     assert caught.value.code == "cluster.no-workers"
 
 
@@ -122,8 +125,11 @@ def test_a_lost_scheduler_is_told_by_its_address_and_nothing_else(tmp_path, scan
     with joined(processes, 1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with pytest.raises(ClusterError) as caught, Striking(marks, of=processes.scheduler.pid):
-            held.total("slowly", W, 0.2)
-        for ask in (partial(held.total, "slowly", W, 0.0), lambda: list(cluster.each(first_of, [Numbered(1)]))):
+            held.total(methodcaller("slowly", W, 0.2))
+        for ask in (
+            partial(held.total, methodcaller("slowly", W, 0.0)),
+            lambda: list(cluster.each(first_of, [Numbered(1)])),
+        ):
             with pytest.raises(ClusterError) as again:
                 ask()
             assert again.value.code == "cluster.lost"
@@ -137,7 +143,7 @@ def test_an_interrupt_is_raised_onward_and_nothing_more_is_begun(processes, scan
     with joined(processes, 1) as cluster:
         held = cluster.hold(Making(marks), scan.parts(COLUMNS))
         with pytest.raises(KeyboardInterrupt), Striking(marks, signal.SIGINT, of=os.getpid()):
-            held.total("slowly", W, 0.2)
+            held.total(methodcaller("slowly", W, 0.2))
         held.release()
         wait_until(lambda: not cluster.link.client.run_on_scheduler(count_tasks))
 
@@ -189,10 +195,10 @@ def test_workers_on_other_hosts_give_the_same_and_one_whose_network_is_cut_is_pa
             cluster.link.patience = 2
             held = cluster.hold(Making(marks), scan.parts(COLUMNS))
             assert {address.split(":")[1] for address in held.places()} == {"//10.213.77.2", "//10.213.77.3"}
-            assert same(held.total("value_and_gradient", W), undisturbed)
+            assert same(held.total(methodcaller("value_and_gradient", W)), undisturbed)
             ip("-n", hosts[0], "link", "set", f"dsc{os.getpid()}"[:13] + "0p", "down")
-            assert same(held.total("slowly", W, 0.05), undisturbed)
-            assert same(held.total("value_and_gradient", W), undisturbed)
+            assert same(held.total(methodcaller("slowly", W, 0.05)), undisturbed)
+            assert same(held.total(methodcaller("value_and_gradient", W)), undisturbed)
     finally:
         processes.end()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from operator import methodcaller
 
 import numpy as np
 import pytest
@@ -42,7 +43,9 @@ def test_a_dask_dataframe_is_a_scan_whose_partitions_are_computed_by_workers(loc
     assert list(local.each(who_read, parts)).count(os.getpid()) == 0
     held = local.hold(Making(marks), parts)
     here = [Making(marks)(part).value_and_gradient(W) for part in scan.parts(COLUMNS)]
-    assert same(held.total("value_and_gradient", W), round_totals(_tasks.tree([pairs(answer) for answer in here])))
+    assert same(
+        held.total(methodcaller("value_and_gradient", W)), round_totals(_tasks.tree([pairs(answer) for answer in here]))
+    )
     held.release()
     again = DaskScan.of(frame, "frame", ("NA",), Threads())
     assert (again.mark, again.counts) == (scan.mark, scan.counts)

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from operator import methodcaller
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import Huber, make_loss
 from descend.objectives.partitioned import PartsObjective
 from descend.objectives.penalties import L2
-from descend.objectives.rereading import Around, HeldBlock, RereadObjective
+from descend.objectives.rereading import Around, AroundAt, HeldBlock, RereadObjective
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.sufficient_statistics import Sums
 from descend.tables import row_sampling
@@ -290,11 +291,11 @@ class Held:
             for s in slices
         ]
 
-    def ask(self, name, *arguments):
-        return (getattr(part, name)(*arguments) for part in self.parts)
+    def ask(self, question):
+        return (question(part) for part in self.parts)
 
-    def total(self, name, *arguments):
-        return total_of(self.ask(name, *arguments))
+    def total(self, question):
+        return total_of(self.ask(question))
 
     def release(self):
         pass
@@ -303,10 +304,10 @@ class Held:
 class Reread(Held):
     """The same, looked at block by block, with rows between them that are held back."""
 
-    def ask(self, name, *arguments):
-        if name != "around":
-            return super().ask(name, *arguments)
-        (w,) = arguments
+    def ask(self, question):
+        if not isinstance(question, AroundAt):
+            return super().ask(question)
+        w = question.w
         return (Around.total(w, (Around.of(w, part.loss, one) for one in self.blocks(part))) for part in self.parts)
 
     def blocks(self, part):
@@ -699,7 +700,7 @@ def test_an_encoded_part_has_the_fitted_rows_alone(file):
     reread = Rereading(Reading(Threads()), encode, partial(scan_of(file).parts, ["a", "y"]))
     (rows,) = total_of(part.rows for part in (encode(part) for part in scan_of(file).parts(["a", "y"])))
     assert rows == streamed.survey.fitted
-    squares = reread.total("residual_squares", np.zeros(2))[0]
+    squares = reread.total(methodcaller("residual_squares", np.zeros(2)))[0]
     known = survey_statement("y ~ a", scan_of(file), recipe, Reading(Threads()))
     assert squares[0] == pytest.approx(known.train().objective.moments()[2][0, 0], rel=1e-12)
 

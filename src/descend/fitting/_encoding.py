@@ -90,9 +90,9 @@ class Encoded:
     encode: Encoding
     part: Part
 
-    def answer(self, *asked: Any) -> Any:
-        """Return what ``RowsObjective.answer`` gives of its rows."""
-        return self.encode(self.part).answer(*asked)
+    def in_memory(self) -> RowsObjective:
+        """Read the part and return the loss over its rows."""
+        return self.encode(self.part)
 
     def around(self, w: Floats) -> Around:
         """Return the loss of its rows and its derivatives around ``w``."""

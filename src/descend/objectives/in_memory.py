@@ -99,10 +99,9 @@ class RowsObjective:
             return self
         return self.weighted(np.full(len(self.X), other.rows / self.rows))
 
-    def answer(self, loss: Loss, every: int, seed: int, name: str, *arguments: Any) -> Any:
-        """Return what the method ``name`` gives, under a loss and of a sample: for those who ask from elsewhere."""
-        own = self if loss == self.loss else replace(self, loss=loss)
-        return getattr(own if every == 1 else own.sampled(every, seed), name)(*arguments)
+    def in_memory(self) -> RowsObjective:
+        """Return itself: the rows of this part have been read."""
+        return self
 
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``."""

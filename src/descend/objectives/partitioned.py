@@ -7,14 +7,15 @@ process, or made anew from the file at every reading.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from descend.objectives.in_memory import GATHERED_BYTES, RowsObjective
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -24,6 +25,33 @@ if TYPE_CHECKING:
     from descend.tables.executors import Holding
 
     Floats = NDArray[np.floating[Any]]
+
+Answer = TypeVar("Answer")
+
+
+class PartRows(Protocol):
+    """What is held of a part: its rows, or how they are read."""
+
+    def in_memory(self) -> RowsObjective:
+        """Return the loss over the part's rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class PartQuestion(Generic[Answer]):
+    """A question about the loss over a part's rows, under the loss and of the sample that the solver looks at."""
+
+    loss: Loss
+    every: int
+    seed: int
+    question: Callable[[RowsObjective], Answer]
+
+    def __call__(self, part: PartRows) -> Answer:
+        """Return a part's answer."""
+        own = part.in_memory()
+        if own.loss != self.loss:
+            own = replace(own, loss=self.loss)
+        return self.question(own if self.every == 1 else own.sampled(self.every, self.seed))
 
 
 @dataclass(frozen=True)
@@ -76,7 +104,7 @@ class PartsObjective:
             known = self.sums.residual_squares(w.reshape(self.shape))
             if known is not None:
                 return float(known.sum()) * self.share + self._penalty(w)
-        return float(self._total("value", w)[0]) * self.share + self._penalty(w)
+        return float(self._total(partial(RowsObjective.value, w=w))[0]) * self.share + self._penalty(w)
 
     def gradient(self, w: Floats) -> Floats:
         """Return the derivative at ``w``."""
@@ -84,7 +112,7 @@ class PartsObjective:
 
     def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
         """Return both from one reading of the rows."""
-        value, gradient = self._total("value_and_gradient", w)
+        value, gradient = self._total(partial(RowsObjective.value_and_gradient, w=w))
         penalty, pull = self._penalty(w), self._pull(w)
         with np.errstate(over="ignore", invalid="ignore"):
             return float(value) * self.share + penalty, gradient * self.share + pull
@@ -95,11 +123,11 @@ class PartsObjective:
 
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``, parameters x parameters."""
-        return self._total("hessian", w)[0] * self.share + self._ridge()
+        return self._total(partial(RowsObjective.hessian, w=w))[0] * self.share + self._ridge()
 
     def mean_hessian(self, w: Floats) -> Floats:
         """Return the mean over the outputs of their own parts of the Hessian at ``w``, columns x columns."""
-        return self._total("mean_hessian", w)[0] * self.share + np.diag(self.penalty.curvatures)
+        return self._total(partial(RowsObjective.mean_hessian, w=w))[0] * self.share + np.diag(self.penalty.curvatures)
 
     def gram(self) -> Floats:
         """Return X'X."""
@@ -109,21 +137,23 @@ class PartsObjective:
         """Return X'X, X'Y and the diagonal of Y'Y (1 x targets)."""
         if self.sums is not None and self.sums.centres.size:
             return self.sums.moments()
-        gram, cross, squares = self._total("moments")
+        gram, cross, squares = self._total(RowsObjective.moments)
         return gram, cross, squares
 
     def residual_squares(self, w: Floats) -> Floats:
         """Return the sum of the squared differences of X W and Y, of each target."""
         known = None if self.sums is None else self.sums.residual_squares(w.reshape(self.shape))
-        return self._total("residual_squares", w)[0] if known is None else known
+        return self._total(partial(RowsObjective.residual_squares, w=w))[0] if known is None else known
 
     def triangle(self, lengths: Floats) -> Floats:
         """Return R of a QR factorisation of X with its columns divided by ``lengths``, from the parts' own."""
-        return np.asarray(np.linalg.qr(np.concatenate(list(self._ask("triangle", lengths))), mode="r"))
+        return np.asarray(
+            np.linalg.qr(np.concatenate(list(self._ask(partial(RowsObjective.triangle, lengths=lengths)))), mode="r")
+        )
 
     def longest_row(self, inverse_root: Floats | None = None) -> float:
         """Return the greatest length of a row of X, or of X times ``inverse_root``."""
-        return max(map(float, self._ask("longest_row", inverse_root)))
+        return max(map(float, self._ask(partial(RowsObjective.longest_row, inverse_root=inverse_root))))
 
     def curvature_limit(self) -> float | None:
         """Return the loss's largest second derivative times the largest eigenvalue of X'X over its count."""
@@ -147,7 +177,7 @@ class PartsObjective:
         """Return the objective of one row out of ``every`` so many neighbours; a small one's rows are brought here."""
         if self.cells // every * 8 > GATHERED_BYTES:
             return replace(self, rows=self.rows // every, every=every, seed=seed, sums=None)
-        found = [part for part in self._ask("sampled", every, seed) if len(part.X)]
+        found = [part for part in self._ask(partial(RowsObjective.sampled, every=every, seed=seed)) if len(part.X)]
         X, Y = np.concatenate([part.X for part in found]), np.concatenate([part.Y for part in found])
         return RowsObjective(X, Y, self.loss, self.outputs, self.penalty)
 
@@ -164,8 +194,8 @@ class PartsObjective:
     def _ridge(self) -> Floats:
         return np.diag(np.repeat(self.penalty.curvatures, self.outputs))
 
-    def _total(self, name: str, *arguments: Any) -> tuple[Floats, ...]:
-        return self.holding.total("answer", self.loss, self.every, self.seed, name, *arguments)
+    def _total(self, question: Callable[[RowsObjective], Any]) -> tuple[Floats, ...]:
+        return self.holding.total(PartQuestion(self.loss, self.every, self.seed, question))
 
-    def _ask(self, name: str, *arguments: Any) -> Iterator[Any]:
-        return self.holding.ask("answer", self.loss, self.every, self.seed, name, *arguments)
+    def _ask(self, question: Callable[[RowsObjective], Answer]) -> Iterator[Answer]:
+        return self.holding.ask(PartQuestion(self.loss, self.every, self.seed, question))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -64,6 +64,25 @@ class Around:
         return cls(w, float(value), gradient, hessian, max(one.longest for one in found))
 
 
+class BlockedPart(Protocol):
+    """What is held of a part that is read block by block."""
+
+    def around(self, w: Floats) -> Around:
+        """Return the sum of its rows' losses around ``w``."""
+        ...
+
+
+@dataclass(frozen=True)
+class AroundAt:
+    """Asks a part for the sum of its losses around ``w``."""
+
+    w: Floats
+
+    def __call__(self, part: BlockedPart) -> Around:
+        """Return a part's answer."""
+        return part.around(self.w)
+
+
 @dataclass(frozen=True)
 class RereadObjective(PartsObjective):
     """``PartsObjective`` of one output that reads its rows again each time; some are ``resident`` in memory."""
@@ -102,6 +121,6 @@ class RereadObjective(PartsObjective):
         for found in self.known:
             if np.array_equal(found.w, w):
                 return found
-        found = Around.total(w.copy(), self.holding.ask("around", w))
+        found = Around.total(w.copy(), self.holding.ask(AroundAt(w)))
         self.known.append(found)
         return found

@@ -27,14 +27,17 @@ AHEAD = 2  # parts that are waited for beside those being read: few, as each may
 
 
 class Holding(Protocol):
-    """What was made of every part and is kept where it was made."""
+    """What was made of every part and is kept where it was made.
 
-    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
-        """Yield what the method ``name`` of each part's holding gives, in the order of the parts."""
+    A question is a function of what was made of a part; it is pickled where that lies elsewhere.
+    """
+
+    def ask(self, question: Callable[[Any], Result]) -> Iterator[Result]:
+        """Yield the answer of each part's holding, in the order of the parts."""
         ...
 
-    def total(self, name: str, *arguments: Any) -> Sums:
-        """Return the sums over all parts of what the method ``name`` gives, numbers or arrays, in a fixed order."""
+    def total(self, question: Callable[[Any], Any]) -> Sums:
+        """Return the sums of all parts' answers, numbers or arrays, added in a fixed order."""
         ...
 
     def release(self) -> None:
@@ -124,17 +127,17 @@ class Rereading:
     def __init__(self, reading: Reading, task: Callable[[Part], Any], parts: Callable[[], Iterable[Part]]) -> None:
         self.reading, self.task, self.parts = reading, task, parts
 
-    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
-        """Yield what the method ``name`` gives for each part, in their order."""
-        return self.reading.each("rereading", partial(_asked, self.task, name, arguments), self.parts())
+    def ask(self, question: Callable[[Any], Result]) -> Iterator[Result]:
+        """Yield each part's answer, in their order."""
+        return self.reading.each("rereading", partial(_asked, self.task, question), self.parts())
 
-    def total(self, name: str, *arguments: Any) -> Sums:
+    def total(self, question: Callable[[Any], Any]) -> Sums:
         """Return the sums over all parts."""
-        return total_of(self.ask(name, *arguments))
+        return total_of(self.ask(question))
 
     def release(self) -> None:
         """Let go of nothing."""
 
 
-def _asked(task: Callable[[Part], Any], name: str, arguments: tuple[Any, ...], part: Part) -> Any:
-    return getattr(task(part), name)(*arguments)
+def _asked(task: Callable[[Part], Any], question: Callable[[Any], Result], part: Part) -> Result:
+    return question(task(part))

@@ -60,15 +60,15 @@ class Spread:
         """Return how many of the parts each worker holds."""
         return dict(Counter(min(where) for where in self._places() if where))
 
-    def ask(self, name: str, *arguments: Any) -> Iterator[Any]:
-        """Yield what the method ``name`` of each part's holding gives, in the order of the parts."""
+    def ask(self, question: Callable[[Any], Any]) -> Iterator[Any]:
+        """Yield the answer of each part's holding, in the order of the parts."""
         groups = iter(self._groups())
-        question = _Question(name, self.link.shared(arguments, len(self.parts)), False)
-        again = partial(self._again, question)
+        shared = _Question(self.link.shared(question, len(self.parts)), summed=False)
+        again = partial(self._again, shared)
         waiting: deque[Item] = deque()
         try:
             while True:
-                waiting.extend(self._start(question, list(islice(groups, AHEAD - len(waiting)))))
+                waiting.extend(self._start(shared, list(islice(groups, AHEAD - len(waiting)))))
                 if not waiting:
                     return
                 first = list(islice(waiting, FAN_IN))
@@ -80,16 +80,16 @@ class Spread:
         finally:
             self.link.release(_answers(waiting))
 
-    def total(self, name: str, *arguments: Any) -> tuple[NDArray[Any], ...]:
-        """Return the sum over all parts of the tuple of numbers and arrays that the method ``name`` gives.
+    def total(self, question: Callable[[Any], Any]) -> tuple[NDArray[Any], ...]:
+        """Return the sum over all parts of the tuple of numbers and arrays that each answers.
 
         Added with twice the digits, FAN_IN consecutive parts at once, then FAN_IN of those sums, and so on: by the
         workers, until so few are left that they travel.
         """
         groups = self._groups()
-        question = _Question(name, self.link.shared(arguments, len(groups)), True)
-        again = partial(self._again, question)
-        items = self._start(question, groups)
+        shared = _Question(self.link.shared(question, len(groups)), summed=True)
+        again = partial(self._again, shared)
+        items = self._start(shared, groups)
         try:
             for _ in range(RESCUES):
                 try:
@@ -148,10 +148,9 @@ class Spread:
     def _ask(
         self, question: _Question, groups: Sequence[Sequence[int]], held: Sequence[Any], where: Sequence[str] | None
     ) -> list[Any]:
-        same = [[value] * len(groups) for value in (question.name, question.arguments)]
         starts = [group[0] // FAN_IN * FAN_IN for group in groups]
         blocks = [min(start + FAN_IN, len(self.parts)) - start if question.summed else None for start in starts]
-        return self.link.start(question.name, _tasks.asked, [held, *same, blocks], where)
+        return self.link.start("asked", _tasks.asked, [held, [question.shared] * len(groups), blocks], where)
 
     def _held(self, numbers: Sequence[int], where: Sequence[str] | None) -> dict[int, Any]:
         """Have the holdings of some parts made, and return their futures."""
@@ -233,10 +232,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class _Question:
-    """What is asked of groups of holdings: a method, its arguments, and whether the answers are summed."""
+    """What is asked of groups of holdings: a function, as all workers share it, and whether the answers are summed."""
 
-    name: str
-    arguments: Any
+    shared: Any
     summed: bool
 
 

@@ -92,12 +92,12 @@ class Answers:
         return 1000 + held_bytes(self.items)
 
 
-def asked(held: Sequence[ResidentPart], name: str, arguments: tuple[Any, ...], block: int | None) -> Answers:
-    """Return what a method of each of some holdings gives, in their order.
+def asked(held: Sequence[ResidentPart], question: Callable[[Any], Any], block: int | None) -> Answers:
+    """Return the answers of some holdings, in their order.
 
     For a sum they are added to one where these holdings are the whole ``block`` that is added together.
     """
-    found = _each(lambda kept: getattr(kept.value, name)(*arguments), held)
+    found = _each(lambda kept: question(kept.value), held)
     return Answers([added(list(map(pairs, found)))] if len(found) == block else found)
 
 
