@@ -19,7 +19,7 @@ from descend.analysis._information import information_root
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives.objective import OverRows
+    from descend.objectives.objective import OverRows, RowsLoss
 
     Floats = NDArray[np.floating[Any]]
 
@@ -91,7 +91,7 @@ def _root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[n
     return np.asarray(np.insert(root.reshape(columns, outputs - 1, -1), 0, 0.0, axis=1).reshape(columns * outputs, -1))
 
 
-def _penalised_root(objective: OverRows, hessian: Floats) -> Floats | None:
+def _penalised_root(objective: RowsLoss, hessian: Floats) -> Floats | None:
     """Return the same of a penalised loss, which curves along all directions but the shifts of unpenalised columns."""
     values, vectors = np.linalg.eigh(hessian)
     solid = values > FLAT * values[-1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.threads import QUIET, block_rows, map_slices, summed
+from descend.objectives._base import RowsBase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ BATCHES_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
-class RowsObjective:
+class RowsObjective(RowsBase):
     """loss(X W, Y) over the rows, plus a ``penalty`` on W.
 
     X is rows x columns, Y rows x targets (class codes for cross-entropy); W has ``outputs`` columns. The arithmetic
@@ -43,9 +44,9 @@ class RowsObjective:
     part: bool = False
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Columns and outputs."""
-        return self.X.shape[1], self.outputs
+    def columns(self) -> int:
+        """The columns of X."""
+        return int(self.X.shape[1])
 
     @property
     def resident(self) -> None:
@@ -63,7 +64,7 @@ class RowsObjective:
 
     @property
     def cells(self) -> int:
-        """How many numbers X has."""
+        """How many numbers X has, of a sample too."""
         return int(self.X.size)
 
     @property
@@ -72,14 +73,14 @@ class RowsObjective:
         return self.X.dtype
 
     @property
-    def elements(self) -> int:
-        """Rows times targets: what a mean is divided by."""
-        return max(self.rows * self.targets, 1)
+    def share(self) -> float:
+        """What one element's loss counts for: 1 where these rows are a part of more, as in ``RowsBase`` otherwise."""
+        return 1.0 if self.part else super().share
 
     @property
-    def share(self) -> float:
-        """What one element's loss counts for: 1 over rows and targets for a mean."""
-        return 1 / self.elements if self.loss.mean and not self.part else 1.0
+    def heaviest(self) -> float:
+        """The largest weight of a row."""
+        return 1.0 if self.weights is None else float(self.weights.max())
 
     def weighted(self, weights: Floats) -> RowsObjective:
         """Return the same with each row counting for its weight (rows,), as if it stood there so many times.
@@ -117,10 +118,6 @@ class RowsObjective:
         (total,) = self._summed(part)
         with np.errstate(over="ignore"):
             return float(total[0] * self.X.dtype.type(self.share) + self.penalty.value(W))
-
-    def gradient(self, w: Floats) -> Floats:
-        """Return the derivative at ``w``."""
-        return self.value_and_gradient(w)[1]
 
     def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
         """Return both from one reading of the rows."""
@@ -183,10 +180,6 @@ class RowsObjective:
 
         (total,) = self._summed(part, squared=True)
         return np.asarray(total * self.share + np.diag(self.penalty.curvatures), dtype=np.float64)
-
-    def gram(self) -> Floats:
-        """Return X'X."""
-        return self.moments()[0]
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
         """Return X'X, X'Y and the diagonal of Y'Y (1 x targets), in float64, from one reading of the rows."""
@@ -256,32 +249,13 @@ class RowsObjective:
         blocks = map_slices(lambda rows: self._block(rows)[0] @ W, self.rows, self._block_rows(self.X.shape[1]))
         return np.concatenate(list(blocks))
 
-    def curvature_limit(self) -> float | None:
-        """Return the loss's largest second derivative times the largest eigenvalue of X'X over its count."""
-        if self.loss.curvature_limit is None:
-            return None
-        gram = self._products()
-        if not np.isfinite(gram).all():
-            return float("inf")
-        return (
-            self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self.penalty.curvature_limit
-        )
-
-    def _products(self) -> Floats:
+    def products(self) -> Floats:
         """Return X'X or, of fewer rows than columns, X X', which has the same eigenvalues but for zeros."""
         if self.every > 1 or not 0 < self.rows < self.X.shape[1]:
             return self.gram()
         X, _ = self.rooted(slice(0, self.rows))
         with np.errstate(**QUIET):
             return np.asarray(X @ X.T)
-
-    def batch_curvature_limit(self, size: int) -> float | None:
-        """Return the same for any batch of so many rows: as if all were the longest one, and as heavy as any."""
-        if self.loss.curvature_limit is None:
-            return None
-        share = self.share * self.rows if self.loss.mean else float(size)
-        heaviest = 1.0 if self.weights is None else float(self.weights.max())
-        return self.loss.curvature_limit * self.longest_row() ** 2 * heaviest * share + self.penalty.curvature_limit
 
     def shuffled(self, random: np.random.Generator) -> Any:
         """Return an order of the rows drawn at random."""
@@ -316,10 +290,6 @@ class RowsObjective:
         chosen = np.arange(size) * every + np.random.default_rng(seed).integers(0, every, size)
         weights = _of_rows(self.weights, chosen)
         return replace(self, X=self.X.take(chosen, axis=0), Y=self.Y.take(chosen, axis=0), weights=weights)
-
-    def under(self, loss: Loss) -> RowsObjective:
-        """Return the same rows under another loss; one that only measures them has no penalty."""
-        return replace(self, loss=loss, penalty=self.penalty.scaled(0.0) if loss.measure else self.penalty)
 
     def _total_and_slope(self, Z: Floats, Y: Floats, weights: Floats | None) -> tuple[Any, Floats]:
         """Return the sum of the losses and the derivative in Z, each row by its weight."""

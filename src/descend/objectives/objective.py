@@ -44,11 +44,8 @@ class Objective(Protocol):
         ...
 
 
-class OverRows(Objective, Protocol):
-    """What the solvers of a table's equations, and those who look at a fit, ask of the loss over its rows.
-
-    The rows may be in memory, in a file or on other machines.
-    """
+class RowsLoss(Objective, Protocol):
+    """What a solver asks of the loss over the rows of a table, beside its value and slope."""
 
     @property
     def loss(self) -> Loss:
@@ -56,13 +53,13 @@ class OverRows(Objective, Protocol):
         ...
 
     @property
-    def outputs(self) -> int:
-        """Columns of the linear predictor."""
+    def penalty(self) -> Penalty:
+        """What is added to the loss of the rows."""
         ...
 
     @property
-    def penalty(self) -> Penalty:
-        """What is added to the loss of the rows."""
+    def outputs(self) -> int:
+        """Columns of the linear predictor."""
         ...
 
     @property
@@ -76,11 +73,6 @@ class OverRows(Objective, Protocol):
         ...
 
     @property
-    def cells(self) -> int:
-        """Rows times columns."""
-        ...
-
-    @property
     def elements(self) -> int:
         """Rows times targets: what a mean is divided by."""
         ...
@@ -90,18 +82,6 @@ class OverRows(Objective, Protocol):
         """What one element's loss counts for."""
         ...
 
-    @property
-    def resident(self) -> OverRows | None:
-        """A random draw of the rows that stays in memory, of an objective that reads the others again each time.
-
-        Each of its readings is expensive and gives the Hessian along with the gradient. None of any other objective.
-        """
-        ...
-
-    def in_double(self) -> OverRows:
-        """Return the same loss with its arithmetic in float64."""
-        ...
-
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``, parameters x parameters."""
         ...
@@ -109,6 +89,14 @@ class OverRows(Objective, Protocol):
     def mean_hessian(self, w: Floats) -> Floats:
         """Return the mean over the outputs of their own parts of the Hessian, columns x columns."""
         ...
+
+    def under(self, loss: Loss) -> OverRows:
+        """Return the same rows under another loss; one that only measures them has no penalty."""
+        ...
+
+
+class RowsSums(Protocol):
+    """What is added up, or looked for, over all rows: the sums of squares and products, and the longest row."""
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
         """Return X'X, X'Y and the diagonal of Y'Y."""
@@ -126,17 +114,41 @@ class OverRows(Objective, Protocol):
         """Return the greatest length of a row of X, or of X times ``inverse_root``."""
         ...
 
-    def batch_curvature_limit(self, size: int) -> float | None:
-        """Return the largest curvature of any batch of so many rows, None where it has no limit."""
+
+class RowsAccess(Protocol):
+    """What decides how the rows are read: how many numbers they are, and what a sample or a batch of them is like."""
+
+    @property
+    def cells(self) -> int:
+        """Rows times columns."""
+        ...
+
+    @property
+    def resident(self) -> OverRows | None:
+        """A random draw of the rows that stays in memory, of an objective that reads the others again each time.
+
+        Each of its readings is expensive and gives the Hessian along with the gradient. None of any other objective.
+        """
+        ...
+
+    def in_double(self) -> OverRows:
+        """Return the same loss with its arithmetic in float64."""
         ...
 
     def sampled(self, every: int, seed: int = 0) -> OverRows:
         """Return the loss over one row out of ``every`` so many."""
         ...
 
-    def under(self, loss: Loss) -> OverRows:
-        """Return the same rows under another loss; one that only measures them has no penalty."""
+    def batch_curvature_limit(self, size: int) -> float | None:
+        """Return the largest curvature of any batch of so many rows, None where it has no limit."""
         ...
+
+
+class OverRows(RowsLoss, RowsSums, RowsAccess, Protocol):
+    """The loss over the rows of a table, for solvers and for whoever looks at a fit.
+
+    The rows may be in memory, in a file or on other machines.
+    """
 
 
 class Batched(Objective, Protocol):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from descend.objectives._base import RowsBase
 from descend.objectives.in_memory import GATHERED_BYTES, RowsObjective
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class PartQuestion(Generic[Answer]):
 
 
 @dataclass(frozen=True)
-class PartsObjective:
+class PartsObjective(RowsBase):
     """The loss over the rows of all parts, plus a ``penalty`` on W; as ``RowsObjective``.
 
     ``columns`` and ``targets`` are X's and Y's, ``rows`` how many rows all parts have. ``sums`` are what is known of a
@@ -74,29 +75,9 @@ class PartsObjective:
     seed: int = 0
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Columns and outputs."""
-        return self.columns, self.outputs
-
-    @property
     def resident(self) -> RowsObjective | None:
         """Nothing: whoever holds the parts can be asked."""
         return None
-
-    @property
-    def cells(self) -> int:
-        """Rows times columns."""
-        return self.rows * self.columns
-
-    @property
-    def elements(self) -> int:
-        """Rows times targets: what a mean is divided by."""
-        return max(self.rows * self.targets, 1)
-
-    @property
-    def share(self) -> float:
-        """What one element's loss counts for: 1 over rows and targets for a mean."""
-        return 1 / self.elements if self.loss.mean else 1.0
 
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``."""
@@ -105,10 +86,6 @@ class PartsObjective:
             if known is not None:
                 return float(known.sum()) * self.share + self._penalty(w)
         return float(self._total(partial(RowsObjective.value, w=w))[0]) * self.share + self._penalty(w)
-
-    def gradient(self, w: Floats) -> Floats:
-        """Return the derivative at ``w``."""
-        return self.value_and_gradient(w)[1]
 
     def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
         """Return both from one reading of the rows."""
@@ -131,7 +108,7 @@ class PartsObjective:
 
     def gram(self) -> Floats:
         """Return X'X."""
-        return self.moments()[0] if self.sums is None else self.sums.gram
+        return super().gram() if self.sums is None else self.sums.gram
 
     def moments(self) -> tuple[Floats, Floats, Floats]:
         """Return X'X, X'Y and the diagonal of Y'Y (1 x targets)."""
@@ -155,24 +132,6 @@ class PartsObjective:
         """Return the greatest length of a row of X, or of X times ``inverse_root``."""
         return max(map(float, self._ask(partial(RowsObjective.longest_row, inverse_root=inverse_root))))
 
-    def curvature_limit(self) -> float | None:
-        """Return the loss's largest second derivative times the largest eigenvalue of X'X over its count."""
-        if self.loss.curvature_limit is None:
-            return None
-        gram = self.gram()
-        if not np.isfinite(gram).all():
-            return float("inf")
-        return (
-            self.loss.curvature_limit * float(np.linalg.eigvalsh(gram)[-1]) * self.share + self.penalty.curvature_limit
-        )
-
-    def batch_curvature_limit(self, size: int) -> float | None:
-        """Return the same for any batch of so many rows: as if all were the longest one."""
-        if self.loss.curvature_limit is None:
-            return None
-        share = 1 / self.targets if self.loss.mean else float(size)
-        return self.loss.curvature_limit * self.longest_row() ** 2 * share + self.penalty.curvature_limit
-
     def sampled(self, every: int, seed: int = 0) -> RowsObjective | PartsObjective:
         """Return the objective of one row out of ``every`` so many neighbours; a small one's rows are brought here."""
         if self.cells // every * 8 > GATHERED_BYTES:
@@ -180,10 +139,6 @@ class PartsObjective:
         found = [part for part in self._ask(partial(RowsObjective.sampled, every=every, seed=seed)) if len(part.X)]
         X, Y = np.concatenate([part.X for part in found]), np.concatenate([part.Y for part in found])
         return RowsObjective(X, Y, self.loss, self.outputs, self.penalty)
-
-    def under(self, loss: Loss) -> PartsObjective:
-        """Return the same rows under another loss; one that only measures them has no penalty."""
-        return replace(self, loss=loss, penalty=self.penalty.scaled(0.0) if loss.measure else self.penalty)
 
     def _penalty(self, w: Floats) -> float:
         return self.penalty.value(w.reshape(self.shape))

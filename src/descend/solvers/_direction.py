@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.objectives.objective import OverRows
+    from descend.objectives.objective import OverRows, RowsLoss
     from descend.solvers._line_search import Point
 
     Floats = NDArray[np.floating[Any]]
@@ -98,7 +98,7 @@ def float32_inverse(hessian: Floats) -> Floats:
     return np.asarray(np.linalg.inv(unit) / np.outer(scales, scales), dtype=np.float32)
 
 
-def penalty_and_gradient(objective: OverRows, w: Floats) -> tuple[float, Floats]:
+def penalty_and_gradient(objective: RowsLoss, w: Floats) -> tuple[float, Floats]:
     """Return the penalty's part of the loss at ``w`` and of its gradient."""
     W = w.reshape(objective.shape)
     return objective.penalty.value(W), objective.penalty.gradient(W).ravel()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from descend.objectives.objective import OverRows
+    from descend.objectives.objective import Objective
 
     Floats = NDArray[np.floating[Any]]
 
@@ -41,7 +41,7 @@ class Point:
     gradient: Floats
 
     @classmethod
-    def at(cls, objective: OverRows, w: Floats) -> Point:
+    def at(cls, objective: Objective, w: Floats) -> Point:
         """Read the rows at ``w``."""
         return cls(w, *objective.value_and_gradient(w))
 
@@ -65,7 +65,7 @@ class Trial:
         return bool(np.isfinite(self.value) and np.isfinite(self.slope))
 
 
-def along(objective: OverRows, start: Point, step: Floats) -> Callable[[float], Trial]:
+def along(objective: Objective, start: Point, step: Floats) -> Callable[[float], Trial]:
     """Return a function that reads the rows at a length along ``step`` from ``start``."""
 
     def look(t: float) -> Trial:

@@ -16,7 +16,7 @@ from descend.solvers._line_search import EPSILON
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from descend.objectives.objective import OverRows
+    from descend.objectives.objective import RowsLoss
     from descend.solvers._line_search import Point
 
     Floats = NDArray[np.floating[Any]]
@@ -59,7 +59,7 @@ class Ending:
         self.before = float("inf")
 
 
-def outcome(objective: OverRows, point: Point, decrement: float) -> Outcome:
+def outcome(objective: RowsLoss, point: Point, decrement: float) -> Outcome:
     """Return whether a point from which no step goes down is a minimum ("arrived") or not ("stalled").
 
     It is one where the decrement is next to nothing beside the loss, or beside the change of the loss with the last
@@ -72,7 +72,7 @@ def outcome(objective: OverRows, point: Point, decrement: float) -> Outcome:
     return "stalled"
 
 
-def unseen(objective: OverRows, w: Floats, value: float) -> float:
+def unseen(objective: RowsLoss, w: Floats, value: float) -> float:
     """Return by how much the loss changes with the last digits of the parameters, whose signs alternate."""
     signs = np.where(np.arange(w.size) % 2, -1.0, 1.0)
     return abs(objective.value(w * (1 + LAST_DIGITS * signs)) - value)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.objectives.in_memory import RowsObjective
-    from descend.objectives.objective import OverRows
+    from descend.objectives.objective import OverRows, RowsLoss
     from descend.solvers.history import History
     from descend.solvers.optimizers import Optimizer
     from descend.solvers.recipe import Recipe
@@ -99,13 +99,13 @@ def _solved(
     return history if engine is not quadratic else replace(history, gap=quadratic.excess(history.weights))
 
 
-def _centred(objective: OverRows, history: History) -> History:
+def _centred(objective: RowsLoss, history: History) -> History:
     """Return the history with its parameters centred."""
     weights, snapshots = (centred(objective, w) for w in (history.weights, history.snapshots))
     return replace(history, weights=weights, snapshots=snapshots)
 
 
-def centred(objective: OverRows, w: Floats) -> Floats:
+def centred(objective: RowsLoss, w: Floats) -> Floats:
     """Return a softmax's parameters (flat, or rows of them) less their means over the classes, where no penalty is.
 
     Adding a number to all classes changes no loss there, so the end of a run would depend on its start.
