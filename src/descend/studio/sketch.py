@@ -29,6 +29,11 @@ class Sketch:
         self.slide: Slide | None = None
         self._made_for: Any = None  # what the prepared rows depend on
 
+    @property
+    def fitted_rows(self) -> int:
+        """How many rows a fit takes, 1 where none are prepared."""
+        return 1 if self.prepared is None else self.prepared.fitted_rows
+
     def forget(self) -> None:
         """Know nothing of a hypothesis."""
         self.prepared, self.slide, self._made_for = None, None, None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import fields
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from descend.fitting.model import load
 from descend.formula.parser import parse
 from descend.report.forecast import forecast_line
 from descend.solvers.recipe import Recipe
+from descend.solvers.settings import SETTINGS
 from descend.studio.opened_table import OpenedTable
 from descend.studio.profile import propose
 from descend.studio.progress import Progress
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 USUAL: dict[str, Any] = {"optimizer": "sgd", "lr": "auto", "epochs": 100}
 SETTLED = 0.45  # seconds without a change after which what is shown is fitted and tested in full
 BENDING = ("l2", "init", "seed")  # what changes the loss that is drawn, or where the path begins
-NAMES = frozenset(f.name for f in fields(Recipe))
 
 
 class Study:
@@ -209,7 +208,7 @@ class Study:
 
     def set(self, **settings: Any) -> None:
         """Change settings without acting on them; None takes one back to its default."""
-        unknown = settings.keys() - NAMES
+        unknown = settings.keys() - SETTINGS.keys()
         if unknown:
             raise TypeError(f"no such settings: {', '.join(sorted(unknown))}")
         for name, value in settings.items():
@@ -329,9 +328,8 @@ class Study:
         formula, settings, recipe = self.formula, dict(self.settings), self.recipe
         number = self.runs.next_number()
         path = self.folder / f"run-{number}.safetensors"
-        prepared = self.sketch.prepared
-        rows = 1 if prepared is None else prepared.fitted_rows
-        self.progress = progress = Progress(total=recipe.epochs_for(rows) if recipe.method != "auto" else None)
+        total = recipe.epochs_for(self.sketch.fitted_rows) if recipe.method != "auto" else None
+        self.progress = progress = Progress(total=total)
 
         def moved(epoch: int, loss: float) -> None:
             progress.moved(epoch, loss)
