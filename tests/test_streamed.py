@@ -245,14 +245,14 @@ def test_a_bad_row_is_named_by_its_number_in_the_file(columns, tmp_path):
 @given(cuts=st.lists(st.integers(1, ROWS - 1), max_size=6, unique=True), seed=st.integers(0, 9))
 def test_a_survey_does_not_depend_on_how_the_rows_are_cut(cuts, seed, columns, file):
     streamed = survey_statement("y ~ a * g + I(b ** 2)", scan_of(file), descend_recipe(seed=seed), Reading(Threads()))
-    whole = next(scan_of(file).parts(list(streamed.plan.wanted)))
+    whole = next(scan_of(file).parts(list(streamed.result.plan.wanted)))
     edges = [0, *sorted(cuts), ROWS]
     parts = [replace(whole, start=a, first=a, rows=b - a) for a, b in pairwise(edges)]
-    surveys = [survey_part(streamed.plan, part) for part in parts]
+    surveys = [survey_part(streamed.result.plan, part) for part in parts]
     total = surveys[0]
     for more in surveys[1:]:
         total = total + more
-    expected = streamed.survey
+    expected = streamed.result.survey
     assert set(total.names) == set(expected.names)
     assert (total.rows, total.fitted, total.levels) == (expected.rows, expected.fitted, expected.levels)
     names = list(expected.names)
@@ -696,10 +696,10 @@ def test_an_error_in_a_part_ends_the_reading():
 def test_an_encoded_part_has_the_fitted_rows_alone(file):
     recipe = descend_recipe()
     streamed = survey_statement("y ~ a", scan_of(file), recipe, Reading(Threads()))
-    encode = Encoding(streamed.plan, streamed.design, streamed.problem.target, streamed.problem.loss)
+    encode = Encoding(streamed.result.plan, streamed.design, streamed.problem.target, streamed.problem.loss)
     reread = Rereading(Reading(Threads()), encode, partial(scan_of(file).parts, ["a", "y"]))
     (rows,) = total_of(part.rows for part in (encode(part) for part in scan_of(file).parts(["a", "y"])))
-    assert rows == streamed.survey.fitted
+    assert rows == streamed.result.survey.fitted
     squares = reread.total(methodcaller("residual_squares", np.zeros(2)))[0]
     known = survey_statement("y ~ a", scan_of(file), recipe, Reading(Threads()))
     assert squares[0] == pytest.approx(known.train().objective.moments()[2][0, 0], rel=1e-12)

@@ -22,16 +22,7 @@ from descend.fitting.survey.checkpoint import SurveyFile
 from descend.fitting.survey.checkpoint import survey_scan as surveyed
 from descend.fitting.survey.prepass import classes_of, prepared
 from descend.fitting.survey.pushdown import survey_in_database as pushed_down
-from descend.fitting.survey.results import (
-    base_of,
-    design_of,
-    family_of,
-    kept_rows,
-    notes_of,
-    require_rows,
-    sums_of,
-    target_of,
-)
+from descend.fitting.survey.results import SurveyResult
 from descend.fitting.survey.survey import Plan, Survey
 from descend.fitting.trained import run_solver
 from descend.objectives.partitioned import PartsObjective
@@ -69,30 +60,28 @@ REREAD_COLUMNS = 100  # with more columns their products take longer than readin
 class ScanStatement(Statement):
     """A hypothesis stated on a scan, whose rows are read part by part; the problem has those that the survey kept."""
 
-    scan: Scan
-    plan: Plan
-    survey: Survey
+    result: SurveyResult
     design: Design
     reading: Reading
 
     @property
     def mark(self) -> dict[str, Any]:
         """What identifies the run in its checkpoint."""
-        return scan_mark(self.problem.hypothesis, self.scan, self.recipe)
+        return scan_mark(self.problem.hypothesis, self.result.scan, self.recipe)
 
     @property
     def table_name(self) -> str:
         """The name of the scan."""
-        return self.scan.name
+        return self.result.scan.name
 
     @property
     def table_columns(self) -> list[str]:
         """The columns of the scan."""
-        return self.scan.head.columns
+        return self.result.scan.head.columns
 
     def table_rows(self, trained: TrainedProblem) -> int:
         """Return how many rows the scan has."""
-        return self.scan.rows
+        return self.result.scan.rows
 
     def train(self, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
         """Fit on all rows that are not held back."""
@@ -106,33 +95,38 @@ class ScanStatement(Statement):
 
         ``few`` is the loss over those that were kept: from there the optimum of a file's rows is a few readings away.
         """
-        columns, loss, recipe = list(self.plan.wanted), self.problem.loss, self.recipe
-        encode = Encoding(self.plan, self.design, self.problem.target, loss)
+        columns, loss, recipe = list(self.result.plan.wanted), self.problem.loss, self.recipe
+        encode = Encoding(self.result.plan, self.design, self.problem.target, loss)
         side = len(self.design.names)  # as many rows as columns: the time of readings is not counted
         Effort.of(side, side, len(self.problem.target.outputs), loss, recipe).require(recipe)
-        sums = sums_of(self.plan, self.survey, self.design)
-        targets = max(len(self.plan.expressions), 1)
+        sums = self.result.sums(self.design)
+        targets = max(len(self.result.plan.expressions), 1)
         outputs, width = len(self.problem.target.outputs), len(self.design.names)
         penalty = recipe.penalty(self.design.penalised)
-        about = loss, outputs, penalty, width, targets, self.survey.fitted, sums
-        reread = Rereading(self.reading, partial(Encoded, encode), lambda: self.scan.parts(columns))
+        about = loss, outputs, penalty, width, targets, self.result.survey.fitted, sums
+        reread = Rereading(self.reading, partial(Encoded, encode), lambda: self.result.scan.parts(columns))
         doubles = recipe.batch_size is None and recipe.arithmetic == "float64"
         if doubles and loss.quadratic:
             return PartsObjective(reread, *about)
         if recipe.batch_size is None:
-            holding = self.reading.workers.hold(encode, self.scan.parts(columns))
+            holding = self.reading.workers.hold(encode, self.result.scan.parts(columns))
             if holding is not None:
                 return PartsObjective(holding, *about)
         if doubles and few is not None and recipe.method == "auto" and self._read_quickly(loss, width):
             return RereadObjective(reread, *about, resident=few)
-        spill = Spill(self.reading.scratch, self.survey.layers, width, targets, recipe.arithmetic)
-        for part, layers in self.reading.each("spilling", encode.by_layer, self.scan.parts(columns)):
+        spill = Spill(self.reading.scratch, self.result.survey.layers, width, targets, recipe.arithmetic)
+        for part, layers in self.reading.each("spilling", encode.by_layer, self.result.scan.parts(columns)):
             spill.write(part.X, part.Y, layers)
         return SpilledObjective(spill.X, spill.Y, loss, outputs, penalty, spill=spill, sums=sums)
 
     def _read_quickly(self, loss: Loss, width: int) -> bool:
         """Return whether reading the file three times takes less time than writing the design to a file."""
-        return loss.likelihood and len(self.problem.target.outputs) == 1 and width <= REREAD_COLUMNS and self.scan.quick
+        return (
+            loss.likelihood
+            and len(self.problem.target.outputs) == 1
+            and width <= REREAD_COLUMNS
+            and self.result.scan.quick
+        )
 
 
 def state_scan(
@@ -144,7 +138,7 @@ def state_scan(
     """
     if scan.rows >= HOLDOUT_FROM:
         statement = survey_statement(formula, scan, recipe, reading, checkpoint, resume=resume)
-        if recipe.test != "auto" or statement.survey.rows >= HOLDOUT_FROM:
+        if recipe.test != "auto" or statement.result.survey.rows >= HOLDOUT_FROM:
             return statement
     return state_table(formula, collect(scan), recipe)
 
@@ -172,19 +166,20 @@ def survey_statement(
     survey = _added_up(scan, plan) or surveyed(plan, scan, reading, file)
     if is_share(recipe.test) and survey.rows and not (survey.fitted and survey.tested):
         raise OptionError("option.test-rows", value=recipe.test, rows=survey.rows)
-    require_rows(survey, scan)
+    result = SurveyResult(plan, survey, scan)
+    result.require_rows()
     family, why = outline.family, outline.why
     if plan.target is None and recipe.family == "auto" and recipe.loss == "auto":
-        family, why = family_of(plan, survey, scan)
-    target = target_of(plan, survey, scan, family)
-    design = design_of(plan, survey, scan, recipe)
-    data, shown = kept_rows(plan, survey, scan)
-    told = [why, *scan.head.notes, *notes_of(plan, survey, scan)]
-    problem = outline.problem(data, target, recipe, told, base_of(plan, survey, target))
+        family, why = result.family()
+    target = result.target(family)
+    design = result.design(recipe)
+    data, shown = result.kept_rows()
+    told = [why, *scan.head.notes, *result.notes()]
+    problem = outline.problem(data, target, recipe, told, result.base(target))
     rows = np.arange(len(data))
     fitted, tested = rows[:shown], rows[shown:]
     split = Split("holdout", fitted, [(fitted, tested)]) if tested.size else Split("none", fitted, [])
-    return ScanStatement(problem, recipe, split, scan, plan, survey, design, reading)
+    return ScanStatement(problem, recipe, split, result, design, reading)
 
 
 def _plan(outline: Outline, scan: Scan, recipe: Recipe, reading: Reading) -> Plan:
