@@ -7,7 +7,7 @@ digits cancel.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +16,8 @@ from descend.objectives.in_memory import RowsObjective
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.objective import OverRows
-
-    Floats = NDArray[np.floating[Any]]
 
 EVEN = 1e-7  # the least ratio of the smallest to the largest curvature that gives a root to nine digits
 DIGITS = 1e-7  # the share of a length that may be rounding

@@ -10,7 +10,7 @@ a row's logit, or of the difference of two classes' logits, by a step of length 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -19,9 +19,8 @@ from descend.analysis._information import information_root
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.objective import OverRows, RowsLoss
-
-    Floats = NDArray[np.floating[Any]]
 
 FLAT = 1e-12  # of the largest eigenvalue of a penalised Hessian: below it a direction has no curvature
 Certainty = Literal["exact", "bound", "none"]

@@ -8,7 +8,7 @@ every epoch. For other smooth losses a rate below 2 / L, with L the largest poss
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,12 +22,9 @@ from descend.solvers.rates import EDGE, SHARES, Rates, condition_of, largest_sta
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.objective import OverRows
     from descend.solvers.recipe import Recipe
-
-    Floats = NDArray[np.floating[Any]]
 
 Verdict = Literal["converges", "oscillates", "stalls", "diverges"]
 Prospect = Literal["descends", "stalls", "no-promise"]

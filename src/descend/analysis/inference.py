@@ -8,7 +8,7 @@ for the rows determine only these differences.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,15 +30,12 @@ from descend.base.messages import Note
 from descend.objectives.links import softmax
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from descend.analysis.refined_least_squares import Exact
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.objectives.objective import OverRows
     from descend.objectives.quadratic import GramObjective
-
-    Floats = NDArray[np.floating[Any]]
 
 MOST = 500  # columns, or parameters of classes: a Hessian of more is not computed for its inference
 TENSORS = ("root", "variances", "errors")

@@ -8,7 +8,7 @@ Cholesky factor with twice the digits (Yamamoto et al. 2015, CholeskyQR).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 FREE = 50_000  # cells: the doubled digits of so few take milliseconds
 AFFORDABLE = 5_000_000  # cells: those of so many take about a second

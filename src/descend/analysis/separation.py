@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
-    Rows = NDArray[np.int64]
+    from descend.base.typing import Floats, Rows
 
 SAMPLE = 2000  # margins to start with, and the most added at once
 BLOCK = 1 << 12  # rows that stay in cache

@@ -12,9 +12,8 @@ from descend.objectives.metrics import auc
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.target import Target
-
-    Floats = NDArray[np.floating[Any]]
 
 KINDS = ("better", "few", "unsure", "same", "untrained", "one", "no")  # of verdicts: how their codes begin
 FEW_ROWS = 10  # tested rows: a standard error of fewer means little

@@ -19,12 +19,8 @@ from descend.objectives.metrics import (
 from descend.tables.row_sampling import Draw, row_keys, scattered
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats, Rows
     from descend.objectives.target import Target
-
-    Floats = NDArray[np.floating[Any]]
-    Rows = NDArray[np.int64]
 
 Method = Literal["holdout", "loo", "folds", "none", "given"]
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -6,14 +6,13 @@ machine, where a long double is not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from descend.base.typing import Floats
 
-    Floats = NDArray[np.floating[Any]]
     Pair = tuple[Floats, Floats]
 
 SPLITTER = 2.0**27 + 1

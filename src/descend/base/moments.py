@@ -6,7 +6,7 @@ nothing is divided by it. So is one that spreads by no more than the rounding of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 FEWEST = 1000
 ROUNDING = 1e-14  # of a column's size: what spreads less, some forty units in its numbers' last place, is rounding

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
+    from descend.base.typing import OnEpoch
+
 PATIENCE = 0.5
 GRACE = 5.0  # seconds that a process has to tidy up once it is asked to end
 
@@ -135,7 +137,7 @@ def _watched() -> Console:
 
 
 @contextmanager
-def progress(key: str, total: int | None) -> Iterator[Callable[[int, float], None]]:
+def progress(key: str, total: int | None) -> Iterator[OnEpoch]:
     """Give a callback (done, loss) that shows a bar once half a second has gone by; none where nobody watches."""
     if not sys.stderr.isatty():
         yield lambda done, value: _heed()

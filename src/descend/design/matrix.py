@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.formula.ast import Expression, Factor, Hypothesis, Term
     from descend.tables.columns import Columns, Use
 
-    Floats = NDArray[np.floating[Any]]
     Encode = Callable[[Factor], FactorEncoding]
 
 INTERCEPT = "(intercept)"

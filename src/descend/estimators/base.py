@@ -18,9 +18,8 @@ from descend.solvers.recipe import Recipe
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from descend.base.typing import Floats
     from descend.solvers.history import History
-
-    Floats = NDArray[np.floating[Any]]
 
 KINDS = ("float64", "float32")
 PARAMETERS = {

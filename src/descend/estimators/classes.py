@@ -15,9 +15,8 @@ from descend.objectives.losses import BinaryCrossEntropy, make_loss
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class Classifier(ClassifierMixin):  # type: ignore[misc]

@@ -23,13 +23,12 @@ from descend.objectives.penalties import L2
 from descend.solvers.dispatch import centred, optimizer_of, quadratic_of, require_finite, solve
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
     from descend.solvers.optimizers import Optimizer, State
     from descend.solvers.recipe import Recipe
-
-    Floats = NDArray[np.floating[Any]]
 
 CERTAIN = 14.0  # a logit: a probability within a millionth of 1
 SLIGHT = 1e-6  # what holds weights where nothing else does: of the scaled columns, so that all are held alike

@@ -21,9 +21,9 @@ from descend.solvers.history import History
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 
 def from_sklearn(

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # type: ignore[misc]

@@ -22,10 +22,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import ArrayLike, NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
     from descend.objectives.torch_module import ModuleObjective
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class ModuleEstimator(Estimator):

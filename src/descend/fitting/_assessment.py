@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -17,9 +17,8 @@ from descend.model.record import Assessment, FittedRows
 from descend.model.sample import keep_sample
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from descend.analysis.refined_least_squares import Exact
+    from descend.base.typing import Floats
     from descend.fitting._statement import Statement
     from descend.fitting.problem import Problem
     from descend.fitting.trained import TrainedProblem
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 WORK = 2e11
 NEAR, NEAR_ENOUGH = 3e-13, 1e-6

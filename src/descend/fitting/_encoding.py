@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.fitting.survey.survey import Plan
     from descend.objectives.losses import Loss
     from descend.objectives.target import Target
     from descend.tables.columns import Columns
     from descend.tables.scan import Part
-
-    Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

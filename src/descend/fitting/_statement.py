@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from descend.formula.ast import Formula
     from descend.solvers.recipe import Recipe
 
-    Floats = NDArray[np.floating[Any]]
-
 
 @dataclass(frozen=True)
 class Statement:

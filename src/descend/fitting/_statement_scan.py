@@ -39,8 +39,6 @@ from descend.tables.scans.collect import collect
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from descend.design.matrix import Design
     from descend.fitting.trained import TrainedProblem
     from descend.formula.ast import Formula, Hypothesis
@@ -49,8 +47,6 @@ if TYPE_CHECKING:
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Use
     from descend.tables.scan import Scan
-
-    Floats = NDArray[np.floating[Any]]
 
 FEW, FEW_CELLS = 200_000, 4_000_000  # at most so many rows, and cells, are kept to start a search from
 REREAD_COLUMNS = 100  # with more columns their products take longer than reading the file

@@ -22,13 +22,8 @@ from descend.tables.open import header_of, held, open_rows, require_formula
 from descend.tables.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats, OnEpoch
     from descend.objectives.families import Family
-
-    Floats = NDArray[np.floating[Any]]
 
 FOLDS = 10
 LATE = "verdict.untrained"
@@ -40,7 +35,7 @@ def compare(
     formulas: Sequence[str],
     *,
     recipe: Recipe | None = None,
-    on_fold: Callable[[int, float], None] | None = None,
+    on_fold: OnEpoch | None = None,
     memory: str | int | None = None,
     **settings: Any,
 ) -> Comparison:

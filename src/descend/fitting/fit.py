@@ -30,14 +30,11 @@ from descend.tables.workers import workers_of
 if TYPE_CHECKING:
     import os
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import OnEpoch
     from descend.fitting._statement import Statement
-    from descend.fitting.trained import OnEpoch, OnForecast, TrainedProblem
+    from descend.fitting.trained import OnForecast, TrainedProblem
     from descend.formula.ast import Formula
     from descend.tables.executors import OnRead
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def fit(

@@ -22,16 +22,13 @@ from descend.tables.open import open_rows
 from descend.tables.table import Table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from descend.analysis.forecast import Forecast
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.formula.ast import Formula
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.partitioned import PartsObjective
     from descend.tables.executors import OnRead
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def forecast(

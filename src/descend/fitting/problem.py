@@ -27,9 +27,7 @@ from descend.tables.columns import Columns, gather, reading_notes, uses
 from descend.tables.open import read
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from descend.fitting.trained import OnEpoch
+    from descend.base.typing import Floats, OnEpoch, Rows
     from descend.objectives.families import Family
     from descend.objectives.losses import Loss
     from descend.objectives.torch_batches import Source
@@ -37,10 +35,6 @@ if TYPE_CHECKING:
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Use
     from descend.tables.table import Table
-
-    Floats = NDArray[np.floating[Any]]
-    Rows = NDArray[np.int64]
-
 
 REFITS = 2e10  # operations of the refits that leave out one row each: about 15 seconds
 REFIT = 1e7  # operations that a refit of classes takes besides those of its rows

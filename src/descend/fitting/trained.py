@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -16,9 +16,8 @@ from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from descend.analysis.forecast import Forecast
+    from descend.base.typing import Floats, Rows
     from descend.design.matrix import Design
     from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.objective import OverRows
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Columns
 
-    Floats = NDArray[np.floating[Any]]
-    Rows = NDArray[np.int64]
-    OnEpoch = Callable[[int, float], None]
     OnForecast = Callable[[Forecast], None]
 
 

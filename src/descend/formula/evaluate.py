@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +15,9 @@ from descend.formula.visitor import Visitor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
 
-    Floats = NDArray[np.floating[Any]]
     Undo = Callable[[Floats], Floats]
 
 WHOLE = 100  # the highest power that is made by multiplying

@@ -22,13 +22,10 @@ from descend.solvers.run_options import RunOptions
 from descend.tables.open import read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats, OnEpoch
     from descend.fitting.trained import TrainedProblem
-
-    Floats = NDArray[np.floating[Any]]
 
 RELATIVE = 1e-4
 DRAWS = 200
@@ -58,7 +55,7 @@ def train_lab(
     *,
     seed: int = 0,
     epochs: int | None = None,
-    on_batch: Callable[[int, float], None] | None = None,
+    on_batch: OnEpoch | None = None,
 ) -> tuple[Problem, TrainedProblem]:
     """Fit a lab's hypothesis from its start with its settings."""
     table = read(lab.table(seed))

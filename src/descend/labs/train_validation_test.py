@@ -28,15 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import polars as pl
-    from numpy.typing import NDArray
 
     from descend.analysis.verification import Split
+    from descend.base.typing import Floats, Rows
     from descend.fitting.trained import TrainedProblem
     from descend.labs.outcome import Cell
     from descend.solvers.history import History
-
-    Floats = NDArray[np.floating[Any]]
-    Rows = NDArray[np.int64]
 
 AT_HAND, UNSEEN = 60, 200  # half of those at hand are fitted, half validate
 SHARE = 0.5

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.target import Target
     from descend.tables.columns import Columns
 
-    Floats = NDArray[np.floating[Any]]
     Ranges = dict[str, tuple[float, float]]
 
 FAR = 0.5  # a row is far outside when it is beyond the ends by more than this share of the fitted range

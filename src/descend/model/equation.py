@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +11,8 @@ from descend.design.encodings import CONSTANT
 from descend.design.matrix import INTERCEPT, Design
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.target import Target
-
-    Floats = NDArray[np.floating[Any]]
 
 ROUNDING = 1e-12
 DIGITS = 6

@@ -15,20 +15,16 @@ from descend.base.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from descend.analysis.inference import Inference
     from descend.base.container import Tensors
     from descend.base.messages import Note
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
     from descend.objectives.objective import Objective
     from descend.objectives.target import Target
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, eq=False)

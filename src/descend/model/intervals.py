@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,13 +13,11 @@ from descend.model.prediction import with_added, with_predictions
 
 if TYPE_CHECKING:
     import polars as pl
-    from numpy.typing import NDArray
 
     from descend.analysis.inference import Inference
+    from descend.base.typing import Floats
     from descend.model.record import ModelRecord
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def require_inference(model: ModelRecord) -> Inference:

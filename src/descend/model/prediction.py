@@ -12,12 +12,9 @@ from descend.base.errors import DesignError, ModelError
 from descend.model.cautions import means, medians
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.model.record import ModelRecord
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def predict_columns(model: ModelRecord, data: Columns, *, mean: bool = False) -> Floats:

@@ -9,14 +9,12 @@ from descend.base.messages import Note
 from descend.design.matrix import INTERCEPT
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from descend.analysis.certificates import Certificate
     from descend.analysis.diagnosis import Finding
     from descend.analysis.forecast import Forecast
     from descend.analysis.inference import Inference
     from descend.analysis.verification import Verification
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.model.cautions import Ranges
     from descend.model.hypothesis import FittedHypothesis
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from descend.objectives.target import Target
     from descend.solvers.closed_form import ClosedFormRun
     from descend.solvers.history import History
-
-    Floats = NDArray[np.floating[Any]]
 
 NOT_AT_THE_OPTIMUM = Note("inference.not-optimum", {})
 

@@ -38,13 +38,9 @@ from descend.solvers.recipe import Recipe
 if TYPE_CHECKING:
     import os
 
-    from numpy.typing import NDArray
-
     from descend.base.container import Tensors
     from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.families import Family
-
-    Floats = NDArray[np.floating[Any]]
 
 M = TypeVar("M", bound=FittedModel)
 MOMENTS = ("means", "scales", "sizes", "spreads")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,14 +20,12 @@ if TYPE_CHECKING:
     import os
 
     import polars as pl
-    from numpy.typing import NDArray
 
     from descend.analysis.verification import Verification
+    from descend.base.typing import Floats
     from descend.model.fitted import FittedModel
     from descend.tables.executors import Reading
     from descend.tables.scan import Part, Scan
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def predict_to(

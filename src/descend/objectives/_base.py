@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
     from descend.objectives.penalties import Penalty
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class RowsBase(ABC):

@@ -13,12 +13,9 @@ from descend.objectives._base import RowsBase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
     from descend.objectives.penalties import Penalty
-
-    Floats = NDArray[np.floating[Any]]
 
 GATHERED_BYTES = 40_000_000
 BATCHES_BYTES = 1_000_000

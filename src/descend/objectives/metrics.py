@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 LEAST_PROBABILITY = 1e-15
 ROUNDING = 1e-12  # of a target's largest value: a smaller error is none

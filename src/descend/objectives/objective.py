@@ -8,12 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import numpy as np
-    from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
     from descend.objectives.penalties import Penalty
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class Objective(Protocol):

@@ -18,14 +18,11 @@ from descend.objectives.in_memory import GATHERED_BYTES, RowsObjective
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
     from descend.objectives.penalties import Penalty
     from descend.objectives.sufficient_statistics import Sums
     from descend.tables.executors import Holding
-
-    Floats = NDArray[np.floating[Any]]
 
 Answer = TypeVar("Answer")
 

@@ -7,7 +7,7 @@ L(w) = L* + 1/2 (w - w*)' H (w - w*): a sum of terms that are never negative, so
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +18,8 @@ from descend.objectives.wide import is_wide, spectrum
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.objective import OverRows
-
-    Floats = NDArray[np.floating[Any]]
 
 EASY = 1e-10
 SURE = 1e-3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
-
-    Floats = NDArray[np.floating[Any]]
 
 REMEMBERED = 4  # points: a solver ends at one of its last, where the certificate and the errors are asked for
 

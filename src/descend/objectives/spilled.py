@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.sufficient_statistics import Sums
-
-    Floats = NDArray[np.floating[Any]]
 
 SHUFFLED_BYTES = 1_000_000  # of a block: rows that stay together until they are gathered with those of other blocks
 GATHERED_BYTES = 64_000_000  # of the blocks that are gathered, and their rows shuffled

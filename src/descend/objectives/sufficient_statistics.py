@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from descend.base.errors import FitError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 LEAST = 1e4 * float(np.finfo(np.float64).tiny)  # of smaller ones an error of a hundredth has not all its digits
 CANCELLED = 1e-6  # of the terms of which they are the sum: of residuals so small rounding leaves too few digits

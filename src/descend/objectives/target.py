@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.tables.columns import Columns, Use
     from descend.tables.table import Table
-
-    Floats = NDArray[np.floating[Any]]
 
 LABEL_KINDS = ("text", "number", "boolean")
 

@@ -15,9 +15,8 @@ from descend.objectives.networks.network import block_size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
+    from descend.base.typing import Floats
 
-    Floats = NDArray[np.floating[Any]]
     Pair = tuple[torch.Tensor, torch.Tensor]
 
 GATHERED_NUMBERS = 1_000_000

@@ -13,13 +13,11 @@ from descend.base.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
     from descend.objectives.torch_batches import Source
 
-    Floats = NDArray[np.floating[Any]]
     Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 

@@ -6,7 +6,7 @@ With X = U S V' the Hessian's eigenvectors are V, and all that is orthogonal to 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -16,11 +16,8 @@ from descend.objectives.in_memory import RowsObjective
 from descend.objectives.sufficient_statistics import require_digits
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.objective import OverRows
-
-    Floats = NDArray[np.floating[Any]]
 
 EVEN = 1e-6  # squared singular values that differ by less have nine digits from the rows' products
 

@@ -15,12 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.report.plot_data import PlotRows
-
-    Floats = NDArray[np.floating[Any]]
-
 
 FEW = 10  # values of a column: its points are spread a little, so that they do not hide one another
 SPLIT = 4  # values of a column for each of which there is a curve

@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.report.plot_data import PlotRows
-
-    Floats = NDArray[np.floating[Any]]
-
 
 AVERAGED = 100  # rows over which a prediction is averaged
 FINE = 200  # points of a curve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +13,8 @@ from descend.report.frames import COLOURS, GREY, name_axes, name_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from descend.report.plot_data import PlotRows
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def predicted_and_actual(axes: Axes, kept: PlotRows, lang: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +14,9 @@ from descend.report.frames import COLOURS, GREY, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from descend.design.matrix import Design
     from descend.report.plot_data import PlotRows
-
-    Floats = NDArray[np.floating[Any]]
 
 MISREAD = 36
 LEAST_ACROSS, MOST_ACROSS, MOST_ACROSS_NAMED = 6, 12, 9

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +11,8 @@ from descend.report.frames import COLOURS, name_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from descend.solvers.history import History
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:

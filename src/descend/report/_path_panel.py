@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.report.plane import Plane
     from descend.report.plot_data import PlotRows
     from descend.solvers.history import History
-
-    Floats = NDArray[np.floating[Any]]
 
 FINE, FINE_COSTLY = 61, 20
 NEAR = 3.0  # a diverging run is drawn as far as so many times the distance from its start to its best point

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from descend.base.messages import say
 from descend.report.frames import GREY
@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.report.plot_data import PlotRows
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def scatter_rows(

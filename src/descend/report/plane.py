@@ -7,7 +7,7 @@ a grid along the parameters a valley thinner than the grid would fall apart into
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,13 +18,10 @@ from descend.objectives.quadratic import GramObjective
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.objective import Objective
     from descend.objectives.target import Target
-
-    Floats = NDArray[np.floating[Any]]
 
 ROOM = 0.3  # beside what a window holds, in parts of its half
 LEAST = 0.3  # of the other side's change of the loss that each side of a window shows

@@ -13,16 +13,10 @@ from descend.objectives.losses import make_loss
 from descend.objectives.quadratic import GramObjective
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.model.fitted import FittedModel
     from descend.objectives.objective import Objective
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class PlotRows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,13 +14,10 @@ from descend.solvers._termination import CLOSE, Ending, Outcome, outcome
 from descend.solvers.effort import hessian_is_small
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.losses import Loss
     from descend.objectives.objective import OverRows
     from descend.solvers._recorder import StepRecorder
-
-    Floats = NDArray[np.floating[Any]]
 
 SHORT = 0.1  # of a Newton step: where a fresh one must be cut to less, the Hessian is a poor model, and is damped
 SMOOTHING = 0.1  # of the mean residual, the first width of a corner, and then of the last: each is a few steps away

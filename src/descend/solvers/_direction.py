@@ -13,7 +13,7 @@ the squared gradient does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.objective import OverRows, RowsLoss
     from descend.solvers._line_search import Point
-
-    Floats = NDArray[np.floating[Any]]
 
 ROWS_FOR_A_SEED = 8  # a column: the mean Hessian of so many is close enough to that of all rows to begin with
 FLOAT32_ROUNDING = 1e-7  # added to a diagonal of 1, so that rounding in float32 leaves it positive definite

@@ -14,15 +14,12 @@ from descend.solvers.history import ABOVE_THE_START
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.objective import Batched, Objective
     from descend.solvers.checkpoint import SavedRun
     from descend.solvers.history import History
     from descend.solvers.optimizers import Optimizer, State
     from descend.solvers.schedules import Schedule
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def iterate(

@@ -8,7 +8,7 @@ Hessian as well, and the steps are those of a surrogate (``_surrogate``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,12 +22,9 @@ from descend.solvers.effort import hessian_is_small
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.objective import OverRows
     from descend.solvers.history import History, Stop
-
-    Floats = NDArray[np.floating[Any]]
 
 LARGE = 2_000_000  # cells: a reading of fewer takes milliseconds, and is over before samples are drawn
 HUGE = 200_000_000  # cells: a reading of more takes a good part of a second, which the last digits are not worth

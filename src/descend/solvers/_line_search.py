@@ -9,18 +9,15 @@ steeply is followed by one further away, up to tenfold, so that a plain of even 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.objective import Objective
-
-    Floats = NDArray[np.floating[Any]]
 
 EPSILON = float(np.finfo(np.float64).eps)
 DECREASE = 1e-4  # of what the slope promises, c1: the usual value (Nocedal and Wright 2006, section 3.1)

@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Arrays, Floats
     from descend.solvers._recorder import EpochRecorder
     from descend.solvers.checkpoint import SavedRun
     from descend.solvers.history import Stop
     from descend.solvers.run_options import RunOptions
-
-    Floats = NDArray[np.floating[Any]]
-    Arrays = dict[str, NDArray[Any]]
 
 DOUBLED = 2.0  # steps on batches, dropout and momentum end a little above the start now and then, but not at twice it
 

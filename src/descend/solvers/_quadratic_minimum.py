@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +13,8 @@ from descend.solvers.optimizers import SGD
 from descend.solvers.rates import best_rate
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.quadratic import GramObjective
-
-    Floats = NDArray[np.floating[Any]]
 
 FIRST_EPOCHS = 1000  # epochs of the descent at most: a picture of it needs no more
 VANISHED = 1e-8  # of the gradient's first norm: what the recorded epochs end at

@@ -9,17 +9,13 @@ leads to the minimum of this surrogate. Surrogates that match the gradient alone
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from descend.solvers._direction import pseudo_inverse
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.objective import OverRows
-
-    Floats = NDArray[np.floating[Any]]
 
 NEWTON_STEPS = 6  # at most: Newton's method converges quadratically at once here, or the sample is of no use
 CLOSE = 1e-6  # of the first decrement: the sample's own difference from all rows is larger

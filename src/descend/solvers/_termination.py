@@ -7,19 +7,16 @@ Vandenberghe 2004, section 9.5). It does not depend on the units of columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from descend.solvers._line_search import EPSILON
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.objective import RowsLoss
     from descend.solvers._line_search import Point
-
-    Floats = NDArray[np.floating[Any]]
 
 Outcome = Literal["arrived", "stalled", "spent"]
 CLOSE = 1e-9  # of the loss: a decrement that is still a minimum's where no step goes down; an optimum claims 1e-8

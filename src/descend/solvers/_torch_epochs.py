@@ -18,14 +18,11 @@ from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Arrays
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.checkpoint import SavedRun
     from descend.solvers.history import History
     from descend.solvers.schedules import Schedule
-
-    Arrays = dict[str, NDArray[Any]]
 
 FEW_ROWS = 256
 SMALL_WORK = 30_000_000  # rows times parameters of a step

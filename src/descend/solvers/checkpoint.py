@@ -16,9 +16,7 @@ from descend.base.errors import OptionError
 if TYPE_CHECKING:
     import os
 
-    from numpy.typing import NDArray
-
-    Arrays = dict[str, NDArray[Any]]
+    from descend.base.typing import Arrays
 
 EVERY = 1.0  # seconds between two writings, at least
 

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.quadratic import GramObjective
     from descend.solvers.optimizers import SGD
-
-    Floats = NDArray[np.floating[Any]]
 
 RECORDED = 1_000_000  # epochs in a history; a longer run is recorded at even distances
 BLOCK = 4096  # epochs that are computed at once: a block of a hundred columns has 3 MB

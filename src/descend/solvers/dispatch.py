@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,15 +23,12 @@ from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.objective import OverRows, RowsLoss
     from descend.solvers.history import History
     from descend.solvers.optimizers import Optimizer
     from descend.solvers.recipe import Recipe
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def solve(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 Stop = Literal["epochs", "converged", "early", "diverged", "interrupted", "optimum", "stalled", "solved", "imported"]
 STOPS: tuple[Stop, ...] = get_args(Stop)

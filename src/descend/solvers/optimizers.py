@@ -7,16 +7,15 @@ can be stopped and taken up again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from descend.base.errors import OptionError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from descend.base.typing import Floats
 
-    Floats = NDArray[np.floating[Any]]
     State = dict[str, Floats]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -11,11 +11,8 @@ from descend.solvers.closed_form import ClosedFormRun, shrinking
 from descend.solvers.optimizers import SGD
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.quadratic import GramObjective
-
-    Floats = NDArray[np.floating[Any]]
 
 SHARES = (1e-2, 1e-4, 1e-6)  # of the start's excess loss: what a forecast gives the epochs to
 EDGE = 1e-9  # of a factor of 1: nearer than this, a direction neither converges nor diverges

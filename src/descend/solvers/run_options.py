@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from descend.base.typing import OnEpoch
     from descend.solvers.checkpoint import Checkpoint
 
 
@@ -23,8 +24,8 @@ class RunOptions:
     checkpoint: the file in which the run is kept as it goes, and from which it is taken up again.
     """
 
-    on_epoch: Callable[[int, float], None] | None = None
-    on_batch: Callable[[int, float], None] | None = None
+    on_epoch: OnEpoch | None = None
+    on_batch: OnEpoch | None = None
     on_forecast: Callable[[Any], None] | None = None
     foretell: bool = False
     halt: bool = True

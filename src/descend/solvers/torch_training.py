@@ -17,9 +17,9 @@ from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
     from torch.optim import Optimizer
 
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.objectives.families import Family
     from descend.objectives.losses import Loss
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
-
-    Floats = NDArray[np.floating[Any]]
 
 NOT_BY_NAME = ("optimizer", "lbfgs", "sparseadam")  # LBFGS asks for the loss again and again
 FUSED_ON = ("cpu", "cuda")

@@ -13,11 +13,10 @@ from descend.studio.short_numbers import exact, points, significant
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.report.plane import Plane
     from descend.studio.data_chart import DataPicture
     from descend.studio.view import Curve, View
-
-    Floats = NDArray[np.floating[Any]]
 
 WAYPOINTS = 160
 FAR = 1e10  # windows: what is farther off says no more, by its digits, where it came through the window

@@ -17,9 +17,8 @@ from descend.tables.columns import Columns
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.studio.view import View
-
-    Floats = NDArray[np.floating[Any]]
 
 FINE = 90
 PLANE = 56

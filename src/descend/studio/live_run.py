@@ -19,12 +19,11 @@ from descend.studio.view import RECORDS, Curve, View, rows_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.in_memory import RowsObjective
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
     from descend.studio.worker.session import Prepared
-
-    Floats = NDArray[np.floating[Any]]
 
 FORETOLD = 150  # epochs of the curve that is foretold
 EARLY = 60  # epochs at the start of a path that are each drawn, however long the run

@@ -13,11 +13,8 @@ from descend.studio.short_numbers import encoded, points
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.studio.view import View
-
-    Floats = NDArray[np.floating[Any]]
 
 FINE = 61
 FINE_ROWS = 41  # where each point of the grid costs a reading of the rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.fitting.model import Model
     from descend.model.hypothesis import FittedHypothesis
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from descend.objectives.target import Target
     from descend.studio.worker.session import Prepared
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 RECORDS = 300  # epochs of a curve
 SPARSE = 60  # epochs at which the unseen rows are gone through for a curve

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.formula.ast import Hypothesis
     from descend.tables.table import Table
-
-    Floats = NDArray[np.floating[Any]]
 
 Use = Literal["number", "category", "image"]
 USES: tuple[Use, ...] = get_args(Use)

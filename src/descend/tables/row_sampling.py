@@ -14,7 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Rows = NDArray[np.int64]
+    from descend.base.typing import Rows
+
     Keys = NDArray[np.uint32]
 
 BITS = 31

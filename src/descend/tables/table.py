@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
+
     Images = NDArray[np.uint8 | np.floating[Any]]
 
 Kind = Literal["number", "text", "boolean", "image", "other"]

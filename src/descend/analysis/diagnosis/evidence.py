@@ -14,9 +14,8 @@ from descend.objectives.in_memory import RowsObjective
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from descend.analysis.forecast import Forecast
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.objectives.quadratic import GramObjective
     from descend.objectives.target import Target
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 Seen = TypeVar("Seen")
 

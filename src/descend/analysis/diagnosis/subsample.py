@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.design.matrix import Block, Design
     from descend.objectives.in_memory import RowsObjective
-
-    Floats = NDArray[np.floating[Any]]
 
 ROWS = 20_000  # of a sample: an effect that a test does not find in so many rows is too small to matter
 CELLS = 4_000_000  # numbers: the time to factorise more is noticeable

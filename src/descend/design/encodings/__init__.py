@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.formula.ast import Expression, Factor
     from descend.tables.columns import Columns, Use
 
-    Floats = NDArray[np.floating[Any]]
     Group = tuple[str, type]  # its name, and list or dict
 
 CONSTANT = ""  # the name of the constant among addends

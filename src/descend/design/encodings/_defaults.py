@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.design.encodings import Group, Spelling
     from descend.formula.ast import Expression, Factor
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class Defaults(ABC):

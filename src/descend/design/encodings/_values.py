@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,13 +10,10 @@ from descend.base.double_double import pair
 from descend.formula.evaluate import evaluate_exactly, undefined, values_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.formula.ast import Expression
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 def defined(expression: Expression, text: str, data: Columns) -> Floats:

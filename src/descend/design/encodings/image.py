@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.design.encodings import Group
     from descend.tables.columns import Columns, Use
-
-    Floats = NDArray[np.floating[Any]]
 
 
 @ENCODINGS.add

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from descend.design.encodings import ENCODINGS, Spelling, StoredEncodings
 from descend.design.encodings._defaults import Defaults
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.tables.columns import Columns, Use
-
-    Floats = NDArray[np.floating[Any]]
 
 
 @ENCODINGS.add

@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.design.encodings import Group
     from descend.tables.columns import Columns, Use
-
-    Floats = NDArray[np.floating[Any]]
 
 FACTS = ("centre", "half_range", "shifts", "norms")  # of fitted polynomials, that a file keeps
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +13,8 @@ from descend.tables.databases.sql import number_sql
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.tables.databases.scan import Database
-
-    Floats = NDArray[np.floating[Any]]
 
 SUMS = 1600  # of one query: PostgreSQL gives 1664 columns, SQLite 2000
 

@@ -20,13 +20,10 @@ from descend.solvers.checkpoint import require_same_run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Arrays
     from descend.fitting.survey.survey import Plan
     from descend.tables.executors import Reading
     from descend.tables.scan import Scan
-
-    Arrays = dict[str, NDArray[Any]]
 
 ARRAYS = ("low", "high", "layers")
 EVERY = 30.0  # seconds between two writings: the rows that are kept may be many

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -21,10 +21,9 @@ from descend.tables.labels import merged, ordered_levels, same_numbers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.tables.executors import Reading
     from descend.tables.scan import Part, Scan
-
-    Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

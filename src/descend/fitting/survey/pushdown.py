@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.design.matrix import Block
     from descend.fitting.survey.survey import Plan
     from descend.formula.ast import Expression
     from descend.tables.databases.query import QueryScan
     from descend.tables.databases.scan import Database
-
-    Floats = NDArray[np.floating[Any]]
 
 MOST_COLUMNS = 120  # whose products are summed: 5 queries; of more, the rows are sooner read
 MOST_LEVELS = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -24,14 +24,11 @@ from descend.tables.scans.collect import Drawn
 from descend.tables.table import Table
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.fitting.survey.survey import NumberedRows
     from descend.objectives.families import Family
     from descend.solvers.recipe import Recipe
     from descend.tables.scan import Scan
-
-    Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.double_double import Pair
+    from descend.base.typing import Floats
     from descend.design.encodings import FactorEncoding
     from descend.design.encodings.image import ImageCode
     from descend.design.encodings.poly import PolyCode
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from descend.tables.scan import Part
     from descend.tables.table import Table
 
-    Floats = NDArray[np.floating[Any]]
     Keys = NDArray[np.uint32]
 
 LAYERS = 64

@@ -18,19 +18,16 @@ from descend.objectives.penalties import L2
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from descend.analysis.inference import Inference
     from descend.base.container import Tensors
     from descend.base.messages import Note
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.model.hypothesis import Stored
     from descend.objectives.losses import Loss
     from descend.objectives.objective import Objective
     from descend.objectives.target import Target
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 @HYPOTHESES.add

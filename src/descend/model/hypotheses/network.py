@@ -19,10 +19,9 @@ from descend.objectives.networks.serialise import described, kept_tensors, resto
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from descend.analysis.inference import Inference
     from descend.base.container import Tensors
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.model.hypothesis import Stored
     from descend.objectives.losses import Loss
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from descend.objectives.objective import Objective
     from descend.objectives.target import Target
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 NUMBERS = 150_000  # in the rows of an objective: the loss is wanted at hundreds of points
 FEWEST = 50  # rows of an objective

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +11,9 @@ from descend.objectives.families._family import Family
 from descend.objectives.metrics import class_scores, row_log_loss
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.families._family import TargetFields
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class ClassFamily(Family):

@@ -14,15 +14,11 @@ from descend.objectives.losses import LOSSES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from descend.base.messages import Note
+    from descend.base.typing import Floats
     from descend.formula.ast import Expression, Hypothesis
     from descend.objectives.links import LinkFunction
     from descend.tables.columns import Columns, Use
-
-    Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +11,9 @@ from descend.formula.evaluate import undefined, undo, values_of
 from descend.objectives.families._family import Family
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.families._family import TargetFields
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class NumberFamily(Family):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from descend.base.messages import Note
 from descend.base.moments import deviations
@@ -14,12 +14,8 @@ from descend.objectives.metrics import number_scores, row_squared_errors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.families._family import TargetFields
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class LinearFamily(NumberFamily):

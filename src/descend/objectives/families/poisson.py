@@ -15,13 +15,10 @@ from descend.objectives.losses import LOSSES, Elementwise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from descend.base.messages import Note
+    from descend.base.typing import Floats
     from descend.objectives.families._family import TargetFields
     from descend.tables.columns import Columns
-
-    Floats = NDArray[np.floating[Any]]
 
 LEAST_MEAN = float(np.finfo(np.float64).tiny)  # a mean nearer to 0 is taken for this one where its logarithm is wanted
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from descend.base.messages import Note
 from descend.objectives.families._classes import ClassFamily
@@ -12,12 +12,8 @@ from descend.objectives.links import MultinomialLogit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from descend.base.typing import Floats
     from descend.objectives.families._family import TargetFields
-
-    Floats = NDArray[np.floating[Any]]
 
 
 class SoftmaxFamily(ClassFamily):

@@ -10,9 +10,7 @@ import numpy as np
 from descend.objectives.losses.loss import Elementwise, Loss
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 
 @dataclass(frozen=True)

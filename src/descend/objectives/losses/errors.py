@@ -12,9 +12,7 @@ from descend.objectives.losses._measures import Bulging, RelativeSquaredError, S
 from descend.objectives.losses.loss import LOSSES, Elementwise, LossParameter
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.objectives.losses.loss import Criterion
-
-    Floats = NDArray[np.floating[Any]]
 
 AT_ONCE = 16
 

@@ -11,9 +11,7 @@ import numpy as np
 from descend.objectives.losses.loss import LOSSES, Elementwise
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from descend.base.registry import Registry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from numpy.typing import NDArray
+    from descend.base.typing import Floats
 
-    Floats = NDArray[np.floating[Any]]
     Criterion = Callable[[Any, Any], Any]
 
 

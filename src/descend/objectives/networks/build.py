@@ -17,12 +17,10 @@ from descend.objectives.networks.network import Network, require_torch
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.objectives.target import Target
-
-    Floats = NDArray[np.floating[Any]]
 
 SQUASHING = ("Sigmoid", "Softmax", "LogSoftmax", "LogSigmoid")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     import torch
-    from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 BLOCK_NUMBERS = 100_000
 FEWEST_ROWS = 64

@@ -30,12 +30,10 @@ from descend.tables.text.delimited import TOP
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from descend.analysis.verification import Method, Split
     from descend.base.messages import Note
+    from descend.base.typing import OnEpoch, Rows
     from descend.design.matrix import Design
-    from descend.fitting.trained import OnEpoch
     from descend.model.sample import Sample
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from descend.studio.profile import Profile
     from descend.tables.table import Table
 
-    Rows = NDArray[np.int64]
     Key = tuple[Any, ...]
 
 

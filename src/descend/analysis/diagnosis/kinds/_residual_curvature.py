@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +14,9 @@ from descend.formula.edits import rewritten
 from descend.formula.notation import quoted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
-
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 BENT = 1e-3  # chance of a bend where there is none, over all columns and targets (Bonferroni)
 MATERIAL = 0.01  # share of the squared errors that a bend must explain: with many rows anything is significant

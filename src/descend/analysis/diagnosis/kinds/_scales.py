@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
-
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 Scale = Literal["own", "log", "spread"]
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from descend.analysis.diagnosis.finding import Sign
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from descend.analysis.diagnosis.evidence import Evidence
-
-    Floats = NDArray[np.floating[Any]]
 
 HARDLY = 0.01  # of the loss of the mean alone: a smaller gain counts as none
 LEFT = 0.1  # of the gain over the mean that the columns allow: with more of it left the run has not arrived

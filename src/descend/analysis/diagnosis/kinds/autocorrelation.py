@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.remedies.case import Case
     from descend.analysis.diagnosis.subsample import Subsample
+    from descend.base.typing import Floats
     from descend.tables.table import Table
 
-    Floats = NDArray[np.floating[Any]]
     Order = NDArray[np.int64]
 
 ROWS = 15  # fewer show only what is plain to see

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +16,8 @@ from descend.tables.labels import number_label, unfloated
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from numpy.typing import NDArray
-
     from descend.analysis.diagnosis.evidence import Evidence
-
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 SHORT = {"t": ("true",), "f": ("false", "female"), "y": ("yes",), "n": ("no",), "m": ("male",)}
 CODE = re.compile(r"-?(?:99+(?:\.9+)?|88+|77+|32767|32768|65535|2147483647|1e\+?[23]\d)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from descend.analysis.diagnosis.finding import Severity
     from descend.analysis.diagnosis.remedies.case import Offer
     from descend.analysis.diagnosis.subsample import Subsample
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
-
-    Floats = NDArray[np.floating[Any]]
 
 ROWS_A_PARAMETER = 10  # the usual rule of thumb (Harrell 2015, section 4.4, asks for 10 to 20)
 TEXTBOOK = 10  # rows: with fewer the verdict already says how little they prove

@@ -6,7 +6,7 @@ The residuals are those at the least-squares optimum, wherever the run has stopp
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,13 +20,9 @@ from descend.formula.ast import Name
 from descend.formula.notation import quoted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
-
-    Floats = NDArray[np.floating[Any]]
-    Rows = NDArray[np.int64]
+    from descend.base.typing import Floats, Rows
 
 ROWS = 20  # with fewer no row is judged by the others
 TESTED_ROWS = 30  # the tests of curvature and spread need more

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from descend.analysis.diagnosis.evidence import Evidence
     from descend.analysis.diagnosis.subsample import Subsample
+    from descend.base.typing import Floats
     from descend.formula.ast import Expression
 
-    Floats = NDArray[np.floating[Any]]
     Codes = NDArray[np.int64]
 
 SAME = 1e-12  # of the largest value: a smaller spread is rounding
