@@ -26,6 +26,7 @@ from descend.objectives.families import FAMILIES, TargetColumn, recognise_family
 from descend.objectives.losses import LOSSES, make_loss
 from descend.solvers.recipe import Recipe
 from descend.studio.data_chart import data_picture, ways
+from descend.studio.parts.predict import _told
 from descend.studio.view import view_of
 from descend.studio.worker.session import Bench
 from descend.tables.open import open_rows
@@ -334,3 +335,17 @@ def test_an_estimator_with_the_loss_of_counts_is_scikit_learns_poisson_regressor
 def test_the_loss_of_counts_says_why_nothing_is_foretold():
     forecast = descend.forecast("y ~ u", table_of(FAMILIES["poisson"]), family="poisson")
     assert forecast.reason == "forecast.no-bound"
+
+
+def test_the_page_says_of_counts_between_what_their_mean_lies(models):
+    class Page:
+        def say(self, key, **values):
+            return say(f"studio.{key}", "en", **values)
+
+    for name, sentence in (
+        ("poisson", "the mean of such rows lies between"),
+        ("linear", "95% of such rows lie between"),
+    ):
+        told, bounds = _told(models[name], {"u": "0.5", "v": "0.1"}, Page(), mean=False)
+        assert told.startswith("y = ")
+        assert bounds.startswith(sentence)

@@ -31,9 +31,9 @@ def from_sklearn(
 ) -> Model:
     """Return a fitted scikit-learn estimator as a Model that tells its equation, predicts, is tested and saved.
 
-    estimator: LinearRegression, Ridge, Lasso, ElasticNet, SGDRegressor (squared_error, huber), LogisticRegression,
-        SGDClassifier (log_loss, two classes), DescentRegressor, DescentClassifier, or a Pipeline of a StandardScaler
-        and one of these.
+    estimator: LinearRegression, Ridge, Lasso, ElasticNet, SGDRegressor (squared_error, huber), PoissonRegressor,
+        LogisticRegression, SGDClassifier (log_loss, two classes), DescentRegressor, DescentClassifier, or a Pipeline
+        of a StandardScaler and one of these.
     feature_names: of the columns; None: those it was fitted on, or x0, x1 and so on.
     target: a name, or one for each target; None: y, or y0, y1 and so on.
 

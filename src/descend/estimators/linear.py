@@ -32,7 +32,8 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
     """Linear regression by gradient descent: min loss(X coef_' + intercept_, y) + l2 |coef_|^2.
 
     loss: the name of any of descend's losses of numbers, such as "mse" or "huber" (corner at ``delta``); all but "sse"
-        are means over rows and targets.
+        are means over rows and targets. With "poisson" it is Poisson regression of numbers from 0, whose predictions
+        are exp(X coef_' + intercept_): ``PoissonRegressor(alpha)`` has the minimum of ``l2=alpha / 2``.
     l2: of the columns as they are given; 0: none. Of n rows (or the sum of their weights) and m targets,
         ``Ridge(alpha)`` has the minimum of ``l2=alpha / (n * m)`` with "mse" and of ``l2=alpha`` with "sse".
     standardize: descend in columns of mean 0 and deviation 1. The penalty is that of the columns as given either way,

@@ -101,7 +101,7 @@ class ModelRecord:
 
     @property
     def family(self) -> str:
-        """The name of the target's family: linear, logistic, softmax."""
+        """The name of the target's family, such as "linear"."""
         return self.target.family.name
 
     @property

@@ -34,9 +34,9 @@ class Recipe(Settings):
     """How to fit: every setting, checked; raises OptionError.
 
     hypothesis: "linear"; a network, such as "mlp(32, 16, dropout=0.1)" or "cnn"; a PyTorch module or a class of them.
-    family: "auto", "linear", "logistic" or "softmax".
-    loss: "auto" (the family's), "mse", "sse", "mae", "huber" (corner at ``delta``), "msle", "mape",
-        "binary_cross_entropy" or "cross_entropy"; of a network also a callable of logits and targets.
+    family: "auto" (by the target's column), "linear", "logistic", "softmax" or "poisson" (counts).
+    loss: "auto" (the family's) or the name of another loss that the family has, such as "huber" (corner at ``delta``);
+        of a network also a callable of logits and targets.
     optimizer: "auto" goes to the optimum; "sgd" (with ``momentum``, ``nesterov``), "rmsprop", "adagrad", "adam". Of a
         network "auto" is adam in batches of 32, and any optimizer of torch.optim is had by name or as an object.
     lr: learning rate; "auto" or None takes the best one (sgd) or the optimizer's usual one.

@@ -121,9 +121,9 @@ def _told(model: Model, row: dict[str, str], part: PagePart, *, mean: bool) -> t
     if not model.target.family.classes:
         told = [f"{column} = {found[f'{column}_predicted']:.6g}" for column in model.target.columns]
         column = model.target.columns[0]
-        named = column if f"{column}_low" in found else f"{column}_mean"
-        if f"{named}_low" in found:
-            bounds = part.say("interval", low=found[f"{named}_low"], high=found[f"{named}_high"])
+        for key, named in (("mean-interval", f"{column}_mean"), ("interval", column)):
+            if f"{named}_low" in found:
+                bounds = part.say(key, low=found[f"{named}_low"], high=found[f"{named}_high"])
         return ", ".join(told), bounds
     column = model.target.columns[0]
     chances = [f"P({level}) = {found[f'P({level})']:.4g}" for level in model.target.levels[:12]]
