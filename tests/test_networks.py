@@ -225,6 +225,14 @@ def test_early_stopping_goes_back_to_the_best_weights():
     assert history.final_loss == history.loss[best]
 
 
+def test_a_sum_over_the_held_out_rows_is_one_over_as_many_as_are_fitted():
+    module = nn.Linear(3, 1)
+    chosen = {"patience": 9, "validation": 0.25, "epochs": 1, "lr": 1e-6, "dtype": "float64", "test": "none"}
+    mean, total = (descend.fit(module, X, NUMBERS, loss=loss, **chosen).history for loss in ("mse", "sse"))
+    assert total.loss[0] == pytest.approx(180 * mean.loss[0], rel=1e-12)
+    assert total.validation_loss[0] == pytest.approx(180 * mean.validation_loss[0], rel=1e-12)
+
+
 def test_the_same_seed_is_the_same_run_and_another_is_not(noisy):
     def run(seed):
         return descend.fit("y ~ a + b", noisy, hypothesis="mlp(8, dropout=0.2)", epochs=5, seed=seed).history.loss
