@@ -26,8 +26,7 @@ from descend.tables.databases.query import open_query
 from descend.tables.databases.sql import name_sql
 from descend.tables.find_files import open_scan
 from descend.tables.labels import are_numbers, as_numbers, ordered_levels
-from descend.tables.open import read
-from descend.tables.table import typed_row
+from descend.tables.open import read, typed_row
 
 BIG = 2**53
 IDS = [BIG, BIG + 1, BIG + 2] * 8

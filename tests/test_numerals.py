@@ -12,6 +12,7 @@ from conftest import called
 
 import descend
 from descend.base.errors import TableError
+from descend.tables.columns import notation_notes
 from descend.tables.find_files import open_scan
 from descend.tables.open import open_rows, read
 from descend.tables.text.numerals import Notation, notation_of, parse_numbers
@@ -122,7 +123,7 @@ def test_the_unit_of_a_column_is_left_out_and_told(tmp_path, source, cells, unit
     table = opened(source, {"a": cells, "b": ["1"] * len(cells)}, tmp_path)
     assert table.kind("a") == "number"
     assert table.numbers("a").tolist() == numbers
-    (note,) = table.told(["a", "b"])
+    (note,) = notation_notes(["a", "b"], table)
     assert (note.code, note.values["unit"], note.values["column"]) == ("note.unit", unit, "a")
 
 
@@ -317,7 +318,7 @@ def test_brackets_that_are_a_minus_are_told_where_nothing_says_that_these_are_am
     table = opened(source, {"a": ["(1)", "(2)", "3"], "b": ["$1", "$2", "($3)"]}, tmp_path)
     assert table.numbers("a").tolist() == [-1, -2, 3]
     assert table.numbers("b").tolist() == [1, 2, -3]
-    notes = table.told(["a", "b"])
+    notes = notation_notes(["a", "b"], table)
     assert [(note.code, note.values["column"]) for note in notes] == [("note.brackets", "a"), ("note.unit", "b")]
 
 

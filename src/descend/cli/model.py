@@ -42,8 +42,8 @@ def predict_command(
     help: o.Help = False,
 ) -> int:
     """Predict rows."""
-    from descend.tables.open import held, open_rows, sources_of
-    from descend.tables.table import Table, typed_row
+    from descend.tables.open import held, open_rows, sources_of, typed_row
+    from descend.tables.table import Table
     from descend.tables.write import require_written, table_writer
 
     if file is None and not set:

@@ -6,21 +6,25 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
+import polars as pl
 
 from descend.base.errors import DesignError, OptionError, TableError
 from descend.base.messages import Note
 from descend.base.moments import average
+from descend.base.texts import cut_short
 from descend.formula.ast import Arithmetic, Category, Name, label, names_of
+from descend.tables.labels import number_label
+from descend.tables.text.numerals import parse_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from descend.base.typing import Floats
     from descend.formula.ast import Hypothesis
     from descend.tables.table import Table
+    from descend.tables.text.numerals import Notation
 
 Use = Literal["number", "category", "image"]
 USES: tuple[Use, ...] = get_args(Use)
@@ -126,7 +130,36 @@ def reading_notes(wanted: Mapping[str, Use], table: Table) -> list[Note]:
     numbers = [name for name, use in wanted.items() if use == "number"]
     first = {name: table.first_beyond(name) for name in numbers}
     beyond = [Note("note.rounded", {"column": name, "found": found}) for name, found in first.items() if found]
-    return [*table.told(numbers), *beyond]
+    return [*notation_notes(numbers, table), *beyond]
+
+
+def notation_notes(columns: Iterable[str], table: Table) -> list[Note]:
+    """Return notes on how the numbers of columns of text are written, where that is not plain."""
+
+    def values(column: str, notation: Notation, cell: str) -> dict[str, Any]:
+        number = parse_numbers(pl.Series([cell]), notation)[0][0]
+        return {"column": column, "found": cut_short(cell), "number": number_label(float(number))}
+
+    notes = []
+    for column in columns:
+        notation = table.notations.get(column)
+        if notation is None or table.kind(column) != "number":
+            continue
+        if notation.bracketed:
+            notes.append(Note("note.brackets", values(column, notation, notation.bracketed)))
+        if not notation.example:
+            continue
+        example = values(column, notation, notation.example)
+        if notation.unit:
+            notes.append(Note("note.unit", {**example, "unit": notation.unit}))
+        if notation.spread:
+            notes.append(Note("note.uncertainty", example))
+        if notation.decimal != table.decimal:
+            notes.append(Note("note.decimal-comma", example))
+        if notation.doubtful:
+            comma = "," in notation.example
+            notes.append(Note("note.comma-thousands" if comma else "note.point-decimal", example))
+    return notes
 
 
 def gather(

@@ -9,16 +9,19 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import polars as pl
+
 from descend.base.arguments import require
 from descend.base.errors import DescendError, OptionError, TableError
 from descend.base.memory import COPIES, allowance
+from descend.base.texts import plain_name
 from descend.formula.ast import Formula
 from descend.formula.parser import parse
 from descend.tables.formats import File, folder_format, open_file, parted_titles, require_effect
 from descend.tables.frames import from_memory
-from descend.tables.reading_options import ReadingOptions, markers_of, require_words
+from descend.tables.reading_options import MISSING, ReadingOptions, markers_of, require_words
 from descend.tables.table import Table
-from descend.tables.text.delimited import NUMBER
+from descend.tables.text.delimited import NUMBER, Delimited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -278,3 +281,11 @@ def _columns(scan: Scan, formula: str | Formula | None) -> int:
         return len(scan.head.columns)
     hypothesis = (parse(formula) if isinstance(formula, str) else formula).resolve(scan.head.columns)
     return len(hypothesis.inputs) + len(hypothesis.outputs)
+
+
+def typed_row(cells: dict[str, str], decimal: str = ".") -> Table:
+    """Return values typed by hand as a table of one row, read by the rules of a text file."""
+    cells = {plain_name(name): value for name, value in cells.items()}
+    frame = pl.DataFrame({name: pl.Series(name, [value], dtype=pl.String) for name, value in cells.items()})
+    lines = "\n".join("\t".join(line) for line in (cells, cells.values()))
+    return Table(frame, "--set", MISSING, decimal, Delimited("--set", lines, "\t", '"', header=True))

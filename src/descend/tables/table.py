@@ -14,16 +14,13 @@ import numpy as np
 import polars as pl
 
 from descend.base.errors import TableError
-from descend.base.messages import Note
-from descend.base.texts import cut_short, filled_cells, plain_cells, plain_name
-from descend.tables.labels import EXACT, is_moment, moment_labels, number_label, number_labels, ordered_levels
+from descend.base.texts import cut_short, filled_cells, plain_cells
+from descend.tables._decimal_marks import DecimalMarks
+from descend.tables.labels import EXACT, is_moment, moment_labels, number_labels, ordered_levels
 from descend.tables.reading_options import MISSING
-from descend.tables.text.delimited import Delimited
 from descend.tables.text.numerals import (
     ERRORS,
     JUDGED,
-    POINTS,
-    Marks,
     Notation,
     like_numbers,
     marks_of,
@@ -38,14 +35,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.messages import Note
     from descend.base.typing import Floats
+    from descend.tables.text.delimited import Delimited
 
     Images = NDArray[np.uint8 | np.floating[Any]]
 
 Kind = Literal["number", "text", "boolean", "image", "other"]
 TRUTH = ("true", "false")
 WIDE = 200  # columns
-FEW = 20  # cells that are looked at before the others are
 MOST_CLASSES = 10  # of a target whose text looks like numbers
 
 
@@ -221,7 +219,9 @@ class Table:
                 if marks.fractions:
                     found = replace(found, decimal=",", example=marks.example)
                 elif marks.either and not marks.decimals and not marks.thousands and not found.money:
-                    found = replace(found, doubtful=self._doubts_commas(column), example=found.example or marks.example)
+                    found = replace(
+                        found, doubtful=self._marks.doubts_commas(column), example=found.example or marks.example
+                    )
             self.notations[column] = found
         return self.notations[column]
 
@@ -235,34 +235,6 @@ class Table:
             with suppress(TableError):
                 kinds[column] = self.kind(column)
         return kinds, {column: self.notations.get(column, Notation(self.decimal)) for column in kinds}
-
-    def told(self, columns: Iterable[str]) -> list[Note]:
-        """Return what a person is to know of how the numbers of columns were read."""
-        notes = []
-        for column in columns:
-            notation = self.notations.get(column)
-            if notation is None or self.kind(column) != "number":
-                continue
-            if notation.bracketed:
-                notes.append(Note("note.brackets", self._read(column, notation, notation.bracketed)))
-            if not notation.example:
-                continue
-            values = self._read(column, notation, notation.example)
-            if notation.unit:
-                notes.append(Note("note.unit", {**values, "unit": notation.unit}))
-            if notation.spread:
-                notes.append(Note("note.uncertainty", values))
-            if notation.decimal != self.decimal:
-                notes.append(Note("note.decimal-comma", values))
-            if notation.doubtful:
-                comma = "," in notation.example
-                notes.append(Note("note.comma-thousands" if comma else "note.point-decimal", values))
-        return notes
-
-    def _read(self, column: str, notation: Notation, cell: str) -> dict[str, Any]:
-        """Return what a note says of how a cell of a column was read."""
-        number = parse_numbers(pl.Series([cell]), notation)[0][0]
-        return {"column": column, "found": cut_short(cell), "number": number_label(float(number))}
 
     def first_beyond(self, column: str) -> str | None:
         """Return the first whole number of a column that is beyond 2^53, as it is written; None where there is none."""
@@ -351,66 +323,32 @@ class Table:
         first = text.filter(pl.Series(alike)).head(1)
         return parse_numbers(text, notation_of(first, self.decimal))[1]
 
-    def _doubts_commas(self, column: str) -> bool:
-        """Tell whether nothing in the file says if 1,125 is a thousand or one and an eighth."""
-        return not self._others(column).thousands and (self.source is None or self.source.delimiter != ",")
-
-    def _others(self, column: str) -> Marks:
-        """Return what the commas and points of the other columns' first rows are."""
-        decimals, thousands = self._certain
-        own = _certain(self._marks[column]) if column in self._marks else (0, 0)
-        return Marks(decimals - own[0], thousands - own[1], 0, False, "")
-
     @cached_property
-    def _marks(self) -> dict[str, Marks]:
-        """What the commas and points of each column's first rows are."""
+    def _marks(self) -> DecimalMarks:
+        """What the commas and points in the columns of text are."""
         names = [name for name in self.columns if self.frame[name].dtype == pl.String]
-        return {name: marks_of(self._text(name).head(JUDGED)) for name in names}
-
-    @cached_property
-    def _certain(self) -> tuple[int, int]:
-        """How many of them are decimal and how many between thousands, in all columns: to leave one out is to subtract.
-
-        So many columns take a look at each, and not at each for each.
-        """
-        found = [_certain(marks) for marks in self._marks.values()]
-        return sum(decimals for decimals, _ in found), sum(thousands for _, thousands in found)
+        return DecimalMarks(names, self._text, None if self.source is None else self.source.delimiter)
 
     def _refuse_decimal_comma(self, column: str, text: pl.Series, bad: NDArray[np.bool_]) -> None:
-        """Raise TableError where a column's numbers are written with a decimal comma, and a point was expected.
-
-        A comma that stands alone among numbers is a slip of the pen; several are a way of writing, and so is one where
-        another column has them, or where the column's other commas could be either.
-        """
+        """Raise TableError where a column's numbers are written with a decimal comma, and a point was expected."""
         if self.decimal != "." or self.notations.get(column, Notation()).decimal != ".":
             return
         if bad.any() or column in self.notations:
-            marks = marks_of(text)
-            settled = marks.decimals > 0 and not marks.thousands
-            several = marks.decimals > 1 or marks.either > 0 or bad.all()
-            if settled and (several or self._others(column).decimals):
-                refused = int(parse_numbers(text, ",")[1].sum()) < int(bad.sum())
-            else:
-                others = self._others(column) if marks.either and not marks.thousands else None
-                refused = others is not None and others.decimals > 0 and not others.thousands
+            marks = self._marks.comma_among_errors(column, text, bad)
         else:
-            head = text.head(JUDGED).drop_nulls()
-            if not head.len() or not head.head(FEW).str.contains(POINTS).all() or not head.str.contains(POINTS).all():
-                return
-            others = self._others(column)
-            refused = others.decimals > 0 and not others.thousands
-            marks = marks_of(head)._replace(example=str(head[0]))
-            if not refused and not others.thousands and self.source is not None and self.source.delimiter == ";":
-                self.notations[column] = Notation(doubtful=True, example=marks.example)
-        if refused:
+            marks, doubtful = self._marks.comma_beside_points(column, text)
+            if doubtful is not None:
+                self.notations[column] = doubtful
+        if marks is not None:
             row = int(np.argmax((text == marks.example).fill_null(value=False).to_numpy()))
-            values = {
-                "file": self.file(row),
-                "column": column,
-                "found": cut_short(marks.example),
-                "line": self.line(row),
-            }
-            raise TableError("table.decimal-comma", **values, options=self._comma_options())
+            raise TableError(
+                "table.decimal-comma",
+                file=self.file(row),
+                column=column,
+                found=cut_short(marks.example),
+                line=self.line(row),
+                options=self._comma_options(),
+            )
 
     def _comma_options(self) -> str:
         """Return the options that read a decimal comma; it is a delimiter no longer, where that is not said again."""
@@ -451,20 +389,7 @@ def is_image(dtype: pl.DataType) -> bool:
     return inner in (pl.Float32, pl.Float64)
 
 
-def _certain(marks: Marks) -> tuple[int, int]:
-    """Return the decimal marks and those between thousands of a column that has but one kind of them."""
-    return (0 if marks.thousands else marks.decimals), (0 if marks.decimals else marks.thousands)
-
-
 def _are_booleans(cells: pl.Series) -> bool:
     """Tell whether cells of text are true and false, each of them written in one way."""
     found = cells.unique().to_list()
     return {cell.lower() for cell in found} <= set(TRUTH) and len({cell.lower() for cell in found}) == len(found)
-
-
-def typed_row(cells: dict[str, str], decimal: str = ".") -> Table:
-    """Return values typed by hand as a table of one row, read by the rules of a text file."""
-    cells = {plain_name(name): value for name, value in cells.items()}
-    frame = pl.DataFrame({name: pl.Series(name, [value], dtype=pl.String) for name, value in cells.items()})
-    lines = "\n".join("\t".join(line) for line in (cells, cells.values()))
-    return Table(frame, "--set", MISSING, decimal, Delimited("--set", lines, "\t", '"', header=True))

@@ -10,7 +10,7 @@ from descend.base.messages import Note, say
 from descend.model.cautions import medians
 from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
-from descend.tables.table import typed_row
+from descend.tables.open import typed_row
 
 if TYPE_CHECKING:
     import polars as pl
