@@ -1,4 +1,4 @@
-"""Who reads the parts of a scan: this machine's threads, or what stands in for them."""
+"""Executors, which read the parts of a scan: this machine's threads, or a cluster in their place."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ AHEAD = 2  # parts that are waited for beside those being read: few, as each may
 
 
 class Holding(Protocol):
-    """What was made of every part and is kept where it was made.
+    """The results of a task for every part, kept where they were computed.
 
-    A question is a function of what was made of a part; it is pickled where that lies elsewhere.
+    A question is a function of one part's result; it is pickled where the results are on other machines.
     """
 
     def ask(self, question: Callable[[Any], Result]) -> Iterator[Result]:
@@ -46,22 +46,22 @@ class Holding(Protocol):
 
 
 class Workers(Protocol):
-    """Where the parts of a scan are read."""
+    """Reads the parts of a scan."""
 
     def each(self, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
-        """Yield what a task gives for every part, in the order of the parts; raises what the task raises."""
+        """Yield the result of a task for every part, in the order of the parts; raises what the task raises."""
         ...
 
     def hold(self, task: Callable[[Part], Any], parts: Iterable[Part]) -> Holding | None:
-        """Keep what a task makes of every part where it was made; None where there is no memory for it."""
+        """Keep the results of a task for every part where they are computed; None where they do not fit in memory."""
         ...
 
 
 class Threads:
-    """The threads of this machine: a part is read by one of them, and few are read before they are asked for."""
+    """The threads of this machine: each part is read by one thread, and only a few parts are read ahead."""
 
     def each(self, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
-        """Yield what a task gives for every part, in their order."""
+        """Yield the result of a task for every part, in their order."""
         threads, size = pool(WAITING)
         waiting: deque[Any] = deque()
         with one_blas_thread(), _dropped(waiting):
@@ -88,7 +88,7 @@ def _dropped(waiting: deque[Any]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a scan is read: by whom, where what does not fit in memory is put, and who hears how far it is.
+    """How a scan is read: by which workers, into which scratch folder, and which callback is told of the progress.
 
     ``on_read`` is called with what is being done, and the rows and bytes of the scan that have been read.
     """
@@ -100,7 +100,7 @@ class Reading:
     def each(
         self, what: str, task: Callable[[Part], Result], parts: Iterable[Part], before: Sequence[Part] = ()
     ) -> Iterator[Result]:
-        """Yield what a task gives for every part, and tell how far the reading is; ``before`` were read already."""
+        """Yield the result of a task for every part, and report progress; the parts ``before`` were read already."""
         begun: deque[tuple[int, int]] = deque()
 
         def noted() -> Iterator[Part]:
@@ -117,12 +117,12 @@ class Reading:
             yield made
 
     def sum(self, what: str, task: Callable[[Part], Addend], parts: Iterable[Part]) -> Addend:
-        """Return the sum of what a task gives for every part."""
+        """Return the sum of the results of a task for every part."""
         return reduce(put_together, self.each(what, task, parts))
 
 
 class Rereading:
-    """What a task makes of every part, made anew each time that it is asked: it costs a reading, and no memory."""
+    """The results of a task, computed again at each request: a request reads the scan, and nothing is kept."""
 
     def __init__(self, reading: Reading, task: Callable[[Part], Any], parts: Callable[[], Iterable[Part]]) -> None:
         self.reading, self.task, self.parts = reading, task, parts
@@ -136,7 +136,7 @@ class Rereading:
         return total_of(self.ask(question))
 
     def release(self) -> None:
-        """Let go of nothing."""
+        """Do nothing: no memory is held."""
 
 
 def _asked(task: Callable[[Part], Any], question: Callable[[Any], Result], part: Part) -> Result:

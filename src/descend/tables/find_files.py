@@ -113,7 +113,7 @@ def _fixed(pattern: str) -> str:
 
 
 def _is_hidden(name: str) -> bool:
-    """Tell whether a file or a folder among others is none of the table: hidden, a writer's mark, or about it."""
+    """Tell whether a file or a folder among others is not part of the table: hidden, a writer's marker, or notes."""
     return name.startswith(".") or (name.startswith("_") and "=" not in name) or name.endswith(NOTES)
 
 

@@ -106,7 +106,7 @@ def _of_frame(frame: Any) -> pl.DataFrame:
 
 
 def _foreign(series: Any) -> pl.Series:
-    """Return another library's column without the help of pyarrow."""
+    """Return another library's column without pyarrow."""
     name, kind = str(series.name), str(series.dtype)
     gaps = series.is_null().to_list()
     if kind.startswith("Float") or (kind.startswith(("Int", "UInt", "Bool")) and not any(gaps)):

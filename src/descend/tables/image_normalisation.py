@@ -1,4 +1,4 @@
-"""Drawings: pictures that anyone has drawn, made such as the images that a model was fitted on."""
+"""Normalisation of pictures: they are resized and inverted to be like the images that a model was fitted on."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def redrawn(image: Pixels, shape: tuple[int, int], *, light: bool, name: str) ->
 
 
 def ground(grey: NDArray[Any]) -> float:
-    """Return the shade that is drawn on, as pixels count: the median of the border, the ends of the last two axes."""
+    """Return the shade of the background, 0 to 255: the median of the border pixels."""
     edges = [grey[..., 0, :], grey[..., -1, :], grey[..., :, 0], grey[..., :, -1]]
     return float(np.median(np.concatenate([edge.ravel() for edge in edges])))
 

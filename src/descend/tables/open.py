@@ -213,7 +213,7 @@ def _piped(
 
 
 def _fetched(rows: QueryScan) -> Table:
-    """Return the rows of a query that are few enough to be fetched whatever is asked of them."""
+    """Fetch all rows of a query that has few of them."""
     from descend.tables.scans.collect import collect
 
     with rows:
@@ -221,7 +221,7 @@ def _fetched(rows: QueryScan) -> Table:
 
 
 def require_formula(formula: Any, table: Any) -> None:
-    """Raise OptionError where a hypothesis is none, or stands where the table belongs."""
+    """Raise OptionError where the hypothesis is not one, or is given in the place of the table."""
     written = isinstance(formula, str) and ("~" in formula or not isinstance(table, str))
     if (
         isinstance(table, str | Formula)

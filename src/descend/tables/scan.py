@@ -1,4 +1,4 @@
-"""Scans: tables that are read part by part, again and again, and never held whole."""
+"""Scans: tables that are read part by part, any number of times, and never held whole in memory."""
 
 from __future__ import annotations
 

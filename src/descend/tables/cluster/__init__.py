@@ -1,4 +1,4 @@
-"""The parts of a scan read and held by workers beyond this process, on Dask: local ones or those of other machines.
+"""The parts of a scan, read and kept in memory by Dask workers: local processes or other machines.
 
 What needs Dask is imported where it is used; ``descend[cluster]`` brings it.
 """

@@ -1,4 +1,4 @@
-"""The line to a Dask scheduler: what is asked of it, each with a time-out, and how its end is told."""
+"""The connection to a Dask scheduler: each request has a time-out, and a lost connection is a ClusterError."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ RETRIES = 1  # of a task that raised: a file may be there again, or another work
 
 
 class Link:
-    """A Dask client, and what a fit needs of it."""
+    """A Dask client, and the requests that a fit makes."""
 
     def __init__(self, client: Any, address: str, patience: float) -> None:
         self.client = client
         self.address = address
         self.patience = patience
-        self._spent: list[Any] = []
+        self._to_release: list[Any] = []
 
     def lost(self) -> ClusterError:
-        """Return the error of a scheduler that is gone."""
+        """Return the error for a scheduler that no longer answers."""
         return ClusterError("cluster.lost", address=self.address)
 
     def check(self) -> None:
-        """Raise ClusterError where the scheduler is gone."""
+        """Raise ClusterError where the scheduler no longer answers."""
         if self.client.status != "running":
             raise self.lost()
 
@@ -52,7 +52,7 @@ class Link:
             raise
 
     def ask(self, what: str, **arguments: Any) -> Any:
-        """Ask the scheduler itself."""
+        """Call a method of the scheduler."""
         with self._guarded():
             method = getattr(self.client.scheduler, what)
             return self.client.sync(method, callback_timeout=self.patience, **arguments)
@@ -62,21 +62,21 @@ class Link:
         found: dict[str, int] = self.ask("ncores")
         return found
 
-    def heard(self) -> dict[str, float]:
-        """Return when each worker was last heard of, by the scheduler's clock."""
+    def heartbeats(self) -> dict[str, float]:
+        """Return the time of each worker's last heartbeat, by the scheduler's clock."""
         return {address: worker["last_seen"] for address, worker in self.ask("identity")["workers"].items()}
 
-    def full(self) -> bool:
-        """Tell whether all workers have stopped taking work, which they do where their memory is full."""
+    def all_paused(self) -> bool:
+        """Tell whether all workers are paused, as workers are whose memory is full."""
         states = [worker["status"] for worker in self.ask("identity")["workers"].values()]
         return bool(states) and all(state == "paused" for state in states)
 
-    def given(self) -> dict[str, frozenset[str]]:
-        """Return the tasks that each worker has been given and has not finished."""
+    def unfinished(self) -> dict[str, frozenset[str]]:
+        """Return the unfinished tasks of each worker."""
         return {address: frozenset(map(str, keys)) for address, keys in self.ask("processing").items()}
 
     def run(self, task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-        """Return what a function of Python's own gives on the scheduler and on every worker that answers in time.
+        """Run a function of Python's own on the scheduler and on every worker; return the answers that come in time.
 
         Where it raises that is None.
         """
@@ -117,12 +117,12 @@ class Link:
         with self._guarded(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
             made: list[Any] = self.client.map(task, *columns, key=keys, pure=False, retries=RETRIES, **placed)
-        spent, self._spent = self._spent, []
+        spent, self._to_release = self._to_release, []
         self.release(spent)
         return made
 
-    def free(self, futures: Sequence[Any]) -> None:
-        """Let tasks that were placed be made again anywhere.
+    def unpin(self, futures: Sequence[Any]) -> None:
+        """Let tasks that were sent to some workers run again on any worker.
 
         Dask leaves those whose workers have all gone undone where others come later, though it may give them to any.
         """
@@ -130,7 +130,7 @@ class Link:
             self.ask("set_restrictions", worker={future.key: None for future in futures})
 
     def shared(self, value: Any, times: int) -> Any:
-        """Return a value for so many tasks: itself, or where it is large a future of the one copy that travels.
+        """Return a value to give to many tasks: the value, or where it is large a future of it, which is sent once.
 
         The scheduler keeps that copy, so it can be had again where a worker that had it is lost.
         """
@@ -146,14 +146,14 @@ class Link:
         return self.start("shared", _tasks.loaded, [[blob]])[0]
 
     def pause(self, futures: Sequence[Any], seconds: float, every: bool) -> None:
-        """Wait until every one of some futures (or any) is settled, for so many seconds at most."""
+        """Wait until all futures (or any of them) are done, for at most so many seconds."""
         from distributed import CancelledError, wait
 
         with self.client.as_current(), suppress(TimeoutError, CancelledError):
             wait(list(futures), timeout=seconds, return_when="ALL_COMPLETED" if every else "FIRST_COMPLETED")
 
     def gather(self, futures: Sequence[Any], seconds: float) -> list[Any] | None:
-        """Return the results of finished futures; None where a worker does not hand its own over in time."""
+        """Return the results of finished futures; None where a worker does not send its result in time."""
         from distributed import CancelledError
 
         try:
@@ -170,10 +170,10 @@ class Link:
         return found
 
     def release(self, futures: Sequence[Any]) -> None:
-        """Let go of futures: what was not begun for them is not begun."""
+        """Release futures; tasks that have not begun are cancelled."""
         for future in futures:
             future.release()
 
-    def spend(self, futures: Sequence[Any]) -> None:
-        """Let go of futures once more is asked, which would wait for 10 ms behind the message of it."""
-        self._spent += futures
+    def release_later(self, futures: Sequence[Any]) -> None:
+        """Release futures with the next request: a message of its own would delay that request by 10 ms."""
+        self._to_release += futures

@@ -7,7 +7,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from descend.tables.cluster import _tasks
-from descend.tables.cluster._resident import Spread
+from descend.tables.cluster._resident import ResidentParts
 from descend.tables.cluster._supervision import Attempt, Item, Watch
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ROUNDS = 2  # parts that are given out beside those that are waited for, for eve
 
 
 class Cluster:
-    """Workers on this machine or on others, by way of Dask; ``connect`` makes it, ``close`` lets it go."""
+    """Dask workers on this machine or on others; ``connect`` opens the connection, ``close`` ends it."""
 
     def __init__(self, link: Link, end: ExitStack) -> None:
         self.link = link
@@ -33,12 +33,12 @@ class Cluster:
     @property
     def threads(self) -> int:
         """How many tasks the workers run at the same time."""
-        return sum(self.watch.good().values())
+        return sum(self.watch.allowed().values())
 
     @property
     def workers(self) -> int:
         """How many workers there are."""
-        return len(self.watch.good())
+        return len(self.watch.allowed())
 
     def each(self, task: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """Yield what a task gives for every part, in the order of the parts; raises what the task raises."""
@@ -67,17 +67,17 @@ class Cluster:
                     return
                 first = list(islice(waiting, block))
                 found = self.watch.gather(first, again)
-                self.link.spend([waiting.popleft().future for _ in first])
+                self.link.release_later([waiting.popleft().future for _ in first])
                 yield from found
         finally:
             self.link.release([attempt.future for item in waiting for attempt in item.attempts])
 
-    def hold(self, task: Callable[[Part], Any], parts: Iterable[Part]) -> Spread:
-        """Return what a task makes of every part, once all of it is made and kept in the workers' memory."""
-        return Spread(self.link, self.watch, task, list(parts))
+    def hold(self, task: Callable[[Part], Any], parts: Iterable[Part]) -> ResidentParts:
+        """Return the results of a task for every part, once all are kept in the workers' memory."""
+        return ResidentParts(self.link, self.watch, task, list(parts))
 
     def close(self) -> None:
-        """Let go of the cluster; of workers that were started here, end them."""
+        """Close the connection, and end the workers that were started here."""
         self._end.close()
 
     def __enter__(self) -> Cluster:

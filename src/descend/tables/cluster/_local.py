@@ -46,5 +46,5 @@ def start(count: int, memory: int | None, end: ExitStack) -> Any:
 
 
 def dask_setup(_worker: Any) -> None:
-    """Have a worker pay no heed to Ctrl-C, which a terminal sends to all processes: who started it ends it."""
+    """Let a worker ignore Ctrl-C, which a terminal sends to all processes: the process that started it ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

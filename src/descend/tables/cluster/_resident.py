@@ -1,4 +1,4 @@
-"""What was made of every part, kept in the memory of the workers, and what is asked of it."""
+"""The results of a task for every part, kept in the workers' memory, and the requests to them."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ FRESH = 1.0  # seconds for which it is taken as known where the holdings lie
 AHEAD = 64  # groups of parts that are asked before their answers are wanted
 
 
-class Spread:
-    """A holding: each part's lies with one worker, consecutive parts together.
+class ResidentParts:
+    """The results of a task in the workers' memory; consecutive parts are with the same worker.
 
     What is asked goes to groups of consecutive parts that lie together, not to each part: fewer tasks, and as the
     order in which sums are added depends on the parts' numbers alone, the same sums to the bit.
@@ -46,7 +46,7 @@ class Spread:
         self._looked = 0.0
         self._futures: dict[int, Any] = {}
         try:
-            self._make(share(parts, watch.good()))
+            self._make(share(parts, watch.allowed()))
         except BaseException:
             self.release()
             raise
@@ -57,7 +57,7 @@ class Spread:
         self._futures = {}
 
     def places(self) -> dict[str, int]:
-        """Return how many of the parts each worker holds."""
+        """Return the number of parts that each worker holds."""
         return dict(Counter(min(where) for where in self._places() if where))
 
     def ask(self, question: Callable[[Any], Any]) -> Iterator[Any]:
@@ -74,7 +74,7 @@ class Spread:
                 first = list(islice(waiting, FAN_IN))
                 found = self.watch.gather(first, again)
                 self._adopt(first)
-                self.link.spend([waiting.popleft().future for _ in first])
+                self.link.release_later([waiting.popleft().future for _ in first])
                 for answers in found:
                     yield from answers.items
         finally:
@@ -103,10 +103,10 @@ class Spread:
             raise
         finally:
             self._adopt(items)
-            self.link.spend(_answers(items))
+            self.link.release_later(_answers(items))
 
     def _top(self, items: list[Item], again: Again) -> list[_tasks.Answers]:
-        """Return the last sums, at most FAN_IN of them, or of so few parts what each gives."""
+        """Return the last sums of the tree, at most FAN_IN of them; of so few parts, the answer of each."""
         if len(self.parts) <= FAN_IN:
             return self.watch.gather(items, again)
         self.watch.wait(items, again)
@@ -123,7 +123,7 @@ class Spread:
             self.link.release(_answers(made))
 
     def _join(self, items: Sequence[Item], made: list[Item]) -> Item:
-        """Have what some items give added by a worker."""
+        """Let a worker add the answers of some items."""
         futures = [item.future for item in items]
         future = self.link.start("joined", _tasks.joined, [[futures]], self.watch.preferred())[0]
         made.append(Item(items[0].parts, [Attempt(future)]))
@@ -139,7 +139,7 @@ class Spread:
         ]
 
     def _again(self, question: _Question, item: Item, where: Sequence[str]) -> Attempt:
-        """Ask a group once more, of holdings that are made anew from their source, all with one worker."""
+        """Ask a group again: one worker computes all its results again from their source."""
         numbers = list(item.parts)
         one = [where[numbers[0] % len(where)]] if where else None
         made = self._held(numbers, one)
@@ -153,12 +153,12 @@ class Spread:
         return self.link.start("asked", _tasks.asked, [held, [question.shared] * len(groups), blocks], where)
 
     def _held(self, numbers: Sequence[int], where: Sequence[str] | None) -> dict[int, Any]:
-        """Have the holdings of some parts made, and return their futures."""
+        """Start the computation of the results of some parts, and return the futures."""
         columns = _tasks.columns_for(self._task, [self.parts[number] for number in numbers])
         return dict(zip(numbers, self.link.start("held", _tasks.keep_result, columns, where), strict=True))
 
     def _make(self, plan: Mapping[str, Sequence[int]]) -> None:
-        """Have the holdings of some parts made, each by its worker, and wait until they are."""
+        """Let each worker compute the results of its parts, and wait for all of them."""
 
         def again(item: Item, where: Sequence[str]) -> Attempt:
             (number,) = item.parts
@@ -176,12 +176,12 @@ class Spread:
         self._replace({number: item.future for item in items for number in item.parts})
 
     def _adopt(self, items: Sequence[Item]) -> None:
-        """Keep the holdings that were made anew for the attempts that came first."""
+        """Keep the results that were computed again by the attempts that ended first."""
         self._replace({number: future for item in items for number, future in item.attempts[0].made.items()})
 
     def _replace(self, futures: Mapping[int, Any]) -> None:
         if futures:
-            self.link.free(list(futures.values()))
+            self.link.unpin(list(futures.values()))
         for number, future in futures.items():
             if self._futures.get(number) is not future:
                 self.link.release([self._futures[number]] if number in self._futures else [])
@@ -189,19 +189,19 @@ class Spread:
                 self._grouped = []
 
     def _renew_lost(self, items: Sequence[Item], again: Again) -> None:
-        """Ask anew for what lies with workers that are passed over."""
+        """Ask again for the answers of workers that are excluded."""
         for item, where in zip(items, self.watch.where(items), strict=True):
-            if where & self.watch.shunned.keys():
+            if where & self.watch.excluded.keys():
                 self.watch.renew(item, again)
 
     def _groups(self) -> list[list[int]]:
-        """Return consecutive parts that lie with one worker and are added together, a thread's share at most.
+        """Return groups of consecutive parts of one worker, which adds their answers: each at most a thread's share.
 
         Where they lie is looked up now and then, as two questions to the scheduler cost a tenth of a short pass.
         """
         if self._grouped and time.monotonic() - self._looked < FRESH:
             return self._grouped
-        threads = self.watch.good()
+        threads = self.watch.allowed()
         places = self._places()
         if self._level(places, threads):
             places = self._places()
@@ -220,7 +220,7 @@ class Spread:
         return [set(where) for where in self.link.places([self._futures[n] for n in range(len(self.parts))])]
 
     def _level(self, places: Sequence[set[str]], threads: Mapping[str, int]) -> bool:
-        """Give workers that have had nothing since the last time, such as new ones, their share of the parts."""
+        """Give workers that hold no parts, such as new ones, their share of them."""
         idle = set(threads) - set().union(*places)
         before, self._idle = self._idle, idle
         wanted = share(self.parts, threads) if idle & before else {}
@@ -239,7 +239,7 @@ class _Question:
 
 
 def share(parts: Sequence[Part], threads: Mapping[str, int]) -> dict[str, list[int]]:
-    """Return for each worker the numbers of consecutive parts, as many of the rows as it has of the threads.
+    """Return the numbers of consecutive parts for each worker, whose share of the rows is its share of the threads.
 
     Where there are no workers yet, all are anyone's ("").
     """
@@ -254,5 +254,5 @@ def share(parts: Sequence[Part], threads: Mapping[str, int]) -> dict[str, list[i
 
 
 def _answers(items: Iterable[Item]) -> list[Any]:
-    """Return the futures of answers, though not of holdings that were made anew for them."""
+    """Return the futures of answers, without those of results that were computed again for them."""
     return [attempt.future for item in items for attempt in item.attempts]

@@ -1,4 +1,4 @@
-"""Waiting for what was asked of the workers: those that hang are passed over, and what ends is told."""
+"""Waiting for workers: those that hang are excluded, and errors are raised as ClusterError."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ REASON = 300  # letters of a reason that are told
 
 
 class Stalled(Exception):
-    """Workers do not hand over what they have; they are passed over from here on."""
+    """Workers do not send their results; they are excluded from now on."""
 
 
 @dataclass
 class Attempt:
-    """A future, and the holdings that were made anew for it, by part."""
+    """A future, and the results that were computed again for it, by part."""
 
     future: Any
     made: dict[int, Any] = field(default_factory=dict)
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release its futures."""
         for future in (self.future, *self.made.values()):
             future.release()
 
 
 @dataclass
 class Item:
-    """Something that was asked of some parts, by number, and the attempts at it, of which the first to end counts.
+    """A request to some parts, by number, and the attempts to answer it; the first that ends is taken.
 
     ``holdings`` are the futures that it stands on.
     """
@@ -59,11 +59,11 @@ class Item:
 
     @property
     def future(self) -> Any:
-        """The future that counts."""
+        """The future whose result is taken."""
         return self.attempts[0].future
 
     def ended(self) -> bool:
-        """Tell whether an attempt has come to an end; it is kept, and the others are let go."""
+        """Tell whether an attempt has ended; that one is kept, and the others are released."""
         for attempt in self.attempts:
             if attempt.future.status in ENDS:
                 self.keep(attempt)
@@ -71,54 +71,54 @@ class Item:
         return False
 
     def keep(self, attempt: Attempt) -> None:
-        """Let go of every other attempt."""
+        """Release every other attempt."""
         for other in self.attempts:
             if other is not attempt:
                 other.release()
         self.attempts = [attempt]
 
     def futures(self) -> list[Any]:
-        """Return every future behind it."""
+        """Return the futures of all attempts."""
         own = [future for attempt in self.attempts for future in (attempt.future, *attempt.made.values())]
         return [*own, *self.holdings]
 
 
 class Watch:
-    """Who waits: it knows how long parts take, and which workers are not to be waited for."""
+    """Waits for requests; it knows how long parts take, and which workers are excluded."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.shunned: dict[str, float | None] = {}  # and when they had been heard of last
+        self.excluded: dict[str, float | None] = {}  # and when they had been heard of last
         self._took: deque[float] = deque(maxlen=WAITS)
         self.threads = 1
         self._given: dict[str, frozenset[str]] = {}
-        self._heard: tuple[float, dict[str, float]] | None = None
+        self._seen: tuple[float, dict[str, float]] | None = None
 
     @property
     def limit(self) -> float:
-        """Seconds without news after which the workers are looked at: many times what a part commonly takes."""
+        """Seconds without a result after which the workers are checked: many times the usual time of a part."""
         return max(self.link.patience, SLOW * median(self._took or [0.0]))
 
-    def good(self) -> dict[str, int]:
-        """Return the workers that may be given work, and their threads."""
+    def allowed(self) -> dict[str, int]:
+        """Return the workers that are not excluded, and their threads."""
         threads = self.link.threads()
         self.threads = sum(threads.values())
-        self.shunned = {address: when for address, when in self.shunned.items() if address in threads}
-        return {address: count for address, count in threads.items() if address not in self.shunned}
+        self.excluded = {address: when for address, when in self.excluded.items() if address in threads}
+        return {address: count for address, count in threads.items() if address not in self.excluded}
 
-    def shun(self, workers: set[str]) -> None:
-        """Pass over workers from here on."""
-        heard = self.link.heard()
-        self.shunned |= {address: heard.get(address) for address in workers}
+    def exclude(self, workers: set[str]) -> None:
+        """Exclude workers from now on."""
+        heard = self.link.heartbeats()
+        self.excluded |= {address: heard.get(address) for address in workers}
 
     def readmit(self) -> None:
-        """Take back those that have been heard of since: where no other is left, a slow worker is better than none."""
-        heard = self.link.heard()
-        self.shunned = {address: when for address, when in self.shunned.items() if heard.get(address) == when}
+        """Readmit excluded workers that have sent a heartbeat since: a slow worker is better than none."""
+        heard = self.link.heartbeats()
+        self.excluded = {address: when for address, when in self.excluded.items() if heard.get(address) == when}
 
     def preferred(self) -> list[str] | None:
-        """Return the workers to name for a task: None, which is all of them, unless some are passed over."""
-        return list(self.good()) if self.shunned else None
+        """Return the workers that may run a task; None, which means all, unless some are excluded."""
+        return list(self.allowed()) if self.excluded else None
 
     def no_workers(self) -> ClusterError:
         """Return the error of a cluster without workers."""
@@ -137,14 +137,14 @@ class Watch:
             self._took.append((time.monotonic() - start) / max(parts / max(self.threads, 1), 1))
 
     def gather(self, items: Sequence[Item], again: Again | None) -> list[Any]:
-        """Return every item's result, asking anew for those that a worker made and does not hand over."""
+        """Return every item's result; those that a worker does not send are asked for again."""
         for _ in range(RESCUES):
             self.wait(items, again)
             found = self.link.gather([item.future for item in items], self.limit)
             if found is not None:
                 return found
             late = self.silent()
-            self.shun(late)
+            self.exclude(late)
             if again is None:
                 raise Stalled
             for item, where in zip(items, self.where(items), strict=True):
@@ -153,38 +153,38 @@ class Watch:
         raise self.no_workers()
 
     def renew(self, item: Item, again: Again) -> None:
-        """Ask for an item anew, in place of what there is."""
-        fresh = again(item, list(self.good()))
+        """Ask for an item again, in place of the attempts so far."""
+        fresh = again(item, list(self.allowed()))
         item.keep(fresh)
         item.attempts = [fresh]
 
     def look(self) -> None:
-        """Take note of when the workers were heard of last and what they have been given, to compare it later."""
-        self._heard, self._given = (time.monotonic(), self.link.heard()), self.link.given()
+        """Record the workers' last heartbeats and unfinished tasks, to compare with later ones."""
+        self._seen, self._given = (time.monotonic(), self.link.heartbeats()), self.link.unfinished()
 
     def silent(self) -> set[str]:
-        """Return the workers that have not been heard of between two looks, of which the first may have been."""
-        when, first = self._heard or (time.monotonic(), self.link.heard())
+        """Return the workers without a heartbeat between two checks."""
+        when, first = self._seen or (time.monotonic(), self.link.heartbeats())
         time.sleep(max(when + BEATS * _beat(len(first)) - time.monotonic(), 0))
-        second = self.link.heard()
-        self._heard = None
+        second = self.link.heartbeats()
+        self._seen = None
         return {address for address, heard in second.items() if first.get(address) == heard}
 
     def late(self) -> set[str]:
-        """Return the workers to pass over: silent ones, else those that got nothing done since the last look.
+        """Return the workers to exclude: silent ones, else those that have finished nothing since the last check.
 
-        Where none gets anything done they are all slow, and none is passed over.
+        Where none gets anything done they are all slow, and none is excluded.
         """
         given, silent = self._given, self.silent()
         self.look()
         if silent:
             return silent
         stuck = {address for address, keys in self._given.items() if keys and given.get(address) == keys}
-        return stuck if self.good().keys() - stuck else set()
+        return stuck if self.allowed().keys() - stuck else set()
 
     def where(self, items: Sequence[Item]) -> list[set[str]]:
-        """Return for each item the workers on which something of it is, or is being made."""
-        given = self.link.given()
+        """Return for each item the workers that hold or compute something of it."""
+        given = self.link.unfinished()
         futures = [item.futures() for item in items]
         places = iter(self.link.places([future for several in futures for future in several]))
         found = []
@@ -196,7 +196,7 @@ class Watch:
 
 
 class _Wait:
-    """One time of waiting."""
+    """One wait for some items."""
 
     def __init__(self, watch: Watch, items: Sequence[Item], again: Again | None) -> None:
         self.watch = watch
@@ -236,12 +236,12 @@ class _Wait:
         raise _told(item, self.watch.link)
 
     def _look(self) -> None:
-        """Look at the workers where there has been no news for a while."""
+        """Check the workers where no result has come for a while."""
         now = time.monotonic()
         quiet = now - self.news
         if quiet > TICK:
             if not self.looked:
-                self.watch.link.free([future for item in self.pending for future in item.futures()])
+                self.watch.link.unpin([future for item in self.pending for future in item.futures()])
                 self.watch.look()
                 self.looked = True
             self._someone(now)
@@ -250,7 +250,7 @@ class _Wait:
             self.news = time.monotonic()
 
     def _someone(self, now: float) -> None:
-        if self.watch.good():
+        if self.watch.allowed():
             self.alone = None
             return
         self.watch.readmit()
@@ -259,23 +259,23 @@ class _Wait:
             raise self.watch.no_workers()
 
     def _pass_over(self, late: set[str]) -> None:
-        """Ask others for what workers do not do; where none is to blame, wait for twice as long.
+        """Ask other workers in place of the late ones; where none is late, wait for twice as long.
 
         Where no worker has been given anything, all is asked again.
         """
         if not late:
-            if self.watch.link.full():
+            if self.watch.link.all_paused():
                 raise ClusterError("cluster.paused", address=self.watch.link.address)
             self.limit *= 2
-            if any(self.watch.link.given().values()):
+            if any(self.watch.link.unfinished().values()):
                 return
         self.rescues += 1
         if self.rescues > RESCUES:
             raise self.watch.no_workers()
-        self.watch.shun(late)
+        self.watch.exclude(late)
         if self.again is None:
             raise Stalled
-        good = list(self.watch.good())
+        good = list(self.watch.allowed())
         if not good:
             return
         for item, where in zip(self.pending, self.watch.where(self.pending), strict=True):
@@ -284,7 +284,7 @@ class _Wait:
 
 
 def _beat(workers: int) -> float:
-    """Return the seconds between two signs of life that Dask's workers give, which depend on how many they are."""
+    """Return the seconds between two heartbeats of Dask's workers, which depend on the number of workers."""
     return 0.5 if workers <= 10 else 1.0 if workers < 50 else 2.0 if workers < 200 else workers / 200 + 1
 
 

@@ -1,4 +1,4 @@
-"""What runs on a worker, and the sum of what the parts give: one tree, whatever the workers."""
+"""What runs on a worker, and the sum of the parts' answers: one tree, whatever the number of workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAN_IN = 16  # parts, or sums of so many, that are added at once
 
 
 class ResidentPart:
-    """What a task made of a part; its size is told to Dask, which spills and places by it."""
+    """The result of a task for a part; Dask asks for its size, to place and spill it."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -31,7 +31,7 @@ class ResidentPart:
 
 
 def held_bytes(value: Any, depth: int = 3) -> int:
-    """Return about how many bytes a value's arrays and frames take; those mapped from a file take none."""
+    """Return the approximate bytes of a value's arrays and frames; those mapped from a file count as none."""
     if isinstance(value, np.memmap):
         return 0
     own = getattr(value, "nbytes", None)
@@ -53,7 +53,7 @@ def held_bytes(value: Any, depth: int = 3) -> int:
 
 
 class Failed(Exception):
-    """A task that raised: of which of its parts, and what."""
+    """The exception that a task raised, and the part at which it did."""
 
     def __init__(self, position: int, kind: str, reason: str) -> None:
         super().__init__(position, kind, reason)
@@ -70,12 +70,12 @@ def run_task(task: Callable[[Part], Any], part: Part, sources: Sequence[Any] = (
 
 
 def keep_result(task: Callable[[Part], Any], part: Part, sources: Sequence[Any] = ()) -> ResidentPart:
-    """Run a task on a part, and keep what it makes."""
+    """Run a task on a part, and keep the result."""
     return ResidentPart(run_task(task, part, sources))
 
 
 def columns_for(task: Any, parts: Sequence[Part]) -> list[list[Any]]:
-    """Return the arguments of ``read`` and ``kept`` for some parts: futures stand by themselves, for Dask to see."""
+    """Return the arguments of tasks for some parts; futures are arguments of their own, so that Dask resolves them."""
     sources = [list(getattr(part, "sources", {}).values()) for part in parts]
     own: list[Any] = list(parts)
     sent = [part.filled([None] * len(some)) if some else part for part, some in zip(own, sources, strict=True)]
@@ -83,7 +83,7 @@ def columns_for(task: Any, parts: Sequence[Part]) -> list[list[Any]]:
 
 
 class Answers:
-    """What some parts give, or what it adds up to, in one piece for the journey."""
+    """The answers of some parts, or their sum, as one object to send."""
 
     def __init__(self, items: list[Any]) -> None:
         self.items = items
@@ -93,7 +93,7 @@ class Answers:
 
 
 def asked(held: Sequence[ResidentPart], question: Callable[[Any], Any], block: int | None) -> Answers:
-    """Return the answers of some holdings, in their order.
+    """Ask a question of each result, and return the answers in their order.
 
     For a sum they are added to one where these holdings are the whole ``block`` that is added together.
     """
@@ -115,19 +115,19 @@ def _each(task: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
 
 
 def joined(pieces: Sequence[Answers]) -> Answers:
-    """Return the sum of what stands in pieces, in their order."""
+    """Return the sum of answers that came in pieces, in their order."""
     return Answers([added([pairs(item) for piece in pieces for item in piece.items])])
 
 
 def loaded(value: bytes) -> Any:
-    """Return what was too large to travel with every task, from the one copy that travels."""
+    """Return a value that was too large to be sent with every task, from its one copy."""
     import cloudpickle
 
     return cloudpickle.loads(value)
 
 
 def tree(items: Sequence[Pairs]) -> Pairs:
-    """Return the sum over FAN_IN consecutive ones, over FAN_IN of those, and so on to one."""
+    """Return the sum as a tree: FAN_IN consecutive values are added, then FAN_IN of those sums, and so on."""
     level = list(items)
     while len(level) > 1:
         level = [added(level[first : first + FAN_IN]) for first in range(0, len(level), FAN_IN)]

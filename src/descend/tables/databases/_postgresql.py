@@ -58,7 +58,7 @@ class PostgreSQL:
             raise
 
     def _look(self) -> None:
-        """Have the server look at the query, which tells its columns."""
+        """Let the server describe the query's columns."""
         with self._told():
             for setting, value in SETTINGS.items():
                 self._connection.execute(f"set local {setting} = '{value}'".encode())
@@ -72,7 +72,7 @@ class PostgreSQL:
         self.row, self.source = numbered(self.query, names, f"coalesce({every}) is not null")
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run a select; where it fails, the transaction goes on from before it."""
+        """Run a select; where it fails, the transaction is rolled back to before it and goes on."""
         with self._told(), self._connection.transaction():
             return self._connection.execute(sql.encode(), binary=True).fetchall()
 
@@ -110,7 +110,7 @@ class PostgreSQL:
         self._end()
 
     def _described(self, query: str) -> list[tuple[str, int, int]]:
-        """Return the names, types and declared sizes of a query's columns; the server only looks at it."""
+        """Return the names, types and declared sizes of a query's columns; the server does not run it."""
         from psycopg.pq import DiagnosticField as Field
         from psycopg.pq import ExecStatus
 
@@ -134,7 +134,7 @@ class PostgreSQL:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Tell what the server or the connection says as a TableError."""
+        """Raise errors of the server and of the connection as TableError."""
         import psycopg
 
         try:
@@ -146,7 +146,7 @@ class PostgreSQL:
             raise self._error(error.sqlstate or "", message) from error
 
     def _error(self, code: str, message: str, before: str | None = None) -> TableError:
-        """Return what a message means; ``before`` is what stands in the query before the place that it is about."""
+        """Return the error for a message; ``before`` is the text of the query before the place that it names."""
         if self._connection.closed or code.startswith(LOST):
             return TableError("table.query-lost", file=self.name, reason=message)
         if code == "25006" or MODIFYING in message:

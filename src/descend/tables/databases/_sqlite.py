@@ -50,7 +50,7 @@ class SQLite:
             raise
 
     def _look(self) -> None:
-        """Have SQLite look at the query, which tells its columns."""
+        """Let SQLite describe the query's columns."""
         with self._told():
             for name, function in CALLED.items():
                 _provide(self._connection, name, function)
@@ -114,7 +114,7 @@ class SQLite:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Tell what SQLite says as a TableError."""
+        """Raise SQLite's errors as TableError."""
         try:
             yield
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
@@ -149,7 +149,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _provide(connection: sqlite3.Connection, name: str, function: Callable[..., float]) -> None:
-    """Give SQLite a function that it was built without; where it is not defined it is NULL."""
+    """Register a function that SQLite was built without; where it is undefined it is NULL."""
     places = 2 if name == "power" else 1
     try:
         connection.execute(f"select {name}({', '.join(['1.0'] * places)})").fetchall()
@@ -165,7 +165,7 @@ def _provide(connection: sqlite3.Connection, name: str, function: Callable[..., 
 
 
 def _every(names: Sequence[str]) -> str:
-    """Return a condition that names all columns; it holds at the first, and the others are not looked at."""
+    """Return a condition that names all columns; it is true at the first, so that the others are not evaluated."""
     types = [f"typeof(q.{name_sql(name)})" for name in names]
     groups = [types[start : start + ARGUMENTS] for start in range(0, len(types), ARGUMENTS)]
     return " or ".join(f"coalesce({', '.join([*group, '1'])}) is not null" for group in groups)

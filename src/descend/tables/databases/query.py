@@ -27,7 +27,7 @@ BATCH = 50_000
 
 @dataclass(frozen=True)
 class QueryPart:
-    """Consecutive rows of a query's result, which have come."""
+    """Consecutive rows of a query's result, already fetched."""
 
     first: int
     rows: int

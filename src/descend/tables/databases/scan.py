@@ -1,4 +1,4 @@
-"""Databases as scans see them: one select, run again and again in one transaction that changes nothing.
+"""What a scan needs of a database: one select, run any number of times in one read-only transaction.
 
 Whatever is asked is asked of ``source``: the query with its rows numbered. The numbering keeps conditions out of the
 query, and naming every column keeps all of them in it: a planner that leaves some out may take an index and give the
