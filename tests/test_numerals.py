@@ -168,7 +168,7 @@ def test_a_cell_without_the_columns_unit_is_bad():
 def test_uncertainties_are_left_out_and_told():
     table = read({"a": ["3±0.1", "5 ± 0.1", "7+/-0.2"]})
     assert table.numbers("a").tolist() == [3, 5, 7]
-    assert [note.code for note in table.told(["a"])] == ["note.uncertainty"]
+    assert [note.code for note in notation_notes(["a"], table)] == ["note.uncertainty"]
 
 
 def test_text_that_was_declared_and_begins_with_zeros_is_a_code():

@@ -54,15 +54,16 @@ def read(
 
     source: ``-`` for standard input; a path to delimited text
         (its encoding, delimiter, quotes and header are found out where not given),
-        Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), any of
-        the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as ``images.gz::labels.gz``), a
-        PNG or JPEG, or a folder of these, whose subfolders are their labels; a folder, a pattern (``data/*.parquet``)
-        or an address (s3://, gs://, https://) of Parquet or text files; or a pandas, polars or pyarrow frame, a
-        mapping of columns (images as uint8, rows x height x width, x 3 for colour), a list of records, a scikit-learn
-        Bunch, a structured array, or a two-dimensional array with ``names``.
+        Parquet, Feather or Arrow, JSON or NDJSON, Excel (``book.xlsx::Sheet``), SQLite (``file.db::table``), Stata or
+        SPSS, any of the text kinds gzipped; images: IDX (``images.gz``, with its labels beside it or as
+        ``images.gz::labels.gz``), a PNG or JPEG, or a folder of these, whose
+        subfolders are their labels; a folder, a pattern (``data/*.parquet``) or an address (s3://, gs://, https://) of
+        Parquet or text files; or a pandas, polars or pyarrow frame, a mapping of columns (images as uint8, rows x
+        height x width, x 3 for colour), a list of records, a scikit-learn Bunch, a structured array, or a
+        two-dimensional array with ``names``.
     decimal: the decimal mark of numbers that are text, "." or ",".
     skip_rows, header_row, comment, skip_footer: which lines of a text file, or rows of a sheet, are its table; see
-        ``layout.Layout``.
+        ``table_lines.Layout``.
     missing: the texts that stand for a missing cell, in lower or upper case too; the empty cell always does. None: NA,
         None, - and the like, but nothing in frames, Parquet and Arrow, which mark such cells; (): nothing at all.
 

@@ -1,4 +1,4 @@
-"""Tables that come through a pipe: standard input (``-``), a named pipe, a device; kept within bounds, to their end."""
+"""Tables read from a pipe: standard input (``-``), a named pipe or a device, read to the end within a limit of size."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def piped_name(source: str) -> str:
 
 
 def spool(source: str, scratch: str | None) -> Unpacked:
-    """Read a pipe to its end, into a temporary file without a name; gzipped bytes are unpacked.
+    """Read a pipe to its end into an anonymous temporary file; gzipped bytes are unpacked.
 
     Raises TableError where nobody writes, where what comes is no table or has a line without end, and where it is more
     than half of what the disk has room for.
@@ -68,7 +68,7 @@ def is_in_parts(whole: Unpacked) -> bool:
 
 
 def _blocks(path: str, name: str) -> Generator[bytes]:
-    """Yield what comes, read by another thread, so that this one can say when nothing does."""
+    """Yield the bytes as they come; another thread reads them, so that this one can raise when nothing comes."""
     box: queue.Queue[bytes | OSError] = queue.Queue(maxsize=2)
     left = threading.Event()
 
@@ -118,7 +118,7 @@ def _opened(path: str) -> int:
 
 
 def _bounded(blocks: Iterable[bytes], name: str, scratch: str | None) -> Iterator[bytes]:
-    """Pass blocks on; raises TableError as soon as they can be no table, or are too many."""
+    """Yield the same blocks; raises TableError as soon as they cannot be a table, or are too many."""
     most = int(SHARE * shutil.disk_usage(scratch or tempfile.gettempdir()).free)
     head, size, line, lines = b"", 0, 0, True
     for block in blocks:
@@ -139,7 +139,7 @@ def _bounded(blocks: Iterable[bytes], name: str, scratch: str | None) -> Iterato
 
 
 def _binary(head: bytes) -> bool:
-    """Tell whether bytes have zeros, and not as the halves of letters in UTF-16."""
+    """Tell whether bytes contain zeros other than the halves of UTF-16 letters."""
     if b"\0" not in head or head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return False
     return max(head[1::2].count(0), head[::2].count(0)) <= len(head) / 8

@@ -1,4 +1,4 @@
-"""Rows drawn by their number alone: the same ones in memory, read part by part, on many machines or in a database.
+"""Random samples of rows that depend on row numbers alone: the same in memory, in parts, on a cluster and in SQL.
 
 A row's key is its number scrambled, of 31 bits, so that every engine's whole numbers hold what is multiplied: a
 multiplication and a shifted exclusive or, three times (the finaliser of MurmurHash, Appleby 2008, in fewer bits).
@@ -61,7 +61,7 @@ def enough(share: float, rows: int, most: int) -> float:
 
 
 def scattered(keys: Keys, codes: Rows | None = None) -> Rows:
-    """Return the places of some rows at random, as their keys would have it; those of each class evenly spread.
+    """Return positions of rows in random order, by their keys; those of each class are evenly spread.
 
     The order depends on the keys and on which rows are of one class alone, so that it is the same however the rows are
     read, and whatever the classes are called.
@@ -139,6 +139,6 @@ class Draw:
 
 
 def _below(keys: Keys, share: float) -> int:
-    """Return the key below which the share of some keys lies, to the row; at least one key does."""
+    """Return the key below which a share of the keys lies, exact to one row; at least one key lies below it."""
     count = max(round(share * keys.size), 1)
     return KEYS if count >= keys.size else int(np.partition(keys, count)[count])

@@ -37,7 +37,7 @@ class Part(Protocol):
 
 
 class Scan(Protocol):
-    """A table too large to hold: the head of its rows, and parts."""
+    """A table too large for memory: its first rows, and its parts."""
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class Scan(Protocol):
 
     @property
     def head(self) -> Table:
-        """The first rows; what their columns hold is what those of every part hold."""
+        """The first rows; the kinds of their columns are those of every part."""
         ...
 
     @property
@@ -61,7 +61,7 @@ class Scan(Protocol):
 
     @property
     def mark(self) -> str:
-        """What tells it from another table, and from itself once it has changed."""
+        """An identifier of the table's contents, which changes when the table does."""
         ...
 
     @property
@@ -71,7 +71,7 @@ class Scan(Protocol):
 
     @property
     def quick(self) -> bool:
-        """Whether reading its rows again takes less time than writing them down does."""
+        """Whether reading its rows again is faster than writing them to a scratch file."""
         ...
 
     def parts(self, columns: Sequence[str]) -> Iterator[Part]:

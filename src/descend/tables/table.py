@@ -48,7 +48,7 @@ MOST_CLASSES = 10  # of a target whose text looks like numbers
 
 
 class Places(Protocol):
-    """Where the rows of a table that was joined from several files stand."""
+    """The files and lines of the rows of a table that was joined from several files."""
 
     def file(self, row: int) -> str:
         """Return what a person calls the file of a row."""
@@ -90,7 +90,7 @@ class Table:
 
     @property
     def repeated(self) -> set[str]:
-        """The names that stand over two columns of a text file, of which the second is called otherwise here."""
+        """The names that two columns of a text file share; the second column has another name here."""
         return {str(note.values["name"]) for note in self.notes if note.code == "note.repeated-header"}
 
     @property
@@ -117,7 +117,7 @@ class Table:
         return self.kinds[column]
 
     def _read_together(self) -> None:
-        """Read a wide file's plain numbers at once: to look at one column after the other takes longer than to read."""
+        """Parse a wide file's plain numbers in one call, which is faster than column by column."""
         texts = [text for text in self.frame.get_columns() if text.name not in self.notations]
         for name, values in plain_columns(texts, self.missing).items():
             self._numbers[name], self.kinds[name] = (values, np.zeros(values.size, dtype=bool)), "number"
@@ -170,7 +170,7 @@ class Table:
         return values
 
     def _refuse_bad(self, column: str, bad: NDArray[np.bool_]) -> None:
-        """Raise TableError naming the first of the cells that are not what their column holds."""
+        """Raise TableError naming the first of the bad cells."""
         if bad.any():
             row = int(np.argmax(bad))
             raise TableError(
@@ -203,12 +203,12 @@ class Table:
 
     @cached_property
     def codes(self) -> tuple[float, ...]:
-        """The numbers among the markers of missing cells, which they are however they are written."""
+        """The markers of missing cells that are numbers; such a number is missing however it is written."""
         found = parse_numbers(pl.Series(self.missing, dtype=pl.String))[0]
         return tuple(found[np.isfinite(found)].tolist())
 
     def notation(self, column: str) -> Notation:
-        """Tell how a column of text writes its numbers; its first rows settle it, in memory as part by part."""
+        """Return how a column of text writes its numbers; its first rows decide, in memory as part by part."""
         if column not in self.notations:
             text = self._text(column)
             head = text.head(JUDGED)
@@ -226,7 +226,7 @@ class Table:
         return self.notations[column]
 
     def judged(self, columns: Iterable[str]) -> tuple[dict[str, Kind], dict[str, Notation]]:
-        """Return what columns hold and how they write their numbers, for a part, which is not to judge by itself.
+        """Return the kinds and notations of columns, which every part of the table is read by.
 
         A column that is refused is left out: it harms nobody until it is used.
         """
@@ -254,7 +254,7 @@ class Table:
         return next((str(cell) for cell in found if abs(int(cell)) > EXACT), None)
 
     def labels(self, column: str, *, packed: bool = False) -> pl.Series:
-        """Return a column as text labels, null where missing: texts as they are written, numbers and dates written out.
+        """Return a column as text labels, null where missing: texts as they are, numbers and dates as text.
 
         packed: of numbers, as codes of the texts (polars' Enum), which take a tenth of the time.
         """
@@ -271,7 +271,7 @@ class Table:
         return text.str.to_lowercase() if kind == "boolean" else text
 
     def declared(self, column: str) -> tuple[str, ...]:
-        """Return the levels of a column whose type declares them, in that order; none of others."""
+        """Return the levels that a column's type declares, in that order; () where it declares none."""
         dtype = self.frame[column].dtype
         return tuple(plain_cells(dtype.categories)) if isinstance(dtype, pl.Enum) else ()
 
@@ -319,7 +319,7 @@ class Table:
         )
 
     def _apart(self, text: pl.Series, alike: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Mark the cells that are not written as the first one that looks like a number is."""
+        """Mark the cells that are written otherwise than the first cell that looks like a number."""
         first = text.filter(pl.Series(alike)).head(1)
         return parse_numbers(text, notation_of(first, self.decimal))[1]
 

@@ -112,7 +112,7 @@ class Format:
     # how it is read
 
     def read(self, file: File, options: ReadingOptions) -> Table:
-        """Read a whole file; raises TableError where it is damaged or empty, OptionError for an option in vain."""
+        """Read a whole file; raises TableError where it is damaged or empty, OptionError for a useless option."""
         require_effect(options.layout, self)
         try:
             frame = self.frame(file, options)
@@ -144,7 +144,7 @@ class Format:
         raise NotImplementedError
 
     def places(self, file: File, options: ReadingOptions) -> Places | None:
-        """Return what knows on which lines of the file its rows stand; None: they are counted."""
+        """Return the lookup of the file's line of each row; None: rows are counted."""
         return None
 
     def preview(self, data: bytes, name: str) -> Table | None:
@@ -236,7 +236,7 @@ def bytes_of(path: str) -> bytes:
 def gathered(
     path: Path, scratch: str | None, write_frame: Callable[[pl.DataFrame], Any], sink: Callable[[pl.LazyFrame], Any]
 ) -> Iterator[Writer]:
-    """Give what takes frames, to write them as one at the end, in their order, with ``write_frame`` or ``sink``.
+    """Give a function that takes frames; at the end they are written as one with ``write_frame`` or ``sink``.
 
     A single frame is written as it is; several lie in a temporary folder until the last has come. A column whose
     numbers are of several types, as files of one table may have them, gets the type that holds them all.

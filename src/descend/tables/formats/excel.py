@@ -45,7 +45,7 @@ class Excel(Format):
         return _read_sheet(file, options.layout)
 
     def places(self, file: File, options: ReadingOptions) -> SheetRows:
-        """Return what knows on which lines of a sheet its rows stand."""
+        """Return the lookup of the sheet's line of each row."""
         return SheetRows(file, options.layout)
 
 
@@ -70,7 +70,7 @@ def _read_sheet(file: File, layout: Layout) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class SheetRows:
-    """Where a sheet's rows stand in it, which is looked up when it is asked for; blank ones are no rows."""
+    """The lines of a sheet's rows, looked up when first asked for; blank lines are no rows."""
 
     sheet: File
     layout: Layout
@@ -95,7 +95,7 @@ class SheetRows:
 
 
 def _repeated(header: Sequence[object], names: Sequence[str]) -> Iterator[Note]:
-    """Yield what is to be told of names that stand twice in a sheet's header, and what calamine calls the second."""
+    """Yield notes on names that occur twice in a sheet's header, with calamine's name for the second."""
     seen: set[str] = set()
     for cell, name in zip(map(str, header), names, strict=False):
         if cell in seen and cell != name:

@@ -1,1 +1,1 @@
-"""Files that are read part by part, again and again, and never held whole: how they are found, opened and cut."""
+"""Files as scans: how they are opened, cut into parts and read part by part, any number of times."""

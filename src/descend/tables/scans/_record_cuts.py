@@ -1,4 +1,4 @@
-"""Where delimited text may be cut into pieces that can be read by themselves: at the ends of records."""
+"""Cuts of delimited text into pieces that can be read independently: at the ends of records."""
 
 from __future__ import annotations
 

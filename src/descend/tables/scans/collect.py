@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Joined:
-    """Where the rows of joined parts stand; a part is read again to find a line in it."""
+    """The files and lines of rows of joined parts; a part is read again to find a line."""
 
     starts: tuple[int, ...]
     parts: tuple[Part, ...]
@@ -46,7 +46,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Where rows stand that were drawn from a scan by their numbers; a part is read again to find a line in it."""
+    """The files and lines of rows that were sampled from a scan; a part is read again to find a line."""
 
     numbers: NDArray[np.int64]
     scan: Scan

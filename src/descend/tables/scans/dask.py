@@ -153,7 +153,7 @@ def _graphs(frame: Any) -> list[tuple[Any, dict[Any, Any]]]:
 
 
 def _computed_once(frame: Any, workers: Workers) -> Any:
-    """Have a dataframe computed where the tasks of its partitions overlap and there is a cluster to hold it."""
+    """Compute a dataframe once where its partitions share tasks and a cluster can hold the results."""
     client = getattr(getattr(workers, "link", None), "client", None)
     graphs = [graph for _, graph in _graphs(frame)]
     overlap = sum(map(len, graphs)) > len(set().union(*graphs))

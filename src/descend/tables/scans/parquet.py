@@ -81,7 +81,7 @@ class ParquetScan:
 
     @classmethod
     def of(cls, name: str, files: Sequence[Found], missing: tuple[str, ...], decimal: str = ".") -> ParquetScan:
-        """Look at the files' footers; raises TableError where one is damaged or has other columns than the first."""
+        """Read the files' footers; raises TableError where one is damaged or has other columns than the first."""
         looked = _footers(files)
         for file, (schema, _) in zip(files, looked, strict=True):
             _require_alike(files[0].name, looked[0][0], file.name, schema)
@@ -130,14 +130,14 @@ class ParquetScan:
 
 
 def _together(most: int, group: int) -> int:
-    """Return how many rows make a part: about ``most``, in whole groups, as some rows cost as much as their group."""
+    """Return the rows of a part: about ``most``, in whole row groups, as a group is decoded whole."""
     if group <= most:
         return most // group * group if group else most
     return group if group <= 2 * most else -(-group // -(-group // most))
 
 
 def _group(path: str, name: str) -> int:
-    """Return how many rows of a file are encoded together; 0 where that cannot be told."""
+    """Return the rows of a row group of a file; 0 where that is unknown."""
     if is_address(path) or not hasattr(pl.LazyFrame, "collect_batches"):
         return 0
     try:
@@ -172,7 +172,7 @@ def _lazy(path: str) -> pl.LazyFrame:
 
 
 def _told(error: BaseException, path: str, name: str, missing: str) -> TableError:
-    """Return what an error of Polars' reader means; ``missing`` is the code for a file that is not there."""
+    """Return the TableError for an error of Polars' reader; ``missing`` is the code for a file that does not exist."""
     if is_address(path):
         return remote_error(error, path, "parquet")
     if isinstance(error, FileNotFoundError):
@@ -181,7 +181,7 @@ def _told(error: BaseException, path: str, name: str, missing: str) -> TableErro
 
 
 def _footers(files: Sequence[Found]) -> list[tuple[pl.Schema, int]]:
-    """Return the columns and the number of rows of every file; those at an address are asked several at once."""
+    """Return the columns and the number of rows of every file; files at an address are read several at a time."""
     if not is_address(files[0].path):
         return [_footer(file) for file in files]
     with ThreadPoolExecutor(ASKED) as threads:
@@ -207,7 +207,7 @@ def _require_alike(first: str, expected: pl.Schema, file: str, found: pl.Schema)
 
 
 def _sort(dtype: pl.DataType) -> str:
-    """Return what is meant by a type: columns of one sort can stand below each other."""
+    """Return the sort of a type: columns of one sort can be concatenated."""
     if dtype == pl.Null:
         return "null"
     if dtype.is_numeric():

@@ -1,4 +1,4 @@
-"""Files that make up one table: what they are called, their order, and the columns that their folders' names add."""
+"""The files of one table: their names, their order, and the columns that their folders' names add."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Partitions:
 
     @classmethod
     def of(cls, files: Sequence[Found], own: Sequence[str], missing: Sequence[str]) -> Partitions:
-        """Look at the names of all files; a column that the files have of their ``own`` stays theirs.
+        """Read the names of all files; a column that is in the files (``own``) is not added.
 
         Raises TableError for a file whose folders name other columns than the first one's.
         """

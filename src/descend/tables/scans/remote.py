@@ -1,4 +1,4 @@
-"""Files at an address (s3://, gs://, https://), through Polars' own readers; what goes wrong there, told plainly."""
+"""Files at an address (s3://, gs://, https://), through Polars' readers, whose errors become TableErrors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def is_address(source: str) -> bool:
 
 
 def options_for(path: str) -> dict[str, Any] | None:
-    """Return how an address is read: soon given up; None for a file here. Keys and endpoints are the environment's."""
+    """Return Polars' storage options for an address, with short time-outs; None for a local file.
+
+    Keys and endpoints are taken from the environment.
+    """
     if not is_address(path):
         return None
     warnings.filterwarnings("ignore", message=".*region.* not set", category=UserWarning)  # it is asked of the bucket
@@ -40,7 +43,7 @@ def options_for(path: str) -> dict[str, Any] | None:
 
 
 def remote_error(error: BaseException, file: str, kind: str) -> TableError:
-    """Return what an error of Polars' readers means, else that the file is no ``kind``."""
+    """Return the TableError for an error of Polars' readers; an unknown error means that the file is no ``kind``."""
     told = str(error)
     reason = _reason(told)
     lower = told.lower()
@@ -54,7 +57,7 @@ def remote_error(error: BaseException, file: str, kind: str) -> TableError:
 
 
 def _reason(told: str) -> str:
-    """Return the innermost cause of an error's sentence, or what the server calls it, in one line."""
+    """Return the innermost cause in an error's text, or the server's message, as one line."""
     called = re.search(r"<Message>(.*?)</Message>", told, re.DOTALL)
     causes = re.findall(r"^ +\d+: (.+)$", told, re.MULTILINE)
     answer = re.search(r"status code: (\d+ [A-Z][a-zA-Z ]+)", told)

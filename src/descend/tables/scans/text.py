@@ -301,7 +301,7 @@ def _blocks(read: Callable[[int, int], bytes]) -> Iterator[bytes]:
 
 
 def _bounded(read: Callable[[int, int], bytes], end: int, start: int, size: int) -> bytes:
-    """Return some bytes of a file, none from ``end`` on."""
+    """Return some bytes of a file, but none after ``end``."""
     return read(start, max(min(size, end - start), 0))
 
 

@@ -1,4 +1,4 @@
-"""Files that must be unpacked before their bytes can be had from anywhere: in a temporary file that no name keeps."""
+"""Gzipped and fetched files, unpacked into anonymous temporary files so that any of their bytes can be read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEFT = 256 << 20  # bytes of a disk that are left to others
 
 
 class Unpacked:
-    """The bytes of a temporary file that has no name, so that it is gone when this process is, however it ends."""
+    """The bytes of an anonymous temporary file, which the system removes when this process ends, however it ends."""
 
     def __init__(self, blocks: Iterable[bytes], name: str, scratch: str | None) -> None:
         folder = scratch or tempfile.gettempdir()
@@ -39,12 +39,12 @@ class Unpacked:
             self.size += len(block)
 
     def rewound(self) -> IO[bytes]:
-        """Return the file at its beginning, for one who reads it alone."""
+        """Return the file, at its beginning; nobody else may read meanwhile."""
         self._file.seek(0)
         return self._file
 
     def read(self, start: int, size: int) -> bytes:
-        """Return some of the bytes; threads may ask at once."""
+        """Return some of the bytes; safe to call from several threads."""
         with self._lock:
             self._file.seek(start)
             return self._file.read(size)

@@ -47,7 +47,7 @@ CLOSED_QUOTE = re.compile(r"(^|[,;|\t])'[^']*'(?=[,;|\t]|$)", re.MULTILINE)
 
 @dataclass
 class Delimited:
-    """The text of a file, how to cut it, and what was noticed on the way.
+    """The text of a file, how it is cut into cells, and the notes on how that was found out.
 
     Where it is a part of a file, ``line`` is the number of its first line there. ``trailing`` says that a delimiter
     follows the last cell of every row, and ``aligned`` that its columns were aligned by spaces, which are tabs here.
@@ -346,7 +346,7 @@ def _widened(source: Delimited, text: str, width: int) -> str:
 
 
 def _without_last(frame: pl.DataFrame, source: Delimited) -> pl.DataFrame:
-    """Return cells without the last ones, which only seem to be there; raises TableError where one is."""
+    """Return the cells without an empty last column; raises TableError where one of its cells is filled."""
     last = frame[:, -1].str.strip_chars()
     there = (last.is_not_null() & (last != "")).fill_null(value=False)
     if there.any():

@@ -1,4 +1,4 @@
-"""Where lines end in delimited text, told from its bytes: outside quotes, and blank ones told apart.
+"""The ends of lines in the bytes of delimited text: those outside quotes, blank lines apart.
 
 The bytes are those of an encoding in which a line's end, a quote and a delimiter are the bytes of ASCII, and begin
 where a record begins.
@@ -55,7 +55,7 @@ def spans(data: bytes, quote: str, delimiter: str) -> Spans:
 
 
 def _read_by_cells(data: bytes, quote: bytes, delimiter: bytes) -> Places:
-    """Find the quotes that hold cells where others stand within cells, which takes longer."""
+    """Find the quotes that enclose cells where others are inside cells, which takes longer."""
     q, d = re.escape(quote), re.escape(delimiter)
     found: list[int] = []
     for cell in re.finditer(rb"(?:\A|(?<=[%b\n\r]))%b(?:[^%b]++|%b%b)*+(%b?)" % (d, q, q, q, q, q), data):

@@ -63,7 +63,7 @@ _PLAIN = {".": r"[0-9]+\.?[0-9]*|\.[0-9]+", ",": r"[0-9]+,?[0-9]*|,[0-9]+"}
 
 @dataclass(frozen=True)
 class Notation:
-    """How a column writes its numbers: the decimal mark, and what stands before and after every one.
+    """How a column writes its numbers: the decimal mark, and the text before and after each number.
 
     ``spread``: an uncertainty follows them after ±; ``example`` is a cell, and ``doubtful`` says that its comma could
     be a decimal mark as well, or its point a mark of thousands. ``bracketed`` is a cell in brackets, which are
@@ -156,7 +156,7 @@ def plain_columns(texts: list[pl.Series], missing: Sequence[str]) -> dict[str, F
 
 
 def notation_of(text: pl.Series, decimal: str) -> Notation:
-    """Settle what stands around the numbers of a column from its cells; nothing, where most have nothing in common."""
+    """Return the notation of a column: the text around most of its numbers, "" where they share none."""
     cells = text.drop_nulls()
     cells = cells.filter(~cells.is_in(ERRORS))
     if not cells.len():
@@ -183,7 +183,7 @@ def notation_of(text: pl.Series, decimal: str) -> Notation:
 
 
 def marks_of(text: pl.Series) -> Marks:
-    """Tell of the cells of a column what their commas and points can be."""
+    """Count what the commas and points in the cells of a column can be."""
     cells = text.drop_nulls()
     cells = cells.filter(cells.str.contains(r"[,.，．]"))
     if not cells.len():

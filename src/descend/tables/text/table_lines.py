@@ -1,4 +1,4 @@
-"""Which lines of a file are its table: where the header stands, and what is above, between and below the rows.
+"""Which lines of a file are its table: the place of the header, and the lines above, between and below the rows.
 
 Lines that are none of the table are made blank, and blank lines are no rows, so that every line keeps its number.
 """
@@ -63,7 +63,7 @@ class Layout:
         return 0 if self.header_row is None else max(self.skip_rows - self.header_row, 0)
 
     def blanked(self, text: str, *, whole: bool = True) -> str:
-        """Return a text with the lines blank that are none of its table; those at its end where it is ``whole``."""
+        """Return a text in which the lines outside its table are blank; those at its end only where it is ``whole``."""
         if self == WHOLE:
             return text
         text = self.without_comments(text)

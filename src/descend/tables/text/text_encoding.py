@@ -1,4 +1,4 @@
-"""The encoding of text that is not UTF-8, told by its letters: Korean, Japanese, Chinese or Western European.
+"""The encoding of text that is not UTF-8, recognised by its letters: Korean, Japanese, Chinese or Western European.
 
 The same bytes are letters of several encodings. Each candidate's letters are weighed by how usual they are in its
 language; the one whose letters weigh most is taken, and doubted aloud where another's weigh nearly as much.
@@ -134,7 +134,7 @@ def _japanese(text: str) -> float:
 
 
 def _western(text: str) -> float:
-    """Weigh accented letters and signs: one by one they stand alone, and two of them in a word (größe, ação)."""
+    """Score accented letters and signs as Western European text: single ones, and two in a word (größe, ação)."""
     weights: list[tuple[float, int]] = []
     for run in re.finditer(r"[^\x00-\x7f]+", text):
         letters, beside = run.group(), text[max(run.start() - 1, 0) : run.start()] + text[run.end() : run.end() + 1]
