@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from descend.analysis.forecast import Forecast
 from descend.analysis.verification import Split, Verification, baseline, judge, left_out, split_rows
 from descend.base.errors import OptionError, TableError
 from descend.base.messages import Note
 from descend.design.matrix import Design, width_of
+from descend.fitting._network import fit_network
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
 from descend.formula.ast import Formula, Hypothesis, Poly
 from descend.formula.parser import parse
-from descend.model.hypotheses.network import NetworkHypothesis
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss
 from descend.objectives.target import Target, choose_family, learn_target, target_uses
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats, OnEpoch, Rows
     from descend.objectives.families import Family
     from descend.objectives.losses import Loss
+    from descend.objectives.networks.network import Network
     from descend.objectives.torch_batches import Source
-    from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Use
     from descend.tables.table import Table
@@ -169,55 +168,30 @@ class Problem:
             return 0.0
         return effort.rows * (effort.sums + (0.0 if solved else REFIT))
 
-    def train(
-        self,
-        rows: Rows,
-        recipe: Recipe,
-        run: RunOptions = DEFAULT_OPTIONS,
-    ) -> TrainedProblem:
+    def train(self, rows: Rows, recipe: Recipe, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
         """Fit on some of the rows."""
         design_rows = rows
         rows, held = self.held_out(rows, recipe)
         if recipe.drop_last and recipe.batch is not None and recipe.batch > rows.size and self.stream is None:
             raise OptionError("option.no-batch", rows=rows.size, batch=recipe.batch)
-        if recipe.networked:
-            design = self.learn_design(design_rows, recipe)
-            return self._train_network(design, rows, held, recipe, run)
         design = self.learn_design(design_rows, recipe)
+        if recipe.networked:
+            sources = partial(self._sources, design, rows, held, recipe)
+            return fit_network(design, self.target, self.loss, self._rows(rows), sources, recipe, run)
         objective = self.over(design, rows, recipe)
         validation = None if held is None else self.over(design, held, recipe).beside(objective)
         return run_solver(design, objective, self._rows(rows), recipe, validation, run)
 
-    def _train_network(
-        self,
-        design: Design,
-        rows: Rows,
-        held: Rows | None,
-        recipe: Recipe,
-        run: RunOptions,
-    ) -> TrainedProblem:
-        """Fit a network on some of the rows; ``held`` are those to stop by."""
+    def _sources(
+        self, design: Design, rows: Rows, held: Rows | None, recipe: Recipe, network: Network
+    ) -> tuple[Source, Source | None]:
+        """Return the rows to fit and those to stop by as a network takes them; of a stream all rows are fitted."""
         from descend.solvers import torch_training
 
-        Y = self.target.encode(self._rows(rows))
-        network = torch_training.prepare(design, self.target, Y, recipe)
-        forecast = Forecast(reason=NetworkHypothesis.refusals["forecast"], asked=True)
-        run.tell_forecast(forecast)
-
-        def over(chosen: Rows) -> ModuleObjective:
-            if self.stream is not None:
-                source: Source = torch_training.streamed(network, self.stream, design, recipe)
-            else:
-                source = torch_training.in_memory(network, *self._arrays(design, chosen))
-            return torch_training.objective_of(
-                network, source, self.loss, recipe, classes=len(self.target.outputs) > 1 and self.target.family.classes
-            )
-
-        objective = over(rows)
-        history = torch_training.train_network(objective, recipe, None if held is None else over(held), run)
-        weights = np.asarray(history.weights[:, None], dtype=np.float64)
-        fitted = NetworkHypothesis(design, weights, network)
-        return TrainedProblem(fitted, history, objective, self._rows(rows), forecast=forecast)
+        if self.stream is not None:
+            return torch_training.streamed(network, self.stream, design, recipe), None
+        fitted = torch_training.in_memory(network, *self._arrays(design, rows))
+        return fitted, None if held is None else torch_training.in_memory(network, *self._arrays(design, held))
 
     def objective(self, rows: Rows, recipe: Recipe, *, learn_from: Rows | None = None) -> tuple[Design, RowsObjective]:
         """Learn the design from some rows (default: the same) and return it with the loss over ``rows``."""
