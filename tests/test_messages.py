@@ -53,7 +53,7 @@ WORDS_OF = {
     "studio.loss-{}": "objectives/",
     "studio.setting-{}": "solvers/",
     "loss.{}": "objectives/",
-    "option.{}": "objectives/",
+    "option.{}": ("objectives/", "solvers/optimizers.py", "solvers/schedules.py"),
     "studio.family-{}": "objectives/families/",
     **{
         f"verdict.{kind}-{{}}": ("objectives/families/", "analysis/verdicts.py")

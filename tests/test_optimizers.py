@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from descend.base.errors import OptionError
-from descend.solvers.optimizers import SGD, Adagrad, Adam, RMSprop, make_optimizer
-from descend.solvers.schedules import Schedule
+from descend.solvers.make import make_optimizer, make_schedule
+from descend.solvers.optimizers import SGD, Adagrad, Adam, RMSprop
+from descend.solvers.schedules import ConstantSchedule, CosineSchedule, ExponentialSchedule, StepSchedule
 
 RANDOM = np.random.default_rng(3)
 A = RANDOM.normal(size=(30, 6)) * [1, 2, 0.1, 5, 1, 1]
@@ -60,11 +61,11 @@ def _torch_rates(make, epochs):
 @pytest.mark.parametrize(
     ("schedule", "make"),
     [
-        (Schedule("step", 50, 0.5, 10), lambda o: torch.optim.lr_scheduler.StepLR(o, 10, 0.5)),
-        (Schedule("exponential", 50, 0.9), lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9)),
-        (Schedule("cosine", 50), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 50)),
+        (StepSchedule(50, gamma=0.5, step_size=10), lambda o: torch.optim.lr_scheduler.StepLR(o, 10, 0.5)),
+        (ExponentialSchedule(50, gamma=0.9), lambda o: torch.optim.lr_scheduler.ExponentialLR(o, 0.9)),
+        (CosineSchedule(50), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 50)),
         (
-            Schedule("constant", 50, warmup=9),
+            ConstantSchedule(50, warmup=9),
             lambda o: torch.optim.lr_scheduler.LinearLR(o, start_factor=0.1, total_iters=9),
         ),
     ],
@@ -75,13 +76,13 @@ def test_schedules_equal_pytorchs(schedule, make):
 
 
 def test_a_warm_up_climbs_and_then_the_schedule_begins():
-    schedule = Schedule("step", 20, 0.5, 5, warmup=3)
+    schedule = StepSchedule(20, gamma=0.5, step_size=5, warmup=3)
     factors = [schedule.factor(epoch) for epoch in range(10)]
     assert factors[:4] == [0.25, 0.5, 0.75, 1.0]
     assert factors[7] == 1.0
     assert factors[8] == 0.5
     assert not schedule.constant
-    assert Schedule().constant
+    assert ConstantSchedule().constant
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,10 @@ def test_a_warm_up_climbs_and_then_the_schedule_begins():
         ("option.nesterov", {"name": "sgd", "lr": 1.0, "nesterov": True}),
         ("option.nesterov", {"name": "rmsprop", "lr": 1.0, "momentum": 0.5, "nesterov": True}),
         ("option.no-momentum", {"name": "adam", "lr": 1.0, "momentum": 0.5}),
+        ("option.no-effect", {"name": "sgd", "lr": 1.0, "beta1": 0.5}),
+        ("option.below-one", {"name": "adam", "lr": 1.0, "beta2": 1.0}),
+        ("option.positive", {"name": "adagrad", "lr": 1.0, "eps": 0.0}),
+        ("option.not-negative", {"name": "adagrad", "lr": 1.0, "lr_decay": -1.0}),
     ],
 )
 def test_settings_that_make_no_sense_are_errors(code, settings):
@@ -108,10 +113,11 @@ def test_settings_that_make_no_sense_are_errors(code, settings):
         ("option.schedule", {"name": "linear"}),
         ("option.gamma", {"name": "step", "gamma": 0.0}),
         ("option.schedule-epochs", {"name": "step", "step_size": 0}),
-        ("option.schedule-epochs", {"warmup": -1}),
+        ("option.schedule-epochs", {"name": "constant", "warmup": -1}),
+        ("option.no-effect", {"name": "cosine", "gamma": 0.5}),
     ],
 )
 def test_schedules_that_make_no_sense_are_errors(code, settings):
     with pytest.raises(OptionError) as error:
-        Schedule(**settings)
+        make_schedule(**{"epochs": 10, **settings})
     assert error.value.code == code

@@ -31,9 +31,9 @@ from descend.solvers.history import SNAPSHOTS, snapshot_epochs
 from descend.solvers.optimizers import SGD, Adam
 from descend.solvers.rates import best_rate, largest_stable_rate
 from descend.solvers.run_options import RunOptions
-from descend.solvers.schedules import Schedule
+from descend.solvers.schedules import ConstantSchedule, StepSchedule
 
-CONSTANT = Schedule()
+CONSTANT = ConstantSchedule()
 
 
 def problem(seed=0, rows=40, columns=3, outputs=1, l2=0.0):
@@ -288,7 +288,7 @@ def test_float32_overflows_as_float32_does():
 
 def test_a_schedule_changes_the_rate_by_epoch():
     rows = problem(15)
-    halved = iterate(rows, np.zeros(3), SGD(0.1), Schedule("step", 10, 0.5, 1), 3)
+    halved = iterate(rows, np.zeros(3), SGD(0.1), StepSchedule(10, gamma=0.5, step_size=1), 3)
     w = np.zeros(3)
     for epoch in range(3):
         w = w - 0.1 * 0.5**epoch * rows.gradient(w)

@@ -20,7 +20,7 @@ from descend.objectives.quadratic import GramObjective
 from descend.solvers._epochs import iterate
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.optimizers import SGD
-from descend.solvers.schedules import Schedule
+from descend.solvers.schedules import ConstantSchedule
 
 
 def wide(rows, columns, seed=0):
@@ -75,7 +75,7 @@ def test_the_quadratic_is_that_of_the_rows_everywhere_and_so_is_a_run(l2, mean):
     goal = start - np.linalg.pinv(hessian, rcond=1e-10) @ rows.gradient(start)
     np.testing.assert_allclose(gram.minimum_near(start), goal, atol=1e-9)
     optimizer = SGD(rate, 0.5)
-    looped = iterate(rows, start, optimizer, Schedule(), 40)
+    looped = iterate(rows, start, optimizer, ConstantSchedule(), 40)
     told = fast_forward(gram, start, optimizer, 40)
     np.testing.assert_allclose(told.weights, looped.weights, atol=1e-9)
     np.testing.assert_allclose(told.loss, looped.loss, rtol=1e-9)

@@ -16,7 +16,6 @@ from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import ClosedFormRun
 from descend.solvers.dispatch import optimizer_of
 from descend.solvers.effort import LARGEST_HESSIAN, minutes, sums_at_once
-from descend.solvers.optimizers import SGD
 from descend.solvers.rates import EDGE, SHARES, Rates, condition_of, largest_stable_rate, rates_of, reach_of
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from descend.base.typing import Floats
     from descend.objectives.objective import OverRows
+    from descend.solvers.optimizers import SGD
     from descend.solvers.recipe import Recipe
 
 Verdict = Literal["converges", "oscillates", "stalls", "diverges"]
@@ -134,8 +134,8 @@ def foretell(
     if reason is not None:
         return made
     sgd = replace(recipe, optimizer="sgd") if recipe.method == "auto" else recipe
-    optimizer = optimizer_of(objective, quadratic, sgd)
-    assert isinstance(optimizer, SGD)
+    optimizer = optimizer_of(objective, quadratic, sgd).recurrence
+    assert optimizer is not None
     return replace(made, outlook=foresee(quadratic, start, optimizer, recipe.length, names))
 
 
@@ -230,14 +230,15 @@ def _bounded(
         return made
     if recipe.momentum:
         return replace(made, reason="forecast.with-momentum")
-    lr = optimizer_of(objective, None, recipe).lr if recipe.method == "sgd" and reason is None else None
+    lr = optimizer_of(objective, None, recipe).lr if recipe.recurs and reason is None else None
     return replace(made, bound=bound_of(objective, start, lr, recipe.length))
 
 
 def _reason(recipe: Recipe) -> str | None:
     """Return why the epochs of a recipe's run cannot be foretold, None where they can."""
-    if recipe.method not in ("auto", "sgd"):
-        return "forecast.adaptive"
+    unforetold = None if recipe.method == "auto" else recipe.make_optimizer(1.0).unforetold
+    if unforetold is not None:
+        return unforetold
     if recipe.batch_size is not None:
         return "forecast.batches"
     return None if recipe.make_schedule().constant else "forecast.schedule"

@@ -259,6 +259,8 @@ class Setting:
     panel: of the commands' help, under which the option stands; "": there is no option.
     word: what the option is called where it is not called as the setting is.
     commands: those that take the option. control: the page's; None: there is none.
+    owner: "optimizer" or "schedule" of a setting that only some of these have; lacking: the error for one that has it
+    not, where it is not ``option.no-effect``. stepwise: whether it is of a run epoch by epoch alone.
     """
 
     def __init__(
@@ -272,6 +274,9 @@ class Setting:
         commands: tuple[str, ...] = (),
         needs: tuple[Need, ...] = (),
         control: Control | None = None,
+        owner: str = "",
+        lacking: str = "",
+        stepwise: bool = False,
     ) -> None:
         self.name = name
         self.kind = kind
@@ -281,6 +286,9 @@ class Setting:
         self.commands = commands
         self.needs = needs
         self.control = control
+        self.owner = owner
+        self.lacking = lacking
+        self.stepwise = stepwise
 
     @property
     def help(self) -> str:

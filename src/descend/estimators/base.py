@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data  # type
 from descend.base.errors import DivergedError, OptionError
 from descend.base.messages import say
 from descend.solvers.recipe import Recipe
+from descend.solvers.settings import OF_OPTIMIZERS
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -28,6 +29,7 @@ PARAMETERS = {
     "patience": "n_iter_no_change",
     "validation": "validation_fraction",
     "seed": "random_state",
+    "alpha": "smoothing",  # scikit-learn's alpha is a penalty
 }
 
 
@@ -43,8 +45,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         common = {
             "optimizer": self.optimizer,
             "lr": self.lr,
-            "momentum": self.momentum,
-            "nesterov": self.nesterov,
+            **{name: getattr(self, PARAMETERS.get(name, name)) for name in OF_OPTIMIZERS},
             "epochs": self.max_iter,
             "batch_size": self.batch_size,
             "seed": int(random),

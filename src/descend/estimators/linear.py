@@ -38,8 +38,10 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
         ``Ridge(alpha)`` has the minimum of ``l2=alpha / (n * m)`` with "mse" and of ``l2=alpha`` with "sse".
     standardize: descend in columns of mean 0 and deviation 1. The penalty is that of the columns as given either way,
         and so is the optimum; where there are several, it is the one nearest to the start in the columns descended in.
-    optimizer: "auto" goes to the optimum; "sgd" (with ``momentum``, ``nesterov``), "rmsprop", "adagrad" or "adam" take
-        ``max_iter`` epochs (None: 1000). A setting that only makes sense epoch by epoch turns "auto" into "sgd".
+    optimizer: "auto" goes to the optimum; one of descend's optimizers ("sgd", "adam" ...) takes ``max_iter`` epochs
+        (None: 1000). A setting that only makes sense epoch by epoch turns "auto" into "sgd".
+    momentum, nesterov, smoothing (rmsprop's alpha), beta1, beta2, eps, lr_decay, weight_decay: PyTorch's, of the
+        optimizers that have them; None: the optimizer's own default.
     lr: learning rate; None takes the best that is known for sgd, and the optimizer's usual one for the others.
     batch_size: rows a step; None: all. tol: stop when the gradient's norm falls to so many times its first.
     early_stopping: hold out ``validation_fraction`` of the rows and stop when the loss on them has not improved for
@@ -62,6 +64,12 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
         lr: float | None = None,
         momentum: float = 0.0,
         nesterov: bool = False,
+        smoothing: float | None = None,
+        beta1: float | None = None,
+        beta2: float | None = None,
+        eps: float | None = None,
+        lr_decay: float | None = None,
+        weight_decay: float | None = None,
         max_iter: int | None = None,
         batch_size: int | None = None,
         tol: float = 0.0,
@@ -81,6 +89,12 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
         self.lr = lr
         self.momentum = momentum
         self.nesterov = nesterov
+        self.smoothing = smoothing
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+        self.lr_decay = lr_decay
+        self.weight_decay = weight_decay
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.tol = tol
@@ -146,6 +160,12 @@ class DescentClassifier(Classifier, DescentEstimator):
         lr: float | None = None,
         momentum: float = 0.0,
         nesterov: bool = False,
+        smoothing: float | None = None,
+        beta1: float | None = None,
+        beta2: float | None = None,
+        eps: float | None = None,
+        lr_decay: float | None = None,
+        weight_decay: float | None = None,
         max_iter: int | None = None,
         batch_size: int | None = None,
         tol: float = 0.0,
@@ -164,6 +184,12 @@ class DescentClassifier(Classifier, DescentEstimator):
         self.lr = lr
         self.momentum = momentum
         self.nesterov = nesterov
+        self.smoothing = smoothing
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+        self.lr_decay = lr_decay
+        self.weight_decay = weight_decay
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.tol = tol

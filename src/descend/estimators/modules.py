@@ -37,7 +37,6 @@ class ModuleEstimator(Estimator):
             hypothesis=self.hypothesis,
             loss=given,
             standardize=self.standardize,
-            weight_decay=self.weight_decay,
             device=self.device,
         )
         self._scaling = Scaling.learn(X, None, intercept=True, standardize=self.standardize)
@@ -90,7 +89,9 @@ class ModuleRegressor(MultiOutputMixin, RegressorMixin, ModuleEstimator):  # typ
     optimizer: "auto" is adam in batches of 32; or any optimizer of torch.optim by name, or as an object over the
         parameters of the module that was given. lr: None takes the optimizer's usual one.
     max_iter: epochs; None: about 3,000 steps under "auto", else 1000. batch_size: rows a step.
-    weight_decay: PyTorch's. standardize: scale columns and targets inside to mean 0 and deviation 1.
+    momentum, nesterov, smoothing (rmsprop's alpha), beta1, beta2, eps, lr_decay, weight_decay: PyTorch's, of the
+        optimizers that have them; None: the optimizer's own default.
+    standardize: scale columns and targets inside to mean 0 and deviation 1.
     early_stopping: hold out ``validation_fraction`` of the rows and stop when the loss on them has not improved for
         ``n_iter_no_change`` epochs, going back to the best.
     random_state: of the first parameters, the batches and dropout. device: "auto", "cpu", "cuda" or "mps".
@@ -111,9 +112,14 @@ class ModuleRegressor(MultiOutputMixin, RegressorMixin, ModuleEstimator):  # typ
         lr: float | None = None,
         momentum: float = 0.0,
         nesterov: bool = False,
+        smoothing: float | None = None,
+        beta1: float | None = None,
+        beta2: float | None = None,
+        eps: float | None = None,
+        lr_decay: float | None = None,
+        weight_decay: float | None = None,
         max_iter: int | None = None,
         batch_size: int | None = None,
-        weight_decay: float = 0.0,
         standardize: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
@@ -128,9 +134,14 @@ class ModuleRegressor(MultiOutputMixin, RegressorMixin, ModuleEstimator):  # typ
         self.lr = lr
         self.momentum = momentum
         self.nesterov = nesterov
+        self.smoothing = smoothing
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+        self.lr_decay = lr_decay
+        self.weight_decay = weight_decay
         self.max_iter = max_iter
         self.batch_size = batch_size
-        self.weight_decay = weight_decay
         self.standardize = standardize
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -174,9 +185,14 @@ class ModuleClassifier(Classifier, ModuleEstimator):
         lr: float | None = None,
         momentum: float = 0.0,
         nesterov: bool = False,
+        smoothing: float | None = None,
+        beta1: float | None = None,
+        beta2: float | None = None,
+        eps: float | None = None,
+        lr_decay: float | None = None,
+        weight_decay: float | None = None,
         max_iter: int | None = None,
         batch_size: int | None = None,
-        weight_decay: float = 0.0,
         standardize: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
@@ -191,9 +207,14 @@ class ModuleClassifier(Classifier, ModuleEstimator):
         self.lr = lr
         self.momentum = momentum
         self.nesterov = nesterov
+        self.smoothing = smoothing
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.eps = eps
+        self.lr_decay = lr_decay
+        self.weight_decay = weight_decay
         self.max_iter = max_iter
         self.batch_size = batch_size
-        self.weight_decay = weight_decay
         self.standardize = standardize
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -136,13 +136,13 @@ def _fitted(statement: Statement, run: RunOptions, on_refit: OnEpoch | None) -> 
     )
     model = Model(hypothesis, problem.target, trained.history, provenance, rows, assessment, trained.descent)
     if trained.history.diverged:
-        raise _diverged(model, trained)
+        raise _diverged(model, trained, recipe)
     if not model.hypothesis.finite:
         raise FitError("fit.coefficients-beyond")
     return statement.tested(model)
 
 
-def _diverged(model: Model, trained: TrainedProblem) -> DivergedError:
+def _diverged(model: Model, trained: TrainedProblem, recipe: Recipe) -> DivergedError:
     """Return the error that tells a divergence: when, how large, and the rate that would have been stable."""
     history = model.history
     values = {
@@ -151,14 +151,12 @@ def _diverged(model: Model, trained: TrainedProblem) -> DivergedError:
         "lr": history.lr,
         "first": float(history.loss[0]),
     }
-    if history.optimizer == "sgd":
-        momentum = model.settings.get("momentum", 0.0)
-        nesterov = bool(model.settings.get("nesterov", False))
+    if recipe.recurs:
         worst = trained.over.curvature_limit()
         if worst is not None and np.isfinite(worst) and history.batch_size is None:
-            stable = largest_stable_rate(worst, momentum, nesterov)
+            stable = largest_stable_rate(worst, recipe.momentum, recipe.nesterov)
             code = "fit.diverged-stable" if trained.over.loss.quadratic else "fit.diverged-bound"
-            if model.settings.get("standardize", True) is False:
+            if not recipe.standardize:
                 code += "-raw"
             return DivergedError(code, model, stable=stable, safe=0.9 * stable, **values)
     return DivergedError("fit.diverged", model, suggestion=history.lr / 10, **values)

@@ -15,7 +15,6 @@ from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide
 from descend.solvers.closed_form import ClosedFormRun, whole_epoch
 from descend.solvers.dispatch import optimizer_of
-from descend.solvers.optimizers import SGD
 from descend.solvers.recipe import Recipe
 from descend.tables.executors import Reading, Threads
 from descend.tables.open import open_rows
@@ -132,8 +131,8 @@ def trajectory(
     if recipe.optimizer == "auto":
         recipe = replace(recipe, optimizer="sgd")
     quadratic = GramObjective.of(objective, start)
-    optimizer = optimizer_of(objective, quadratic, recipe)
-    if not isinstance(optimizer, SGD) or recipe.batch_size is not None or not recipe.make_schedule().constant:
+    optimizer = optimizer_of(objective, quadratic, recipe).recurrence
+    if optimizer is None or recipe.batch_size is not None or not recipe.make_schedule().constant:
         raise OptionError("option.no-trajectory", found=recipe.method)
     outputs = [str(name) for name in design.hypothesis.targets]
     return Trajectory(design, outputs, ClosedFormRun(quadratic, start, optimizer))

@@ -32,7 +32,8 @@ from descend.objectives.target import Target, target_uses
 from descend.solvers import history as record_of
 from descend.solvers.closed_form import ClosedFormRun
 from descend.solvers.history import History
-from descend.solvers.optimizers import SGD, make_optimizer
+from descend.solvers.make import in_range
+from descend.solvers.optimizers import SGD
 from descend.solvers.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -289,8 +290,7 @@ def _descent(found: Any, tensors: Tensors, shape: tuple[int, int]) -> ClosedForm
         stored_fields.real(facts["beyond"], 0),
     )
     rate, momentum = stored_fields.real(facts["lr"]), stored_fields.real(facts["momentum"])
-    optimizer = make_optimizer("sgd", rate, momentum=momentum, nesterov=stored_fields.flag(facts["nesterov"]))
-    assert isinstance(optimizer, SGD)
+    optimizer = in_range(SGD(rate, momentum, stored_fields.flag(facts["nesterov"])))
     return ClosedFormRun(quadratic, stored_fields.array(tensors["descent.start"], (columns * shape[1],)), optimizer)
 
 

@@ -16,7 +16,7 @@ from descend.solvers._epochs import iterate
 from descend.solvers._lbfgs import lbfgs
 from descend.solvers._quadratic_minimum import quadratic_minimum
 from descend.solvers.closed_form import ClosedFormRun, fast_forward
-from descend.solvers.optimizers import DEFAULT_RATES, SGD, make_optimizer
+from descend.solvers.optimizers import OPTIMIZERS, SGD
 from descend.solvers.rates import best_rate
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
@@ -68,15 +68,10 @@ def _solved(
             return _in_rows_space(objective, start, partial(lbfgs, run=run))
         return lbfgs(objective, start, run=run)
     optimizer = optimizer_of(objective, quadratic, recipe)
-    schedule = recipe.make_schedule()
-    if (
-        quadratic is not None
-        and quadratic.trustworthy
-        and isinstance(optimizer, SGD)
-        and schedule.constant
-        and validation is None
-    ):
-        return fast_forward(quadratic, start, optimizer, recipe.length, tolerance=recipe.tolerance, halt=run.halt)
+    schedule, sgd = recipe.make_schedule(), optimizer.recurrence
+    told = quadratic is not None and quadratic.trustworthy and schedule.constant and validation is None
+    if quadratic is not None and sgd is not None and told:
+        return fast_forward(quadratic, start, sgd, recipe.length, tolerance=recipe.tolerance, halt=run.halt)
     engine = quadratic if quadratic is not None and quadratic.trustworthy else objective
     history = iterate(
         engine,
@@ -143,27 +138,29 @@ def descent_of(
     """Return the closed form of a run that has one: SGD over all rows on squared error, or the descent of ``auto``."""
     if quadratic is None or not quadratic.trustworthy or not recipe.make_schedule().constant:
         return None
-    if recipe.method not in ("auto", "sgd") or recipe.patience is not None or not np.isfinite(history.lr):
+    if recipe.patience is not None or not np.isfinite(history.lr):
         return None
-    momentum, nesterov = (0.0, False) if recipe.method == "auto" else (recipe.momentum, recipe.nesterov)
-    return ClosedFormRun(quadratic, start, SGD(history.lr, momentum, nesterov))
+    sgd = SGD(history.lr) if recipe.method == "auto" else recipe.make_optimizer(history.lr).recurrence
+    return None if sgd is None else ClosedFormRun(quadratic, start, sgd)
 
 
 def optimizer_of(objective: OverRows, quadratic: GramObjective | None, recipe: Recipe) -> Optimizer:
     """Return the recipe's optimizer, with the rate that it names or the best that can be found."""
     lr = recipe.rate if recipe.rate is not None else _best_rate(objective, quadratic, recipe)
-    return make_optimizer(recipe.method, lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    return recipe.make_optimizer(lr)
 
 
 def _best_rate(objective: OverRows, quadratic: GramObjective | None, recipe: Recipe) -> float:
     """Return the rate where none is given: the optimizer's default; for SGD the best one, or else 1 / curvature."""
-    if recipe.method in DEFAULT_RATES:
-        return DEFAULT_RATES[recipe.method]
+    usual: float | None = OPTIMIZERS[recipe.method].usual("lr")
+    if usual is not None:
+        return usual
+    decay = recipe.weight_decay or 0.0  # it adds to the curvature of every direction
     if quadratic is not None:
-        return best_rate(quadratic.curvatures, recipe.momentum, recipe.nesterov)
+        return best_rate(quadratic.curvatures + decay, recipe.momentum, recipe.nesterov)
     size = recipe.batch_size
     worst = objective.curvature_limit() if size is None else objective.batch_curvature_limit(size)
-    return 1 / worst if worst else 0.01
+    return 1 / (worst + decay) if worst else 0.01
 
 
 def require_finite(objective: RowsObjective) -> None:

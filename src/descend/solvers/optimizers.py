@@ -6,50 +6,94 @@ can be stopped and taken up again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from descend.base.errors import OptionError
+from descend.base.registry import Registry
 
 if TYPE_CHECKING:
     from descend.base.typing import Floats
 
     State = dict[str, Floats]
 
-
-class Optimizer(Protocol):
-    """``init`` gives a state for parameters like ``w``; ``update`` changes ``w`` and the state in place by one step."""
-
-    @property
-    def name(self) -> str:
-        """What the optimizer is called."""
-        ...
-
-    @property
-    def lr(self) -> float:
-        """The learning rate."""
-        ...
-
-    def init(self, w: Floats) -> State:
-        """Return the state before the first step."""
-        ...
-
-    def update(self, w: Floats, g: Floats, state: State, lr: float) -> None:
-        """Take one step from ``w`` with gradient ``g`` and learning rate ``lr``."""
-        ...
+OPTIMIZERS: Registry[type[Optimizer]] = Registry("optimizer")
 
 
 @dataclass(frozen=True)
-class SGD:
-    """v <- momentum v + g; w <- w - lr v, or w - lr (g + momentum v) with ``nesterov`` (Sutskever et al. 2013)."""
+class Optimizer(ABC):
+    """An update rule: its fields beside ``lr`` are its own settings, each with a row in ``solvers.settings``.
+
+    name: what it is called, as in torch.optim. network_rate: the rate for a network where none is given, where it is
+    not PyTorch's.
+    """
 
     lr: float
+    name: ClassVar[str]
+    network_rate: ClassVar[float | None] = None
+
+    @abstractmethod
+    def init(self, w: Floats) -> State:
+        """Return the state before the first step from parameters like ``w``."""
+
+    @abstractmethod
+    def update(self, w: Floats, g: Floats, state: State, lr: float) -> None:
+        """Change ``w`` and the state in place by one step with gradient ``g`` and learning rate ``lr``."""
+
+    @classmethod
+    def usual(cls, name: str) -> Any:
+        """Return the default of a setting, None where there is none: of ``lr``, where the best rate can be found."""
+        field = next(field for field in fields(cls) if field.name == name)
+        return None if field.default is MISSING else field.default
+
+    @classmethod
+    def own(cls) -> tuple[str, ...]:
+        """Return the names of its own settings."""
+        return tuple(field.name for field in fields(cls) if field.name != "lr")
+
+    @property
+    def recurrence(self) -> SGD | None:
+        """The SGD whose epochs on a quadratic are these, in closed form; None where there is no such form."""
+        return None
+
+    @property
+    def unforetold(self) -> str | None:
+        """The code of the sentence that says why its epochs cannot be foretold; None where they can."""
+        return "forecast.adaptive"
+
+    @property
+    def conflict(self) -> str | None:
+        """The code of the error that says which settings make no sense together; None where all do."""
+        return None
+
+
+@OPTIMIZERS.add
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """v <- momentum v + g; w <- w - lr v, or w - lr (g + momentum v) with ``nesterov`` (Sutskever et al. 2013)."""
+
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
-    name: str = "sgd"
+    name: ClassVar[str] = "sgd"
+    network_rate: ClassVar[float | None] = 0.01
+
+    @property
+    def recurrence(self) -> SGD | None:
+        """Itself, where no weight decay moves the minimum."""
+        return None if self.weight_decay else self
+
+    @property
+    def unforetold(self) -> str | None:
+        """Why not, with weight decay."""
+        return "forecast.decay" if self.weight_decay else None
+
+    @property
+    def conflict(self) -> str | None:
+        """Nesterov's step needs a momentum."""
+        return "option.nesterov" if self.nesterov and not self.momentum else None
 
     def init(self, w: Floats) -> State:
         """Return a velocity of zero."""
@@ -66,8 +110,9 @@ class SGD:
         w -= lr * g
 
 
+@OPTIMIZERS.add
 @dataclass(frozen=True)
-class RMSprop:
+class RMSprop(Optimizer):
     """Step by g over the root of its running mean square (Tieleman and Hinton 2012)."""
 
     lr: float = 0.01
@@ -75,7 +120,7 @@ class RMSprop:
     momentum: float = 0.0
     eps: float = 1e-8
     weight_decay: float = 0.0
-    name: str = "rmsprop"
+    name: ClassVar[str] = "rmsprop"
 
     def init(self, w: Floats) -> State:
         """Return zeros."""
@@ -92,15 +137,16 @@ class RMSprop:
         w -= lr * velocity
 
 
+@OPTIMIZERS.add
 @dataclass(frozen=True)
-class Adagrad:
+class Adagrad(Optimizer):
     """Step by g over the root of the sum of its squares (Duchi et al. 2011)."""
 
     lr: float = 0.01
     lr_decay: float = 0.0
     eps: float = 1e-10
     weight_decay: float = 0.0
-    name: str = "adagrad"
+    name: ClassVar[str] = "adagrad"
 
     def init(self, w: Floats) -> State:
         """Return zeros."""
@@ -115,8 +161,9 @@ class Adagrad:
         w -= lr * g / (np.sqrt(state["sum"]) + self.eps)
 
 
+@OPTIMIZERS.add
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimizer):
     """Running means of g and its square, each freed of its bias towards zero (Kingma and Ba 2015)."""
 
     lr: float = 0.001
@@ -124,7 +171,7 @@ class Adam:
     beta2: float = 0.999
     eps: float = 1e-8
     weight_decay: float = 0.0
-    name: str = "adam"
+    name: ClassVar[str] = "adam"
 
     def init(self, w: Floats) -> State:
         """Return zeros."""
@@ -147,24 +194,6 @@ def _decayed(g: Floats, w: Floats, weight_decay: float) -> Floats:
     return g + weight_decay * w if weight_decay else g
 
 
-NAMES = ("sgd", "rmsprop", "adagrad", "adam")
-DEFAULT_RATES = {"rmsprop": RMSprop.lr, "adagrad": Adagrad.lr, "adam": Adam.lr}
-
-
-def make_optimizer(name: str, lr: float, *, momentum: float = 0.0, nesterov: bool = False) -> Optimizer:
-    """Return an optimizer by name; raises OptionError for settings that it does not have or that make no sense."""
-    if name not in NAMES:
-        raise OptionError("option.optimizer", value=name, known=", ".join(("auto", *NAMES)))
-    if not (np.isfinite(lr) and lr > 0):
-        raise OptionError("option.lr", value=lr)
-    if not 0 <= momentum < 1:
-        raise OptionError("option.momentum", value=momentum)
-    if nesterov and (name != "sgd" or not momentum):
-        raise OptionError("option.nesterov")
-    if momentum and name not in ("sgd", "rmsprop"):
-        raise OptionError("option.no-momentum", optimizer=name)
-    if name == "sgd":
-        return SGD(lr, momentum, nesterov)
-    if name == "rmsprop":
-        return RMSprop(lr, momentum=momentum)
-    return Adagrad(lr) if name == "adagrad" else Adam(lr)
+def optimizers_with(setting: str) -> list[str]:
+    """Return the names of the optimizers that have a setting of that name."""
+    return [name for name, kind in OPTIMIZERS.items() if setting in kind.own()]

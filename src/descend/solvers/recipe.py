@@ -10,9 +10,19 @@ import numpy as np
 from descend.base.arguments import require_known
 from descend.base.errors import OptionError
 from descend.objectives.penalties import L2
-from descend.solvers import optimizers
-from descend.solvers.schedules import Schedule
-from descend.solvers.settings import EQUATION, SETTINGS, Settings, check_needs, check_settings, is_default
+from descend.solvers.make import make_optimizer, make_schedule
+from descend.solvers.optimizers import OPTIMIZERS, Optimizer
+from descend.solvers.schedules import SCHEDULES, Schedule
+from descend.solvers.settings import (
+    EQUATION,
+    OF_OPTIMIZERS,
+    OF_SCHEDULES,
+    SETTINGS,
+    Settings,
+    check_needs,
+    check_settings,
+    is_default,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +34,8 @@ if TYPE_CHECKING:
     Init = str | Mapping[str, float | Sequence[float]] | Sequence[float] | np.ndarray[Any, Any]
 
 EPOCHS = 1000
+NETWORKS = "adam"  # the optimizer of a network where it is left to us
+EQUATIONS = "sgd"  # and of an equation's run epoch by epoch
 BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
@@ -37,8 +49,11 @@ class Recipe(Settings):
     family: "auto" (by the target's column), "linear", "logistic", "softmax" or "poisson" (counts).
     loss: "auto" (the family's) or the name of another loss that the family has, such as "huber" (corner at ``delta``);
         of a network also a callable of logits and targets.
-    optimizer: "auto" goes to the optimum; "sgd" (with ``momentum``, ``nesterov``), "rmsprop", "adagrad", "adam". Of a
-        network "auto" is adam in batches of 32, and any optimizer of torch.optim is had by name or as an object.
+    optimizer: "auto" goes to the optimum; a name of ``solvers.optimizers.OPTIMIZERS`` takes steps. Of a network "auto"
+        is adam in batches of 32, and any optimizer of torch.optim is had by name or as an object.
+    momentum, nesterov, alpha, beta1, beta2, eps, lr_decay, weight_decay: PyTorch's settings of the optimizers that have
+        them; None: the optimizer's usual ones. weight_decay draws all parameters to 0, of standardised columns where
+        these are, the intercept too: ``l2`` is the penalty whose minimum is known.
     lr: learning rate; "auto" or None takes the best one (sgd) or the optimizer's usual one.
     epochs: how many (None: 1000; of a network under "auto" about 3,000 steps); tolerance: stop when the gradient's norm
         falls to so many times its first.
@@ -56,12 +71,18 @@ class Recipe(Settings):
     patience: stop when the loss on held-out ``validation`` (a share of the training rows) has not improved for so
         many epochs; None: never.
     dtype: "float64" or "float32"; "auto": float64, of a network float32.
-    weight_decay, clip, device, mixed_precision, workers: of networks: the optimizer's weight decay, the largest norm of
-        a step's gradient, where to compute ("auto": a graphics processor where there is one), half precision on cuda,
-        and the processes that read a torch Dataset.
+    clip, device, mixed_precision, workers: of networks: the largest norm of a step's gradient, where to compute
+        ("auto": a graphics processor where there is one), half precision on cuda, and the processes that read a torch
+        Dataset.
     keep_rows: how many rows of the table the model, and so its file, keeps for its pictures; 0: none.
     minutes: how long the work on very many columns, of which nothing is heard until it is done, may take by an
         estimate before it; more is refused.
+
+    >>> recipe = Recipe(optimizer="adam", lr=0.01, beta1=0.8)
+    >>> recipe.method, recipe.rate, recipe.length
+    ('adam', 0.01, 1000)
+    >>> recipe.given()
+    {'optimizer': 'adam', 'lr': 0.01, 'beta1': 0.8}
     """
 
     def __new__(cls, *_: Any, **settings: Any) -> Recipe:
@@ -92,10 +113,8 @@ class Recipe(Settings):
     def __post_init__(self) -> None:
         """Check everything that can be checked before a table is read; raises OptionError."""
         check_settings(self)
-        if not self.networked and (self.optimizer != "auto" or self.iterates):
-            name = "sgd" if self.optimizer == "auto" else self.optimizer
-            lr = 1.0 if self.rate is None else self.rate
-            optimizers.make_optimizer(name, lr, momentum=self.momentum, nesterov=self.nesterov)
+        if not self.networked and self.method != "auto":
+            self.make_optimizer(1.0 if self.rate is None else self.rate)
         self.make_schedule()
         check_needs(self)
 
@@ -130,8 +149,8 @@ class Recipe(Settings):
         if not isinstance(self.optimizer, str):
             return type(self.optimizer).__name__.lower()
         if self.networked:
-            return "adam" if self.optimizer == "auto" else self.optimizer
-        return "sgd" if self.optimizer == "auto" and self.iterates else self.optimizer
+            return NETWORKS if self.optimizer == "auto" else self.optimizer
+        return EQUATIONS if self.optimizer == "auto" and self.iterates else self.optimizer
 
     @property
     def rate(self) -> float | None:
@@ -151,7 +170,25 @@ class Recipe(Settings):
 
     def make_schedule(self, epochs: int | None = None) -> Schedule:
         """Return the schedule of the learning rate over so many epochs (None: ``length``)."""
-        return Schedule(self.schedule, epochs or self.length, self.gamma, self.step_size, self.warmup)
+        own = {name: getattr(self, name) for name in OF_SCHEDULES}
+        return make_schedule(self.schedule, epochs or self.length, self.warmup, **own)
+
+    def optimizer_settings(self) -> dict[str, Any]:
+        """Return the settings of the optimizer that are not its own defaults, by their names."""
+        return {name: value for name, value in self.given().items() if name in OF_OPTIMIZERS}
+
+    def optimizer_has(self, setting: str) -> bool:
+        """Tell whether the optimizer has a setting of that name; of a network PyTorch tells."""
+        return self.networked or (self.method != "auto" and setting in OPTIMIZERS[self.method].own())
+
+    def make_optimizer(self, lr: float) -> Optimizer:
+        """Return the optimizer of an equation's run epoch by epoch, at a learning rate; raises OptionError."""
+        return make_optimizer(self.method, lr, **self.optimizer_settings())
+
+    @property
+    def recurs(self) -> bool:
+        """Whether an equation's run is SGD's own recurrence, whose stable rates and epochs are known."""
+        return not self.networked and self.method != "auto" and self.make_optimizer(1.0).recurrence is not None
 
     def penalty(self, counts: NDArray[Any]) -> Penalty:
         """Return the penalty of ``l2`` on columns that count for so much each."""
@@ -184,7 +221,7 @@ class Recipe(Settings):
         """
         settings = self.changes()
         settings.pop("minutes", None)
-        if self.schedule != "cosine":
+        if not SCHEDULES[self.schedule].spread:
             settings.pop("epochs", None)
         return settings
 

@@ -40,9 +40,15 @@ def _bent() -> list[str]:
 
 
 def _optimizers() -> tuple[str, ...]:
-    from descend.solvers import optimizers
+    from descend.solvers.optimizers import OPTIMIZERS
 
-    return optimizers.NAMES
+    return tuple(OPTIMIZERS)
+
+
+def _schedules() -> tuple[str, ...]:
+    from descend.solvers.schedules import SCHEDULES
+
+    return tuple(SCHEDULES)
 
 
 def _policies() -> tuple[str, ...]:
@@ -82,10 +88,31 @@ NETWORK = Need(lambda: "hypothesis mlp, cnn", lambda recipe: recipe.networked)
 LINEAR = Need(lambda: "hypothesis linear", lambda recipe: not recipe.networked)
 BATCHES = Need(lambda: "batch_size", lambda recipe: recipe.batch is not None)
 BENT = Need(lambda: f"loss {', '.join(_bent())}", lambda recipe: recipe.loss in _bent())
-STEPS = Need(lambda: "schedule step", lambda recipe: recipe.schedule == "step")
-FALLS = Need(lambda: "schedule step, exponential", lambda recipe: recipe.schedule in ("step", "exponential"))
 STOPS = Need(lambda: "patience", lambda recipe: recipe.patience is not None)
 BY_NAME = Need(lambda: "optimizer adam, sgd, ...", lambda recipe: isinstance(recipe.optimizer, str))
+
+
+def _of_optimizers(name: str) -> tuple[Need, ...]:
+    """Return what a setting of optimizers needs: an optimizer that is given by name and has it."""
+
+    def told() -> str:
+        from descend.solvers.optimizers import optimizers_with
+
+        return f"optimizer {', '.join(optimizers_with(name))}"
+
+    return BY_NAME, Need(told, lambda recipe: recipe.optimizer_has(name))
+
+
+def _of_schedules(name: str) -> tuple[Need, ...]:
+    """Return what a setting of schedules needs: a schedule that has it."""
+
+    def names() -> list[str]:
+        from descend.solvers.schedules import schedules_with
+
+        return schedules_with(name)
+
+    return (Need(lambda: f"schedule {', '.join(names())}", lambda recipe: recipe.schedule in names()),)
+
 
 EVERY = ("fit", "compare", "forecast")
 FORETOLD = ("fit", "forecast")
@@ -95,6 +122,9 @@ RATE = RealNumber(
     0, inf, open_low=True, open_high=True, optional=True, words=("auto",), code="option.lr", unread="option.lr"
 )
 MOMENTUM = RealNumber(0, 1, open_high=True, code="option.momentum")
+SHARE = RealNumber(0, 1, open_high=True, optional=True, code="option.below-one")
+DECAY = RealNumber(0, float_info.max, optional=True)
+EPSILON = RealNumber(0, float_info.max, open_low=True, optional=True, code="option.positive")
 EPOCHS = "option.schedule-epochs"
 
 
@@ -102,6 +132,13 @@ def _row(default: Any, kind: Kind, panel: str = "fitting", commands: tuple[str, 
     """Return the field of a setting; what ``Setting`` has besides its name and default is in its metadata."""
     row = {"kind": kind, "panel": panel, "commands": commands, **more}
     return dataclasses.field(default=default, metadata={"row": row})
+
+
+def _own(name: str, default: Any, kind: Kind, control: Control | None = None, **more: Any) -> Any:
+    """Return the field of a setting that only some optimizers have; None stands for the optimizer's own default."""
+    control = Control("number") if control is None else control
+    needs = _of_optimizers(name)
+    return _row(default, kind, commands=EVERY, needs=needs, control=control, owner="optimizer", stepwise=True, **more)
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
@@ -116,22 +153,42 @@ class Settings:
     loss: Any = _row("auto", Text(_losses, "option.loss", first=("auto",), objects=True), "hypothesis", EVERY)
     delta: float = _row(1.0, RealNumber(), "hypothesis", EVERY, needs=(BENT,))
     optimizer: Any = _row(
-        "auto", Text(_optimizers, first=("auto",), objects=True), commands=EVERY, control=Control("select")
+        "auto",
+        Text(_optimizers, first=("auto",), objects=True),
+        commands=EVERY,
+        control=Control("select"),
+        stepwise=True,
     )
-    lr: float | str | None = _row(None, RATE, commands=EVERY, needs=(BY_NAME,))
-    momentum: float = _row(
-        0.0, MOMENTUM, commands=EVERY, needs=(BY_NAME,), control=Control("range", step=0.01, most=0.99, live=True)
+    lr: float | str | None = _row(None, RATE, commands=EVERY, needs=(BY_NAME,), stepwise=True)
+    momentum: float = _own(
+        "momentum", 0.0, MOMENTUM, Control("range", step=0.01, most=0.99, live=True), lacking="option.no-momentum"
     )
-    nesterov: bool = _row(False, Flag(), commands=FORETOLD, needs=(BY_NAME,))
-    epochs: int | None = _row(None, Count(), commands=EVERY, control=Control("number", "100"))
-    tolerance: float = _row(0.0, NOT_NEGATIVE, needs=(LINEAR,))
-    batch_size: int | None = _row(None, Count(), commands=FORETOLD, control=Control("number", sentence="all-rows"))
-    drop_last: bool = _row(False, Flag(), needs=(BATCHES,))
-    batch_history: bool = _row(False, Flag(), "output", needs=(BATCHES,), word="log_batches")
-    schedule: str = _row("constant", Text(), commands=FORETOLD)
-    gamma: float = _row(0.1, RealNumber(0, 1, open_low=True, code="option.gamma"), needs=(FALLS,))
-    step_size: int = _row(100, Amount(1, inf, EPOCHS), needs=(STEPS,))
-    warmup: int = _row(0, Amount(0, inf, EPOCHS))
+    nesterov: bool = _own("nesterov", False, Flag(), Control("check"), lacking="option.nesterov")
+    alpha: float | None = _own("alpha", None, SHARE)
+    beta1: float | None = _own("beta1", None, SHARE)
+    beta2: float | None = _own("beta2", None, SHARE)
+    eps: float | None = _own("eps", None, EPSILON)
+    lr_decay: float | None = _own("lr_decay", None, DECAY)
+    weight_decay: float | None = _own("weight_decay", None, DECAY)
+    epochs: int | None = _row(None, Count(), commands=EVERY, control=Control("number", "100"), stepwise=True)
+    tolerance: float = _row(0.0, NOT_NEGATIVE, needs=(LINEAR,), stepwise=True)
+    batch_size: int | None = _row(
+        None, Count(), commands=FORETOLD, control=Control("number", sentence="all-rows"), stepwise=True
+    )
+    drop_last: bool = _row(False, Flag(), needs=(BATCHES,), stepwise=True)
+    batch_history: bool = _row(False, Flag(), "output", needs=(BATCHES,), word="log_batches", stepwise=True)
+    schedule: str = _row("constant", Text(_schedules), commands=FORETOLD, stepwise=True)
+    gamma: float = _row(
+        0.1,
+        RealNumber(0, 1, open_low=True, code="option.gamma"),
+        needs=_of_schedules("gamma"),
+        owner="schedule",
+        stepwise=True,
+    )
+    step_size: int = _row(
+        100, Amount(1, inf, EPOCHS), needs=_of_schedules("step_size"), owner="schedule", stepwise=True
+    )
+    warmup: int = _row(0, Amount(0, inf, EPOCHS), stepwise=True)
     l2: float = _row(0.0, NOT_NEGATIVE, "hypothesis", EVERY, needs=(LINEAR,), control=Control("number", "0"))
     standardize: bool = _row(True, Flag(), commands=EVERY, control=Control("check"))
     ddof: int = _row(0, Amount(0, 1, "option.ddof", whole=True), commands=FORETOLD)
@@ -141,10 +198,11 @@ class Settings:
     seed: int = _row(0, Whole(), commands=EVERY)
     missing: str = _row("error", Text(_policies, "option.missing"), "table", TABLES, control=Control("select"))
     test: str | float = _row("auto", Text(others=("float",)), "testing", ("fit", "compare"))
-    validation: float = _row(0.2, RealNumber(0, 1, open_low=True, open_high=True, code="option.share"), needs=(STOPS,))
-    patience: int | None = _row(None, Count(), control=Control("number", sentence="never"))
+    validation: float = _row(
+        0.2, RealNumber(0, 1, open_low=True, open_high=True, code="option.share"), needs=(STOPS,), stepwise=True
+    )
+    patience: int | None = _row(None, Count(), control=Control("number", sentence="never"), stepwise=True)
     dtype: str = _row("auto", Text(lambda: DTYPES, "option.dtype"))
-    weight_decay: float = _row(0.0, NOT_NEGATIVE, needs=(BY_NAME, NETWORK))
     clip: float | None = _row(None, RealNumber(0, float_info.max, optional=True, zero="option.clip"), needs=(NETWORK,))
     device: str = _row("auto", Text(lambda: DEVICES, "option.device"), needs=(NETWORK,))
     mixed_precision: bool = _row(False, Flag(), needs=(NETWORK,))
@@ -159,6 +217,9 @@ SETTINGS: dict[str, Setting] = {
     field.name: Setting(field.name, default=field.default, **field.metadata["row"])
     for field in dataclasses.fields(Settings)
 }
+OF_OPTIMIZERS = tuple(name for name, row in SETTINGS.items() if row.owner == "optimizer")
+OF_SCHEDULES = tuple(name for name, row in SETTINGS.items() if row.owner == "schedule")
+OF_A_RUN = tuple(name for name, row in SETTINGS.items() if row.stepwise)
 
 
 def settings_of(command: str) -> list[Setting]:

@@ -13,9 +13,12 @@ from descend.base.moments import deviations
 from descend.objectives.losses import make_loss
 from descend.objectives.networks.build import build_network
 from descend.objectives.networks.network import require_torch
+from descend.solvers.optimizers import OPTIMIZERS
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
     from torch.optim import Optimizer
 
@@ -135,23 +138,29 @@ def torch_optimizer(recipe: Recipe, network: Network) -> Optimizer:
     known = sorted(set(kinds) - set(NOT_BY_NAME))
     if recipe.method not in known:
         raise OptionError("option.optimizer", value=recipe.method, known=", ".join(["auto", *known]))
-    settings: dict[str, Any] = {"weight_decay": recipe.weight_decay} if recipe.weight_decay else {}
-    if recipe.rate is not None:
-        settings["lr"] = recipe.rate
-    elif recipe.method == "sgd":
-        settings["lr"] = 0.01
-    if recipe.momentum:
-        settings["momentum"] = recipe.momentum
-    if recipe.nesterov:
-        settings["nesterov"] = True
     kind = kinds[recipe.method]
-    if "fused" in inspect.signature(kind).parameters and network.device in FUSED_ON:
+    parameters = inspect.signature(kind).parameters
+    settings = _torch_settings(recipe, parameters)
+    if "fused" in parameters and network.device in FUSED_ON:
         settings["fused"] = True  # one pass over all parameters
     try:
         made: Optimizer = kind(network.body.parameters(), **settings)
     except (TypeError, ValueError) as error:
         raise OptionError("option.optimizer-setting", optimizer=recipe.method, reason=str(error)) from error
     return made
+
+
+def _torch_settings(recipe: Recipe, parameters: Mapping[str, inspect.Parameter]) -> dict[str, Any]:
+    """Return the settings of the recipe's optimizer as PyTorch calls them, which has both betas in one."""
+    settings = recipe.optimizer_settings()
+    betas = [settings.pop(name, None) for name in ("beta1", "beta2")]
+    if betas != [None, None]:
+        usual = parameters["betas"].default if "betas" in parameters else betas
+        settings["betas"] = tuple(own if beta is None else beta for beta, own in zip(betas, usual, strict=True))
+    rate = recipe.rate
+    if rate is None and recipe.method in OPTIMIZERS:
+        rate = OPTIMIZERS[recipe.method].network_rate
+    return settings if rate is None else {**settings, "lr": rate}
 
 
 def _degree(recipe: Recipe, family: Family) -> int:

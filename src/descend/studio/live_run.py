@@ -12,7 +12,6 @@ from descend.model.hypotheses.linear import LinearHypothesis
 from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import ClosedFormRun, fast_forward
 from descend.solvers.dispatch import optimizer_of
-from descend.solvers.optimizers import SGD
 from descend.solvers.rates import Rates, rates_of
 from descend.studio.view import RECORDS, Curve, View, rows_of
 
@@ -37,7 +36,7 @@ def slides(prepared: Prepared, recipe: Recipe) -> bool:
         prepared.fitted is not None
         and prepared.loss.quadratic
         and not recipe.networked
-        and recipe.method == "sgd"
+        and recipe.recurs
         and recipe.batch_size is None
         and recipe.patience is None
         and not recipe.tolerance
@@ -85,8 +84,8 @@ class Slide:
             if len(self._rates) > KEPT:
                 self._rates.clear()
             self._rates[key] = rates_of(quadratic, start)
-        optimizer = optimizer_of(self.fitted, quadratic, recipe)
-        assert isinstance(optimizer, SGD)
+        optimizer = optimizer_of(self.fitted, quadratic, recipe).recurrence
+        assert optimizer is not None
         outlook = foresee(quadratic, start, optimizer, recipe.length, names)
         return Forecast(quadratic.curvatures, rates=self._rates[key], outlook=outlook)
 
@@ -94,8 +93,8 @@ class Slide:
         """Return the run of a recipe of plain, momentum or Nesterov SGD over all rows."""
         quadratic, unseen = self.quadratic(recipe.l2)
         start = recipe.start(self.prepared.design.names, self.fitted.outputs)
-        optimizer = optimizer_of(self.fitted, quadratic, recipe)
-        assert isinstance(optimizer, SGD)
+        optimizer = optimizer_of(self.fitted, quadratic, recipe).recurrence
+        assert optimizer is not None
         descent = ClosedFormRun(quadratic, start, optimizer)
         length = _until_overflow(descent, recipe.length)
         few = max(min(RECORDS, NUMBERS // max(start.size, 1)), 10)
@@ -110,8 +109,8 @@ class Slide:
             there = descent.weights(epoch)
             return descent.loss(epoch), None if unseen is None else float(_values(unseen, there[None])[0])
 
-        best = optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto"))
-        assert isinstance(best, SGD)
+        best = optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto")).recurrence
+        assert best is not None
         foretold = fast_forward(quadratic, start, best, recipe.length, records=min(few, FORETOLD))
         return View(
             hypothesis=LinearHypothesis(self.prepared.design, start.reshape(shape)),

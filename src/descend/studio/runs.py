@@ -9,6 +9,7 @@ import numpy as np
 
 from descend.base.messages import say
 from descend.objectives.losses import LOSSES
+from descend.solvers.settings import OF_OPTIMIZERS
 from descend.studio.view import Curve
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def settings_told(run: Run, lang: str) -> str:
     if np.isfinite(run.lr):
         told.append(say("studio.rate-short", lang, lr=run.lr))
     told.append(say("studio.epochs-short", lang, epochs=run.epochs))
-    shown = ("momentum", "l2", "batch_size", "loss", "hypothesis")
+    shown = (*OF_OPTIMIZERS, "l2", "batch_size", "loss", "hypothesis")
     told += [_setting_told(name, run.settings[name], lang) for name in shown if run.settings.get(name)]
     if run.settings.get("standardize") is False:
         told.append(say("studio.unscaled-short", lang))

@@ -69,11 +69,11 @@ def zones_foretold(forecast: Forecast | None, recipe: Recipe) -> Zones:
     """Return what a forecast lets be painted: a bound, the rate that is safe for batches, or nothing."""
     if forecast is None:
         return Zones()
-    if recipe.method == "sgd" and forecast.batch_sure is not None and recipe.batch_size is not None:
+    if recipe.recurs and forecast.batch_sure is not None and recipe.batch_size is not None:
         return Zones(*_around(forecast.batch_sure), edge=forecast.batch_sure, sure=True)
-    if recipe.method == "sgd" and forecast.bound is not None and math.isfinite(forecast.bound.sure):
+    if recipe.recurs and forecast.bound is not None and math.isfinite(forecast.bound.sure):
         return Zones(*_around(forecast.bound.sure), edge=forecast.bound.sure, sure=True)
-    if recipe.method == "sgd" and forecast.rates and recipe.make_schedule().constant:
+    if recipe.recurs and forecast.rates and recipe.make_schedule().constant:
         plain = forecast.rates[0]
         if math.isfinite(plain.stable):
             return Zones(*_around(plain.stable), edge=plain.stable, best=plain.best)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import OptionError
 from descend.base.setting import Flag
-from descend.solvers.settings import LINEAR, SETTINGS, is_default
+from descend.solvers.optimizers import OPTIMIZERS
+from descend.solvers.recipe import NETWORKS
+from descend.solvers.settings import LINEAR, OF_OPTIMIZERS, SETTINGS, is_default
 from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from descend.base.setting import Control, Setting
+    from descend.solvers.optimizers import Optimizer
     from descend.studio.study import Study
 
 GIVEN = "given"  # values that no control can show
@@ -63,16 +66,31 @@ class RecipePart(PagePart):
             self.show()
             return
         changes = {row.name: said}
-        if row.name == "optimizer" and said is None:
-            changes |= dict.fromkeys(("lr", "epochs", "momentum", "batch_size", "patience"))
-        elif row.name == "optimizer" and self.study.settings.get("epochs") is None:
-            changes |= {"epochs": 100, "lr": "auto"}
+        if row.name == "optimizer":
+            changes |= self._with_optimizer(said)
         if row.name == "hypothesis":
             equation = said is None
             changes |= {"optimizer": "sgd" if equation else None, "lr": "auto" if equation else None}
-            changes |= {"epochs": 100 if equation else None, "momentum": None, "l2": None, "init": None}
+            changes |= {"epochs": 100 if equation else None, "l2": None, "init": None}
+            changes |= dict.fromkeys(OF_OPTIMIZERS)
         self.study.settled = False
         self.act(self.study.restate(**changes))
+
+    def _with_optimizer(self, name: str | None) -> dict[str, Any]:
+        """Return what changes with the optimizer: the settings that it does not have, and a first run's length."""
+        settings = self.study.settings
+        own = () if name is None else OPTIMIZERS[name].own()
+        changes: dict[str, Any] = {setting: None for setting in OF_OPTIMIZERS if setting not in own}
+        if name is None:
+            changes |= dict.fromkeys(("lr", "epochs", "batch_size", "patience"))
+        elif settings.get("epochs") is None:
+            changes |= {"epochs": 100, "lr": "auto"}
+        return changes
+
+    def _optimizer(self, networked: bool) -> type[Optimizer] | None:
+        """Return the optimizer that is chosen; None where there is none, or one that only PyTorch has."""
+        name = self.study.settings.get("optimizer", NETWORKS if networked else None)
+        return OPTIMIZERS.get(name) if isinstance(name, str) else None
 
     def _said(self, row: Setting, value: Any) -> Any:
         """Return a setting from what its control holds; None for its default; raises OptionError."""
@@ -95,6 +113,7 @@ class RecipePart(PagePart):
     def show(self) -> None:
         """Show the settings as they are."""
         networked = bool(self.study.settings.get("hypothesis"))
+        optimizer = self._optimizer(networked)
         for name, field in self.fields.items():
             row, value = SETTINGS[name], self.study.settings.get(name)
             kind = field._props["kind"]
@@ -108,6 +127,11 @@ class RecipePart(PagePart):
                 field.put(value or row.default)
             else:
                 field.put("" if value is None else str(value))
+            if name in OF_OPTIMIZERS:
+                has = optimizer is not None and name in optimizer.own()
+                field.set_visibility(has)
+                if optimizer is not None and has and kind == "number":
+                    field.hint(f"{optimizer.usual(name):g}")
             off = networked and LINEAR in row.needs
             if field._props.get("disabled", False) != off:
                 field._props["disabled"] = off

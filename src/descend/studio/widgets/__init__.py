@@ -126,6 +126,12 @@ class Field(ui.element, component="field.js", esm=DRAWING):
         if self._props["options"] != _offered(options):
             self._props["options"] = _offered(options)
 
+    def hint(self, placeholder: str) -> None:
+        """Show another placeholder where nothing is set."""
+        if self._props.get("placeholder") != placeholder:
+            self._props["placeholder"] = placeholder
+            self.update()
+
     def put(self, value: Any) -> None:
         """Show another value."""
         if self._props.get("value") != value:

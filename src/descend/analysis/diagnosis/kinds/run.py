@@ -112,7 +112,7 @@ def _outlook(evidence: Evidence) -> Outlook | None:
     if evidence.forecast is not None and evidence.forecast.outlook is not None:
         return evidence.forecast.outlook
     recipe, quadratic, history = evidence.recipe, evidence.quadratic, evidence.history
-    if quadratic is None or history.optimizer != "sgd" or history.batch_size is not None:
+    if quadratic is None or not recipe.recurs or history.batch_size is not None:
         return None
     if not quadratic.trustworthy or not recipe.make_schedule().constant:
         return None
@@ -128,7 +128,7 @@ def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
     if not history.diverged and not foretold and not _bounced(evidence):
         return []
     stable = None
-    if history.optimizer == "sgd" and history.batch_size is None:
+    if recipe.recurs and history.batch_size is None:
         quadratic = evidence.quadratic
         worst = evidence.over.curvature_limit() if quadratic is None else quadratic.curvature_limit()
         if worst is not None and isfinite(worst):
@@ -172,10 +172,10 @@ def _too_small(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:
     if history.stop != "epochs" or _arrived(evidence) or not (stalled or _still(evidence)):
         return []
     suggestion, enough = MORE_RATE * history.lr, float("inf")
-    if history.optimizer == "sgd" and evidence.quadratic is not None:
+    if recipe.recurs and evidence.quadratic is not None:
         suggestion = best_rate(evidence.quadratic.curvatures, recipe.momentum, recipe.nesterov)
         enough = HALF * suggestion
-    elif history.optimizer == "sgd" and bound is not None and isfinite(bound.sure):
+    elif recipe.recurs and bound is not None and isfinite(bound.sure):
         suggestion = bound.sure / 2
         enough = HALF * suggestion
     if history.lr >= enough:

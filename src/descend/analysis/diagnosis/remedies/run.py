@@ -9,15 +9,13 @@ import numpy as np
 
 from descend.base.messages import Note
 from descend.solvers.rates import best_rate
+from descend.solvers.schedules import SCHEDULES
+from descend.solvers.settings import OF_A_RUN
 
 if TYPE_CHECKING:
     from descend.analysis.diagnosis.change import Change
     from descend.analysis.diagnosis.remedies.case import Case
 
-OF_A_RUN = (
-    "optimizer", "lr", "momentum", "nesterov", "epochs", "tolerance", "batch_size", "drop_last", "batch_history",
-    "schedule", "gamma", "step_size", "warmup", "patience", "validation",
-)  # fmt: skip
 MOST_EPOCHS = 1_000_000  # more are no remedy
 SAFE = 0.9  # of the largest stable rate: the rows that are fitted are not all those of the forecast
 FAR = 2  # times the rate: a better one within it is not worth a button
@@ -29,7 +27,7 @@ def standardise(case: Case) -> list[Change]:
     """Scale the columns; a rate that was chosen for unscaled columns is replaced by the best one."""
     if case.recipe.standardize:
         return []
-    if case.recipe.method == "sgd" and case.recipe.rate is not None:
+    if case.recipe.recurs and case.recipe.rate is not None:
         return [case.setting(Note("remedy.standardise-best", {}), standardize=None, lr="auto")]
     return [case.setting(Note("remedy.standardise", {}), standardize=None)]
 
@@ -37,7 +35,9 @@ def standardise(case: Case) -> list[Change]:
 def _best(case: Case) -> float | None:
     """Return the best rate of the run where its curvatures are known: all rows, sgd, squared error, no schedule."""
     forecast, recipe = case.forecast, case.recipe
-    if forecast is None or not forecast.rates or forecast.reason is not None or recipe.method not in ("auto", "sgd"):
+    if forecast is None or not forecast.rates or forecast.reason is not None:
+        return None
+    if not recipe.recurs and recipe.method != "auto":
         return None
     return best_rate(forecast.curvatures, recipe.momentum, recipe.nesterov)
 
@@ -48,7 +48,7 @@ def slower(case: Case) -> list[Change]:
     In batches that is a tenth; one that is sure to descend is better, where there is one.
     """
     limit, best = float(case.values.get("safe") or case.values["suggestion"]), _best(case)
-    sure = case.forecast.batch_sure if case.forecast is not None and case.recipe.method == "sgd" else None
+    sure = case.forecast.batch_sure if case.forecast is not None and case.recipe.recurs else None
     if sure is not None and SAFE * sure < case.values["lr"]:
         limit = SAFE * sure
     label, lr = ("remedy.best-rate", best) if best is not None and best <= limit else ("remedy.rate", limit)
@@ -92,7 +92,7 @@ def optimum(case: Case) -> list[Change]:
 def sooner(case: Case) -> list[Change]:
     """Stop where the held-out rows were best."""
     epochs = case.values["epoch"]
-    if epochs < 1 or case.recipe.schedule == "cosine":  # which is spread over all epochs
+    if epochs < 1 or SCHEDULES[case.recipe.schedule].spread:  # over all epochs
         return []
     return [case.setting(Note("remedy.stop", {"epochs": epochs}), epochs=epochs)]
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from descend.analysis.diagnosis.remedies.reading import markers_as_text
-from descend.analysis.diagnosis.remedies.run import OF_A_RUN, standardise
+from descend.analysis.diagnosis.remedies.run import standardise
 from descend.base.messages import Note
 from descend.formula import edits
 from descend.objectives.networks.architecture import parse_architecture
+from descend.solvers.settings import OF_A_RUN
 
 if TYPE_CHECKING:
     from descend.analysis.diagnosis.change import Change
@@ -51,7 +52,7 @@ def shrink_at_all(case: Case) -> list[Change]:
 
 def regularise(case: Case) -> list[Change]:
     """Add dropout and weight decay to a network that is named."""
-    found, decay = [], STRONGER * case.recipe.weight_decay or WEIGHT_DECAY
+    found, decay = [], STRONGER * (case.recipe.weight_decay or 0.0) or WEIGHT_DECAY
     if isinstance(case.recipe.hypothesis, str):
         network = parse_architecture(case.recipe.hypothesis)
         if not network.dropout and network.sizes:
