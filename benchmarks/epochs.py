@@ -11,6 +11,7 @@ from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
 from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
+from descend.objectives.rows import DesignRows
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.optimizers import SGD
 
@@ -25,7 +26,7 @@ def table(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(X: np.ndarray, Y: np.ndarray) -> float:
     started = perf_counter()
-    rows = RowsObjective(X, Y, SquaredError(), 1, L2(0.0, np.ones(X.shape[1], dtype=bool)))
+    rows = RowsObjective(DesignRows(X, Y), SquaredError(), 1, L2(0.0, np.ones(X.shape[1], dtype=bool)))
     history = fast_forward(GramObjective.of(rows), np.zeros(X.shape[1]), SGD(0.05), EPOCHS)
     assert len(history) == EPOCHS + 1
     return perf_counter() - started

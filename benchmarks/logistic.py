@@ -13,6 +13,7 @@ from benchmarks.data import binary
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "sag", "saga")
 
 def race(name: str, rows: int, columns: int, unscaled: bool, divisor: int) -> Race:
     X, Y = binary(max(rows // divisor, 20 * columns), columns, unscaled=unscaled)
-    objective = RowsObjective(X, Y, BinaryCrossEntropy(), 1, L2(0.0, np.arange(columns) > 0))
+    objective = RowsObjective(DesignRows(X, Y), BinaryCrossEntropy(), 1, L2(0.0, np.arange(columns) > 0))
 
     def descend(tolerance: float) -> Floats:
         from descend.solvers._lbfgs import lbfgs

@@ -11,6 +11,7 @@ from benchmarks.pairs import Case, Peer
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import CrossEntropy
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 from descend.solvers._epochs import iterate
 from descend.solvers.optimizers import SGD
 from descend.solvers.schedules import Schedule
@@ -28,7 +29,7 @@ def table(rows: int, columns: int) -> tuple[Array, Array]:
 
 def ours(X: Array, Y: Array) -> float:
     """Return the seconds an epoch takes, of a run of EPOCHS with its EPOCHS + 1 looks at the loss of all rows."""
-    rows = RowsObjective(X, Y, CrossEntropy(), CLASSES, L2(0.0, np.ones(X.shape[1], dtype=bool)))
+    rows = RowsObjective(DesignRows(X, Y), CrossEntropy(), CLASSES, L2(0.0, np.ones(X.shape[1], dtype=bool)))
     started = perf_counter()
     iterate(rows, np.zeros(X.shape[1] * CLASSES, np.float32), SGD(0.01), Schedule(), EPOCHS, batch_size=BATCH)
     return (perf_counter() - started) / EPOCHS

@@ -14,6 +14,7 @@ from benchmarks.digits import digits
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import CrossEntropy
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,9 @@ SOLVERS = ("lbfgs", "newton-cg", "newton-cholesky", "saga")
 def race(name: str, title: str, table: Callable[[int], tuple[Floats, Floats]], divisor: int) -> Race:
     X, codes = table(divisor)
     columns = X.shape[1]
-    objective = RowsObjective(X, codes, CrossEntropy(), CLASSES, L2(1 / (2 * len(X)), np.arange(columns) > 0))
+    objective = RowsObjective(
+        DesignRows(X, codes), CrossEntropy(), CLASSES, L2(1 / (2 * len(X)), np.arange(columns) > 0)
+    )
 
     def descend(tolerance: float) -> Floats:
         from descend.solvers._lbfgs import lbfgs

@@ -13,6 +13,7 @@ from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
 from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
+from descend.objectives.rows import DesignRows
 from descend.solvers._quadratic_minimum import quadratic_minimum
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.optimizers import SGD
@@ -31,7 +32,7 @@ STATSMODELS = 1_000_000
 def race(name: str, rows: int, columns: int, divisor: int) -> Race:
     X, Y = linear(max(rows // divisor, 10 * columns), columns)
     penalised = np.arange(columns) > 0
-    objective = RowsObjective(X, Y, SquaredError(), 1, L2(0.0, penalised))
+    objective = RowsObjective(DesignRows(X, Y), SquaredError(), 1, L2(0.0, penalised))
     y, start = Y.ravel(), np.zeros(columns)
 
     def answer(_: float) -> Floats:

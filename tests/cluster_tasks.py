@@ -14,6 +14,7 @@ from descend.objectives.families import FAMILIES
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 
 COLUMNS = ("a", "b", "y")
 
@@ -74,7 +75,9 @@ class Making:
         table = part.table()
         X = np.column_stack([table.numbers("a"), table.numbers("b")])
         return Sums(
-            RowsObjective(X, table.numbers("y")[:, None], make_loss("mse", FAMILIES["linear"]), 2, L2(0.0, np.ones(2))),
+            RowsObjective(
+                DesignRows(X, table.numbers("y")[:, None]), make_loss("mse", FAMILIES["linear"]), 2, L2(0.0, np.ones(2))
+            ),
             self.folder,
         )
 

@@ -17,6 +17,7 @@ from descend.base.messages import Note
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredLogError
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 
 DIGITS = 40
 
@@ -110,7 +111,7 @@ class Precise:
 def stated(X, codes, classes, l2=0.0):
     loss, outputs = (BinaryCrossEntropy(), 1) if classes == 2 else (CrossEntropy(), classes)
     penalised = np.arange(X.shape[1]) > 0
-    return RowsObjective(X, np.asarray(codes, dtype=float)[:, None], loss, outputs, L2(l2, penalised))
+    return RowsObjective(DesignRows(X, np.asarray(codes, dtype=float)[:, None]), loss, outputs, L2(l2, penalised))
 
 
 def drawn(rows, columns, classes, l2, seed=0, strength=1.0):
@@ -396,7 +397,7 @@ def test_where_the_quadratic_is_not_known_nothing_is_certified(noisy, settings):
 def test_losses_without_a_theory_are_not_certified(loss):
     random = np.random.default_rng(2)
     X = np.column_stack([np.ones(50), random.normal(size=(50, 2))])
-    objective = RowsObjective(X, np.exp(X @ [1, 0.5, -0.5])[:, None], loss, 1, L2(0.0, np.arange(3) > 0))
+    objective = RowsObjective(DesignRows(X, np.exp(X @ [1, 0.5, -0.5])[:, None]), loss, 1, L2(0.0, np.arange(3) > 0))
     w = np.array([1.0, 0.5, 0.1])
     for hessian in (None, np.eye(3)):
         found = certify(objective, w, None, hessian)

@@ -21,6 +21,7 @@ from descend.objectives.losses import (
     SquaredLogError,
 )
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 from descend.solvers._direction import Direction, Metric, penalty_and_gradient, pseudo_inverse
 from descend.solvers._lbfgs import lbfgs
 from descend.solvers._line_search import DECREASE, FLATTENING, Point, Trial, line_search
@@ -123,7 +124,7 @@ def test_within_rounding_of_the_loss_the_slope_decides():
 
 def rows(loss, Y, X=None, l2=0.0, outputs=1):
     X = np.column_stack([np.ones(len(Y)), np.linspace(-1, 2, len(Y))]) if X is None else X
-    return RowsObjective(X, np.reshape(Y, (len(Y), -1)), loss, outputs, L2(l2, np.arange(X.shape[1]) > 0))
+    return RowsObjective(DesignRows(X, np.reshape(Y, (len(Y), -1))), loss, outputs, L2(l2, np.arange(X.shape[1]) > 0))
 
 
 def test_an_inverse_leaves_out_what_does_not_bend_and_says_when_that_is_where_to_go():

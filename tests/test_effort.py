@@ -14,6 +14,7 @@ from descend.fitting.problem import Problem
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 from descend.solvers.effort import Effort
 from descend.solvers.recipe import Recipe
 
@@ -173,7 +174,7 @@ def test_numbers_are_left_out_in_parts_where_row_by_row_takes_too_long(table, mo
 def test_the_steepest_curvature_of_few_rows_is_that_of_their_columns(weighted):
     random = np.random.default_rng(3)
     X, Y = random.normal(size=(7, 40)), random.integers(0, 2, (7, 1)).astype(float)
-    rows = RowsObjective(X, Y, BinaryCrossEntropy(), 1, L2(0.0, np.ones(40)))
+    rows = RowsObjective(DesignRows(X, Y), BinaryCrossEntropy(), 1, L2(0.0, np.ones(40)))
     weights = random.uniform(0.5, 2, 7) if weighted else np.ones(7)
     rows = rows.weighted(weights)
     weights = weights / weights.mean()

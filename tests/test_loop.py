@@ -8,6 +8,7 @@ import pytest
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 from descend.solvers._epochs import iterate
 from descend.solvers._lbfgs import lbfgs
 from descend.solvers._loop import DOUBLED, Limits, Look, run_epochs
@@ -241,7 +242,7 @@ def logistic(seed):
     random = np.random.default_rng(seed)
     X = np.column_stack([np.ones(60), random.normal(size=(60, 2))])
     Y = (random.uniform(size=(60, 1)) < 0.5).astype(float)
-    return RowsObjective(X, Y, BinaryCrossEntropy(), 1, L2(0.0, np.zeros(3)))
+    return RowsObjective(DesignRows(X, Y), BinaryCrossEntropy(), 1, L2(0.0, np.zeros(3)))
 
 
 @pytest.mark.parametrize("settings", [{}, {"batch_size": 7}, {"batch_size": 7, "drop_last": True}])
@@ -269,7 +270,7 @@ def test_an_interrupt_in_the_first_reading_gives_the_start():
             return super().value_and_gradient(w)
 
     rows = logistic(1)
-    struck = Struck(rows.X, rows.Y, rows.loss, 1, rows.penalty.scaled(0.0))
+    struck = Struck(DesignRows(rows.X, rows.Y), rows.loss, 1, rows.penalty.scaled(0.0))
     for run in (
         lambda: iterate(struck, np.ones(3), SGD(0.1), Schedule(), 5),
         lambda: lbfgs(struck, np.ones(3)),

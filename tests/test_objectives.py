@@ -20,6 +20,7 @@ from descend.objectives.losses import (
 )
 from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
+from descend.objectives.rows import DesignRows
 
 RANDOM = np.random.default_rng(11)
 X = np.column_stack([np.ones(25), RANDOM.normal(size=(25, 3)) * [1, 10, 0.1]])
@@ -28,7 +29,7 @@ PENALISED = np.array([False, True, True, True])
 
 
 def rows(loss, Y, outputs, l2=0.0, X=X):
-    return RowsObjective(X, Y, loss, outputs, L2(l2, PENALISED[: X.shape[1]]))
+    return RowsObjective(DesignRows(X, Y), loss, outputs, L2(l2, PENALISED[: X.shape[1]]))
 
 
 COUNTS = RANDOM.integers(0, 4, 25)
@@ -90,7 +91,7 @@ def test_gram_and_rows_are_one_function(name):
 
 def repeated(engine, counts):
     times = np.repeat(np.arange(len(counts)), counts)
-    return replace(engine, X=engine.X[times], Y=engine.Y[times])
+    return replace(engine, data=engine.data.part(times))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -114,7 +115,7 @@ def test_the_gram_of_weighted_rows_is_that_of_repeated_ones(mean):
     np.testing.assert_allclose(weighted.curvatures, expected.curvatures, rtol=1e-11)
     assert weighted.least == pytest.approx(expected.least, rel=1e-12)
     raised = np.vander(np.linspace(1, 2, 25), 9)  # too alike for the Gram matrix: by the triangle of the rows
-    alike = RowsObjective(raised, TARGETS, SquaredError(), 2, L2(0.0, np.ones(9, dtype=bool)))
+    alike = RowsObjective(DesignRows(raised, TARGETS), SquaredError(), 2, L2(0.0, np.ones(9, dtype=bool)))
     by_weight, by_rows = GramObjective.of(alike.weighted(COUNTS)), GramObjective.of(repeated(alike, COUNTS))
     np.testing.assert_allclose(by_weight.minimum, by_rows.minimum, rtol=1e-6)
 
@@ -140,7 +141,7 @@ def test_weights_go_with_their_rows():
     np.testing.assert_allclose(np.mean(parts, axis=0), engine.gradient(w), atol=1e-13)
     half = engine.sampled(2)
     chosen = [np.flatnonzero((row == engine.X).all(axis=1))[0] for row in half.X]
-    np.testing.assert_array_equal(half.weights, engine.weights[chosen])
+    np.testing.assert_array_equal(half.data.weight, engine.data.weight[chosen])
 
 
 def test_the_corners_of_weighted_rows_are_rounded_as_those_of_repeated_ones():
@@ -192,7 +193,7 @@ def test_gram_minimum_with_l2_leaves_the_intercept_alone():
 def test_the_loss_at_a_perfect_minimum_is_zero_to_the_last_digits():
     line = np.column_stack([np.ones(3), [1.0, 2.0, 3.0]])
     engine = GramObjective.of(
-        RowsObjective(line, np.array([[20.0], [40.0], [60.0]]), SquaredError(), 1, L2(0.0, PENALISED[:2]))
+        RowsObjective(DesignRows(line, np.array([[20.0], [40.0], [60.0]])), SquaredError(), 1, L2(0.0, PENALISED[:2]))
     )
     assert engine.least < 1e-24
     np.testing.assert_allclose(engine.minimum[:, 0], [0, 20], atol=1e-12)
@@ -200,7 +201,9 @@ def test_the_loss_at_a_perfect_minimum_is_zero_to_the_last_digits():
 
 def test_collinear_columns_leave_a_flat_direction():
     doubled = np.column_stack([X, 2 * X[:, 1]])
-    engine = GramObjective.of(RowsObjective(doubled, TARGETS, SquaredError(), 2, L2(0.0, np.ones(5, dtype=bool))))
+    engine = GramObjective.of(
+        RowsObjective(DesignRows(doubled, TARGETS), SquaredError(), 2, L2(0.0, np.ones(5, dtype=bool)))
+    )
     assert engine.flat.shape == (5, 1)
     start = RANDOM.normal(size=10)
     there = engine.minimum_near(start)
@@ -216,7 +219,7 @@ def test_large_offsets_cost_no_digits():
     x = 1e6 + np.arange(50.0)
     y = 3 + 2 * (x - 1e6)
     design = np.column_stack([np.ones(50), x])
-    engine = GramObjective.of(RowsObjective(design, y[:, None], SquaredError(), 1, L2(0.0, PENALISED[:2])))
+    engine = GramObjective.of(RowsObjective(DesignRows(design, y[:, None]), SquaredError(), 1, L2(0.0, PENALISED[:2])))
     assert engine.minimum[1, 0] == pytest.approx(2, rel=1e-8)
     np.testing.assert_allclose(design @ engine.minimum[:, 0], y, rtol=1e-8)
 
@@ -226,7 +229,9 @@ def test_large_offsets_cost_no_digits():
 def test_batches_of_a_shuffle_add_up_to_the_whole(seed, size, outputs, count):
     random = np.random.default_rng(seed)
     design, target = random.normal(size=(count, 3)), random.normal(size=(count, outputs))
-    whole = RowsObjective(design, target, SquaredError("sse", mean=False), outputs, L2(0.0, np.ones(3, dtype=bool)))
+    whole = RowsObjective(
+        DesignRows(design, target), SquaredError("sse", mean=False), outputs, L2(0.0, np.ones(3, dtype=bool))
+    )
     w = random.normal(size=3 * outputs)
     order = random.permutation(count)
     rows, value, gradient = 0, 0.0, np.zeros(w.size)
@@ -236,3 +241,16 @@ def test_batches_of_a_shuffle_add_up_to_the_whole(seed, size, outputs, count):
     assert value == pytest.approx(whole.value(w))
     np.testing.assert_allclose(gradient, whole.gradient(w), atol=1e-9)
     assert {part.rows for part in whole.batches(size, order, drop_last=True)} <= {size}
+
+
+def test_rows_are_taken_with_their_weights_and_offsets():
+    numbers = np.arange(12.0).reshape(6, 2)
+    rows = DesignRows(numbers, numbers[:, :1], weight=numbers[:, 1:], offset=-numbers[:, :1])
+    places = np.array([4, 1])
+    for some in (rows.take(places), rows.part(places)):
+        assert len(some) == 2
+        assert some.X.tolist() == [[8.0, 9.0], [2.0, 3.0]]
+        assert (some.Y.tolist(), some.weight.tolist(), some.offset.tolist()) == ([[8], [2]], [[9], [3]], [[-8], [-2]])
+    assert np.shares_memory(rows.part(slice(2, 4)).X, numbers)
+    assert {one.dtype for one in vars(rows.astype(np.float32)).values()} == {np.dtype(np.float32)}
+    assert DesignRows(numbers, numbers).astype(np.float32).weight is None

@@ -21,6 +21,7 @@ from descend.objectives.losses import (
 )
 from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
+from descend.objectives.rows import DesignRows
 from descend.solvers._epochs import iterate
 from descend.solvers._lbfgs import lbfgs
 from descend.solvers._quadratic_minimum import quadratic_minimum
@@ -41,7 +42,7 @@ def problem(seed=0, rows=40, columns=3, outputs=1, l2=0.0):
     X = np.column_stack([np.ones(rows), random.normal(size=(rows, columns - 1)) * random.uniform(0.5, 2, columns - 1)])
     Y = X @ random.normal(size=(columns, outputs)) + random.normal(size=(rows, outputs))
     penalised = np.arange(columns) > 0
-    return RowsObjective(X, Y, SquaredError(), outputs, L2(l2, penalised))
+    return RowsObjective(DesignRows(X, Y), SquaredError(), outputs, L2(l2, penalised))
 
 
 RULES = st.sampled_from([(0.0, False), (0.5, False), (0.9, False), (0.5, True), (0.9, True)])
@@ -159,7 +160,7 @@ def test_the_limit_is_least_squares_and_its_history_arrives_there():
 def test_with_collinear_columns_the_limit_is_the_minimum_nearest_to_the_start():
     rows = problem(8)
     X = np.column_stack([rows.X, rows.X[:, 1]])
-    doubled = RowsObjective(X, rows.Y, SquaredError(), 1, L2(0.0, np.arange(4) > 0))
+    doubled = RowsObjective(DesignRows(X, rows.Y), SquaredError(), 1, L2(0.0, np.arange(4) > 0))
     expected = np.linalg.lstsq(X, rows.Y, rcond=None)[0]
     found = quadratic_minimum(GramObjective.of(doubled), np.zeros(4))
     np.testing.assert_allclose(found.weights, expected[:, 0], rtol=1e-9)
@@ -175,11 +176,13 @@ def test_lbfgs_reaches_statsmodels_logit_and_mnlogit():
     X = np.column_stack([np.ones(200), random.normal(size=(200, 3))])
     bits = (random.uniform(size=200) < 1 / (1 + np.exp(-X @ [0.2, 1, -1, 0.5]))).astype(float)
     everywhere = np.ones(4, dtype=bool)
-    ours = lbfgs(RowsObjective(X, bits[:, None], BinaryCrossEntropy(), 1, L2(0.0, everywhere)), np.zeros(4))
+    ours = lbfgs(RowsObjective(DesignRows(X, bits[:, None]), BinaryCrossEntropy(), 1, L2(0.0, everywhere)), np.zeros(4))
     theirs = sm.Logit(bits, X).fit(disp=0, tol=1e-12)
     np.testing.assert_allclose(ours.weights, theirs.params, rtol=1e-6)
     codes = np.argmax(X @ random.normal(size=(4, 3)) + random.gumbel(size=(200, 3)), axis=1)
-    ours = lbfgs(RowsObjective(X, codes[:, None].astype(float), CrossEntropy(), 3, L2(0.0, everywhere)), np.zeros(12))
+    ours = lbfgs(
+        RowsObjective(DesignRows(X, codes[:, None].astype(float)), CrossEntropy(), 3, L2(0.0, everywhere)), np.zeros(12)
+    )
     theirs = sm.MNLogit(codes, X).fit(disp=0, method="newton", tol=1e-12)
     W = ours.weights.reshape(4, 3)
     np.testing.assert_allclose(W[:, 1:] - W[:, :1], np.asarray(theirs.params), rtol=1e-5, atol=1e-7)
@@ -198,7 +201,7 @@ def test_absolute_errors_come_to_those_of_the_linear_programme(relative):
     equal = np.hstack([X, np.eye(60), -np.eye(60)])
     least = linprog(cost, A_eq=equal, b_eq=y, bounds=[(None, None)] * 3 + [(0, None)] * 120).fun
     loss = AbsoluteError("mape" if relative else "mae", relative)
-    ours = lbfgs(RowsObjective(X, y[:, None], loss, 1, L2(0.0, np.ones(3, dtype=bool))), np.zeros(3))
+    ours = lbfgs(RowsObjective(DesignRows(X, y[:, None]), loss, 1, L2(0.0, np.ones(3, dtype=bool))), np.zeros(3))
     assert ours.stop == "optimum"
     assert least * (1 - 1e-12) <= ours.final_loss <= least * (1 + 1e-9)
 
@@ -210,7 +213,7 @@ def test_the_solvers_leave_nothing_for_another_solver(loss):
     random = np.random.default_rng(2)
     X = np.column_stack([np.ones(80), random.uniform(0, 1, (80, 2))])
     y = np.exp(X @ [1, 1, 0.5]) * random.lognormal(0, 0.2, 80)
-    objective = RowsObjective(X, y[:, None], loss, 1, L2(0.01, np.array([False, True, True])))
+    objective = RowsObjective(DesignRows(X, y[:, None]), loss, 1, L2(0.01, np.array([False, True, True])))
     ours = lbfgs(objective, np.zeros(3))
     other = minimize(objective.value, ours.weights, method="Nelder-Mead", options={"xatol": 1e-10, "fatol": 1e-14})
     assert ours.final_loss <= other.fun * (1 + 1e-9)
@@ -272,7 +275,7 @@ def test_an_interrupt_keeps_what_was_reached():
 def test_float32_overflows_as_float32_does():
     rows = problem(14)
     X, Y = rows.X.astype(np.float32), rows.Y.astype(np.float32)
-    low = RowsObjective(X, Y, SquaredError(), 1, rows.penalty.scaled(0.0))
+    low = RowsObjective(DesignRows(X, Y), SquaredError(), 1, rows.penalty.scaled(0.0))
     lr = 3 * largest_stable_rate(rows.curvature_limit())
     run = iterate(low, np.ones(3, dtype=np.float32), SGD(lr), CONSTANT, 500)
     double = iterate(rows, np.ones(3), SGD(lr), CONSTANT, 500)
@@ -324,7 +327,7 @@ def test_many_parameters_are_kept_less_often():
     random = np.random.default_rng(0)
     X = np.column_stack([np.ones(300), random.normal(size=(300, 60))])
     codes = random.integers(0, 200, (300, 1)).astype(float)
-    objective = RowsObjective(X, codes, CrossEntropy(), 200, L2(1e-3, np.ones(61, dtype=bool)))
+    objective = RowsObjective(DesignRows(X, codes), CrossEntropy(), 200, L2(1e-3, np.ones(61, dtype=bool)))
     run = lbfgs(objective, np.zeros(61 * 200), tolerance=0.0, iterations=100)
     assert len(run) > 30
     assert len(run.snapshots) <= 41
@@ -350,7 +353,7 @@ def logistic(rows, columns, seed=0, order=None):
     if order is not None:
         place = order(X, Y)
         X, Y = X[place], Y[place]
-    return RowsObjective(X, Y, BinaryCrossEntropy(), 1, L2(0.0, np.arange(columns) > 0))
+    return RowsObjective(DesignRows(X, Y), BinaryCrossEntropy(), 1, L2(0.0, np.arange(columns) > 0))
 
 
 def newton_by_hand(objective):
@@ -382,7 +385,9 @@ def test_growing_samples_end_at_the_same_minimum_however_the_rows_are_sorted(ord
 def test_columns_of_any_scale_cost_lbfgs_no_more_steps():
     objective = logistic(2_000, 8)
     scales = 10.0 ** np.array([0, -6, 6, 3, -3, 0, 5, -5])
-    uneven = RowsObjective(objective.X * scales, objective.Y, objective.loss, 1, objective.penalty.scaled(0.0))
+    uneven = RowsObjective(
+        DesignRows(objective.X * scales, objective.Y), objective.loss, 1, objective.penalty.scaled(0.0)
+    )
     even_run, uneven_run = lbfgs(objective, np.zeros(8)), lbfgs(uneven, np.zeros(8))
     np.testing.assert_allclose(uneven_run.weights * scales, even_run.weights, rtol=1e-8)
     assert len(uneven_run) <= len(even_run) + 2
@@ -407,7 +412,7 @@ def test_lbfgs_arrives_from_a_start_far_away():
 def test_sums_over_blocks_are_those_of_all_rows(rows):
     random = np.random.default_rng(3)
     X, Y = random.normal(size=(rows, 30)), random.normal(size=(rows, 2))
-    objective = RowsObjective(X, Y, SquaredError(), 2, L2(0.1, np.arange(30) > 0))
+    objective = RowsObjective(DesignRows(X, Y), SquaredError(), 2, L2(0.1, np.arange(30) > 0))
     gram, cross, squares = objective.moments()
     np.testing.assert_allclose(gram, X.T @ X, rtol=1e-10, atol=1e-9)
     np.testing.assert_allclose(cross, X.T @ Y, rtol=1e-10, atol=1e-9)
@@ -435,7 +440,7 @@ def test_a_sum_over_blocks_is_the_same_to_the_bit_each_time():
 def test_a_sample_takes_one_row_of_each_few_neighbours():
     objective = logistic(10_000, 3)
     marked = RowsObjective(
-        np.arange(10_000.0)[:, None], objective.Y, objective.loss, 1, L2(0.0, np.ones(1, dtype=bool))
+        DesignRows(np.arange(10_000.0)[:, None], objective.Y), objective.loss, 1, L2(0.0, np.ones(1, dtype=bool))
     )
     sample = marked.sampled(4, seed=1)
     assert sample.rows == 2_500
@@ -447,13 +452,13 @@ def a_logistic(rows, seed=0, scale=1.0):
     random = np.random.default_rng(seed)
     X = np.column_stack([np.ones(rows), scale * random.normal(size=(rows, 4))])
     Y = (random.random((rows, 1)) < 1 / (1 + np.exp(-X @ np.array([[0.3], [1.0], [-1.0], [0.5], [0.0]])))).astype(float)
-    return RowsObjective(X, Y, BinaryCrossEntropy(), 1, L2(0.01, np.array([0.0, 1, 1, 1, 1])))
+    return RowsObjective(DesignRows(X, Y), BinaryCrossEntropy(), 1, L2(0.01, np.array([0.0, 1, 1, 1, 1])))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_step_that_a_few_rows_lead_ends_nearer_to_the_optimum_than_newtons(seed):
     rows = a_logistic(40_000, seed)
-    few = replace(rows, X=rows.X[:4000], Y=rows.Y[:4000])
+    few = replace(rows, data=rows.data.part(slice(4000)))
     best, start = (lbfgs(one, np.zeros(5)).weights for one in (rows, few))
     g = rows.gradient(start)
     step = -np.linalg.solve(rows.hessian(start), g)

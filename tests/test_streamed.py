@@ -38,6 +38,7 @@ from descend.objectives.losses import Huber, make_loss
 from descend.objectives.partitioned import PartsObjective
 from descend.objectives.penalties import L2
 from descend.objectives.rereading import Around, AroundAt, HeldBlock, RereadObjective
+from descend.objectives.rows import DesignRows
 from descend.objectives.spilled import Spill, SpilledObjective
 from descend.objectives.sufficient_statistics import Sums
 from descend.tables import row_sampling
@@ -172,7 +173,7 @@ def test_rows_at_hand_that_mislead_cost_readings_and_no_digits(columns, tmp_path
 
     def misled(self, design, rows, recipe):
         few = over(self, design, rows, recipe)
-        return replace(few, Y=1 - few.Y)
+        return replace(few, data=DesignRows(few.X, 1 - few.Y))
 
     monkeypatch.setattr(Problem, "over", misled)
     lost = descend.fit("won ~ m + b + g", scan_of(str(path)))
@@ -277,7 +278,9 @@ def made_objective(family, loss, targets=1):
     else:
         Y = random.integers(0, 2 if family == "logistic" else 3, (5000, 1)).astype(float)
     outputs = 3 if family == "softmax" else targets
-    return RowsObjective(X, Y, make_loss(loss, FAMILIES[family], delta=1.0), outputs, L2(0.2, np.array([0.0, 1, 1, 1])))
+    return RowsObjective(
+        DesignRows(X, Y), make_loss(loss, FAMILIES[family], delta=1.0), outputs, L2(0.2, np.array([0.0, 1, 1, 1]))
+    )
 
 
 class Held:
@@ -287,7 +290,7 @@ class Held:
         edges = [0, *edges, len(objective.X)]
         slices = [slice(a, b) for a, b in pairwise(edges)]
         self.parts = [
-            replace(objective, X=objective.X[s], Y=objective.Y[s], penalty=objective.penalty.scaled(0.0), part=True)
+            replace(objective, data=objective.data.part(s), penalty=objective.penalty.scaled(0.0), part=True)
             for s in slices
         ]
 
@@ -318,7 +321,7 @@ class Reread(Held):
             held = np.setdiff1d(np.arange(len(X) + 40), places)
             wide, tall = np.full((len(X) + 40, 4), 1e200), np.ones((len(X) + 40, 1))
             wide[places], tall[places] = X, Y
-            yield HeldBlock(wide, tall, held)
+            yield HeldBlock(DesignRows(wide, tall), held)
 
 
 ENGINES = [("linear", "mse", 2), ("linear", "sse", 1), ("linear", "huber", 1), ("linear", "mae", 1)]
@@ -338,8 +341,8 @@ def test_a_loss_over_parts_or_over_a_file_is_the_loss_over_the_rows(engine, fami
         spill = Spill(str(tmp_path), np.bincount(layers, minlength=64), 4, targets, "float64")
         for start in range(0, 5000, 900):
             some = start + np.argsort(layers[start : start + 900], kind="stable")
-            spill.write(rows.X[some], rows.Y[some], np.bincount(layers[some], minlength=64))
-        other = SpilledObjective(spill.X, spill.Y, **parts, spill=spill)
+            spill.write(rows.data.part(some), np.bincount(layers[some], minlength=64))
+        other = SpilledObjective(spill.data, **parts, spill=spill)
         assert sorted(map(tuple, spill.X)) == sorted(map(tuple, rows.X))
     else:
         known = None
@@ -383,7 +386,7 @@ def test_a_large_sample_is_taken_where_the_parts_are(monkeypatch):
     assert isinstance(sample, PartsObjective)
     own = [held.sampled(4, 2) for held in parts.holding.parts]
     X, Y = np.concatenate([one.X for one in own]), np.concatenate([one.Y for one in own])
-    expected = replace(rows, X=X, Y=Y)
+    expected = replace(rows, data=DesignRows(X, Y))
     assert sample.value(w) == pytest.approx(expected.value(w))
     np.testing.assert_allclose(sample.gradient(w), expected.gradient(w))
 
@@ -393,9 +396,9 @@ def test_a_spilled_table_is_shuffled_so_that_every_row_is_in_one_batch_of_an_epo
     layers[3], layers[9] = 4000, 1003
     spill = Spill(str(tmp_path), layers, 2, 1, "float32")
     numbers = np.arange(5003, dtype=float)
-    spill.write(np.column_stack([np.ones(5003), numbers]), numbers[:, None], layers)
+    spill.write(DesignRows(np.column_stack([np.ones(5003), numbers]), numbers[:, None]), layers)
     loss = make_loss("mse", FAMILIES["linear"])
-    objective = SpilledObjective(spill.X, spill.Y, loss, 1, L2(0.0, np.zeros(2)), spill=spill)
+    objective = SpilledObjective(spill.data, loss, 1, L2(0.0, np.zeros(2)), spill=spill)
     random = np.random.default_rng(5)
     order = objective.shuffled(random)
     seen = [batch.X[:, 1].copy() for batch in objective.batches(100, order)]

@@ -26,6 +26,7 @@ from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import SquaredError
 from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
+from descend.objectives.rows import DesignRows
 from descend.solvers.rates import best_rate, largest_stable_rate
 from descend.solvers.recipe import Recipe
 from descend.studio.charts import _span, growing_picture, path_picture
@@ -100,7 +101,7 @@ def objectives(draw):
     X[:, 0] = 1.0
     penalised = np.arange(columns) > 0
     made = RowsObjective(
-        X, Y, SquaredError(draw(st.booleans())), targets, L2(draw(st.sampled_from([0, 0.3])), penalised)
+        DesignRows(X, Y), SquaredError(draw(st.booleans())), targets, L2(draw(st.sampled_from([0, 0.3])), penalised)
     )
     return made.weighted(random.integers(1, 5, rows)) if draw(st.booleans()) else made
 

@@ -17,6 +17,7 @@ from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from descend.objectives.penalties import L2
 from descend.objectives.quadratic import GramObjective
+from descend.objectives.rows import DesignRows
 from descend.solvers._epochs import iterate
 from descend.solvers.closed_form import fast_forward
 from descend.solvers.optimizers import SGD
@@ -61,7 +62,7 @@ def test_the_quadratic_is_that_of_the_rows_everywhere_and_so_is_a_run(l2, mean):
     X, Y = random.normal(size=(9, 31)), random.normal(size=(9, 2))
     X[:, 0] = 1.0
     penalised = np.arange(31.0) > 0
-    rows = RowsObjective(X, Y, SquaredError("mse" if mean else "sse", mean=mean), 2, L2(l2, penalised))
+    rows = RowsObjective(DesignRows(X, Y), SquaredError("mse" if mean else "sse", mean=mean), 2, L2(l2, penalised))
     start, other = random.normal(size=(2, 62))
     gram = GramObjective.of(rows, start)
     assert gram.directions.shape[1] < 31
@@ -173,7 +174,7 @@ def test_the_root_of_the_information_gives_the_hessian(loss):
     outputs = 1 if loss.name.startswith("binary") else 3
     X, W = random.normal(size=(40, 4)), random.normal(size=(4, outputs))
     Y = random.integers(0, 2 if outputs == 1 else 3, (40, 1)).astype(float)
-    rows = RowsObjective(X, Y, loss, outputs, L2(0.0, np.ones(4)))
+    rows = RowsObjective(DesignRows(X, Y), loss, outputs, L2(0.0, np.ones(4)))
     others = np.arange(4 * outputs).reshape(4, outputs)[:, 1 if outputs > 1 else 0 :].ravel()
     expected = rows.hessian(W.ravel())[np.ix_(others, others)] / rows.share
     R = rows.information_triangle(W.ravel(), np.ones(others.size))

@@ -20,6 +20,7 @@ from descend.estimators.base import Estimator, diverged
 from descend.estimators.scaling import Scaling
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 from descend.solvers.dispatch import centred, optimizer_of, quadratic_of, require_finite, solve
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class DescentEstimator(Estimator):
         columns = self._scaling.apply(X).astype(self.dtype, copy=False)
         with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
             Y = Y.astype(self.dtype, copy=False)
-        objective = RowsObjective(columns, Y, loss, outputs, L2(float(self.l2), self._scaling.penalised))
+        objective = RowsObjective(DesignRows(columns, Y), loss, outputs, L2(float(self.l2), self._scaling.penalised))
         require_finite(objective)
         return objective
 
@@ -105,7 +106,7 @@ class DescentEstimator(Estimator):
             raise OptionError("option.targets-changed", known=len(self._parameters()[0]), found=outputs)
         objective = self._objective(X, Y, loss, outputs)
         if weights is not None:  # as they are, so that a chunk of heavy rows makes a larger step
-            objective = replace(objective, weights=weights[:, None].astype(self.dtype))
+            objective = replace(objective, data=replace(objective.data, weight=weights[:, None].astype(self.dtype)))
         w = self._scaling.inward(*self._parameters()).ravel().astype(self.dtype)
         if self._steps is None:
             optimizer = optimizer_of(objective, None, recipe)

@@ -12,6 +12,7 @@ from descend.fitting.survey.survey import LAYERS, complete_columns, filled_colum
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.penalties import L2
 from descend.objectives.rereading import Around, HeldBlock
+from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ class Encoding:
             rows = slice(start, min(start + size, len(data)))
             block = data.part(rows)
             X = self.design.matrix(block, out=room[:, : len(block)].T)
-            yield HeldBlock(X, Y[rows], np.flatnonzero(held[rows]))
+            yield HeldBlock(DesignRows(X, Y[rows]), np.flatnonzero(held[rows]))
 
     def _ready(self, part: Part) -> tuple[Columns, NDArray[np.uint32]]:
         """Return the columns of a part's rows that are not dropped, and their keys."""
@@ -74,7 +75,9 @@ class Encoding:
     def _over(self, data: Columns, rows: NDArray[np.int64]) -> RowsObjective:
         X = self.design.matrix(data).take(rows, axis=0)  # rows lie together, the cells of columns do not
         Y = self._targets(data).take(rows, axis=0)
-        return RowsObjective(X, Y, self.loss, len(self.target.outputs), L2(0.0, np.zeros(X.shape[1])), part=True)
+        return RowsObjective(
+            DesignRows(X, Y), self.loss, len(self.target.outputs), L2(0.0, np.zeros(X.shape[1])), part=True
+        )
 
     def _targets(self, data: Columns) -> Floats:
         Y = self.target.encode(data)

@@ -112,8 +112,8 @@ class ScanStatement(Statement):
             return RereadObjective(reread, *about, resident=few)
         spill = Spill(self.reading.scratch, self.result.survey.layers, width, targets, recipe.arithmetic)
         for part, layers in self.reading.each("spilling", encode.by_layer, self.result.scan.parts(columns)):
-            spill.write(part.X, part.Y, layers)
-        return SpilledObjective(spill.X, spill.Y, loss, outputs, penalty, spill=spill, sums=sums)
+            spill.write(part.data, layers)
+        return SpilledObjective(spill.data, loss, outputs, penalty, spill=spill, sums=sums)
 
     def _read_quickly(self, loss: Loss, width: int) -> bool:
         """Return whether reading the file three times takes less time than writing the design to a file."""

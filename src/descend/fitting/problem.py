@@ -18,6 +18,7 @@ from descend.formula.ast import Formula, Hypothesis, Poly
 from descend.formula.parser import parse
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss
+from descend.objectives.rows import DesignRows
 from descend.objectives.target import Target, choose_family, learn_target, target_uses
 from descend.solvers.dispatch import quadratic_of, require_finite
 from descend.solvers.effort import Effort
@@ -238,7 +239,9 @@ class Problem:
         X, Y = self._arrays(design, rows)
         with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
             X, Y = X.astype(recipe.arithmetic, copy=False), Y.astype(recipe.arithmetic, copy=False)
-        objective = RowsObjective(X, Y, self.loss, len(self.target.outputs), recipe.penalty(design.penalised))
+        objective = RowsObjective(
+            DesignRows(X, Y), self.loss, len(self.target.outputs), recipe.penalty(design.penalised)
+        )
         require_finite(objective)
         return objective
 

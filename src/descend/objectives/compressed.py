@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.objectives.rows import DesignRows
+
 if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.objectives.in_memory import RowsObjective
@@ -24,13 +26,13 @@ def squeeze(objective: RowsObjective) -> RowsObjective:
     columns = objective.X.shape[1]
     width = columns + objective.Y.shape[1]
     if objective.rows * width <= FACTORED:
-        both = replace(objective, X=np.concatenate([objective.X, objective.Y], axis=1))
+        both = _with_columns(objective, np.concatenate([objective.X, objective.Y], axis=1))
         triangle = both.triangle(np.ones(width))
     else:
         triangle = _root(objective)
     if objective.loss.mean:
         triangle = triangle * np.sqrt(len(triangle) / objective.rows)  # a mean divides by the rows there are
-    return replace(objective, X=triangle[:, :columns], Y=triangle[:, columns:], every=1, weights=None)
+    return replace(objective, data=DesignRows(triangle[:, :columns], triangle[:, columns:]), every=1)
 
 
 def _root(objective: RowsObjective) -> Floats:
@@ -40,6 +42,10 @@ def _root(objective: RowsObjective) -> Floats:
     gram, cross, _ = objective.moments()
     moments = np.zeros((columns + targets, columns + targets))
     moments[:columns, :columns], moments[:columns, columns:], moments[columns:, :columns] = gram, cross, cross.T
-    moments[columns:, columns:] = replace(objective, X=objective.Y).moments()[0]
+    moments[columns:, columns:] = _with_columns(objective, objective.Y).moments()[0]
     values, vectors = np.linalg.eigh(moments)
     return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T)
+
+
+def _with_columns(objective: RowsObjective, X: Floats) -> RowsObjective:
+    return replace(objective, data=replace(objective.data, X=X))

@@ -9,6 +9,7 @@ import numpy as np
 
 from descend.base.threads import QUIET, block_rows, map_slices, summed
 from descend.objectives._base import RowsBase
+from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,20 +26,26 @@ BATCHES_BYTES = 1_000_000
 class RowsObjective(RowsBase):
     """loss(X W, Y) over the rows, plus a ``penalty`` on W.
 
-    X is rows x columns, Y rows x targets (class codes for cross-entropy); W has ``outputs`` columns. The arithmetic
-    runs in X's dtype. Where ``every`` is above 1, only one row out of so many counts. ``weights``
-    (rows x 1) are what ``weighted`` put there; None: every row counts the same. Where these rows are a ``part`` of
-    more, no sum is divided by their count.
+    ``data`` are the rows; W has ``outputs`` columns. The arithmetic runs in X's dtype. Where ``every`` is above 1, only
+    one row out of so many counts. Where these rows are a ``part`` of more, no sum is divided by their count.
     """
 
-    X: Floats
-    Y: Floats
+    data: DesignRows
     loss: Loss
     outputs: int
     penalty: Penalty
     every: int = 1
-    weights: Floats | None = None
     part: bool = False
+
+    @property
+    def X(self) -> Floats:
+        """The design matrix, rows x columns."""
+        return self.data.X
+
+    @property
+    def Y(self) -> Floats:
+        """The targets, rows x targets."""
+        return self.data.Y
 
     @property
     def columns(self) -> int:
@@ -77,7 +84,7 @@ class RowsObjective(RowsBase):
     @property
     def heaviest(self) -> float:
         """The largest weight of a row."""
-        return 1.0 if self.weights is None else float(self.weights.max())
+        return 1.0 if self.data.weight is None else float(self.data.weight.max())
 
     def weighted(self, weights: Floats) -> RowsObjective:
         """Return the same with each row counting for its weight (rows,), as if it stood there so many times.
@@ -89,7 +96,7 @@ class RowsObjective(RowsBase):
             weights = weights / weights.mean()
         if (weights == 1).all():
             return self
-        return replace(self, weights=weights[:, None].astype(self.X.dtype))
+        return replace(self, data=replace(self.data, weight=weights[:, None].astype(self.X.dtype)))
 
     def beside(self, other: RowsObjective) -> RowsObjective:
         """Return the same with a loss that can be held against that of ``other`` rows: a sum counts for as many."""
@@ -106,7 +113,8 @@ class RowsObjective(RowsBase):
         W = w.reshape(self.shape)
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y, weights = self._block(rows)
+            block = self._block(rows)
+            X, Y, weights = block.X, block.Y, block.weight
             Z = X @ W if moved else np.zeros((len(Y), self.outputs), X.dtype)
             return (np.array([self._total_and_slope(Z, Y, weights)[0]]),)
 
@@ -122,7 +130,8 @@ class RowsObjective(RowsBase):
         share = self.X.dtype.type(self.share)
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y, weights = self._block(rows)
+            block = self._block(rows)
+            X, Y, weights = block.X, block.Y, block.weight
             total, slopes = self._total_and_slope(X @ W, Y, weights)
             slopes *= share
             return np.array([total]), slopes.T @ X  # the faster way round
@@ -138,14 +147,15 @@ class RowsObjective(RowsBase):
         """Return the same loss with its arithmetic in float64."""
         if self.X.dtype == np.float64:
             return self
-        return replace(self, X=self.X.astype(np.float64), Y=self.Y.astype(np.float64))
+        return replace(self, data=self.data.astype(np.float64))
 
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``, parameters x parameters, in float64."""
         W, (columns, outputs) = w.reshape(self.shape), self.shape
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y, weights = self._block(rows)
+            block = self._block(rows)
+            X, Y, weights = block.X, block.Y, block.weight
             total = np.zeros((columns, outputs, columns, outputs))
             for a, b, bends in self.loss.curvatures(X @ W, Y):
                 if weights is not None:
@@ -170,7 +180,8 @@ class RowsObjective(RowsBase):
         W = w.reshape(self.shape)
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            X, Y, weights = self._block(rows)
+            block = self._block(rows)
+            X, Y, weights = block.X, block.Y, block.weight
             bends = self.loss.curvature(X @ W, Y).mean(axis=1, keepdims=True)
             rooted = X * np.sqrt(bends if weights is None else bends * weights)
             return (rooted.T @ rooted,)
@@ -220,7 +231,8 @@ class RowsObjective(RowsBase):
         W = w.reshape(self.shape)
 
         def task(rows: slice) -> Floats:
-            X, Y, weights = self._block(rows)
+            block = self._block(rows)
+            X, Y, weights = block.X, block.Y, block.weight
             roots = self.loss.curvature_root(X @ W, Y)
             if weights is not None:
                 roots = roots * np.sqrt(weights)[:, :, None]
@@ -234,7 +246,7 @@ class RowsObjective(RowsBase):
         """Return the greatest length of a row of X, or of X times ``inverse_root``."""
 
         def task(rows: slice) -> float:
-            X = self._block(rows)[0].astype(np.float64, copy=False)
+            X = self._block(rows).X.astype(np.float64, copy=False)
             X = X if inverse_root is None else X @ inverse_root
             return float(np.sqrt(np.einsum("ij,ij->i", X, X).max()))
 
@@ -243,7 +255,7 @@ class RowsObjective(RowsBase):
     def predictor(self, w: Floats) -> Floats:
         """Return X W, rows x outputs."""
         W = w.reshape(self.shape)
-        blocks = map_slices(lambda rows: self._block(rows)[0] @ W, self.rows, self._block_rows(self.X.shape[1]))
+        blocks = map_slices(lambda rows: self._block(rows).X @ W, self.rows, self._block_rows(self.X.shape[1]))
         return np.concatenate(list(blocks))
 
     def products(self) -> Floats:
@@ -266,14 +278,15 @@ class RowsObjective(RowsBase):
         rows = order.size // size * size if drop_last else order.size
         together = size * max(BATCHES_BYTES // (size * self.X[:1].nbytes), 1)
         X, Y = np.empty((min(together, rows), self.X.shape[1]), self.X.dtype), self.Y[order[:rows]]
-        weights = _of_rows(self.weights, order[:rows])
+        weights = None if self.data.weight is None else self.data.weight[order[:rows]]
         for first in range(0, rows, together):
             chosen = order[first : min(first + together, rows)]
             self.X.take(chosen, axis=0, out=X[: chosen.size], mode="clip")
             for start in range(0, chosen.size, size):
                 stop = min(start + size, chosen.size)
                 own = slice(first + start, first + stop)
-                yield replace(self, X=X[start:stop], Y=Y[own], weights=_of_rows(weights, own))
+                weight = None if weights is None else weights[own]
+                yield replace(self, data=DesignRows(X[start:stop], Y[own], weight))
 
     def sampled(self, every: int, seed: int = 0) -> RowsObjective:
         """Return the objective of one row out of ``every`` so many neighbours, drawn at random.
@@ -285,8 +298,7 @@ class RowsObjective(RowsBase):
         if size * self.X[0].nbytes > GATHERED_BYTES:
             return replace(self, every=every)
         chosen = np.arange(size) * every + np.random.default_rng(seed).integers(0, every, size)
-        weights = _of_rows(self.weights, chosen)
-        return replace(self, X=self.X.take(chosen, axis=0), Y=self.Y.take(chosen, axis=0), weights=weights)
+        return replace(self, data=self.data.take(chosen))
 
     def _total_and_slope(self, Z: Floats, Y: Floats, weights: Floats | None) -> tuple[Any, Floats]:
         """Return the sum of the losses and the derivative in Z, each row by its weight."""
@@ -294,19 +306,19 @@ class RowsObjective(RowsBase):
             return self.loss.total_and_slope(Z, Y)
         return (self.loss.value(Z, Y) * weights).sum(), self.loss.slope(Z, Y) * weights
 
-    def _block(self, rows: slice) -> tuple[Floats, Floats, Floats | None]:
+    def _block(self, rows: slice) -> DesignRows:
         if self.every > 1:
             start = rows.start * self.every + int(np.random.default_rng(rows.start).integers(self.every))
             rows = slice(start, rows.stop * self.every, self.every)
-        return self.X[rows], self.Y[rows], _of_rows(self.weights, rows)
+        return self.data.part(rows)
 
     def rooted(self, rows: slice) -> tuple[Floats, Floats]:
         """Return a block of X and Y in float64, each row times the root of its weight: so its squares count for it."""
-        X, Y, weights = self._block(rows)
-        X, Y = X.astype(np.float64, copy=False), Y.astype(np.float64, copy=False)
-        if weights is None:
+        block = self._block(rows)
+        X, Y = block.X.astype(np.float64, copy=False), block.Y.astype(np.float64, copy=False)
+        if block.weight is None:
             return X, Y
-        roots = np.sqrt(weights.astype(np.float64))
+        roots = np.sqrt(block.weight.astype(np.float64))
         return X * roots, Y * roots
 
     def _summed(self, part: Any, *, squared: bool = False) -> tuple[Floats, ...]:
@@ -315,7 +327,3 @@ class RowsObjective(RowsBase):
 
     def _block_rows(self, columns: int) -> int:
         return max(block_rows(columns), 4 * columns)
-
-
-def _of_rows(weights: Floats | None, rows: Any) -> Floats | None:
-    return None if weights is None else weights[rows]

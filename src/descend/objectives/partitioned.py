@@ -14,6 +14,7 @@ import numpy as np
 
 from descend.objectives._base import RowsBase
 from descend.objectives.in_memory import GATHERED_BYTES, RowsObjective
+from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ class PartsObjective(RowsBase):
             return replace(self, rows=self.rows // every, every=every, seed=seed, sums=None)
         found = [part for part in self._ask(partial(RowsObjective.sampled, every=every, seed=seed)) if len(part.X)]
         X, Y = np.concatenate([part.X for part in found]), np.concatenate([part.Y for part in found])
-        return RowsObjective(X, Y, self.loss, self.outputs, self.penalty)
+        return RowsObjective(DesignRows(X, Y), self.loss, self.outputs, self.penalty)
 
     def _penalty(self, w: Floats) -> float:
         return self.penalty.value(w.reshape(self.shape))

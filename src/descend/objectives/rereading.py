@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
+    from descend.objectives.rows import DesignRows
 
 REMEMBERED = 4  # points: a solver ends at one of its last, where the certificate and the errors are asked for
 
 
 @dataclass(frozen=True)
 class HeldBlock:
-    """Some rows' X and Y, and which of them are ``held`` back. Whoever is given it may write over it."""
+    """Some rows, and which of them are ``held`` back. Whoever is given it may write over it."""
 
-    X: Floats
-    Y: Floats
+    data: DesignRows
     held: NDArray[np.int64]
 
 
@@ -45,7 +45,7 @@ class Around:
     @classmethod
     def of(cls, w: Floats, loss: Loss, block: HeldBlock) -> Around:
         """Return what a block of rows says of a loss of one output, writing over the block."""
-        X, Y, held = block.X, block.Y, block.held
+        X, Y, held = block.data.X, block.data.Y, block.held
         Z, squares = X @ w[:, None], np.einsum("ij,ij->i", X, X)
         Z[held] = 0.0  # they are few: it is sooner done to take away what they add than to leave them out
         total, slopes, bends = loss.expansion(Z, Y)

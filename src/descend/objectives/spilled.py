@@ -19,6 +19,7 @@ import numpy as np
 
 from descend.base.errors import OptionError
 from descend.objectives.in_memory import RowsObjective
+from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +63,14 @@ class Spill:
         self._last = threading.local()
         self.longest = 0.0
 
-    def write(self, X: Floats, Y: Floats, layers: NDArray[np.int64]) -> None:
+    @property
+    def data(self) -> DesignRows:
+        """The rows in the file."""
+        return DesignRows(self.X, self.Y)
+
+    def write(self, data: DesignRows, layers: NDArray[np.int64]) -> None:
         """Put rows, sorted by their layers, of which each has so many, where the layers go on."""
-        X, Y = X.astype(self.dtype, copy=False), Y.astype(self.dtype, copy=False)
+        X, Y = data.X.astype(self.dtype, copy=False), data.Y.astype(self.dtype, copy=False)
         lengths = np.sqrt(np.einsum("ij,ij->i", X, X))
         self.longest = max(self.longest, float(lengths.max(initial=0.0)))
         ends = np.cumsum(layers)
@@ -117,7 +123,7 @@ class SpilledObjective(RowsObjective):
     def sampled(self, every: int, seed: int = 0) -> RowsObjective:
         """Return the objective of so many of the first rows, which are a random draw; ``seed`` changes nothing."""
         size = len(self.X) // every
-        return replace(self, X=self.X[:size], Y=self.Y[:size], sums=None)
+        return replace(self, data=self.data.part(slice(size)), sums=None)
 
     def shuffled(self, random: np.random.Generator) -> tuple[NDArray[np.int64], int]:
         """Return blocks of rows in an order drawn at random, and a seed for the order in which their rows are taken."""
@@ -160,9 +166,9 @@ class SpilledObjective(RowsObjective):
         return made
 
     def _of(self, X: Floats, Y: Floats) -> RowsObjective:
-        return RowsObjective(X, Y, self.loss, self.outputs, self.penalty)
+        return RowsObjective(DesignRows(X, Y), self.loss, self.outputs, self.penalty)
 
-    def _block(self, rows: slice) -> tuple[Floats, Floats, Floats | None]:
+    def _block(self, rows: slice) -> DesignRows:
         if self.spill is not None:
             self.spill.reading(rows)
         return super()._block(rows)

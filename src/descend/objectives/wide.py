@@ -99,4 +99,12 @@ def narrowed(objective: RowsObjective, start: Floats) -> tuple[RowsObjective, Fl
         across = np.zeros_like(W) if objective.penalty.active else W - basis @ (basis.T @ W)
         within = np.arange(basis.shape[1]) >= free.size
         shown = (objective.X @ basis).astype(objective.X.dtype)
-    return replace(objective, X=shown, penalty=objective.penalty.counting(within.astype(np.float64))), basis, across
+    return (
+        replace(
+            objective,
+            data=replace(objective.data, X=shown),
+            penalty=objective.penalty.counting(within.astype(np.float64)),
+        ),
+        basis,
+        across,
+    )

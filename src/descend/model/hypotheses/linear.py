@@ -14,6 +14,7 @@ from descend.model.equation import equation_lines
 from descend.model.hypothesis import HYPOTHESES, Parameter
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +103,7 @@ class LinearHypothesis:
 
     def objective(self, X: Floats, Y: Floats, loss: Loss, l2: float) -> Objective:
         """Return the loss over rows, with the penalty on the columns' squared weights."""
-        return RowsObjective(X, Y, loss, self.weights.shape[1], L2(l2, self.design.penalised))
+        return RowsObjective(DesignRows(X, Y), loss, self.weights.shape[1], L2(l2, self.design.penalised))
 
     def equation(self, target: Target) -> str:
         """Return the equation in the units of the table, a line an output."""

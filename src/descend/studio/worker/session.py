@@ -19,6 +19,7 @@ from descend.model.hypotheses.network import NetworkHypothesis
 from descend.model.sample import keep_sample
 from descend.objectives.compressed import squeeze
 from descend.objectives.families import TargetColumn, recognise_family
+from descend.objectives.rows import DesignRows
 from descend.solvers.dispatch import quadratic_of
 from descend.solvers.recipe import Recipe
 from descend.studio.profile import profile, propose
@@ -236,7 +237,7 @@ class Bench:
                 return None
             made = squeeze(problem.over(design, chosen, recipe))
             times = 1.0 if made.loss.mean else np.sqrt(rows.size / chosen.size)  # a sum is told for as many rows
-            return replace(made, X=times * made.X, Y=times * made.Y)
+            return replace(made, data=DesignRows(times * made.X, times * made.Y))
 
         return {
             "forecast": forecast,
