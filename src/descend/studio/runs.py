@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.messages import say
+from descend.objectives.families import FAMILIES
 from descend.objectives.losses import LOSSES
 from descend.solvers.settings import OF_OPTIMIZERS
 from descend.studio.view import Curve
@@ -28,11 +29,11 @@ CURVE = 200
 
 @dataclass(frozen=True)
 class Run:
-    """A fit: what was stated, the model's file, and what came of it.
+    """A fit: its formula and settings, the model's file, and the results.
 
-    ``score`` is what the test on unseen rows gave by ``metric``, the one that the target's family tells first (None
-    where there was no test), by which runs of one target that were tested on the same rows are ranked; ``loss``, the
-    lower the better, tells equal ones apart. ``by_error``: the metric is an error, the lower the better.
+    ``metric`` is the headline metric of the target's family and ``score`` its value on unseen rows; both are None
+    without a test. Runs of one target that were tested on the same rows are ranked by ``score``; ties are broken by
+    ``loss``, the family's error on these rows (lower is better).
     """
 
     number: int
@@ -50,7 +51,6 @@ class Run:
     metric: str | None = None
     score: float | None = None
     loss: float | None = None
-    by_error: bool = False
     verification: Verification | None = None
     findings: list[Finding] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -65,10 +65,11 @@ class Run:
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """The score as it is shown, the lower the better, and the loss; empty where either is no number."""
+        """The sort key of the run, lower is better: the score and the loss; empty where either is not finite."""
         if self.score is None or self.loss is None or not np.isfinite([self.score, self.loss]).all():
             return ()
-        return self.score if self.by_error else -self.score, self.loss
+        lower_is_better = self.metric in {family.error for family in FAMILIES.values()}
+        return self.score if lower_is_better else -self.score, self.loss
 
 
 class Runs:
@@ -162,7 +163,6 @@ def run_of(
         metric=metric,
         score=score,
         loss=loss,
-        by_error=metric == model.target.family.error,
         verification=verification,
         findings=model.findings,
         notes=[note for note in model.notes if note.code.startswith("note.")],
