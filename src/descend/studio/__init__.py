@@ -1,11 +1,12 @@
-"""The studio: a local web page on which a hypothesis is stated, its learning rate held in the hand, and watched.
+"""The studio: a local web page for stating a hypothesis, choosing its learning rate and watching the descent.
 
-profile, bench, worker     what costs rows: a process of each tab's own
-view, slide                a run as it was fitted, and as it follows the sliders
-scene, data, plane, ...    what is drawn of a run, as plain numbers
-study, looking, runs       what a person has stated, what is looked at, and what came of it
-reproduce                  what they take along
-page, parts, widgets       the page, thin
-server, guard, tabs,       the door, and how much may pass it
+profile, worker             the work on rows: one process per tab
+view, live_run              a fitted run, and the run that follows the sliders
+scene, charts, data_chart, plane
+                            the three pictures of a run, as plain numbers
+study, shown_run, runs      the state of a tab: what is stated, what is shown, and the results
+reproduce                   the command line and the Python script that repeat a run
+page, parts, widgets        the page
+server, guard, tabs,        the server, access control and limits
 connections, uploads
 """

@@ -1,4 +1,4 @@
-"""What the three pictures show of a run, as plain numbers: what stays while it is scrubbed, and what moves."""
+"""The data of the three pictures, as plain numbers: the parts drawn once, and the parts that change by epoch."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from descend.studio.view import Curve, View
 
 WAYPOINTS = 160
-FAR = 1e10  # windows: what is farther off says no more, by its digits, where it came through the window
-BEGINNING = 40  # of which each is drawn: the steps are longest there
-SPAN = 1e16  # what is so much under the largest loss is rounding
+FAR = 1e10  # windows: the distance beyond which the digits of a point no longer say where it left
+BEGINNING = 40  # the first epochs, each of which is drawn: the steps are longest there
+SPAN = 1e16  # smaller losses, relative to the largest, are rounding errors
 TOP = 1e9
-LEAST, MOST = 1e-280, 1e300  # losses beyond them are drawn there
+LEAST, MOST = 1e-280, 1e300  # losses outside these bounds are drawn at the bounds
 WIDE = 24
 
 
 def loss_picture(view: View, others: list[tuple[str, Curve]], lang: str) -> dict[str, Any]:
-    """Return the losses by epoch: of the fitted and the unseen rows, what was foretold, and of other runs."""
+    """Return the losses by epoch: of the fitted rows, of the unseen rows, the forecast, and those of other runs."""
     forecast = None if others else view.forecast
     curves = [view.curve, *(curve for _, curve in others), *([] if forecast is None else [forecast[1]])]
     span, logarithmic = _span([values for curve in curves for values in (curve.fitted, curve.unseen)])
@@ -49,7 +49,7 @@ def loss_picture(view: View, others: list[tuple[str, Curve]], lang: str) -> dict
 
 
 def growing_picture(points: list[list[float]], end: int | None, name: str) -> dict[str, Any]:
-    """Return the losses of a fit that still runs."""
+    """Return the losses so far of a fit that is still running."""
     epoch, loss = np.array(points).T
     span, logarithmic = _span([loss])
     line = _pairs(epoch.astype(np.int64), loss, span)
@@ -58,7 +58,7 @@ def growing_picture(points: list[list[float]], end: int | None, name: str) -> di
 
 
 def path_picture(view: View, plane: Plane) -> dict[str, Any]:
-    """Return the way of the parameters over a plane of the loss, and the epoch of each of its points."""
+    """Return the path of the parameters on the plane of the loss, and the epoch of each of its points."""
     first = min(len(view.path), BEGINNING)
     rest = np.linspace(first - 1, len(view.path) - 1, min(len(view.path) - first, WAYPOINTS - first) + 1)
     few = np.unique(np.concatenate([np.arange(first), rest.astype(np.int64)]))
@@ -71,7 +71,7 @@ def path_picture(view: View, plane: Plane) -> dict[str, Any]:
 
 
 def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) -> dict[str, Any]:
-    """Return what all three pictures and the equation show at one epoch."""
+    """Return the data of all three pictures, and the equation, at one epoch."""
     epoch = view.nearest(epoch)
     weights = view.weights(epoch)
     fitted, unseen = view.losses(epoch)
@@ -86,7 +86,7 @@ def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) ->
 
 
 def equation_at(view: View, epoch: int, lang: str) -> list[str]:
-    """Return the equation after an epoch, a line an output; of a network or of very many columns what it is."""
+    """Return the equation after an epoch, a line per output; for a network or many columns a short description."""
     weights = view.weights(view.nearest(epoch))
     if "coefficients" in view.hypothesis.refusals:
         return [say("studio.equation-network", lang)]
@@ -102,9 +102,9 @@ def equation_at(view: View, epoch: int, lang: str) -> list[str]:
 
 
 def _span(losses: list[Floats]) -> tuple[list[float], bool]:
-    """Return the ends of an axis of losses, round numbers that change seldom, and whether it is logarithmic.
+    """Return the ends of the loss axis, rounded so that they seldom change, and whether the axis is logarithmic.
 
-    What grows past TOP times the first loss leaves at the top: there is nothing to be seen there but growth.
+    Losses above TOP times the first loss are cut off at the top.
     """
     first = next((float(values[0]) for values in losses if values.size and np.isfinite(values[0])), 1.0)
     known = np.concatenate([values[np.isfinite(values) & (values > 0)] for values in losses])
@@ -121,12 +121,12 @@ def _span(losses: list[Floats]) -> tuple[list[float], bool]:
 
 
 def _pairs(epoch: NDArray[np.int64], values: Floats, span: list[float]) -> list[list[float | None]]:
-    """Return (epoch, loss) pairs of seven digits; what is under the axis lies on its end."""
+    """Return (epoch, loss) pairs of seven digits; a loss below the axis is drawn at its lower end."""
     values = np.maximum(values, span[0])
     return [[at, significant(value)] for at, value in zip(epoch.tolist(), values.tolist(), strict=True)]
 
 
 def _loss_label(view: View, lang: str) -> str:
-    """Return what a reader who cannot see the curve is told of it."""
+    """Return a description of the loss curve for a screen reader."""
     first, last = float(view.curve.fitted[0]), float(view.curve.fitted[-1])
     return say("studio.loss-told", lang, first=first, last=last, epochs=view.last)

@@ -1,4 +1,4 @@
-"""Connections: how many there may be at once, and how long one may take to say what it wants."""
+"""Connections: how many may be open at once, and how long one may take to send the head of a request."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from descend.base.messages import say
 if TYPE_CHECKING:
     import asyncio
 
-MOST = 256  # connections at once: of every tab a socket, and while its page loads six more
-HEAD = 10.0  # seconds in which the head of a request has to be there
+MOST = 256  # connections at once: each tab has one socket, and opens six more while its page loads
+HEAD = 10.0  # seconds within which the head of a request must arrive
 
 
 class Bounds:
-    """What the connections of a server may come to; each time that they reach it is told on the terminal once."""
+    """Limits on a server's connections; each time the limit is reached, the terminal says so once."""
 
     def __init__(self, lang: str, most: int = MOST, head: float = HEAD) -> None:
         self.lang, self.most, self.head = lang, most, head
         self._full = False
 
     def exceeded(self, connections: int) -> bool:
-        """Tell whether there are too many."""
+        """Tell whether more connections are open than allowed."""
         if connections <= self.most:
             self._full = self._full and connections > self.most // 2
             return False
@@ -33,7 +33,7 @@ class Bounds:
 
 
 def bounded_protocol(protocol: type[asyncio.Protocol], bounds: Bounds) -> type[asyncio.Protocol]:
-    """Return uvicorn's HTTP protocol (h11 or httptools), held to bounds: uvicorn itself waits for ever for a head."""
+    """Return uvicorn's HTTP protocol (h11 or httptools) with limits: uvicorn itself waits for a head without end."""
     base: Any = protocol
 
     class Bounded(base):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The picture of the data and what the hypothesis says of them: a curve, a region for each class, or a comparison."""
+"""The picture of the data and the hypothesis: curves, a region for each class, or predictions against true values."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ PLANE = 56
 AVERAGED = 40
 SHOWN = 600
 FEW_LEVELS = 6
-FEW_VALUES = 10  # of a number: its rows are spread a little, so that they do not hide one another
-SPREAD = 0.1  # of what lies between two of them
+FEW_VALUES = 10  # a column of so few values has its points shifted a little, so that they do not overlap
+SPREAD = 0.1  # the most that a point is shifted, as a share of the distance between two values
 MOST_LEVELS = 20
 COMPARED = "`predicted"  # no formula can name a column with a backtick
 REGIONS = "`regions"
 
 
 class DataPicture(Protocol):
-    """One way to show the data: ``still`` is drawn once, ``moving`` for every epoch and every learning rate."""
+    """One way to show the data: ``still`` is drawn once, ``moving`` again for every epoch and every learning rate."""
 
     still: dict[str, Any]
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
-        """Return what the hypothesis says with some parameters."""
+        """Return what the hypothesis predicts with the given parameters."""
         ...
 
 
 def ways(view: View) -> list[str]:
-    """Return the ways there are to show a run's data, the best first: a column's name, REGIONS or COMPARED."""
+    """Return the ways to show a run's data, the best first: a column's name, REGIONS or COMPARED."""
     uses = {name: use for name, use in view.design.uses.items() if name not in (COMPARED, REGIONS)}
     numbers = [name for name, use in uses.items() if use == "number"]
     labels = [name for name, use in uses.items() if use == "category"]
@@ -56,7 +56,7 @@ def ways(view: View) -> list[str]:
 
 
 def data_picture(view: View, way: str, lang: str) -> DataPicture:
-    """Return a way to show a run's data; the first one where that way is none of its own."""
+    """Return one way to show a run's data; the first way where the run does not have the one asked for."""
     known = ways(view)
     way = way if way in known else known[0]
     if way == REGIONS:
@@ -68,7 +68,7 @@ def data_picture(view: View, way: str, lang: str) -> DataPicture:
 
 @dataclass
 class _Groups:
-    """Rows by what colours them: outputs, levels of a category, or classes."""
+    """Rows grouped by colour: by output, by level of a category, or by class."""
 
     names: list[str]
     rows: list[NDArray[np.intp]]
@@ -76,7 +76,7 @@ class _Groups:
 
 
 class Effect:
-    """Predictions along a number, averaged over rows with all else as it is in them (Friedman 2001, section 8.2)."""
+    """Partial dependence: predictions along a number, averaged over the rows (Friedman 2001, section 8.2)."""
 
     def __init__(self, view: View, column: str, lang: str) -> None:
         rows = view.rows
@@ -123,7 +123,7 @@ class Effect:
 
 
 class Levels:
-    """Predictions by the levels of a category: a bar at their mean, over its rows."""
+    """Mean predictions by level of a category: a bar per level, over the rows of that level."""
 
     def __init__(self, view: View, column: str, lang: str) -> None:
         labels = view.rows.columns.labels[column]
@@ -156,7 +156,7 @@ class Levels:
 
 
 class Regions:
-    """The likeliest class over the plane of the first two numbers, and how likely it is."""
+    """The likeliest class over the plane of the first two numbers, and its probability."""
 
     def __init__(self, view: View, lang: str) -> None:
         numbers = _many_valued(view, [name for name, use in view.design.uses.items() if use == "number"])[:2]
@@ -178,7 +178,7 @@ class Regions:
         }
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
-        """Return the likeliest class of every point, and from 0 to 255 how sure it is."""
+        """Return the likeliest class of every point of the grid, and its certainty from 0 to 255."""
         chances = np.nan_to_num(view.predicted(weights, self.matrix))
         least = 1 / chances.shape[1]
         sure = np.clip((chances.max(axis=1) - least) / (1 - least), 0, 1)
@@ -189,7 +189,7 @@ class Regions:
 
 
 class Compared:
-    """Predictions against what is true: on the line they are equal."""
+    """Predictions against true values: equal ones lie on the diagonal."""
 
     def __init__(self, view: View, lang: str) -> None:
         self.chosen = np.flatnonzero(_shown(len(view.rows.X)))
@@ -208,7 +208,7 @@ class Compared:
         }
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
-        """Return the points of every target, those fitted and those unseen."""
+        """Return the points of every target, those of fitted rows and those of unseen rows."""
         predicted = view.predicted(weights, self.X)
         pairs = []
         for output in range(predicted.shape[1]):
@@ -219,7 +219,7 @@ class Compared:
 
 
 class ConfusionChart:
-    """How often each class was taken for each."""
+    """The confusion matrix: true classes x predicted classes."""
 
     def __init__(self, view: View, lang: str) -> None:
         unseen = bool(view.rows.tested.any())
@@ -236,7 +236,7 @@ class ConfusionChart:
 
 
 def _groups(view: View) -> _Groups:
-    """Return the lines of a curve: one an output, a level of a category of few, or a class."""
+    """Return the lines of a curve: one per output, per level of a category with few levels, or per class."""
     every = np.arange(len(view.rows.X))
     target = view.target
     if target.family.classes and len(target.outputs) == 1:
@@ -261,19 +261,19 @@ def _by_class(view: View) -> _Groups:
 
 
 def _heights(view: View) -> Floats:
-    """Return where the rows of each class stand on an axis of chances: at 1 the class that is predicted, else at 0."""
+    """Return the heights of each class's rows on a probability axis: 1 for the second of two classes, else 0."""
     codes = view.rows.truth[:, :1]
-    spread = np.random.default_rng(1).uniform(-0.03, 0.03, codes.shape)  # so that rows do not hide one another
+    spread = np.random.default_rng(1).uniform(-0.03, 0.03, codes.shape)  # so that points do not hide one another
     return np.where(codes == 1, 1.0, 0.0) + spread if len(view.target.outputs) == 1 else spread - 0.03
 
 
 def _many_valued(view: View, numbers: list[str]) -> list[str]:
-    """Return the numbers that have more than two values: the others are two lines, and no side of a plane."""
+    """Return the numeric columns with more than two values: the others give no useful axis."""
     return [name for name in numbers if np.unique(view.rows.columns.numbers[name]).size > 2]
 
 
 def _spread_out(x: Floats) -> Floats:
-    """Return the values of a column, those of a column of few values a little beside where they are."""
+    """Return a column's values; for a column of few values, with a small random shift so that points do not overlap."""
     values = np.unique(x)
     if not 1 < values.size <= FEW_VALUES:
         return x
@@ -281,14 +281,14 @@ def _spread_out(x: Floats) -> Floats:
 
 
 def _along(view: View, chosen: NDArray[np.intp], column: str, grid: Floats) -> Floats:
-    """Return the design matrix of some rows, each with the column at every point of the grid."""
+    """Return the design matrix of the chosen rows, each repeated with the column at every point of the grid."""
     data = view.rows.columns.take(np.repeat(chosen, grid.size).astype(np.int64))
     numbers = {**data.numbers, column: np.tile(grid, chosen.size)}
     return _matrix(view, Columns(numbers, data.labels, data.rows, data.table, data.means, images=data.images))
 
 
 def _elsewhere(view: View, numbers: dict[str, Floats]) -> Columns:
-    """Return rows with some numbers given, the others at their means and categories at their commonest level."""
+    """Return rows with the given numbers, the other numbers at their means and categories at their commonest level."""
     known = view.rows.columns
     count = next(iter(numbers.values())).size
     held = {name: np.full(count, values.mean()) for name, values in known.numbers.items()}
@@ -298,7 +298,7 @@ def _elsewhere(view: View, numbers: dict[str, Floats]) -> Columns:
 
 
 def _matrix(view: View, data: Columns) -> Floats:
-    """Return the design matrix of rows that nobody measured; nan where a term is not defined (log of 0)."""
+    """Return the design matrix of constructed rows; nan where a term is not defined (log of 0)."""
     defined = np.ones(len(data), dtype=bool)
     for code in view.design.codes:
         if code.expression is not None:
@@ -310,7 +310,7 @@ def _matrix(view: View, data: Columns) -> Floats:
 
 
 def _chance(view: View, lang: str, lines: _Groups | None = None) -> str:
-    """Return the name of an axis of chances: of which class, unless there are ``lines`` for several."""
+    """Return the name of a probability axis: of which class, unless ``lines`` show several classes."""
     if lines is not None and len(lines.names) > 1:
         return say("studio.chance", lang)
     return say("studio.chance-of", lang, level=f"{view.target.columns[0]} = {view.target.levels[1]}")
@@ -319,14 +319,14 @@ def _chance(view: View, lang: str, lines: _Groups | None = None) -> str:
 def _marks(
     x: Floats, y: Floats, mine: NDArray[np.intp], tested: NDArray[np.bool_], shown: NDArray[np.bool_]
 ) -> dict[str, Any]:
-    """Return the points of a group that are shown, those fitted and those unseen."""
+    """Return the points of a group that are drawn, those of fitted rows and those of unseen rows."""
     mine = mine[shown[mine]]
     fitted, unseen = mine[~tested[mine]], mine[tested[mine]]
     return {"fitted": points(x[fitted], y[fitted]), "unseen": points(x[unseen], y[unseen])}
 
 
 def _shown(rows: int) -> NDArray[np.bool_]:
-    """Return which rows are drawn: all, or SHOWN of them at random."""
+    """Return which rows are drawn: all of them, or SHOWN at random."""
     if rows <= SHOWN:
         return np.ones(rows, dtype=bool)
     made = np.zeros(rows, dtype=bool)
@@ -335,7 +335,7 @@ def _shown(rows: int) -> NDArray[np.bool_]:
 
 
 def _wider(values: Floats, room: float = 0.06) -> tuple[float, float]:
-    """Return the range of some values and a little more at each end."""
+    """Return the range of values, extended by a share ``room`` at each end."""
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     more = (high - low) * room or max(abs(low), 1.0) * 0.5
@@ -343,7 +343,7 @@ def _wider(values: Floats, room: float = 0.06) -> tuple[float, float]:
 
 
 def counted(view: View, weights: Floats) -> dict[str, Any]:
-    """Return how often each class was taken for each, on the unseen rows that are kept where there are any."""
+    """Return the confusion matrix on the unseen rows that are kept, or on all kept rows where none are unseen."""
     which = view.rows.tested if view.rows.tested.any() else np.ones(len(view.rows.X), dtype=bool)
     predicted = view.predicted(weights, view.rows.X[which]).argmax(axis=1)
     truth = view.rows.truth[which, 0].astype(np.int64)

@@ -1,4 +1,4 @@
-"""What a browser says, held against what its controls can say: a page can be made to send anything."""
+"""Check what a browser sends against what its controls can send: a page can be made to send anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PLANE: Shape = [int, int]
 
 
 def fits(said: Any, shape: Shape) -> bool:
-    """Tell whether what was said is of a shape: ``str``, ``bool``, ``int``, ``float`` (finite), or holds such."""
+    """Tell whether a value has a shape: ``str``, ``bool``, ``int``, ``float`` (finite), or a container of such."""
     if isinstance(shape, dict):
         return isinstance(said, dict) and all(key in said and fits(said[key], inner) for key, inner in shape.items())
     if isinstance(shape, list):
@@ -28,7 +28,7 @@ def fits(said: Any, shape: Shape) -> bool:
 
 
 def only(shape: Shape, do: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a listener that does something with what was said where it is of a shape, and nothing where it is not."""
+    """Return a listener that calls ``do`` with an event's value if the value has the shape, and else does nothing."""
     return lambda event: do(event.args) if fits(event.args, shape) else None
 
 

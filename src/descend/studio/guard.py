@@ -1,7 +1,7 @@
-"""Who may speak with the studio: requests are judged by Host, Origin and token before anything else sees them.
+"""Access control of the studio: every request is checked by Host, Origin and token before anything else reads it.
 
-A page from elsewhere in the same browser can send requests to this computer too. It cannot choose Host (a name of its
-own that it points here, DNS rebinding, stands there in full), Origin or Sec-Fetch-*, so these tell it apart.
+A page from another site, open in the same browser, can send requests to this computer too. It cannot choose Host (with
+DNS rebinding its own name stands there), Origin or Sec-Fetch-*, so these headers tell it apart.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PAGE = '<!doctype html><html lang="{lang}"><meta charset="utf-8"><title>descend<
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host, as --host takes it, is reached from this computer alone."""
+    """Tell whether a host, as --host takes it, is reachable from this computer alone."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -36,15 +36,15 @@ def is_loopback(host: str) -> bool:
 
 
 def in_address(host: str) -> str:
-    """Return a host as it stands in an address: an IPv6 one in brackets."""
+    """Return a host as it is written in an address: an IPv6 host in brackets."""
     return f"[{host}]" if ":" in host else host.lower()
 
 
 class Guard:
-    """ASGI middleware around the whole application, http and websocket.
+    """ASGI middleware around the whole application, for http and websocket.
 
-    With a ``token`` every request needs it: once as ``?token=`` in the address, from then on as a cookie. Without
-    one only the names of loopback are answered, so that ``host`` must be a loopback address.
+    With a ``token`` every request needs it: first as ``?token=`` in the address, then as a cookie. Without a token only
+    loopback names are answered, so ``host`` must then be a loopback address.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None = None, lang: str = "en") -> None:
@@ -59,7 +59,7 @@ class Guard:
     def ticket(self) -> str:
         """Return a token that opens the studio once.
 
-        The browser's command line, which every user of this computer may read, shows this one and not the token.
+        Every user of this computer may read the browser's command line, so it holds this token and not the lasting one.
         """
         ticket = secrets.token_urlsafe(32)
         self._tickets.add(ticket)
@@ -77,7 +77,7 @@ class Guard:
         elif scope["type"] == "websocket":
             await self.app(scope, receive, send)
         else:
-            host = _header(scope, b"host") if refusal is None else ""  # a name that is not ours goes into no answer
+            host = _header(scope, b"host") if refusal is None else ""  # no answer repeats a foreign name
             await (answer or self.app)(scope, receive, _secured(send, _policy(host)))
 
     def _refusal(self, scope: Scope) -> Response | None:
@@ -86,7 +86,7 @@ class Guard:
         if found is None or int(found[2] or 80) != self._port or not self._ours(found[1]):
             return PlainTextResponse(say("studio.host-refused", self._lang), 421)
         spoken = "https" if scope["scheme"] in ("https", "wss") else "http"
-        if origin != f"{spoken}://{host}" and (origin or scope["type"] == "websocket"):  # browsers send it there always
+        if origin != f"{spoken}://{host}" and (origin or scope["type"] == "websocket"):  # browsers always send it here
             return PlainTextResponse(say("studio.origin-refused", self._lang), 403)
         if _header(scope, b"sec-fetch-site") in ("cross-site", "same-site") and not _follows_a_link(scope):
             return PlainTextResponse(say("studio.origin-refused", self._lang), 403)
@@ -101,7 +101,7 @@ class Guard:
             return False
 
     def _entry(self, scope: Scope) -> Response | None:
-        """Return the answer to a request without the cookie; None where it may pass."""
+        """Return the answer to a request without the cookie; None where the request may pass."""
         if self._token is None:
             return None
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
@@ -119,8 +119,8 @@ class Guard:
     def _welcome(self) -> Response:
         """Set the cookie and go to the address without the token.
 
-        By a page and not by a redirect: after a link in a message read in the browser, a redirect would count as that
-        other page's and the cookie would not be sent.
+        By a page, not by a redirect: after a link in a message read in the browser, a redirect would count as
+            cross-site and the browser would not send the cookie.
         """
         body = f'<a href="/">{say("studio.enter", self._lang)}</a>'
         page = PAGE.format(lang=self._lang, head='<meta http-equiv="refresh" content="0; url=/">', body=body)
@@ -140,19 +140,19 @@ def _same(given: str, wanted: str) -> bool:
 
 
 def _header(scope: Scope, name: bytes, joint: str = ", ") -> str:
-    """Return a header in lower case but for cookies; one that stands there twice is joined, and so fits nothing."""
+    """Return a header in lower case, except cookies; a header that occurs twice is joined, and so matches nothing."""
     values = [value.decode("latin-1") for key, value in scope["headers"] if key == name]
     text = joint.join(values)
     return text if name == b"cookie" else text.lower()
 
 
 def _follows_a_link(scope: Scope) -> bool:
-    """Tell whether a person came from another page, which did not embed or fetch this one."""
+    """Tell whether the request is a person's click on a link of another page, not an embedding or a fetch."""
     return (_header(scope, b"sec-fetch-mode"), _header(scope, b"sec-fetch-dest")) == ("navigate", "document")
 
 
 def _policy(host: str) -> str:
-    """Return what the page may load: NiceGUI's inline scripts, and nothing from another host."""
+    """Return the content security policy: NiceGUI's inline scripts, and nothing from another host."""
     own = f"'self' ws://{host} wss://{host}" if HOST.fullmatch(host) else "'self'"
     return "; ".join(
         [

@@ -1,4 +1,4 @@
-"""Squared error whose rows have been read once: the run of any learning rate, and its forecast, in milliseconds."""
+"""Squared error as a quadratic of few numbers: the run and the forecast of any learning rate, in milliseconds."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from descend.solvers.recipe import Recipe
     from descend.studio.worker.session import Prepared
 
-FORETOLD = 150  # epochs of the curve that is foretold
-EARLY = 60  # epochs at the start of a path that are each drawn, however long the run
-NUMBERS = 400_000  # that the parameters of all recorded epochs may come to
-KEPT = 64  # penalties whose quadratic is kept
+FORETOLD = 150  # epochs of the forecast curve
+EARLY = 60  # first epochs of a path, each of which is drawn, however long the run is
+NUMBERS = 400_000  # numbers that the parameters of all recorded epochs may hold
+KEPT = 64  # penalties whose quadratics are kept
 
 
 def slides(prepared: Prepared, recipe: Recipe) -> bool:
-    """Tell whether a recipe's run on a prepared table is told in closed form, so that a slider can be followed."""
+    """Tell whether the run of a recipe on a prepared table has a closed form, so that it can follow a slider."""
     return (
         prepared.fitted is not None
         and prepared.loss.quadratic
@@ -46,9 +46,9 @@ def slides(prepared: Prepared, recipe: Recipe) -> bool:
 
 
 class Slide:
-    """Squared error whose rows have been read once: any learning rate's run follows in milliseconds.
+    """The run of squared error in closed form: rows are read once, and any learning rate's run follows in milliseconds.
 
-    It holds what no slider changes (the rows that are shown) and, by penalty, the quadratic.
+    Holds what no slider changes: the rows that are drawn and, by penalty, the quadratic.
     """
 
     def __init__(self, prepared: Prepared) -> None:
@@ -60,23 +60,23 @@ class Slide:
         self._rates: dict[tuple[Any, ...], list[Rates]] = {}
 
     def quadratic(self, l2: float) -> tuple[GramObjective, GramObjective | None]:
-        """Return the loss of the fitted rows with a penalty, and that of the unseen rows with the same."""
+        """Return the loss of the fitted rows with a penalty, and the loss of the unseen rows with the same penalty."""
         if l2 not in self._quadratics:
             if len(self._quadratics) > KEPT:
                 self._quadratics.clear()
             unseen = None if self.unseen is None else GramObjective.of(_penalised(self.unseen, l2))
             quadratic = GramObjective.of(_penalised(self.fitted, l2))
-            if self.fitted.loss.mean:  # over all the rows that were squeezed: their sum is the first to overflow
+            if self.fitted.loss.mean:  # over all the reduced rows: their sum is the first to overflow
                 quadratic = replace(quadratic, elements=self.prepared.fitted_rows * self.fitted.outputs)
             self._quadratics[l2] = quadratic, unseen
         return self._quadratics[l2]
 
     def trustworthy(self, recipe: Recipe) -> bool:
-        """Tell whether the curvatures are exact enough to tell the run."""
+        """Tell whether the curvatures are exact enough to compute the run."""
         return self.quadratic(recipe.l2)[0].trustworthy
 
     def forecast(self, recipe: Recipe) -> Forecast:
-        """Return what a recipe's run will come to."""
+        """Return the forecast of a recipe's run."""
         quadratic, names = self.quadratic(recipe.l2)[0], self.prepared.design.names
         start = recipe.start(names, self.fitted.outputs)
         key = (recipe.l2, repr(recipe.init), recipe.seed)
@@ -131,9 +131,9 @@ class Slide:
 
 
 def _way(descent: ClosedFormRun, history: History) -> tuple[NDArray[np.int64], Floats]:
-    """Return the epochs of a path and the parameters there: each of the first ones, then those recorded, to the last.
+    """Return the epochs of a path and the parameters there: the first epochs, the recorded ones, and the last.
 
-    The steep directions have come to rest long before the second record of a long run.
+    The steep directions converge long before the second record of a long run.
     """
     last = history.epochs
     early = fast_forward(descent.objective, descent.start, descent.optimizer, min(EARLY, last))
@@ -155,7 +155,7 @@ def _values(quadratic: GramObjective, path: Floats) -> Floats:
 
 
 def _until_overflow(descent: ClosedFormRun, epochs: int) -> int:
-    """Return the epochs of a run, or how many there are until its loss is infinite."""
+    """Return the epochs of a run, or the number of epochs before its loss overflows."""
     if not (descent.factors > 1).any():
         return epochs
     overflow = descent.first(float(np.finfo(np.float64).max) / descent.objective.elements, above=True)

@@ -1,4 +1,4 @@
-"""The table of a tab: the file that it came from, how it was read, and what its columns hold."""
+"""The table of a tab: its file, the options of reading, and a profile of its columns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class OpenedTable:
-    """The table that the worker has, and the file that was to take its place and could not be read.
+    """The table that the worker holds, and the last file that could not be read.
 
-    ``file`` is what the person calls it, ``source`` how it was had ("open", "example") and what was asked for,
-    ``reading`` how its file was read. ``profile`` is what the page shows, which may be the first rows of another file
-    that still comes; ``opened`` is the profile of the table that the worker has.
+    ``file`` is the name that the person sees, ``source`` how the table was opened ("open", "example") and its path or
+    name, ``reading`` the options of reading. ``profile`` is what the page shows, possibly the first rows of another
+    file that is still being uploaded; ``opened`` is the profile of the table that the worker holds.
     """
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class OpenedTable:
 
     @property
     def asked(self) -> dict[str, Any] | None:
-        """How the file was to be read that was asked for last; None where there is none."""
+        """The options of reading of the last file asked for; None where there is none."""
         if self.unread is not None:
             return self.unread.reading
         return self.reading if self.source[0] == "open" else None
 
     @property
     def origin(self) -> tuple[str, str]:
-        """The path of the file that was asked for last, and what the person calls it."""
+        """The path of the last file asked for, and the name that the person sees."""
         return (self.unread.path, self.unread.shown) if self.unread else (self.source[1], self.file)
 
     def take(self, profile: Profile, file: str) -> None:
@@ -46,13 +46,13 @@ class OpenedTable:
         self.file, self.profile, self.opened = file, profile, profile
 
     def restore(self) -> bool:
-        """Show the table that the worker has; returns whether another one was shown."""
+        """Show the worker's table again; returns whether another one was shown."""
         other = self.profile is not self.opened
         self.profile = self.opened
         return other
 
     def names_heading(self, formula: str) -> bool:
-        """Tell whether a formula names what stands in a first line of numbers, which then is a header and no row."""
+        """Tell whether a formula names cells of a first line of numbers, which is then a header and not a row."""
         heading = () if self.opened is None else self.opened.heading
         try:
             parsed = parse(formula)

@@ -1,4 +1,4 @@
-"""The page: its layout, and which part is shown anew when something changes."""
+"""The page: its layout, and which part is drawn again after a change."""
 
 from __future__ import annotations
 
@@ -43,10 +43,9 @@ ALL = frozenset({"table", "hypothesis", "recipe", "stage", "zones", "words", "ru
 
 
 def add_page(studio: Studio) -> Tabs:
-    """Add the studio's page to the application: every tab has a study of its own. Returns the tabs that there are.
+    """Add the studio's page to the application, a study per tab, and return the registered tabs.
 
-    What costs memory, the worker's process, begins when the browser comes back over its socket: anything may ask for a
-    page and never use it.
+    The worker's process starts only when the browser connects its socket: anything may request a page and never use it.
     """
     tabs = Tabs(studio.tabs, studio.lang)
 
@@ -72,7 +71,7 @@ def add_page(studio: Studio) -> Tabs:
         made.build()
         await client.connected()
         if client.is_deleted:
-            return  # nobody came
+            return  # the browser never connected
         if not tabs.enter(client.id):
             made.root.clear()
             with made.root:
@@ -91,7 +90,7 @@ def add_page(studio: Studio) -> Tabs:
 
 
 class Page:
-    """One tab: its study and the widgets that show it. It is also what an upload tells of itself."""
+    """One tab: its study and its widgets. It also receives the progress of an upload."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
@@ -103,7 +102,7 @@ class Page:
     # widgets
 
     def build(self) -> None:
-        """Build every part, in the language that is spoken."""
+        """Build every part in the page's language."""
         self.dark = ui.dark_mode(None)
         self.root = tag("div", "app")
         self.fill()
@@ -178,7 +177,7 @@ class Page:
             self.buttons[key].update()
 
     def speak(self, lang: str | None = None) -> None:
-        """Tell the browser the language of the page; with ``lang`` go on in another one."""
+        """Tell the browser the language of the page; with ``lang`` change to another language."""
         if lang is not None and lang in LANGUAGES and lang != self.study.lang:
             self.study.shown.speak(lang)
             self.fill()
@@ -188,12 +187,12 @@ class Page:
     # what changes
 
     def heard(self, parts: set[str]) -> None:
-        """Show what changed in the study."""
+        """Redraw the parts of the page that a change in the study affects."""
         with self.root:
             self.refresh(parts)
 
     def refresh(self, parts: set[str]) -> None:
-        """Show some parts anew."""
+        """Draw some parts again."""
         study = self.study
         if "table" in parts:
             self.table.show()
@@ -241,7 +240,7 @@ class Page:
         self.rate.paint(self.study.zones().told(), rate if rate == rate else 0.0, disabled=fixed)
 
     def _draw(self, *, still: bool = True, serial: str | None = None) -> None:
-        """Send the pictures, all of them or what moves."""
+        """Send the pictures: all of them, or only what moves."""
         made = self.study.stage(still=still)
         if made is None:
             self.stage.run_method("clear")
@@ -251,7 +250,7 @@ class Page:
         self.stage.draw(made, serial)
 
     def _told(self, moment: dict[str, Any], **more: Any) -> None:
-        """Show what is told of an epoch beside the pictures."""
+        """Show the text of an epoch beside the pictures."""
         self.words.state(moment.pop("equation"))
         self.scrub.tell(**{name: moment[name] for name in ("epoch", "loss", "unseen") if name in moment}, **more)
 
@@ -277,7 +276,7 @@ class Page:
     # runs that are shared
 
     async def open_shared(self, shared: Shared) -> None:
-        """Open what another tab has shared."""
+        """Open a run that another tab has shared."""
         study = self.study
         if shared.how == "open":
             await study.open(shared.what, shared.shown, shared.reading)
@@ -288,14 +287,14 @@ class Page:
             await study.restate(shared.formula)
 
     def share(self, number: int) -> str:
-        """Share a run on purpose; returns the key that opens it in another tab."""
+        """Share a run when the person asks for it; returns the key that opens it in another tab."""
         run = self.study.runs.find(number)
         assert run is not None
         study = self.study
         return self.studio.share(*study.table.source, study.table.file, run.formula, run.settings, study.table.reading)
 
     async def begin(self, file: str) -> None:
-        """Read the file that the studio was started with; its first rows are shown before the rest is read."""
+        """Read the file that the studio was started with; show its first rows before the rest is read."""
         self.study.turns.busy = "reading"
         self.study.heard({"busy"})
         await self.head(Path(file))
@@ -304,24 +303,24 @@ class Page:
     # uploads
 
     async def began(self, name: str, size: int | None) -> None:
-        """Take note of a file that starts to come; one that could not be read is given up."""
+        """Note that a file starts to arrive; forget an earlier file that could not be read."""
         unread, self.study.table.unread = self.study.table.unread, None
         if unread is not None and unread.path != self.study.table.source[1]:
             self.studio.uploads.drop(self.key, Path(unread.path))
         self.top.receive(name, size)
 
     async def moved(self, received: int) -> None:
-        """Show how much of it has come."""
+        """Show how much of the file has arrived."""
         self.top.receive(None, None, received)
 
     async def head(self, path: Path) -> None:
-        """Show the first rows while the rest comes; not behind a fit, which nobody knows the end of."""
+        """Show the first rows while the rest arrives; not while a fit runs, whose end is unknown."""
         if self.study.worker.busy:
             return
         try:
             profile = await self.study.worker.call("preview", str(path))
         except DescendError:
-            return  # what is wrong with the file is told once all of it is read
+            return  # the full read reports what is wrong with the file
         if profile is not None:
             self.study.glance(profile)
 
@@ -330,15 +329,15 @@ class Page:
         await self.study.open(str(path), path.name)
         unread = self.study.table.unread
         if self.study.table.source != ("open", str(path)) and (unread is None or unread.path != str(path)):
-            self.studio.uploads.drop(self.key, path)  # the table is the one that it was, and its file is needed
+            self.studio.uploads.drop(self.key, path)  # the old table stays, and its file is needed
 
     async def failed(self, error: DescendError) -> None:
-        """Show why the file did not come."""
+        """Show why the upload failed."""
         self.top.coming = None
         self.study.refuse(error)
 
     async def close(self) -> None:
-        """End the tab: nothing of it is left."""
+        """End the tab and remove everything that belongs to it."""
         self.studio.uploads.forget(self.key)
         await self.study.close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The plane over which the path of a run is drawn, and the picture of the loss on it."""
+"""The plane of two parameters on which the path of a run is drawn, and the contours of the loss on it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from descend.studio.view import View
 
 FINE = 61
-FINE_ROWS = 41  # where each point of the grid costs a reading of the rows
+FINE_ROWS = 41  # points of the grid where each of them costs a pass over the rows
 FINE_COSTLY = 21
 LINES = 11
 FLOW = 80
 
 
 def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
-    """Return the plane of two chosen parameters (None: those that move most), the others where the run goes.
+    """Return the plane of two chosen parameters (None: those that move most), the others at the end of the run.
 
     Its window holds the start and the goal, so it is the same for every learning rate.
     """
@@ -42,7 +42,7 @@ def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
 
 
 def contours(view: View, plane: Plane) -> dict[str, Any]:
-    """Return the loss on the plane as a picture of bytes with lines of equal loss, or as a curve over one parameter."""
+    """Return the loss on the plane as an image of bytes with contour lines, or as a curve over one parameter."""
     a, b, values = surface(view, plane)
     goal = points(*plane.project(view.goal[None]).T)[0]
     made: dict[str, Any] = {"names": plane.names, "a": list(plane.window[0]), "goal": goal}
@@ -63,15 +63,15 @@ def contours(view: View, plane: Plane) -> dict[str, Any]:
 
 
 def surface(view: View, plane: Plane) -> tuple[Floats, Floats, Floats]:
-    """Return the grid of a, of b, and the loss there (b x a); of a line the loss over a alone (1 x a)."""
+    """Return the grid of a, of b, and the loss there (b x a); with one parameter the loss over a alone (1 x a)."""
     quick = isinstance(view.surface, GramObjective)
     return losses_on(view.surface, plane, FINE if quick else FINE_ROWS if view.hypothesis.readable else FINE_COSTLY)
 
 
 def _flow(view: View, start: Floats) -> Floats:
-    """Return the way of infinitely small steps (steps x parameters) where it is known, else none.
+    """Return the gradient flow, the path of infinitely small steps (steps x parameters), or None where it is unknown.
 
-    No rate has a part in that way, and stable rates keep near it.
+    It does not depend on the learning rate, and stable rates stay near it.
     """
     quadratic = view.surface
     if not isinstance(quadratic, GramObjective):
@@ -87,7 +87,7 @@ def _flow(view: View, start: Floats) -> Floats:
 
 
 def _lines(a: Floats, b: Floats, height: Floats) -> list[list[list[float | None]]]:
-    """Return lines of equal loss, closer where it is small."""
+    """Return the contour lines of the loss, closer where it is small."""
     from contourpy import contour_generator
 
     generator = contour_generator(a, b, height)

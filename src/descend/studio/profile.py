@@ -1,4 +1,4 @@
-"""A table at a glance: what each column holds, its histogram and its gaps; and a first hypothesis about it."""
+"""The profile of a table: the content of each column, its histogram and missing cells; and a first hypothesis."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ BARS = 16
 LEVELS = 8
 FEW_VALUES = 4
 FEW_LEVELS = 20
-LOOKED_AT = 1_000_000  # values that a histogram is made of
-LONGEST = 80  # letters of a level that are shown
+LOOKED_AT = 1_000_000  # values that a histogram counts
+LONGEST = 80  # letters shown of a level
 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """One column.
+    """The profile of one column.
 
-    Of numbers ``bars`` are the histogram (of a column of very many rows: of some of them, evenly spaced), ``low`` and
-    ``high`` its ends, and ``bad`` counts the cells that hold no finite number. Of text and booleans ``bars`` count the
-    commonest ``levels``, the commonest first, of ``distinct`` ones. Images and the rest have neither. ``fault`` says
-    why a column cannot be used at all.
+    Of numbers ``bars`` are the histogram (of a very long column: of some evenly spaced rows), ``low`` and ``high`` its
+    ends, and ``bad`` counts the cells without a finite number. Of text and booleans ``bars`` count the commonest
+    ``levels``, the commonest first, out of ``distinct`` ones. Images and other kinds have neither. ``fault`` says why a
+    column cannot be used at all.
     """
 
     name: str
@@ -49,25 +49,25 @@ class ColumnProfile:
 
     @property
     def varies(self) -> bool:
-        """Whether it holds numbers, not all the same and none of them bad."""
+        """Whether the column holds numbers that are not all the same, none of them bad."""
         return self.kind == "number" and not self.bad and self.low is not None and self.low != self.high
 
     @property
     def fills(self) -> bool:
-        """Whether its numbers lie all over their range."""
+        """Whether the column's numbers are spread over their whole range."""
         return sum(count > 0 for count in self.bars) > max(len(self.bars) // 2, FEW_VALUES)
 
     @property
     def groups(self) -> bool:
-        """Whether it sorts the rows into a few classes."""
+        """Whether the column sorts the rows into a few classes."""
         return self.distinct is not None and 2 <= self.distinct <= FEW_LEVELS
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The columns of a table; where it is ``partial``, only of its first rows, since the rest is still to come.
+    """The columns of a table; ``partial``: only of its first rows, while the rest is still being read.
 
-    ``heading``: the cells of a text's first line, where that was taken as a row.
+    ``heading``: the cells of a text's first line, where that line was read as a row.
     """
 
     name: str
@@ -78,12 +78,12 @@ class Profile:
 
     @property
     def fault(self) -> TableError | None:
-        """What is wrong with the first column that cannot be used."""
+        """The error of the first column that cannot be used."""
         return next((column.fault for column in self.columns if column.fault is not None), None)
 
 
 def profile(table: Table, *, partial: bool = False) -> Profile:
-    """Look at every column of a table."""
+    """Return the profile of every column of a table."""
     heading: tuple[str, ...] = ()
     if table.source is not None and not table.source.header:
         heading = next((tuple(cell.strip() for cell in cells) for _, cells in table.source.records() if cells), ())
@@ -91,11 +91,12 @@ def profile(table: Table, *, partial: bool = False) -> Profile:
 
 
 def propose(about: Table | Profile) -> str:
-    """Return a hypothesis to begin with, "" where the columns give none.
+    """Return a first hypothesis, "" where the columns suggest none.
 
-    Of a table with an image: its label. Else the last column of numbers that fill their range (a year or a code does
-    not), or the last that varies, by the first other one of numbers, or by the first other one of a few classes where
-    there is none of numbers.
+
+    Of a table with an image: its label. Else the target is the last numeric column that fills its range (a year or a
+        code does not), or the last that varies; its feature is the first other numeric column, or without one the first
+        other column of a few classes.
     """
     columns = (about if isinstance(about, Profile) else profile(about)).columns
     columns = [column for column in columns if _can_be_named(column.name) and column.name != ROW_NUMBERS]
@@ -115,7 +116,7 @@ def propose(about: Table | Profile) -> str:
 def _column(table: Table, name: str) -> ColumnProfile:
     try:
         kind = table.kind(name)
-    except TableError as error:  # numbers with a decimal comma: told of the column, and harmless while nobody uses it
+    except TableError as error:  # numbers with a decimal comma: harmless while unused
         return ColumnProfile(name, "other", table.frame[name].null_count(), fault=error)
     if kind == "number":
         return _numbers(table, name)
@@ -139,7 +140,7 @@ def _numbers(table: Table, name: str) -> ColumnProfile:
 
 
 def _values(table: Table, name: str) -> tuple[Floats, NDArray[np.bool_] | None]:
-    """Return a column's numbers and which cells hold something else; what costs nothing to cast is not kept."""
+    """Return a column's numbers and a mask of the other cells; a cheap cast is not cached."""
     series = table.frame[name]
     if series.dtype.is_numeric() and not table.codes:
         return series.cast(float).fill_null(np.nan).to_numpy(), None
@@ -149,7 +150,7 @@ def _values(table: Table, name: str) -> tuple[Floats, NDArray[np.bool_] | None]:
 def _bars(values: Floats, low: float, high: float) -> list[int]:
     """Return how many values lie in each of BARS equal parts from ``low`` to ``high``.
 
-    Of a few whole numbers each has a bar of its own.
+    A few whole numbers have a bar each.
     """
     if high - low < BARS and low.is_integer() and (values == np.floor(values)).all():
         return _counted((values - low).astype(np.int64), int(high - low) + 1)
@@ -174,7 +175,7 @@ def _levels(table: Table, name: str, kind: Kind) -> ColumnProfile:
 
 
 def _can_be_named(name: str) -> bool:
-    """Tell whether a formula can name a column: one with a backtick in it cannot be quoted."""
+    """Tell whether a formula can name a column: a name with a backtick cannot be quoted."""
     try:
         return parse(f"{quoted(name)} ~ 1").targets == (Name(name),)
     except FormulaError:

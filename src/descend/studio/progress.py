@@ -1,4 +1,4 @@
-"""How far a fit in the worker has come."""
+"""The progress of a fit in the worker."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-GROWN = 400  # points of the curve of a fit that still runs
+GROWN = 400  # points of the curve of a running fit
 
 
 @dataclass
 class Progress:
-    """How far a fit in the worker has come, with its losses so far as points of a curve."""
+    """The epochs that a fit has done, with the losses so far as points of a curve."""
 
     epoch: int = 0
     total: int | None = None
@@ -19,7 +19,7 @@ class Progress:
     points: list[list[float]] = field(default_factory=list)
 
     def moved(self, epoch: int, loss: float) -> None:
-        """Take down another epoch."""
+        """Record another epoch."""
         self.epoch, self.loss = epoch, loss
         if np.isfinite(loss):
             self.points.append([epoch, loss])

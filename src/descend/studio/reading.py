@@ -1,6 +1,6 @@
-"""How a file is read: the options of reading that have a control, and what the control shows and says.
+"""The options of reading a file that have a control, and the values that the control shows.
 
-A page holds them under the names that the command line gives them. An option that is not set is found out.
+A page holds them under the names of the command line. An option that is not set is detected from the file.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 Reading = Mapping[str, Any]
 CONTROLS: dict[str, Control] = {name: row.control for name, row in READING.items() if row.control is not None}
-ANSWERS = {"yes": True, "no": False}  # of a switch that may be left to be found out
+ANSWERS = {"yes": True, "no": False}  # the choices of a switch that may be detected
 
 
 @dataclass(frozen=True)
 class Unread:
-    """A file that could not be read: where it lies, what the person calls it, and how it was to be read."""
+    """A file that could not be read: its path, the name that the person sees, and the options of reading."""
 
     path: str
     shown: str
@@ -31,12 +31,12 @@ class Unread:
 
 
 def choices(row: Setting) -> tuple[str, ...]:
-    """Return what can be chosen where an option's control is a list."""
+    """Return the choices of an option whose control is a list."""
     return row.kind.known or tuple(ANSWERS)
 
 
 def parsed(row: Setting, value: Any, lang: str) -> Any:
-    """Return what an option's control says as a value; None where it says nothing. Raises OptionError."""
+    """Return the value of an option's control; None for an empty one. Raises OptionError."""
     kind = CONTROLS[row.name].kind
     if kind == "check":
         return True if value else None
@@ -65,5 +65,5 @@ def shown(row: Setting, value: Any) -> Any:
 
 
 def changed(reading: Reading, **options: Any) -> dict[str, Any]:
-    """Return how a file is read with some options changed; None takes one back to what is found out."""
+    """Return options of reading with some of them changed; None takes an option back to detection."""
     return {name: value for name, value in {**reading, **options}.items() if value is not None and name in CONTROLS}

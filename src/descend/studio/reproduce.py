@@ -1,4 +1,4 @@
-"""What a person leaves the studio with: the command line and the Python that do the same as the page did."""
+"""The command line and the Python script that repeat a run of the page."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from descend.tables.reading_settings import READING, reading_keywords
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WIDTH = 100  # letters of a command's line
-CODE_WIDTH = 88  # of a line of Python: the formatters' usual one
-ALIVE = re.compile(r'["$`\\!]')  # what a shell does not take as it stands between double quotes
+WIDTH = 100  # letters per line of a command
+CODE_WIDTH = 88  # letters per line of Python: the formatters' default
+ALIVE = re.compile(r'["$`\\!]')  # characters that a shell does not take literally between double quotes
 
 
 def command_line(
@@ -34,10 +34,12 @@ def command_line(
     names: Sequence[str] | None = None,
     reading: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return the line for a POSIX shell that does what ``descend.fit(formula, file, **settings)`` does.
+    """Return a POSIX shell command that does what ``descend.fit(formula, file, **settings)`` does.
 
-    names: the design's columns, by which a start given as an array is written; reading: how the file is read. Raises
-    OptionError, as ``Recipe`` does, and ``studio.no-command`` for what only Python can say.
+    names: the design's columns, by which a start given as an array is written.
+    reading: the options of reading.
+
+    Raises OptionError, as ``Recipe`` does, and ``studio.no-command`` for settings that only Python can express.
     """
     words = [(option, *value) for option, value in _options(Recipe(**settings).given(), names)]
     words = [*_reading(reading or {}), *words, ("--out", out)]
@@ -56,9 +58,9 @@ def python_code(
     out: str = "model.safetensors",
     reading: Mapping[str, Any] | None = None,
 ) -> str:
-    """Return a script that fits the same, prints the equation and writes the model.
+    """Return a script that repeats the fit, prints the equation and writes the model.
 
-    Raises OptionError, as ``Recipe`` does, and ``studio.no-script`` for objects that a script would not have.
+    Raises OptionError, as ``Recipe`` does, and ``studio.no-script`` for objects that a script cannot express.
     """
     said = [_assigned(f"{name}=", value, 4, name) for name, value in reading_keywords(reading or {}).items()]
     source = ["table = " + f"descend.read({', '.join([_literal(file), *said])})"] if said else []
@@ -77,12 +79,12 @@ def python_code(
 
 
 def example_csv(id: str) -> bytes:
-    """Return the table of a worked example as the file that its command line names."""
+    """Return the table of a worked example as the CSV file that its command line names."""
     return read(labs.example(id).table()).frame.write_csv().encode()
 
 
 def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tuple[str, list[str]]]:
-    """Return the options and the values of settings that are not the defaults."""
+    """Return the options and values of the settings that differ from their defaults."""
     made = []
     for name, value in given.items():
         if name == "init" and not isinstance(value, str):
@@ -100,7 +102,7 @@ def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tupl
 
 
 def _reading(reading: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    """Return the options, with their values, that read a file the same way."""
+    """Return the options and values that read a file the same way."""
     made: list[tuple[str, ...]] = []
     for name, value in reading.items():
         flags = READING[name].flags
@@ -112,7 +114,7 @@ def _reading(reading: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _start(init: Any, names: Sequence[str] | None) -> str:
-    """Return a start by column as --init takes it: ``hours=1.5, (intercept)=-0.3``; empty where it names none."""
+    """Return a start by column as --init takes it: ``hours=1.5, (intercept)=-0.3``; empty where it names no column."""
     if not hasattr(init, "items"):
         values = np.asarray(init, dtype=np.float64)
         if names is None or not names or values.size % len(names):
@@ -133,7 +135,7 @@ def _read_back(text: str) -> dict[str, list[float]] | None:
 
 
 def _plain(value: Any) -> Any:
-    """Return NumPy's scalars and arrays as Python's."""
+    """Return NumPy scalars and arrays as Python's."""
     if isinstance(value, Mapping):
         return {str(name): _plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -142,14 +144,14 @@ def _plain(value: Any) -> Any:
 
 
 def _quoted(word: str) -> str:
-    """Return a word as the shell takes it: bare where it can be, in double quotes where they are safe, else single."""
+    """Return a word as the shell takes it: bare, else in double quotes, else in single quotes."""
     if shlex.quote(word) == word:
         return word
     return shlex.quote(word) if ALIVE.search(word) else f'"{word}"'
 
 
 def _folded(groups: list[str]) -> str:
-    """Join words into lines that end before WIDTH where they can."""
+    """Join words into lines that end before WIDTH where possible."""
     lines = [groups[0]]
     for group in groups[1:]:
         if cell_len(lines[-1]) + 1 + cell_len(group) <= WIDTH:
@@ -160,7 +162,7 @@ def _folded(groups: list[str]) -> str:
 
 
 def _called(function: str, arguments: list[str]) -> str:
-    """Return a call on one line where it fits, else an argument a line."""
+    """Return a call on one line where it fits, else with one argument per line."""
     flat = f"{function}({', '.join(arguments)})"
     if "\n" not in flat and cell_len(flat) <= CODE_WIDTH:
         return flat
@@ -168,7 +170,7 @@ def _called(function: str, arguments: list[str]) -> str:
 
 
 def _assigned(left: str, value: Any, indent: int, name: str) -> str:
-    """Return ``left`` and a value of the setting ``name`` as Python has it; a long list or mapping an entry a line."""
+    """Return ``left`` and the Python literal of the setting ``name``; a long list or mapping has a line per entry."""
     if isinstance(value, str):
         return left + _literal(value)
     if value is None or isinstance(value, bool | int | float):
@@ -189,7 +191,7 @@ def _assigned(left: str, value: Any, indent: int, name: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return a text as Python has it, in double quotes unless these would need more escapes."""
+    """Return a text as a Python literal, in double quotes unless these need more escapes."""
     quote = "'" if text.count('"') > text.count("'") else '"'
 
     def escaped(letter: str) -> str:

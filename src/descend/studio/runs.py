@@ -1,4 +1,4 @@
-"""The runs of a tab: every fit is a row, the best by unseen rows is marked, any two can be laid over one another."""
+"""The runs of a tab: a row per fit; the best on unseen rows is marked, and any two can be compared."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Run:
 
     @property
     def tested(self) -> tuple[Any, ...]:
-        """What two runs must have in common for their scores to be of the same rows, and in the same unit."""
+        """The key that two runs must share for their scores to be of the same rows and in the same unit."""
         test = self.verification
         rows = () if test is None else (test.method, test.rows, self.settings.get("test"), self.settings.get("seed"))
         return self.targets, self.metric, *rows
@@ -73,7 +73,7 @@ class Run:
 
 
 class Runs:
-    """The runs in their order; the oldest goes when there are too many."""
+    """The runs in their order; the oldest is dropped when there are too many."""
 
     def __init__(self) -> None:
         self.rows: list[Run] = []
@@ -86,7 +86,7 @@ class Runs:
         return self._made
 
     def add(self, run: Run) -> None:
-        """Keep a run; the same statement fitted again takes the place of the run before it, with its name."""
+        """Keep a run; a repeated fit of the same formula and settings replaces the run before it and keeps its name."""
         last = self.rows[-1] if self.rows else None
         if last is not None and (last.formula, last.settings) == (run.formula, run.settings):
             if last.name != str(last.number):
@@ -103,7 +103,7 @@ class Runs:
         return next((run for run in self.rows if run.number == number), None)
 
     def rename(self, number: int, name: str) -> None:
-        """Give a run another name; an empty one is not taken."""
+        """Give a run another name; an empty name is ignored."""
         name = " ".join(name.split())[:80]
         self.rows = [replace(run, name=name) if run.number == number and name else run for run in self.rows]
 
@@ -116,18 +116,18 @@ class Runs:
             self.chosen.discard(number)
 
     def choose(self, number: int, chosen: bool) -> None:
-        """Mark a run to be laid over others, or not."""
+        """Mark a run for comparison, or unmark it."""
         if chosen and self.find(number) is not None:
             self.chosen.add(number)
         else:
             self.chosen.discard(number)
 
     def compared(self) -> list[Run]:
-        """Return the runs that are laid over one another: two or more chosen ones."""
+        """Return the runs that are drawn together: the chosen ones, where there are at least two."""
         return [run for run in self.rows if run.number in self.chosen] if len(self.chosen) > 1 else []
 
     def best(self) -> int | None:
-        """Return the number of the best run on unseen rows of those tested as the last tested one; None for none."""
+        """Return the number of the best run among those tested as the last tested one; None with fewer than two."""
         tested = [run for run in self.rows if run.verification is not None]
         rivals = [(*run.rank, run.number) for run in tested if run.tested == tested[-1].tested and run.rank]
         return int(min(rivals)[-1]) if len(rivals) > 1 else None
@@ -171,7 +171,7 @@ def run_of(
 
 
 def settings_told(run: Run, lang: str) -> str:
-    """Return a run's recipe in a few words."""
+    """Return a short summary of a run's recipe."""
     told = [str(run.settings.get("optimizer", "auto"))]
     if np.isfinite(run.lr):
         told.append(say("studio.rate-short", lang, lr=run.lr))
@@ -184,7 +184,7 @@ def settings_told(run: Run, lang: str) -> str:
 
 
 def _setting_told(name: str, value: Any, lang: str) -> str:
-    """Return a setting as the page calls it: some values say by themselves what they are of."""
+    """Return a setting as the page names it; some values speak for themselves."""
     if name == "hypothesis":
         return str(value)
     if name == "loss":
@@ -193,7 +193,7 @@ def _setting_told(name: str, value: Any, lang: str) -> str:
 
 
 def _scored(verification: Verification, target: Target) -> tuple[str, float, float]:
-    """Return the metric that is shown, its value, and the family's error, of several targets relative to the mean's."""
+    """Return the headline metric, its value, and the family's error, of several targets relative to the baseline."""
     scores, metric, error = verification.scores, target.family.headline(target), target.family.error
     score = float(np.mean([entry["hypothesis"][metric] for entry in scores]))
     if len(scores) == 1:
