@@ -1,4 +1,4 @@
-"""What is looked at: a run, and the pictures of it that stay as they are while it is scrubbed or its rate is moved."""
+"""A scene: a run with its pictures, and what of them stays while the epoch or the learning rate changes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from descend.studio.data_chart import DataPicture
     from descend.studio.view import Curve, View
 
-OFFERED = 200  # parameters that can be chosen for the plane
+OFFERED = 200  # parameters offered for the plane
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A run with its way to show the data, and the plane of the loss as it is drawn (``surface``)."""
+    """A run, one way to show its data, and the plane of the loss with its contours (``surface``)."""
 
     view: View
     way: str
@@ -34,9 +34,10 @@ class Scene:
 
     @classmethod
     def of(cls, view: View, way: str, chosen: Sequence[int] | None, lang: str) -> Scene:
-        """Draw a run: its data in a way (the first one where it has no such), the loss over two ``chosen`` parameters.
+        """Return the scene of a run: its data shown in a way, the loss over two ``chosen`` parameters.
 
-        It may take a second for a loss over rows, and may be done in a thread.
+        A way that the run does not have becomes its first one. It may take a second for a loss over rows, and may run
+        in a thread.
         """
         known = ways(view)
         way = way if way in known else known[0]
@@ -48,12 +49,12 @@ class Scene:
         return replace(self, view=view)
 
     def bent(self, view: View, chosen: Sequence[int] | None, lang: str) -> Scene:
-        """Return the scene of another run over the same rows, with the loss drawn anew."""
+        """Return the scene of another run over the same rows, with the loss drawn again."""
         plane = plane_of(view, chosen, lang)
         return replace(self, view=view, plane=plane, surface=_surface(view, plane))
 
     def shown(self, way: str, lang: str) -> Scene:
-        """Return the scene with its data shown another way, the first one where it has no such."""
+        """Return the scene with its data shown another way; a way that the run does not have becomes its first one."""
         known = ways(self.view)
         way = way if way in known else known[0]
         return replace(self, way=way, picture=data_picture(self.view, way, lang))
@@ -68,11 +69,11 @@ class Scene:
         )
 
     def still(self) -> dict[str, Any]:
-        """Return what the picture of the data keeps."""
+        """Return the part of the data's picture that does not change."""
         return {**self.picture.still, "ways": ways(self.view), "way": self.way}
 
     def moving(self, others: list[tuple[str, Curve]], lang: str) -> dict[str, Any]:
-        """Return what another learning rate changes."""
+        """Return the part of the pictures that another learning rate changes."""
         return {
             "loss": loss_picture(self.view, others, lang),
             "path": path_picture(self.view, self.plane),
@@ -80,7 +81,7 @@ class Scene:
         }
 
     def moment(self, epoch: int) -> dict[str, Any]:
-        """Return what another epoch changes."""
+        """Return the part of the pictures that another epoch changes."""
         return moment(self.view, self.picture, self.plane, epoch)
 
     def equation(self, epoch: int, lang: str) -> str:
@@ -93,7 +94,7 @@ def _surface(view: View, plane: Plane) -> dict[str, Any]:
 
 
 def _offered(view: View, plane: Plane) -> dict[str, Any]:
-    """Return the parameters that a plane can be of: those that move most where there are many, and how many more."""
+    """Return the parameters that the plane offers, those that move most of many, and how many are left out."""
     if not view.hypothesis.readable:
         return {"all": [], "chosen": [], "more": 0}
     names = parameter_names(view.hypothesis, view.target, None)

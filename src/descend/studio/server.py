@@ -1,4 +1,4 @@
-"""The studio's server: one process at one port, with a folder that goes when it ends."""
+"""The studio's server: one process, one port, and a temporary folder."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from descend.studio.shared import Studio
 
 PORT, TRIED = 8765, 50
-GRACE = 2  # seconds that requests under way, and then tasks, have at the end
-LONGEST = 8.0  # seconds that the end of the server may take in all
-AWAY = 30.0  # seconds after which a page whose connection broke off is given up
+GRACE = 2  # seconds that running requests, and then tasks, have to finish at the end
+LONGEST = 8.0  # seconds that the whole shutdown may take
+AWAY = 30.0  # seconds after which a page without a connection is closed
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#14324a"/>'
     '<path d="M5 6C8 22 14 25 27 25.5" fill="none" stroke="#56b4e9" stroke-width="3.5" stroke-linecap="round"/>'
@@ -47,13 +47,16 @@ def serve(
 ) -> None:
     """Open the studio and serve it until Ctrl-C or SIGTERM.
 
-    ``port`` None is 8765 or the next free one, 0 any free one; a host that others reach gets a token. ``most_upload``
-    is in bytes. Raises TableError for a ``file`` that is not there, OptionError for settings that cannot be, a port
-    that is taken, and where NiceGUI is not installed.
+    port: None is 8765 or the next free one, 0 any free one.
+    host: one that other computers reach makes the server ask for a token.
+    most_upload: in bytes.
+
+    Raises TableError for a ``file`` that does not exist, OptionError for settings that make no sense, for a port that
+    is taken, and where NiceGUI is not installed.
     """
     _check(file, port, most_upload, most_rows)
     with _until_ended(), TemporaryDirectory(prefix="descend-studio-", ignore_cleanup_errors=True) as folder:
-        os.environ["NICEGUI_STORAGE_PATH"] = str(Path(folder, "nicegui"))  # read at its import; else .nicegui, here
+        os.environ["NICEGUI_STORAGE_PATH"] = str(Path(folder, "nicegui"))  # read at NiceGUI's import
         try:
             import nicegui  # noqa: F401
         except ImportError as error:
@@ -91,12 +94,12 @@ def _until_ended() -> Iterator[None]:
         raise KeyboardInterrupt
 
     def pass_on(*_: object) -> None:
-        signal.raise_signal(signal.SIGTERM)  # to whoever handles that one now: the server ends its tabs
+        signal.raise_signal(signal.SIGTERM)  # to the server's own handler, which closes the tabs
 
     before = {}
-    if threading.current_thread() is threading.main_thread():  # only there may signals be handled
+    if threading.current_thread() is threading.main_thread():  # Python handles signals in the main thread only
         before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-        hangup = getattr(signal, "SIGHUP", None)  # Windows has none; nohup ignores it, and so it stays
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has no SIGHUP; under nohup it stays ignored
         if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
             before[hangup] = signal.signal(hangup, pass_on)
     try:
@@ -109,7 +112,7 @@ def _until_ended() -> Iterator[None]:
 
 
 def _listening(host: str, port: int | None) -> socket.socket:
-    """Return a socket that listens at ``port``; None tries the usual one and those after it."""
+    """Return a socket that listens at ``port``; None tries the default port and those after it."""
     name = host.strip("[]")
     asked = [port] if port is not None else [*range(PORT, PORT + TRIED), 0]
     for number in asked:
@@ -146,8 +149,8 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
         favicon=ICON,
         reconnect_timeout=AWAY,
         show_welcome_message=False,
-        tailwind=False,  # it watches every change of the page, which has a style of its own
-        gzip_middleware_factory=None if alone else GZipMiddleware,  # packing takes longer than loopback does
+        tailwind=False,  # it observes every change of the page, which has its own style
+        gzip_middleware_factory=None if alone else GZipMiddleware,  # slower than loopback
     )
     token = None if alone else secrets.token_urlsafe(32)
     guard = Guard(application, host=host, port=port, token=token, lang=studio.lang)
@@ -156,7 +159,7 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
         guard,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,  # no one else says where a request came from
+        proxy_headers=False,  # no proxy may set where a request came from
         server_header=False,
         ws_per_message_deflate=not alone,
         timeout_graceful_shutdown=GRACE,
@@ -166,7 +169,7 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            """End within seconds: what the libraries wait for without a bound is left to the end of the process."""
+            """End within seconds: work that the libraries would wait for without a limit ends with the process."""
             await asyncio.wait([asyncio.create_task(tabs.close())], timeout=GRACE)
             await asyncio.wait([asyncio.create_task(super().shutdown(sockets))], timeout=LONGEST)
 
@@ -174,7 +177,7 @@ def _run(studio: Studio, host: str, listener: socket.socket, *, browser: bool) -
 
 
 def _until_done(serving: Coroutine[Any, Any, None], new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    """Run to the end; tasks that are left then are cancelled, and waited for no longer than GRACE."""
+    """Run to the end; cancel the tasks that are left, and wait for them no longer than GRACE."""
     loop = new_loop()
     asyncio.set_event_loop(loop)
     try:
@@ -190,7 +193,7 @@ def _until_done(serving: Coroutine[Any, Any, None], new_loop: Callable[[], async
 
 
 def _announce(studio: Studio, host: str, port: int, guard: Guard, token: str | None, *, browser: bool) -> None:
-    """Print where the studio is, and open it in the browser."""
+    """Print the studio's address and open it in the browser."""
     from descend.studio.guard import in_address
 
     name = host.strip("[]")
@@ -204,14 +207,14 @@ def _announce(studio: Studio, host: str, port: int, guard: Guard, token: str | N
 
         query = f"/?token={guard.ticket()}" if token else "/"
         address = f"http://{shown}:{port}{query}"
-        threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()  # some browsers block
+        threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()  # some block
 
 
 def _outward() -> str:
-    """Return the address at which others reach this computer, as far as it can tell; no packet is sent."""
+    """Return the address at which other computers reach this one, as far as it is known; no packet is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # an address of no one's, RFC 5737: routing alone is asked
+            probe.connect(("192.0.2.1", 9))  # a documentation address (RFC 5737): this only asks the routing table
             return str(probe.getsockname()[0])
         except OSError:
             return socket.gethostname().lower()

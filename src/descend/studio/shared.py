@@ -1,4 +1,4 @@
-"""What every tab of a studio shares."""
+"""The objects that all tabs of a studio share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_SHARED = 100
 
 @dataclass(frozen=True)
 class Shared:
-    """A run that a person has shared: how its table is had ("open" a path, or "example"), and what was stated."""
+    """A shared run: how its table was opened ("open" a path, or "example"), its formula and settings."""
 
     how: str
     what: str
@@ -33,11 +33,11 @@ class Shared:
 
 @dataclass(frozen=True)
 class Studio:
-    """A running studio: the table it was started with, where files lie, and its bounds.
+    """A running studio: the table that it was started with, its folder and its limits.
 
-    ``folder`` is the studio's own and goes when it ends; ``most_rows`` bounds the rows of a tab's table, ``tabs`` the
-    tabs at once; ``lang`` is spoken until a person chooses another language. ``shared`` holds the runs that tabs have
-    shared on purpose, by the key that a link carries.
+    ``folder`` is removed when the studio ends; ``most_rows`` limits the rows of a tab's table, ``tabs`` the open tabs;
+    ``lang`` is the language until a person chooses another. ``shared`` holds the runs that tabs have shared, by the key
+    in the link.
     """
 
     file: str | None
@@ -57,7 +57,7 @@ class Studio:
         settings: dict[str, Any],
         reading: dict[str, Any] | None = None,
     ) -> str:
-        """Put a run where another tab finds it, with a copy of its table; returns the key that opens it.
+        """Share a run with other tabs, with a copy of its table; returns the key that opens it.
 
         Raises TableError where the table cannot be copied.
         """
@@ -75,14 +75,14 @@ class Studio:
         return how == "open" and Path(what.partition("::")[0]).is_relative_to(self.folder)
 
     def _copied(self, path: Path) -> str:
-        """Return another name of a file, for the tab that it came to may close."""
+        """Return a second name (hard link) or a copy of a file, as the tab that uploaded it may close."""
         try:
             kept = Path(mkdtemp(dir=self.folder, prefix="shared-"), path.name)
             try:
                 os.link(path, kept)
             except FileNotFoundError:
                 raise
-            except OSError:  # a file system that knows one name a file
+            except OSError:  # a file system without hard links
                 copyfile(path, kept)
         except OSError as error:
             reason = error.strerror or str(error)

@@ -1,4 +1,4 @@
-"""Numbers short enough to travel to a page for every move of a slider."""
+"""Numbers with few digits, so that they can be sent to the page at every move of a slider."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ OWN = 6
 
 
 def points(x: Floats, y: Floats) -> list[list[float | None]]:
-    """Return pairs of numbers short enough to travel; None for what is not finite."""
+    """Return pairs of numbers with few digits; None for a number that is not finite."""
     return [list(pair) for pair in zip(short(x), short(y), strict=True)]
 
 
 def short(values: Floats) -> list[Any]:
     """Return numbers to DIGITS digits of their range, small ones to OWN digits of their own; None where not finite.
 
-    In a range that one of them blows up the others stay where they are.
+    One huge number widens the range, and the others keep digits of their own.
     """
     values = np.asarray(values, dtype=np.float64)
     finite = values[np.isfinite(values)]
-    with np.errstate(over="ignore"):  # from one end of all numbers to the other is infinitely far
+    with np.errstate(over="ignore"):  # the range of all float64 overflows
         span = float(np.ptp(finite)) if finite.size > 1 else 0.0
     span = span or float(np.abs(finite).max(initial=0.0))
     if not 1e-200 < span < 1e200:
@@ -55,5 +55,5 @@ def significant(value: float) -> float | None:
 
 
 def encoded(values: NDArray[np.uint8]) -> str:
-    """Return bytes as text."""
+    """Return bytes as Base64 text."""
     return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class ShownRun:
-    """A scene, the epoch of it that is shown, and how a person wants to see it.
+    """A scene, its current epoch, and the person's choices of how to draw it.
 
-    ``way`` is the way to show the data and ``chosen`` the two parameters of the plane of the loss, where chosen.
+    ``way`` is the chosen way to show the data and ``chosen`` the two chosen parameters of the loss plane, None by
+    default.
     """
 
     def __init__(self, lang: str) -> None:
@@ -25,7 +26,7 @@ class ShownRun:
         self.epoch = 0
         self.way = ""
         self.chosen: list[int] | None = None
-        self._sent: dict[str, Any] | None = None  # the surface that the page has drawn
+        self._sent: dict[str, Any] | None = None  # the surface that the page holds
 
     @property
     def view(self) -> View | None:
@@ -33,22 +34,22 @@ class ShownRun:
         return None if self.scene is None else self.scene.view
 
     def draw(self, view: View) -> Scene:
-        """Return the scene of a run as a person wants to see it; may take a second, and may be called in a thread."""
+        """Return the scene of a run with the person's choices; may take a second, and may run in a thread."""
         return Scene.of(view, self.way, self.chosen, self.lang)
 
     def look(self, scene: Scene, *, anew: bool = False) -> None:
-        """Show another run: at its end, or where one is shown already at the same epoch unless ``anew``."""
+        """Show another run: at its last epoch, or, where a run is shown already and not ``anew``, at the same epoch."""
         at_end = anew or self.view is None or self.epoch >= self.view.end
         self.scene = scene
         self.epoch = scene.view.end if at_end else min(self.epoch, scene.view.last)
 
     def follow(self, view: View, *, bent: bool) -> None:
-        """Show the run of other settings; ``bent``: they change the loss that is drawn, or where the path begins."""
+        """Show the run of other settings; ``bent``: they change the loss surface or the start of the path."""
         assert self.scene is not None
         self.look(self.scene.bent(view, self.chosen, self.lang) if bent else self.scene.moved(view))
 
     def show(self, way: str | None = None, chosen: list[int] | None = None) -> bool:
-        """Show the data another way, or the loss over two other parameters; returns whether there is a run."""
+        """Show the data another way, or the loss over two other parameters; returns whether a run is shown."""
         if self.scene is None:
             return False
         if way is not None:
@@ -60,22 +61,22 @@ class ShownRun:
         return True
 
     def speak(self, lang: str) -> None:
-        """Go on in another language."""
+        """Change the language."""
         self.lang = lang
         if self.scene is not None:
             self.scene = self.scene.spoken(self.chosen, lang)
 
     def scrub(self, epoch: int) -> dict[str, Any]:
-        """Go to an epoch; returns what moves."""
+        """Go to an epoch; returns the part of the pictures that changes."""
         assert self.scene is not None
         self.epoch = self.scene.view.nearest(epoch)
         return {**self.scene.moment(self.epoch), "equation": self.equation()}
 
     def stage(self, run: Run | None, compared: Sequence[Run], *, still: bool = True) -> dict[str, Any] | None:
-        """Return what the three pictures show, None where there is no run.
+        """Return the data of the three pictures, None without a run.
 
-        run: the row of the run that is shown, where it has one; compared: the rows laid over it.
-        still: with what does not move when a slider does.
+        run: the row of the shown run, None where it has none. compared: the rows of the runs drawn with it.
+        still: include the parts that do not change when a slider moves.
         """
         if self.scene is None:
             return None
@@ -90,9 +91,9 @@ class ShownRun:
         return made
 
     def equation(self) -> str:
-        """Return the equation at the epoch that is shown."""
+        """Return the equation at the current epoch."""
         return "" if self.scene is None else self.scene.equation(self.epoch, self.lang)
 
     def forget(self) -> None:
-        """Show nothing, and no longer as a person wanted to see the table before."""
+        """Show no run, and drop the person's choices of how to draw it."""
         self.scene, self.way, self.chosen = None, "", None

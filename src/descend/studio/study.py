@@ -1,4 +1,4 @@
-"""What a person has stated on a page and what came of it: the view-model, which knows of no widget."""
+"""The view-model of a tab: the table, hypothesis and recipe that a person has stated, and the runs."""
 
 from __future__ import annotations
 
@@ -44,11 +44,10 @@ BENDING = ("l2", "init", "seed")  # what changes the loss that is drawn, or wher
 
 
 class Study:
-    """A tab's table, hypothesis, recipe, runs, and the run that is shown.
+    """A tab's table, hypothesis, recipe and runs, and the run that is shown.
 
-    ``heard`` is called with the names of the parts that changed: "table", "hypothesis", "recipe", "stage", "moment",
-    "zones", "words", "runs", "busy", "progress", "leave". What a person asks for takes the place of what they asked
-    for before; only a table that is being read is waited for.
+    heard: called with the changed parts: "table", "hypothesis", "recipe", "stage", "moment", "zones", "words", "runs",
+        "busy", "progress", "leave". A new request cancels the one before, except the reading of a table.
     """
 
     def __init__(self, worker: Worker, folder: Path, lang: str, heard: Callable[[set[str]], None]) -> None:
@@ -62,11 +61,11 @@ class Study:
         self.error: DescendError | None = None
         self.settled = True
         self._run: int | None = None  # the number of the run that is shown
-        self._told: DescendError | None = None  # an error that is not about the fit, and stays when one ends
+        self._told: DescendError | None = None  # an error that is not about the fit, and stays after one
         self._preparing = asyncio.Lock()
 
     def heard(self, parts: set[str]) -> None:
-        """Tell the page what changed."""
+        """Tell the page which parts changed."""
         if not self.turns.closed:
             self._heard(parts)
 
@@ -74,17 +73,17 @@ class Study:
 
     @property
     def lang(self) -> str:
-        """The language that the page speaks."""
+        """The language of the page."""
         return self.shown.lang
 
     @property
     def busy(self) -> str | None:
-        """What goes on: "reading", "preparing", "fitting"; None for nothing."""
+        """The current activity: "reading", "preparing", "fitting"; None for nothing."""
         return self.turns.busy
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that is stated; raises OptionError for one that makes no sense."""
+        """The stated recipe; raises OptionError for one that makes no sense."""
         return Recipe(**self.settings)
 
     @property
@@ -94,7 +93,7 @@ class Study:
 
     @property
     def run(self) -> Run | None:
-        """The row of the run that is shown; None while it has none, or no more."""
+        """The row of the run that is shown; None where it has none or was deleted."""
         return None if self._run is None else self.runs.find(self._run)
 
     @property
@@ -104,7 +103,7 @@ class Study:
 
     @property
     def stale(self) -> bool:
-        """Whether what is shown is of what was stated before."""
+        """Whether the shown run is of an earlier statement."""
         return self.view is not None and not self.live and not self.settled
 
     def show(self, way: str | None = None, chosen: list[int] | None = None) -> None:
@@ -113,26 +112,26 @@ class Study:
             self.heard({"stage"})
 
     def stage(self, *, still: bool = True) -> dict[str, Any] | None:
-        """Return what the three pictures show; ``still``: with what does not move when a slider does."""
+        """Return the data of the three pictures; ``still``: include the parts that do not move with a slider."""
         return self.shown.stage(self.run, self.runs.compared(), still=still)
 
     def zones(self) -> Zones:
-        """Return what is painted on the slider of the learning rate."""
+        """Return the zones of the learning rate's slider."""
         return self.sketch.zones(self.settings)
 
     def rate(self) -> float:
-        """Return the learning rate in use, the one that "auto" takes included; nan where there is none."""
+        """Return the learning rate in use, also the one that "auto" takes; nan where there is none."""
         return self.sketch.rate(self.settings, None if self.view is None or self.stale else self.view.lr)
 
     def foretold(self) -> str:
-        """Return what the learning rate will do, in a sentence; empty where there is nothing to foretell."""
+        """Return the forecast of the learning rate in a sentence; empty where there is no forecast."""
         forecast = self.sketch.forecast(self.settings)
         return "" if forecast is None else forecast_line(forecast, self.lang).plain
 
     # the table
 
     async def open(self, path: str, shown: str, reading: Reading | None = None) -> None:
-        """Read a file and show a first hypothesis about it; ``shown`` is what the person calls the file."""
+        """Read a file and state a first hypothesis about it; ``shown`` is the file name that the person sees."""
         await self._read("open", path, shown, changed(reading or {}))
 
     async def example(self, id: str) -> None:
@@ -140,7 +139,7 @@ class Study:
         await self._read("example", id, f"{id}.csv", {})
 
     async def reread(self, settings: Mapping[str, Any] | None = None, /, **options: Any) -> None:
-        """Read the file another way, and change settings with it; what has been stated of its table stays."""
+        """Read the file with other options, and change settings with it; the stated hypothesis stays."""
         if self.busy == "reading" or self.table.asked is None:
             return
         path, shown = self.table.origin
@@ -151,12 +150,12 @@ class Study:
         await self._read("open", path, shown, changed(self.table.asked, **options), stated)
 
     def glance(self, profile: Profile) -> None:
-        """Show the first rows of a table while the rest still comes."""
+        """Show the first rows of a table while the rest arrives."""
         self.table.profile, self.error = profile, None
         self.heard({"table", "words"})
 
     def refuse(self, error: DescendError) -> None:
-        """Show why something could not be done; the table is the one that it was."""
+        """Show an error; the table before stays."""
         self.error = self._told = error
         if self.table.restore():
             self.heard({"table"})
@@ -177,7 +176,7 @@ class Study:
         before = self.table.opened
         proposed = before is not None and self.formula == propose(before)
         self.table.source, self.table.reading, self.table.unread = (how, what), reading, None
-        self._take_table(opened, shown)  # also where another one is asked for already: the worker has it
+        self._take_table(opened, shown)  # even if another one is requested already: the worker holds this one
         if stated is not None:
             formula, self.settings = stated
             if not (proposed and self.table.lacks_columns_of(formula)):
@@ -199,12 +198,12 @@ class Study:
         self._run, self.settled = None, True
 
     async def _go_on(self, error: DescendError) -> None:
-        """Go on with the table there was, after another one could not be read."""
+        """Go on with the table before, after another one could not be read."""
         if self.formula and (self.sketch.prepared is None or not self.settled):
             await self.restate()
         self.refuse(error)
 
-    # what is stated
+    # the statement
 
     def set(self, **settings: Any) -> None:
         """Change settings without acting on them; None takes one back to its default."""
@@ -217,7 +216,7 @@ class Study:
                 self.settings[name] = value
 
     def follow(self, **settings: Any) -> bool:
-        """Change settings that only move the run; returns whether it could be told at once."""
+        """Change settings of the slider alone; returns whether the run could follow at once."""
         before = dict(self.settings)
         self.set(**settings)
         if not self.live or self.view is None or not set(settings) <= LIVE:
@@ -237,7 +236,7 @@ class Study:
         return True
 
     async def restate(self, formula: str | None = None, **settings: Any) -> None:
-        """Change the hypothesis or its recipe and act on it: show the run at once where that can be, then fit it."""
+        """Change the hypothesis or its recipe and act on it: show the closed-form run where there is one, then fit."""
         if self.busy == "reading":
             return
         named = False
@@ -245,7 +244,7 @@ class Study:
             named = self.table.names_heading(formula)
             self.formula = formula
             if not isinstance(self.settings.get("init", ""), str):
-                self.settings.pop("init")  # parameters given for other columns
+                self.settings.pop("init")  # parameters of other columns
         self.set(**settings)
         if named:
             await self.reread(header=True)
@@ -271,7 +270,7 @@ class Study:
             self.settle(0.0)
 
     def _refuse_statement(self, mine: int, error: DescendError, *, forget: bool) -> None:
-        """Show what is wrong with what is stated; ``forget``: and nothing, for it is of another hypothesis."""
+        """Show the error of a statement; ``forget``: and remove the run, which is of another hypothesis."""
         if not self.turns.done(mine):
             return
         self.error = error
@@ -281,8 +280,8 @@ class Study:
         self.heard({"hypothesis", "recipe", "words", "busy", "leave"})
 
     async def _prepare(self, mine: int, recipe: Recipe) -> None:
-        """Have the rows read again where what is stated needs it, and show the run where it can be told at once."""
-        async with self._preparing:  # of many that wait here only the last is asked for
+        """Have the worker prepare the rows again where the statement needs it, and show the closed-form run."""
+        async with self._preparing:  # of several that wait here only the last is prepared
             sketch = self.sketch
             if mine == self.turns.serial and not sketch.stands_for(self.formula, self.settings, recipe):
                 self.turns.busy = "preparing"
@@ -299,7 +298,7 @@ class Study:
                     self.shown.look(scene, anew=True)
 
     def _draw_sketch(self, prepared: Prepared, recipe: Recipe) -> tuple[Slide | None, Scene | None]:
-        """Return what follows the sliders and the run as it is stated, where there are such; in a thread."""
+        """Return the slide and the scene of the stated run, None where there is no closed form; in a thread."""
         slide = self.sketch.slide_for(prepared, recipe)
         return slide, None if slide is None else self.shown.draw(slide.view(recipe))
 
@@ -310,7 +309,7 @@ class Study:
     # fits
 
     def settle(self, delay: float = SETTLED) -> None:
-        """Fit what is stated in full once nothing has changed for a while."""
+        """Fit the stated hypothesis in full once nothing has changed for a while."""
         if self.turns.acting or self.turns.closed:
             return
         self.turns.break_off()
@@ -361,14 +360,12 @@ class Study:
         self.heard({"words", "runs", "busy", "leave"})
 
     def _read_model(self, path: Path) -> tuple[Model, Scene | None]:
-        """Return a model and, where no slide tells its run, the scene of it; in a thread."""
+        """Return a model and, where no slide shows its run, its scene; in a thread."""
         model = load(path)
         return model, None if self.live else self.shown.draw(view_of(self.sketch.with_rows(model)))
 
-    # runs
-
     async def reopen(self, number: int) -> None:
-        """Go back to a run: its hypothesis, its recipe, and what it came to."""
+        """Go back to a run: its hypothesis, its recipe and its result."""
         run = self.runs.find(number)
         if run is None or self.busy == "reading":
             return

@@ -1,4 +1,4 @@
-"""The pages there are: those whose browser has come back over its socket, and those that still wait for it."""
+"""The open pages: those with a connected socket, and those that still wait for one."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from descend.base.messages import say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WAITING = 64  # pages that were asked for and have no socket yet; before one more the oldest goes
+WAITING = 64  # pages without a socket yet; one more drops the oldest
 
 
 class Tab(Protocol):
-    """What is open in a browser's tab."""
+    """The content of a browser's tab."""
 
     async def close(self) -> None:
-        """End the tab: nothing of it is left."""
+        """End the tab and remove everything that belongs to it."""
 
 
 class Tabs:
-    """At most ``most`` pages that are open, each with a process of its own, and WAITING that may come to be.
+    """At most ``most`` open pages, each with its own process, and WAITING pages without a socket.
 
-    That one more was refused is told on the terminal once, until there is room again.
+    When a page is refused the terminal says so once, until there is room again.
     """
 
     def __init__(self, most: int, lang: str) -> None:
@@ -35,7 +35,7 @@ class Tabs:
 
     @property
     def full(self) -> bool:
-        """Whether no page more can be open."""
+        """Whether no more pages can be opened."""
         if len(self._open) < self.most:
             return False
         if not self._told:
@@ -44,21 +44,21 @@ class Tabs:
         return True
 
     def expect(self, key: str, tab: Tab, give_up: Callable[[], None]) -> None:
-        """Take note of a page whose socket is to come; ``give_up`` ends one that many others have come after."""
+        """Note a page whose socket is to come; ``give_up`` closes it when too many others have come after it."""
         if len(self._waiting) >= WAITING:
             oldest = next(iter(self._waiting))
             self._waiting.pop(oldest)[1]()
         self._waiting[key] = tab, give_up
 
     def enter(self, key: str) -> bool:
-        """Open a page whose socket has come; whether there was room for it."""
+        """Open a page whose socket has come; returns whether there was room for it."""
         if key not in self._waiting or self.full:
             return False
         self._open[key] = self._waiting.pop(key)[0]
         return True
 
     async def leave(self, key: str) -> None:
-        """Close a page, whichever way it stood."""
+        """Close a page, open or waiting."""
         waiting, tab = self._waiting.pop(key, None), self._open.pop(key, None)
         tab = waiting[0] if tab is None and waiting is not None else tab
         self._told = self._told and len(self._open) >= self.most
@@ -66,5 +66,5 @@ class Tabs:
             await tab.close()
 
     async def close(self) -> None:
-        """Close all of them at once."""
+        """Close all pages at once."""
         await asyncio.gather(*map(self.leave, [*self._waiting, *self._open]), return_exceptions=True)

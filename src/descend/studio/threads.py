@@ -1,4 +1,4 @@
-"""Threads of their own: unlike those of a pool, nobody waits for them when the studio ends."""
+"""Single-use threads: unlike those of a pool, the process does not wait for them when the studio ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def in_thread(work: Callable[[], Any]) -> asyncio.Future[Any]:
-    """Return the future result of what is done in a thread of its own, which ends with it."""
+    """Run ``work`` in a thread of its own and return its future result."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 
@@ -32,7 +32,7 @@ def in_thread(work: Callable[[], Any]) -> asyncio.Future[Any]:
         try:
             loop.call_soon_threadsafe(settle, result, problem)
         except RuntimeError:
-            return  # the loop has closed, and nobody waits any more
+            return  # the loop has closed, and nobody waits for the result
 
     Thread(target=run, daemon=True).start()
     return future

@@ -1,4 +1,4 @@
-"""One thing after another: what a person asks for takes the place of what they asked for before."""
+"""Turns: a new request of the person replaces the one before."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import asyncio
 
 
 class Turns:
-    """What a tab is doing, and the fit that waits or runs behind it.
+    """The current activity of a tab, and the fit that waits or runs in the background.
 
-    A new turn ends the one before without a word, whatever it had come to. ``busy`` names what goes on ("reading",
-    "preparing", "fitting"), None for nothing.
+    A new turn cancels the one before, however far it is. ``busy`` names the activity ("reading", "preparing",
+    "fitting"), None for nothing.
     """
 
     def __init__(self) -> None:
         self.busy: str | None = None
-        self.acting = False  # whether the last turn is still being done
+        self.acting = False  # whether the last turn is still running
         self.closed = False
         self.fitting: asyncio.Task[None] | None = None
         self.serial = 0  # the number of the last turn
         self._ending: set[asyncio.Task[None]] = set()
 
     def begin(self) -> int:
-        """End what is under way, to begin with something else; returns the turn's number."""
+        """Cancel the current turn and start another; returns its number."""
         self.serial += 1
         self.acting, self.busy = True, None
         self.break_off()
@@ -35,7 +35,7 @@ class Turns:
         return True
 
     def break_off(self) -> None:
-        """End the fit that waits or runs; the worker sees it to its end before it does anything else."""
+        """Cancel the waiting or running fit; the worker finishes it before anything else."""
         task, self.fitting = self.fitting, None
         if task is not None and not task.done():
             task.cancel()
@@ -43,11 +43,11 @@ class Turns:
             task.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
-        """Begin nothing more, and wait for the fits that end."""
+        """Start nothing more, and wait for the cancelled fits."""
         if self._ending:
             await asyncio.wait(self._ending)
 
     @property
     def ending(self) -> bool:
-        """Whether a fit that was broken off has not ended yet."""
+        """Whether a cancelled fit has not ended yet."""
         return bool(self._ending)

@@ -1,4 +1,4 @@
-"""Files that a tab sends: straight to disk, each in a folder of its own, under a name that leads nowhere else."""
+"""Uploads: each file goes straight to disk, in a folder of its own, under a safe name."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
 MEGABYTE = 1 << 20
 LONGEST, LONGEST_BYTES, LONGEST_SUFFIX = 120, 240, 20
 INVISIBLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-KEPT = 2  # a tab's table, and the one before it, which may still be read
+KEPT = 2  # a tab's table, and the one before it, which may still be in use
 
 
 class Receiver(Protocol):
-    """Who is told how an upload goes: began, then moved and head as it comes, then done or failed."""
+    """Gets the progress of an upload: began, then moved and head as data arrives, then done or failed."""
 
     async def began(self, name: str, size: int | None) -> None:
-        """Take note of a file that starts to come; ``size`` in bytes, where the browser tells it."""
+        """Note that a file starts to arrive; ``size`` in bytes, None where the browser does not send it."""
 
     async def moved(self, received: int) -> None:
-        """Take note of the bytes so far, some ten times a second."""
+        """Note the number of bytes received so far, about ten times a second."""
 
     def head(self, path: Path) -> Coroutine[Any, Any, None]:
-        """Look at the file when its first megabyte lies there; the rest goes on coming."""
+        """Read the first rows when the first megabyte has arrived; the upload goes on."""
 
     async def done(self, path: Path) -> None:
-        """Take the whole file."""
+        """Read the whole file."""
 
     async def failed(self, error: DescendError) -> None:
-        """Take note that nothing came of it."""
+        """Note that the upload failed."""
 
 
 class _Superseded(Exception):
-    """The tab sends another file by now, or is closed."""
+    """The tab is sending another file, or is closed."""
 
 
 @dataclass(eq=False)
@@ -63,20 +63,20 @@ class _Tab:
 
 
 class Uploads:
-    """Receives files of at most ``most`` bytes into ``folder``, for the tabs that expect some."""
+    """Receives files of at most ``most`` bytes into ``folder``, from registered tabs."""
 
     def __init__(self, folder: Path, most: int) -> None:
         self.folder, self.most = folder, most
         self._tabs: dict[str, _Tab] = {}
 
     def expect(self, receiver: Receiver) -> str:
-        """Return a key under which one tab may send files; only who knows it can."""
+        """Return the key with which one tab may send files; nobody else knows it."""
         key = secrets.token_urlsafe(32)
         self._tabs[key] = _Tab(receiver)
         return key
 
     def forget(self, key: str) -> None:
-        """Take no more files under a key, and remove those that came."""
+        """Accept no more files under a key, and remove the received ones."""
         tab = self._tabs.pop(key, None)
         if tab is not None:
             tab.coming = None
@@ -84,7 +84,7 @@ class Uploads:
                 shutil.rmtree(home, ignore_errors=True)
 
     def drop(self, key: str, path: Path) -> None:
-        """Remove a file that came and is no table."""
+        """Remove a received file that is not a table."""
         tab = self._tabs.get(key)
         if tab is not None and path.parent in tab.kept:
             tab.kept.remove(path.parent)
@@ -93,8 +93,8 @@ class Uploads:
     async def receive(self, request: Request) -> Response:
         """Answer ``POST /upload/{key}``: the file is the body, its name (percent-encoded) in ``X-File-Name``.
 
-        204 when the receiver has taken the file, 404 for an unknown key, 413 for one too large, 409 where the tab sent
-        another one meanwhile, 400 for other failures, which the receiver is told.
+        204 when the receiver has taken the file, 404 for an unknown key, 413 for a file that is too large, 409 when the
+        tab has sent another one meanwhile, 400 for other failures, which the receiver gets.
         """
         tab = self._tabs.get(request.path_params["key"])
         if tab is None:
@@ -112,7 +112,7 @@ class Uploads:
             await self._take(tab, home / name, size, request)
         except BaseException as error:
             shutil.rmtree(home, ignore_errors=True)
-            if isinstance(error, (_Superseded, asyncio.CancelledError)):  # the latter when the studio ends
+            if isinstance(error, (_Superseded, asyncio.CancelledError)):  # CancelledError when the studio ends
                 return _refused(409, "studio.upload-broken")
             if not isinstance(error, DescendError):
                 raise
@@ -135,7 +135,7 @@ class Uploads:
         tab.kept.append(path.parent)
 
     async def _write(self, tab: _Tab, path: Path, request: Request) -> None:
-        """Write the body as it comes, in a thread: a slow disk holds up nobody else."""
+        """Write the body as it arrives, in a thread, so that a slow disk does not block the server."""
         received, told = 0, monotonic()
         head: asyncio.Task[None] | None = None
         try:
@@ -163,7 +163,7 @@ class Uploads:
 
 
 async def _blocks(request: Request) -> AsyncIterator[bytes]:
-    """Gather the body into blocks of a megabyte or a little more; only the last is smaller."""
+    """Yield the body in blocks of at least a megabyte; only the last may be smaller."""
     gathered = bytearray()
     async for part in request.stream():
         gathered += part
@@ -174,7 +174,7 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
 
 
 def _append(path: Path, block: bytes) -> None:
-    """Add to a file and close it, so that all of it can be read while the rest is still to come."""
+    """Append to a file and close it, so that it can be read while the rest arrives."""
     try:
         with open(path, "ab") as file:
             file.write(block)
@@ -188,17 +188,17 @@ def _not_kept(path: Path, error: OSError) -> TableError:
 
 
 def _refused(status: int, code: str) -> Response:
-    """Return a refusal; the connection is closed, for the rest of the body is not read."""
+    """Return an error response that closes the connection, because the rest of the body is not read."""
     return JSONResponse({"error": code}, status, headers={"Connection": "close"})
 
 
 def safe_name(name: str) -> str:
-    """Return a file's name without what could lead elsewhere or mean something; letters and suffixes stay.
+    """Return a file name without path parts and special characters; letters and suffixes stay.
 
-    No folder, no leading dot, no ``..``, no ``::`` (which parts a file from a table inside it), nothing invisible, at
-    most 120 characters; "table" where nothing is left.
+    No folder, no leading dot, no ``..``, no ``::`` (which separates a file from a table inside it), no invisible
+    characters, at most 120 characters; "table" where nothing is left.
     """
-    name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])  # macOS parts Hangul syllables into letters
+    name = unicodedata.normalize("NFC", re.split(r"[/\\]", name)[-1])  # macOS decomposes Hangul syllables into letters
     name = "".join(letter for letter in name if unicodedata.category(letter) not in INVISIBLE)
     name = re.sub(r"\.{2,}", ".", re.sub(r'[:*?"<>|]+', "_", name)).strip(". \u3000")
     suffixes = "".join(PurePosixPath(name).suffixes[-2 if name.lower().endswith(".gz") else -1 :])

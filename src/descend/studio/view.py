@@ -1,4 +1,4 @@
-"""A run as it is looked at: its losses by epoch and its parameters at any of them, whichever engine made it."""
+"""The view of a run: its losses by epoch and its parameters at any of them, whichever engine fitted it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class ShownRows:
-    """The rows that pictures show, with their design matrix and what is true of them; ``tested`` were held out."""
+    """The rows that the pictures show, with their design matrix and true values; ``tested`` rows were held out."""
 
     columns: Columns
     tested: NDArray[np.bool_]
@@ -53,13 +53,13 @@ class ShownRows:
 
 @dataclass(frozen=True)
 class View:
-    """What the pictures ask of a run.
+    """A run as the pictures use it.
 
-    ``weights`` gives the parameters (columns x outputs, of a network flat) after an epoch, ``losses`` the losses there
-    of the fitted and the unseen rows (None where there are none); ``hypothesis`` predicts with them. ``path`` holds the
-    parameters (flat) at the epochs ``path_epoch`` and ``goal`` the ones it is drawn around; ``surface`` is the loss as
-    a function of them. ``end`` is the epoch that the run came to: the last one, but of a run that went back to its best
-    the best.
+    ``weights`` gives the parameters (columns x outputs, flat for a network) after an epoch, ``losses`` the losses of
+    the fitted and the unseen rows there (None without unseen rows); ``hypothesis`` predicts with these parameters.
+    ``path`` holds the parameters (flat) at the epochs ``path_epoch`` and ``goal`` those at the centre of the plane;
+    ``surface`` is the loss as a function of them. ``end`` is the epoch of the final parameters: the last one, or the
+    best one of a run that went back to its best.
     """
 
     hypothesis: FittedHypothesis
@@ -80,7 +80,7 @@ class View:
 
     @property
     def design(self) -> Design:
-        """The design that turns rows into the columns that the hypothesis takes."""
+        """The design that turns rows into the columns of the hypothesis."""
         return self.hypothesis.design
 
     @property
@@ -89,7 +89,7 @@ class View:
         return int(self.curve.epoch[-1])
 
     def nearest(self, epoch: int) -> int:
-        """Return the epoch that can be shown nearest to one."""
+        """Return the closest epoch that can be shown."""
         epoch = min(max(epoch, 0), self.last)
         if self.any_epoch:
             return epoch
@@ -100,12 +100,12 @@ class View:
         return self.predicted(self.weights(epoch), X)
 
     def predicted(self, weights: Floats, X: Floats) -> Floats:
-        """Return the same of parameters."""
+        """Return the predictions of given parameters for the rows of a design matrix."""
         return self.target.predict(self.hypothesis.at(weights).predictor(X))
 
 
 def view_of(model: Model) -> View:
-    """Return a fitted model's run: the epochs whose parameters were kept."""
+    """Return the view of a fitted model's run, at the epochs whose parameters were kept."""
     kept = PlotRows(model)
     told = _Told.of(model)
     rows = ShownRows(kept.columns, kept.tested, kept.X, kept.truth)
@@ -139,7 +139,7 @@ def view_of(model: Model) -> View:
 
 @dataclass(frozen=True)
 class _Told:
-    """A history with the parameters that its model has where they belong: at the epoch ``end``."""
+    """A history with the model's final parameters at the epoch ``end``."""
 
     epoch: NDArray[np.int64]
     loss: Floats
@@ -152,13 +152,13 @@ class _Told:
     def of(cls, model: Model) -> _Told:
         history = model.history
         epoch, loss, end = history.epoch, history.loss, history.epochs
-        if history.stop in ("optimum", "solved"):  # the parameters are those of the limit
+        if history.stop in ("optimum", "solved"):  # the parameters are the minimum, not those of the last step
             if len(history) == 1 and not np.array_equal(history.snapshots[0], model.weights.ravel()):
                 epoch, loss, end = np.append(epoch, 1), np.append(loss, 0.0), 1
             loss = np.append(loss[:-1], history.final_loss)
         elif history.validation_loss.size:
             end = int(epoch[np.argmin(history.validation_loss)])
-        elif not np.isfinite(loss[-1]) and len(history) > 1:  # the last that were finite
+        elif not np.isfinite(loss[-1]) and len(history) > 1:  # the last finite parameters
             end = int(epoch[-2])
         finite = np.isfinite(history.snapshots).all(axis=1) & (history.snapshot_epoch != end)
         path_epoch, path = history.snapshot_epoch[finite], history.snapshots[finite]
@@ -167,7 +167,7 @@ class _Told:
         return cls(epoch, loss, history.validation_loss, np.insert(path_epoch, at, end), path, end)
 
     def curve(self, unseen: Callable[[Floats], float] | None) -> Curve:
-        """Return the losses of RECORDS epochs that are drawn, those of the unseen rows from SPARSE of the path."""
+        """Return the losses of RECORDS epochs, those of the unseen rows at SPARSE epochs of the path."""
         chosen = _spread(self.epoch.size, RECORDS)
         epoch, fitted = self.epoch[chosen], self.loss[chosen]
         if self.validation.size:
@@ -178,22 +178,22 @@ class _Told:
         return Curve(epoch, fitted, np.interp(epoch, self.path_epoch[few], [unseen(self.path[at]) for at in few]))
 
     def least(self) -> int:
-        """Return the place on the path with the least loss."""
+        """Return the index of the least loss on the path."""
         losses = self.loss[np.minimum(np.searchsorted(self.epoch, self.path_epoch), self.epoch.size - 1)]
         return int(np.argmin(np.where(np.isfinite(losses), losses, np.inf)))
 
 
 def rows_of(prepared: Prepared) -> ShownRows:
-    """Return the rows that were kept of a table, ready to be shown."""
+    """Return the kept rows of a prepared table as the pictures show them."""
     wanted = {**prepared.design.uses, **target_uses(prepared.design.hypothesis, prepared.target.family)}
     columns = gather(wanted, Table(prepared.sample.frame, ""))
     return ShownRows(columns, prepared.sample.tested, prepared.design.matrix(columns), prepared.target.truth(columns))
 
 
 def _unseen_loss(model: Model, rows: ShownRows, kept: PlotRows) -> Callable[[Floats], float] | None:
-    """Return the loss of the unseen rows that are kept, by parameters; None where there are none, and of a network.
+    """Return the loss of the kept unseen rows by parameters; None without such rows, and for a network.
 
-    It is to be held against that of the fitted rows: with its penalty, and a sum for as many rows.
+    It is comparable with that of the fitted rows: it has the same penalty, and a sum is scaled to as many rows.
     """
     if not rows.tested.any() or not model.hypothesis.linear:
         return None
@@ -211,5 +211,5 @@ def _unseen_loss(model: Model, rows: ShownRows, kept: PlotRows) -> Callable[[Flo
 
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:
-    """Return up to so many places of a list, evenly spaced, the first and the last among them."""
+    """Return up to ``most`` indices of a list, evenly spaced, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))

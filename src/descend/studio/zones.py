@@ -1,4 +1,4 @@
-"""What is painted on the slider of the learning rate: where it is slow, stable, best, and where it diverges."""
+"""The zones on the learning rate's slider: where descent is slow, stable, best, and where it diverges."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from descend.objectives.quadratic import GramObjective
     from descend.solvers.recipe import Recipe
 
-BELOW, ABOVE = 4.0, 1.0  # decades shown under and over the edge
+BELOW, ABOVE = 4.0, 1.0  # decades shown below and above the edge
 WIDEST = (-6.0, 1.0)
-SLOW = 0.01  # of the best rate: a hundred times as many epochs
+SLOW = 0.01  # as a share of the best rate: a hundred times as many epochs
 
 
 @dataclass(frozen=True)
 class Zones:
     """A slider over powers of ten from ``low`` to ``high``.
 
-    ``edge`` is the rate above which the run diverges (``sure``: of a bound, above which nothing is promised), ``best``
-    the best one; None where they are not known, and then ``reason`` is the code of the sentence that says why.
+    ``edge`` is the rate above which the run diverges (``sure``: a bound; above it the run may diverge), ``best`` the
+    fastest one; None where they are not known, and then ``reason`` is the code of the sentence that says why.
     """
 
     low: float = WIDEST[0]
@@ -34,7 +34,7 @@ class Zones:
     reason: str | None = None
 
     def told(self) -> dict[str, Any]:
-        """Return the zones as the slider paints them: positions are shares of its length."""
+        """Return the zones as the slider draws them: positions are shares of its length."""
         parts = []
         if self.edge is not None and math.isfinite(self.edge):
             edge = self.share(self.edge)
@@ -50,7 +50,7 @@ class Zones:
         }
 
     def share(self, rate: float) -> float:
-        """Return where a rate lies, from 0 at the left to 1 at the right end."""
+        """Return the position of a rate, from 0 at the left to 1 at the right end."""
         if rate <= 0:
             return 0.0
         return min(max((math.log10(rate) - self.low) / (self.high - self.low), 0.0), 1.0)
@@ -66,7 +66,7 @@ def zones_of(quadratic: GramObjective, recipe: Recipe) -> Zones:
 
 
 def zones_foretold(forecast: Forecast | None, recipe: Recipe) -> Zones:
-    """Return what a forecast lets be painted: a bound, the rate that is safe for batches, or nothing."""
+    """Return the zones that a forecast gives: a bound, the safe rate of batches, or nothing."""
     if forecast is None:
         return Zones()
     if recipe.recurs and forecast.batch_sure is not None and recipe.batch_size is not None:
@@ -81,6 +81,6 @@ def zones_foretold(forecast: Forecast | None, recipe: Recipe) -> Zones:
 
 
 def _around(edge: float) -> tuple[float, float]:
-    """Return a range of powers of ten around an edge, its ends at twentieths of one."""
+    """Return a range of powers of ten around an edge, rounded to twentieths of a decade."""
     middle = math.log10(edge)
     return math.floor(20 * (middle - BELOW)) / 20, math.ceil(20 * (middle + ABOVE)) / 20
