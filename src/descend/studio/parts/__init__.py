@@ -1,1 +1,1 @@
-"""The parts of the page: each builds its widgets once and shows anew what changed."""
+"""The parts of the page: each builds its widgets once and updates them after a change."""

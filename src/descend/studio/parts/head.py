@@ -1,4 +1,4 @@
-"""The head of the page: the name, what is being done, the language, light or dark."""
+"""The head of the page: the name, the current activity, the language, light or dark."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HeadPart(PagePart):
         self.show()
 
     def receive(self, name: str | None, size: int | None, received: int = 0) -> None:
-        """Show how much of a file has come."""
+        """Show how much of a file has arrived."""
         if name is not None:
             self.coming = name, size, 0
         elif self.coming is not None:
@@ -45,7 +45,7 @@ class HeadPart(PagePart):
         self.show()
 
     def show(self) -> None:
-        """Show what is being done, and how far it has come."""
+        """Show the current activity and its progress."""
         busy, progress = self.study.busy, self.study.progress
         if busy == "fitting":
             told = self.say("fitting")
@@ -65,6 +65,6 @@ class HeadPart(PagePart):
             self.doing.tell("")
 
     def _turn(self) -> None:
-        """Go from what the system prefers to dark, to light, and round again."""
+        """Switch from the system's colours to dark, to light, and back."""
         order = {None: True, True: False, False: None}
         self.dark.value = order[self.dark.value]

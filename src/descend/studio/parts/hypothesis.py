@@ -1,4 +1,4 @@
-"""The hypothesis: its formula as it is typed, with a caret under what is wrong, its family and its loss."""
+"""The hypothesis: its formula while it is typed, with a caret under an error, its family and its loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class HypothesisPart(PagePart):
-    """The formula and what kind of answer it is to give."""
+    """The formula, the family and the loss."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
@@ -57,7 +57,7 @@ class HypothesisPart(PagePart):
             self.act(self.study.restate(formula.strip()))
 
     def check(self, formula: str) -> None:
-        """Point at what is wrong while the formula is typed."""
+        """Mark the error of the formula while it is typed."""
         profile = self.study.table.profile
         try:
             parsed = parse(formula)
@@ -68,7 +68,7 @@ class HypothesisPart(PagePart):
             self._point(f"{error.caret[2:].replace(chr(10) + '  ', chr(10))}\n{error.tell(self.study.lang)}")
 
     def show(self) -> None:
-        """Show the formula and the settings as they are."""
+        """Show the stated formula and settings."""
         self.formula.put(self.study.formula)
         self.family.put(self.study.settings.get("family", "auto"))
         self.loss.put(self.study.settings.get("loss", "auto"))

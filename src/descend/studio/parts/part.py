@@ -1,4 +1,4 @@
-"""What every part of the page has: the study it shows, its language, and a way to act without freezing the page."""
+"""The base class of the parts of the page: the study, the language, and a way to act without freezing the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PagePart:
-    """A part of the page about a study."""
+    """A part of the page that shows a study."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -26,5 +26,5 @@ class PagePart:
 
     @staticmethod
     def act(doing: Coroutine[Any, Any, Any]) -> None:
-        """Do something that takes a while, with the page free meanwhile."""
+        """Start a task that takes a while; the page stays responsive."""
         background_tasks.create(doing)

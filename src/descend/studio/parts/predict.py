@@ -22,17 +22,17 @@ MOST = 24
 
 
 class PredictPart(PagePart):
-    """Values in, a prediction out."""
+    """Fields for the columns of a row, and its prediction."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
         self.typed: dict[str, str] = {}
-        self.mean = False  # of a transformed target, whose prediction is a median
+        self.mean = False  # for a transformed target, whose prediction is a median
         self.body = tag("div")
         self.show()
 
     def show(self) -> None:
-        """Show a field for every column of the run that is looked at."""
+        """Show a field for every column of the shown run."""
         self.body.clear()
         model = self.study.model if self.study.run is not None else None
         with self.body:
@@ -89,7 +89,7 @@ class PredictPart(PagePart):
         self.more.update()
 
     def _cautions(self, model: Model, row: dict[str, str]) -> list[str]:
-        """Tell what there is to mind, as ``Model.cautions`` finds it, of one row."""
+        """Return the cautions of ``Model.cautions`` about one row."""
         told = {"note.beyond": "beyond", "note.median": "" if self.mean else "median"}
         notes = model.cautions(typed_row(row))
         return [self.say(told[note.code], **note.values) for note in notes if told[note.code]]
@@ -103,14 +103,14 @@ def _is_number(text: str) -> bool:
 
 
 def _usual(model: Model, name: str) -> str:
-    """Return a value to begin with: the mean of a number, the first level of a category."""
+    """Return a field's first value: the mean of a number, the first level of a category."""
     if name in model.design.levels:
         return str(model.design.levels[name][0])
     return f"{model.means.get(name, 0.0):.4g}"
 
 
 def _told(model: Model, row: dict[str, str], part: PagePart, *, mean: bool) -> tuple[str, str]:
-    """Return the prediction, and between what it lies: of a mean of a transformed target that is not known."""
+    """Return the prediction and its interval; ``mean``: of a transformed target, that of the mean."""
     table = typed_row(row)
     if isinstance(model.inference, Note) or (mean and medians(model.target)):
         frame: pl.DataFrame = model.predictions(table, mean=mean)

@@ -1,4 +1,4 @@
-"""How the file is read, where it is not read as it should be: a control for every option that there is."""
+"""The options of reading: a control for each, for a file that was not read as it should be."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ReadingPart(PagePart):
-    """The options of reading, folded away."""
+    """The options of reading, folded."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
@@ -49,7 +49,7 @@ class ReadingPart(PagePart):
         self.act(self.study.reread(**{option.name: said}))
 
     def show(self) -> None:
-        """Show how the file is read; of a worked example there is no file."""
+        """Show the options of reading; a worked example has no file."""
         asked = self.study.table.asked or {}
         for name, field in self.fields.items():
             option, value = READING[name], asked.get(name)

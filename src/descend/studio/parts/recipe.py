@@ -23,7 +23,7 @@ GIVEN = "given"  # values that no control can show
 
 
 class RecipePart(PagePart):
-    """The settings beside the learning rate."""
+    """The settings other than the learning rate."""
 
     def __init__(self, study: Study, follow: Callable[..., None]) -> None:
         super().__init__(study)
@@ -50,11 +50,11 @@ class RecipePart(PagePart):
         self.fields[row.name] = Field(control.kind, label, "", lambda value: self._put(row, value), **more)
 
     def _slid(self, row: Setting, text: str, serial: str) -> None:
-        """Follow a slider while it moves, where that can be."""
+        """Follow a slider while it moves, where the run can follow."""
         try:
             value = self._said(row, text)
         except OptionError:
-            return  # no slider says that
+            return  # not a value of a slider
         if self.study.live:
             self.follow(serial, **{row.name: value})
 
@@ -93,13 +93,13 @@ class RecipePart(PagePart):
         return OPTIMIZERS.get(name) if isinstance(name, str) else None
 
     def _said(self, row: Setting, value: Any) -> Any:
-        """Return a setting from what its control holds; None for its default; raises OptionError."""
+        """Return a setting from the value of its control; None for its default; raises OptionError."""
         if isinstance(row.kind, Flag):
             return None if bool(value) == row.default else bool(value)
         text = str(value).strip()
         if not text:
             return None
-        if text == GIVEN:  # there is nothing to give here: it stays as it is
+        if text == GIVEN:  # the control cannot show the value, so it stays
             return self.study.settings.get(row.name)
         said: Any = text
         if row.kind.option in (int, float):
@@ -111,7 +111,7 @@ class RecipePart(PagePart):
         return None if is_default(said, row.default) else said
 
     def show(self) -> None:
-        """Show the settings as they are."""
+        """Show the current settings."""
         networked = bool(self.study.settings.get("hypothesis"))
         optimizer = self._optimizer(networked)
         for name, field in self.fields.items():

@@ -1,6 +1,6 @@
-"""The runs: a row for every fit, to be opened again, renamed, forgotten, and laid over one another.
+"""The table of runs: a row per fit, to open again, rename, delete and compare.
 
-A row stays where it is while nothing of it changes: a click on an element that was replaced meanwhile would be lost.
+A row stays in place while nothing of it changes: a click on an element that was replaced meanwhile would be lost.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class RunsPart(PagePart):
         self._show_few()
 
     def _show_few(self) -> None:
-        """Show what there is to say of so many runs."""
+        """Show the controls and hints that depend on the number of runs."""
         runs = self.study.runs
         for part, holds in (
             (self.none, not runs.rows),
@@ -108,7 +108,7 @@ class RunsPart(PagePart):
         return f"{say(f'report.{run.metric}', self.study.lang)} {run.score:.4g}"
 
     def _ranked(self, run: Run, best: bool) -> str:
-        """Return what a run is ranked by beside what is shown: of classes the log-loss, where accuracy is equal."""
+        """Return the tooltip of a run's score: whether it is the best, and of classes the log-loss that breaks ties."""
         told = [self.say("best")] if best else []
         if run.verification is not None and run.verification.classes and run.loss is not None:
             told.append(f"{say('report.log_loss', self.study.lang)} {run.loss:.4g}")

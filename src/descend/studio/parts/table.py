@@ -1,4 +1,4 @@
-"""The table: where it comes from, and its columns with their kind, a small histogram and what is missing."""
+"""The table: its source, and its columns with their kind, a small histogram and missing cells."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from descend.studio.profile import ColumnProfile
     from descend.studio.study import Study
 
-SHOWN = 200  # columns at once: more are found by a search
-MANY = 30  # columns before there is one
+SHOWN = 200  # columns shown at once: a search finds the others
+MANY = 30  # columns up to which there is no search field
 
 
 class TablePart(PagePart):
-    """Choosing a table, and choosing columns by clicking them."""
+    """The controls for choosing a table and the buttons of its columns."""
 
     def __init__(self, study: Study, upload: str) -> None:
         super().__init__(study)
@@ -67,7 +67,7 @@ class TablePart(PagePart):
             self._list()
 
     def _list(self) -> None:
-        """List the columns that are sought, those of the hypothesis first where there are more than are shown."""
+        """List the columns that match the search, those of the hypothesis first where there are more than are shown."""
         profile = self.study.table.profile
         self.columns.clear()
         self.marks: dict[str, tuple[ui.element, ui.element]] = {}
@@ -87,7 +87,7 @@ class TablePart(PagePart):
         self.mark()
 
     def mark(self) -> None:
-        """Mark the columns that the hypothesis takes; the buttons stay where they are under the pointer."""
+        """Mark the columns of the hypothesis; the buttons stay in place under the pointer."""
         profile = self.study.table.profile
         if profile is None:
             return

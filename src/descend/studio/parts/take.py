@@ -1,4 +1,4 @@
-"""What a person takes along: the model, the pictures, the history, the command and the Python that do the same."""
+"""The downloads: the model, the pictures, the history, the command line and the Python script."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class TakePart(PagePart):
-    """Downloads of the run that is looked at, and the scripts that repeat it."""
+    """Downloads of the shown run, and the scripts that repeat it."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
@@ -30,7 +30,7 @@ class TakePart(PagePart):
         self.show()
 
     def show(self) -> None:
-        """Show what there is to take."""
+        """Show the downloads."""
         self.body.clear()
         run = self.study.run
         with self.body:
@@ -52,7 +52,7 @@ class TakePart(PagePart):
                     copy.on("click", js_handler=_COPY)
 
     def _scripts(self, run: Run) -> dict[str, str]:
-        """Return the command line and the Python that do the same, where there is one."""
+        """Return the command line and the Python script that repeat a run, where there are any."""
         file, prepared = self.study.table.file or "table.csv", self.study.sketch.prepared
         names = None if prepared is None or prepared.formula != run.formula else prepared.design.names
         reading = self.study.table.reading
@@ -79,7 +79,7 @@ class TakePart(PagePart):
             ui.download.content(data, f"fit.{kind}")
 
     def _table(self) -> None:
-        """Give the table of a worked example, which has no file until then."""
+        """Download the table of a worked example, which has no file yet."""
         ui.download.content(example_csv(self.study.table.source[1]), self.study.table.file)
 
     def _history(self) -> None:
@@ -88,7 +88,7 @@ class TakePart(PagePart):
 
 
 def _drawn(model: Model, kind: str, study: Study) -> bytes:
-    with TemporaryDirectory(dir=study.folder) as folder:  # one of its own: a picture may be asked for twice at once
+    with TemporaryDirectory(dir=study.folder) as folder:  # a file of its own: two requests for a picture may overlap
         path = Path(folder, f"fit.{kind}")
         model.plot(path, lang=study.lang)
         return path.read_bytes()

@@ -1,4 +1,4 @@
-"""The words: the equation, what the learning rate will do, what was found, and what a click can do about it."""
+"""The words: the equation, the forecast, the findings, and buttons for their remedies."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOO_LARGE = "finding.rate-too-large"
 
 
 class WordsPart(PagePart):
-    """The equation and the diagnosis of the run that is looked at."""
+    """The equation and the diagnosis of the shown run."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study)
@@ -33,11 +33,11 @@ class WordsPart(PagePart):
         self.show()
 
     def state(self, equation: str) -> None:
-        """Show the equation of the epoch that is looked at."""
+        """Show the equation of the current epoch."""
         self.equation.tell(equation)
 
     def foretell(self) -> None:
-        """Show what the learning rate will do."""
+        """Show the forecast of the learning rate."""
         told = self.study.foretold() if self.study.error is None else ""
         view = self.study.view
         self.foretold.tell(told, "foretold bad" if view is not None and view.diverged else "foretold")
@@ -85,7 +85,7 @@ class WordsPart(PagePart):
             tag("p", f"verdict {kind if kind in VERDICT_STYLES else ''}", verification.tell(lang))
         for finding in run.findings:
             if finding.code == TOO_LARGE and self.study.error is not None and run.stop == "diverged":
-                continue  # the error above says it, with the same remedies
+                continue  # the error above has the same text and remedies
             with tag("div", f"finding {finding.severity}"):
                 tag("p", text=finding.tell(lang))
                 changes = [fix for fix in finding.fixes if self.study.table.asked is not None or not fix.reading]

@@ -19,19 +19,19 @@ CHARTS = Path(bundled.__path__[0]) / "dist"
 
 
 class Stage(ui.element, component="stage.js", esm={"nicegui-echart": str(CHARTS), **DRAWING}):
-    """The three pictures; ``draw`` sends them what changed."""
+    """The three pictures; ``draw`` sends their changes."""
 
     def __init__(self, labels: dict[str, str]) -> None:
         super().__init__()
         self._props["labels"] = labels
 
     def draw(self, payload: dict[str, Any], serial: str | None = None) -> None:
-        """Draw what a payload holds; the page is told of ``serial`` once it is on the screen."""
+        """Draw a payload; the page reports ``serial`` once it is on the screen."""
         self.run_method("draw", payload, *([] if serial is None else [serial]))
 
 
 class Rate(ui.element, component="rate.js", esm=DRAWING):
-    """The slider of the learning rate, with what is painted on it."""
+    """The slider of the learning rate, with its zones."""
 
     def __init__(self, labels: dict[str, str], zones: dict[str, Any], rate: float) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Rate(ui.element, component="rate.js", esm=DRAWING):
         self._props.update(labels=labels, first=self.painted)
 
     def paint(self, zones: dict[str, Any], rate: float, *, disabled: bool) -> None:
-        """Paint other zones, and stand at another rate."""
+        """Draw other zones, and move to another rate."""
         now = {"zones": zones, "rate": rate, "disabled": disabled}
         if now != self.painted:
             self.painted = now
@@ -54,12 +54,12 @@ class Scrub(ui.element, component="scrub.js", esm=DRAWING):
         self._props["labels"] = labels
 
     def tell(self, **now: Any) -> None:
-        """Show where the scrubber stands: ``epoch``, its ``loss`` and ``unseen`` loss, the ``last`` epoch."""
+        """Show the scrubber's position: ``epoch``, its ``loss`` and ``unseen`` loss, the ``last`` epoch."""
         self.run_method("tell", now)
 
 
 class Told(ui.element, component="told.js"):
-    """A text that changes often; where it ``scrolls`` the keyboard reaches it."""
+    """A text that changes often; one that ``scrolls`` takes the keyboard's focus."""
 
     def __init__(self, tone: str, *, scrolls: bool = False) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class Told(ui.element, component="told.js"):
         self._props.update(text="", tone=tone, scrolls=scrolls)
 
     def tell(self, text: str, tone: str | None = None) -> None:
-        """Show another text, perhaps in another tone (its classes)."""
+        """Show another text, with another tone (its classes) if given."""
         now = visible(text), self.told[1] if tone is None else tone
         if now != self.told:
             self.told = now
@@ -75,19 +75,19 @@ class Told(ui.element, component="told.js"):
 
 
 class Doing(ui.element, component="doing.js"):
-    """What is being done and how far it has come."""
+    """The current activity and its progress."""
 
     def __init__(self, stop: str) -> None:
         super().__init__()
         self._props["stop"] = stop
 
     def tell(self, text: str, share: float | None = None, *, stops: bool = False) -> None:
-        """Show a sentence with how far that has come; ``stops``: with a button that ends it."""
+        """Show a sentence and the progress; ``stops``: with a button that ends the activity."""
         self.run_method("tell", text, share, stops)
 
 
 class Drop(ui.element, component="drop.js"):
-    """Where a file is chosen or dropped."""
+    """A field for choosing or dropping a file."""
 
     def __init__(self, labels: dict[str, str], target: str) -> None:
         super().__init__()
@@ -97,8 +97,8 @@ class Drop(ui.element, component="drop.js"):
 class Field(ui.element, component="field.js", esm=DRAWING):
     """One setting: a label and the browser's own control.
 
-    kind: "text", "number", "select" (with ``options``, pairs of a value and what is shown), "check" or "range", which
-    while it is dragged says its value with a serial, and the next one once that has been drawn.
+    kind: "text", "number", "select" (with ``options``, pairs of a value and its label), "check" or "range", which while
+        it is dragged sends its value with a serial, and the next one once that has been drawn.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ def _offered(options: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def tag(name: str, classes: str = "", text: str = "", **attributes: Any) -> ui.element:
-    """Return an element of the browser's own: its name, classes, text and attributes (``aria_label`` and the like)."""
+    """Return an HTML element: its name, classes, text and attributes (``aria_label`` and the like)."""
     made = ui.element(name)
     if classes:
         made.classes(classes)

@@ -1,1 +1,1 @@
-"""The process in which a tab's table is read and fitted: ``parent`` asks, ``child`` does, on its ``session``."""
+"""The worker, the process that reads and fits a tab's table: ``parent`` calls, ``child`` answers, ``session`` works."""

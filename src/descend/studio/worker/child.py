@@ -1,4 +1,4 @@
-"""What goes on in a worker's process: it does what is asked for over its connection, and tells how far it is."""
+"""The worker's process: it answers calls over its connection and reports the progress of a fit."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from descend.base.errors import DescendError
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-EVERY = 0.04  # seconds between two words of progress
-NICENESS = 5  # a slider that moves comes before a fit that goes on
-SHARE = 0.8  # of the computer's memory
-NO_MEMORY = "can't allocate memory"  # in PyTorch's words
+EVERY = 0.04  # seconds between two reports of progress
+NICENESS = 5  # a moving slider has priority over a running fit
+SHARE = 0.8  # a share of the computer's memory
+NO_MEMORY = "can't allocate memory"  # PyTorch's message
 
 
 class _Progress:
-    """Tells the other end how far a fit is, not too often, and hears from there that it is to end."""
+    """Sends the progress of a fit, not too often, and receives the request to stop it."""
 
     def __init__(self, connection: Connection, number: int) -> None:
         self.connection, self.number = connection, number
@@ -37,13 +37,13 @@ class _Progress:
         self._is_due()
 
     def tell(self) -> None:
-        """Tell the last epoch, where it has not been told."""
+        """Send the last epoch if it has not been sent."""
         if self.untold is not None:
             self.connection.send(("progress", self.untold))
             self.untold = None
 
     def _is_due(self) -> bool:
-        """Whether it is time for a word; raises KeyboardInterrupt where the fit is to end."""
+        """Whether it is time to send progress; raises KeyboardInterrupt where the fit is to stop."""
         now = perf_counter()
         if now < self.due:
             return False
@@ -55,10 +55,10 @@ class _Progress:
 
 
 def serve_worker(connection: Connection, most_rows: int) -> None:
-    """Do what is asked for over the connection till it is closed; in the process."""
+    """Answer calls over the connection until it is closed; runs in the worker's process."""
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the server, which then closes the connection
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server handles Ctrl-C and closes the connection
     hold_to_memory()
     from descend.studio.worker.session import Bench
 
@@ -66,14 +66,14 @@ def serve_worker(connection: Connection, most_rows: int) -> None:
     while True:
         try:
             asked = connection.recv()
-            if not isinstance(asked, int):  # the number alone asks for the end of a call that has ended
+            if not isinstance(asked, int):  # a number alone asks to stop a call, which has ended already
                 connection.send(_done(bench, connection, *asked))
         except (EOFError, OSError):
             return
 
 
 def _done(bench: Any, connection: Connection, number: int, name: str, args: tuple[Any, ...]) -> tuple[str, Any]:
-    """Do a call and return the answer to it."""
+    """Execute a call and return its answer."""
     progress = _Progress(connection, number)
     listeners = {"on_epoch": progress.on_epoch, "on_refit": progress.on_refit} if name == "fit" else {}
     try:
@@ -85,17 +85,17 @@ def _done(bench: Any, connection: Connection, number: int, name: str, args: tupl
 
 
 def as_descend_error(error: BaseException) -> DescendError:
-    """Return an error as it is told to a person: itself, that memory ran out, or that nobody foresaw it."""
+    """Return the DescendError for any error: itself, out of memory, or an unforeseen error."""
     if isinstance(error, MemoryError) or NO_MEMORY in str(error):
         return DescendError("studio.no-memory")
     return error if isinstance(error, DescendError) else failed(error)
 
 
 def hold_to_memory() -> None:
-    """Hold this process to the memory that the computer has, and let it be the first to be ended where that runs out.
+    """Limit this process to the computer's memory, and let the system end it first when memory runs out.
 
-    A packed file of a few kilobytes can claim any amount, and so can a network's sizes. Where the system knows no such
-    bounds there are none.
+    A packed file of a few kilobytes can claim any amount, and so can a network's sizes. On systems without such limits
+    this does nothing.
     """
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
@@ -107,6 +107,6 @@ def hold_to_memory() -> None:
 
 
 def failed(error: BaseException) -> DescendError:
-    """Return the error that tells one that nobody foresaw."""
+    """Return the DescendError for an unforeseen error."""
     reason = (str(error).splitlines() or [""])[0][:200]
     return DescendError("studio.worker-failed", kind=type(error).__name__, reason=reason)

@@ -1,7 +1,7 @@
-"""The worker: a process of its own for one page, in which its bench stands, so that the page never freezes.
+"""The worker: a process with one page's bench, so that the page never freezes.
 
-What reads a file or costs rows happens there. It is asked one thing at a time, tells how far a fit is, can be stopped,
-and may even die: that is an error like any other, and the next call is answered by a new process.
+Everything that reads a file or takes time per row runs there. The process answers one call at a time, reports the
+progress of a fit, and can be stopped. If it dies the call raises an error, and the next call starts a new process.
 """
 
 from __future__ import annotations
@@ -23,54 +23,55 @@ if TYPE_CHECKING:
     OnProgress = Callable[[int, float], None]
     Call = tuple[str, tuple[Any, ...]]
 
-OPENING = ("open", "example")  # what gives the bench its table
-NEEDING = ("prepare", "fit")  # what needs that table
+OPENING = ("open", "example")  # calls that give the bench its table
+NEEDING = ("prepare", "fit")  # calls that need the table
 
 
 class Worker:
-    """A bench in a process of its own, started when it is first asked for something if not by ``start`` before.
+    """A bench in a process of its own, started by ``start`` or by the first call.
 
-    Everything here belongs to one event loop, which is never held up: a thread talks to the process during a call.
+    Everything here belongs to one event loop, which is never blocked: a thread talks to the process during a call.
     """
 
     def __init__(self, most_rows: int) -> None:
         self._most_rows = most_rows
         self._turn = asyncio.Lock()
-        self._calls = 0  # under way or waiting
+        self._calls = 0  # running or waiting
         self._numbers = count()
         self._table: Call | None = None  # the call that last gave the bench its table
-        self._guard = Lock()  # over all that follows
+        self._guard = Lock()  # for all calls that follow
         self._child: _Child | None = None
         self._running: Call | None = None
-        self._sent: int | None = None  # the number under which the process works on it
+        self._sent: int | None = None  # the number of the running call
         self._ending: Literal["", "stop", "kill"] = ""
         self._closed = False
 
     @property
     def busy(self) -> bool:
-        """Whether a call is being worked on or waits."""
+        """Whether a call is running or waiting."""
         return self._calls > 0
 
     @property
     def pid(self) -> int | None:
-        """The number of the process, None where there is none."""
+        """The process id, None without a process."""
         child = self._child
         return None if child is None else child.process.pid
 
     def start(self) -> None:
-        """Start the process ahead of the first call: until it can work takes it about a second."""
+        """Start the process before the first call, because it takes about a second."""
         if self._closed:
             return
-        with suppress(DescendError):  # the call will tell
+        with suppress(DescendError):  # the first call raises the error
             self._living()
 
     async def call(self, name: str, *args: Any, on_progress: OnProgress | None = None) -> Any:
-        """Have the bench do something and return what comes of it; calls are worked on one after another.
+        """Call a method of the bench and return its result; calls run one after another.
 
         on_progress: called in the event loop with an epoch and its loss, about 25 times a second and for the last one.
-        Raises the bench's DescendError; ``studio.worker-died`` where the process has ended, and the next call has a new
-        one and the table opened again; ``studio.stopped`` after ``kill`` and ``close``.
-        A call that is cancelled is seen to its end first, and a fit is stopped.
+
+        Raises the bench's DescendError; ``studio.worker-died`` where the process has ended (the next call starts a new
+        one and opens the table again); ``studio.stopped`` after ``kill`` and ``close``. A cancelled call runs to its
+        end first, and a fit is stopped.
         """
         self._calls += 1
         try:
@@ -80,7 +81,7 @@ class Worker:
             self._calls -= 1
 
     def stop(self) -> None:
-        """End the fit that is running with what it has reached; other calls go on."""
+        """Stop the running fit and keep its result so far; other calls go on."""
         with self._guard:
             if self._running is None or self._running[0] != "fit" or self._ending:
                 return
@@ -89,7 +90,7 @@ class Worker:
                 self._child.stop(self._sent)
 
     def kill(self) -> None:
-        """End what is running at once, whatever it is; the next call has a new process and the table opened again."""
+        """End the running call at once; the next call starts a new process and opens the table again."""
         with self._guard:
             self._ending = "kill"
             child, self._child = self._child, None
@@ -103,7 +104,7 @@ class Worker:
         self.kill()
 
     async def _called(self, call: Call, on_progress: OnProgress | None) -> Any:
-        """Do one call, now that it is its turn."""
+        """Run one call, when it is its turn."""
         loop = asyncio.get_running_loop()
 
         def told(epoch: int, loss: float) -> None:
@@ -126,16 +127,16 @@ class Worker:
                 self._running = None
 
     async def _seen_to_its_end(self, answer: asyncio.Future[Any]) -> None:
-        """Wait for the answer to a call that was cancelled; cancelled again, end it."""
+        """Wait for the answer to a cancelled call; end the process if cancelled again."""
         try:
             await asyncio.wait([answer])
         except asyncio.CancelledError:
             self.kill()
             await asyncio.wait([answer])
-        answer.exception()  # looked at, so that nobody is told of what nobody waits for
+        answer.exception()  # retrieved, so that asyncio does not warn of it
 
     def _work(self, call: Call, told: OnProgress) -> Any:
-        """Have the process do a call and return what comes of it; in a thread."""
+        """Send a call to the process and return its result; runs in a thread."""
         child = self._living()
         try:
             if call[0] in NEEDING and self._table is not None and child.table != self._table:
@@ -144,7 +145,7 @@ class Worker:
                 child.table = self._table
             self._send(child, call)
             result = child.answer(told)
-        except (EOFError, OSError) as error:  # the pipe has come to its end, and so has the process
+        except (EOFError, OSError) as error:  # the pipe is closed, so the process has ended
             raise self._buried(child) from error
         if call[0] in OPENING:
             child.table = self._table = call
@@ -154,9 +155,9 @@ class Worker:
         """Return the process, a new one where there is none."""
         child = self._child
         try:
-            if child is None or not child.process.is_alive():  # one that died while it had nothing to do is not missed
+            if child is None or not child.process.is_alive():  # the process died while idle: no call failed
                 child = _Child(self._most_rows)
-        except OSError as error:  # no process more is to be had
+        except OSError as error:  # the system refuses another process
             raise failed(error) from error
         with self._guard:
             if not self._ending:
@@ -170,7 +171,7 @@ class Worker:
         raise InterruptedFitError("studio.stopped")
 
     def _send(self, child: _Child, call: Call) -> None:
-        """Send a call, unless it has been stopped before it could begin."""
+        """Send a call, unless it was stopped before it could start."""
         with self._guard:
             if self._ending == "stop":
                 raise InterruptedFitError("fit.interrupted-early")
@@ -178,7 +179,7 @@ class Worker:
             child.send(self._sent, call)
 
     def _buried(self, child: _Child) -> DescendError:
-        """Put away a process that has ended and return the error that says so."""
+        """Remove a process that has ended and return the error that says so."""
         with self._guard:
             if self._child is child:
                 self._child = None
@@ -188,10 +189,10 @@ class Worker:
 
 
 class _Child:
-    """The process as it is seen from here, and the call that gave its bench the table."""
+    """The process as the server sees it, and the call that gave its bench the table."""
 
     def __init__(self, most_rows: int) -> None:
-        # not a fork: that would hold the server's sockets, and whatever locks its threads held
+        # not fork, which would copy the server's sockets and the locks that its threads hold
         spawn = get_context("spawn")
         self.connection, theirs = spawn.Pipe()
         self.process = spawn.Process(target=serve_worker, args=(theirs, most_rows), daemon=True)
@@ -203,7 +204,7 @@ class _Child:
         self.connection.send((number, *call))
 
     def answer(self, told: OnProgress) -> Any:
-        """Wait for what comes of the call that was sent; raises EOFError or OSError where the process ends."""
+        """Wait for the answer to the sent call; raises EOFError or OSError where the process ends."""
         while True:
             kind, value = self.connection.recv()
             if kind == "done":
@@ -213,13 +214,13 @@ class _Child:
             told(*value)
 
     def stop(self, number: int) -> None:
-        """Ask for the end of a call; of one that has ended already nothing comes."""
+        """Ask the process to stop a call; has no effect on one that has ended."""
         try:
             self.connection.send(number)
         except OSError:
-            return  # whoever waits for the answer meets the end of the process
+            return  # the thread that waits for the answer sees the end of the process
 
     def kill(self) -> None:
-        """End the process; its end is waited for elsewhere, for freeing much memory takes a while."""
+        """End the process without waiting, because freeing much memory takes a while."""
         self.process.kill()
         Thread(target=self.process.join, daemon=True).start()

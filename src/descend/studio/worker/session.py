@@ -1,4 +1,4 @@
-"""The bench: what is done to a table for one page of the studio, step by step: read it, prepare it, fit it."""
+"""The bench: the work on one page's table, step by step: open it, prepare it, fit it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opened:
-    """A table that was opened: its columns, a formula to begin with, and the settings that an example brings."""
+    """An opened table: its columns, a first formula, and the settings of an example."""
 
     profile: Profile
     formula: str
@@ -56,11 +56,11 @@ class Opened:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A hypothesis stated on the table, ready to be fitted, and as small as its columns.
+    """A hypothesis prepared for fitting, reduced to the size of its columns.
 
-    ``fitted`` is the loss over the rows that are fitted, ``stopping`` over those held out to stop by (with the setting
-    ``patience``) and ``unseen`` over those of the test, all squeezed and with the penalty; None where there are no such
-    rows, and for all but squared error of equations in float64. ``names`` are the columns of the design.
+    ``fitted`` is the loss over the fitted rows, ``stopping`` over those held out to stop by (with the setting
+    ``patience``) and ``unseen`` over the test rows, each reduced to a quadratic with the penalty; None where there are
+    no such rows, and for all but squared error of equations in float64. ``names`` are the columns of the design.
     """
 
     formula: str
@@ -83,7 +83,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fit that has ended: the file of its model, how long it took, and the error where it diverged."""
+    """The result of a fit: the model's file, the seconds it took, and the error where it diverged."""
 
     path: str
     seconds: float
@@ -93,7 +93,7 @@ class Fitted:
 
 
 class Bench:
-    """One table at a time, of ``most_rows`` rows at most, and what is done to it."""
+    """One table of at most ``most_rows`` rows, and the operations on it."""
 
     def __init__(self, most_rows: int) -> None:
         self.most_rows = most_rows
@@ -101,7 +101,7 @@ class Bench:
         self._kept: dict[str, tuple[Key, Any]] = {}
 
     def preview(self, path: str) -> Profile | None:
-        """Look at the first rows of a text file that is still being written; None where they cannot be read yet."""
+        """Return a profile of the first rows of a text file that is still being written; None if it is unreadable."""
         name = Path(path).name
         try:
             with open(path, "rb") as file:
@@ -112,23 +112,22 @@ class Bench:
         return None if table is None else profile(table, partial=True)
 
     def open(self, path: str, reading: dict[str, Any] | None = None) -> Opened:
-        """Read a file as the page has it (see ``reading``); raises TableError and OptionError as ``descend.read`` does.
+        """Open a file with the page's options of reading (see ``reading``).
 
-        And TableError for one of too many rows.
-
-        The table before it stays where it cannot be read.
+        If it fails, the table before stays. Raises TableError and OptionError as ``descend.read`` does, and TableError
+        for too many rows.
         """
         return self._take(read(path, **reading_keywords(reading or {})))
 
     def example(self, id: str) -> Opened:
-        """Take a worked example: its table, its formula and its settings."""
+        """Open a worked example: its table, its formula and its settings."""
         lab = labs.example(id)
         table = read(lab.table())
         table.name = lab.id
         settings = recipe_of(lab).given()
         if not isinstance(settings.get("init", ""), str):
             settings["init"] = np.asarray(settings["init"]).tolist()
-        for name in ("dtype", "test"):  # a page tells every epoch in float64, and tests on unseen rows
+        for name in ("dtype", "test"):  # a page shows every epoch in float64, and tests on unseen rows
             settings.pop(name, None)
         usual, _ = recognise_family(TargetColumn(""))
         if (lab.family, lab.loss) == (usual.name, usual.loss):
@@ -136,7 +135,7 @@ class Bench:
         return self._take(table, lab.hypothesis, settings)
 
     def prepare(self, formula: str, settings: dict[str, Any]) -> Prepared:
-        """State a hypothesis on the table as ``fit`` would, as far as the first step.
+        """Prepare a hypothesis on the table as ``fit`` would, up to the first step.
 
         Raises DescendError as ``fit`` does.
         """
@@ -170,10 +169,12 @@ class Bench:
         on_epoch: OnEpoch | None = None,
         on_refit: OnEpoch | None = None,
     ) -> Fitted:
-        """Fit a hypothesis and write its model to ``out``; also of a run that diverged, whose error is returned.
+        """Fit a hypothesis and write its model to ``out``; of a run that diverged too, whose error is returned.
 
-        on_epoch, on_refit: as in ``descend.fit``. One that raises KeyboardInterrupt ends the run with what was reached,
-        and while the fit is verified with nothing: InterruptedFitError.
+        on_epoch, on_refit: as in ``descend.fit``. A KeyboardInterrupt from ``on_epoch`` ends the run and keeps its
+            result so far.
+
+        Raises InterruptedFitError for a KeyboardInterrupt before there is a result to keep, or during the verification.
         """
         recipe, began = _recipe(settings), perf_counter()
         diverged = None
@@ -181,7 +182,7 @@ class Bench:
             model = fit(formula, self._opened, recipe=recipe, on_epoch=on_epoch, on_refit=on_refit)
         except DivergedError as error:
             model, diverged = error.model, error
-            diverged.model = None  # it lies in the file, and would be sent along
+            diverged.model = None  # it is in the file, and need not be sent
         except KeyboardInterrupt as error:
             raise InterruptedFitError("fit.interrupted-early") from error
         seconds = perf_counter() - began
@@ -195,7 +196,7 @@ class Bench:
         return self._table
 
     def _take(self, table: Table, formula: str | None = None, settings: dict[str, Any] | None = None) -> Opened:
-        """Make a table the one that is worked on."""
+        """Make a table the current one."""
         if table.rows > self.most_rows:
             raise TableError("studio.too-many-rows", rows=table.rows, most=self.most_rows)
         seen = profile(table)
@@ -203,18 +204,18 @@ class Bench:
         return Opened(seen, propose(seen) if formula is None else formula, settings or {})
 
     def _stated(self, formula: str, recipe: Recipe) -> tuple[Problem, Split, Design]:
-        """State a hypothesis, split its rows and learn its design; what a changed recipe leaves as it was is kept."""
+        """State a hypothesis, split its rows and learn its design; reuse what a changed recipe does not affect."""
         table = self._opened
         key: Key = (formula, recipe.family, recipe.loss, recipe.delta, recipe.missing)
         problem: Problem = self._once("problem", key, lambda: Problem.of(formula, table, recipe))
-        problem = Problem.of(problem.hypothesis, table, recipe, problem.data)  # its notes are also of the recipe
+        problem = Problem.of(problem.hypothesis, table, recipe, problem.data)  # its notes depend on the recipe too
         key = (*key, recipe.test, recipe.seed)
         split = self._once("split", key, lambda: problem.split(recipe))
         key = (*key, recipe.standardize, recipe.ddof)
         return problem, split, self._once("design", key, lambda: problem.learn_design(split.train, recipe))
 
     def _once(self, what: str, key: Key, make: Callable[[], Any]) -> Any:
-        """Return what was made last, where it was made of the same, else make it."""
+        """Return the cached result where the key is the same, else compute it."""
         kept = self._kept.get(what)
         if kept is None or kept[0] != key:
             self._kept[what] = kept = key, make()
@@ -223,7 +224,7 @@ class Bench:
     def _foretold(
         self, problem: Problem, design: Design, rows: Rows, held: Rows | None, tested: Rows | None, recipe: Recipe
     ) -> dict[str, Any]:
-        """Return the forecast of the run and, where its loss is a quadratic, the squeezed objectives."""
+        """Return the forecast of the run and, where its loss is a quadratic, the reduced objectives."""
         if recipe.networked:
             return {"forecast": Forecast(reason=NetworkHypothesis.refusals["forecast"], asked=True)}
         objective = problem.over(design, rows, recipe)
@@ -236,7 +237,7 @@ class Bench:
             if chosen is None:
                 return None
             made = squeeze(problem.over(design, chosen, recipe))
-            times = 1.0 if made.loss.mean else np.sqrt(rows.size / chosen.size)  # a sum is told for as many rows
+            times = 1.0 if made.loss.mean else np.sqrt(rows.size / chosen.size)  # a sum is scaled to as many rows
             return replace(made, data=DesignRows(times * made.X, times * made.Y))
 
         return {
@@ -248,7 +249,7 @@ class Bench:
 
 
 def _recipe(settings: dict[str, Any]) -> Recipe:
-    """Return the recipe of settings that came from a page: no module, class or function is among them."""
+    """Return the recipe of a page's settings, which contain no module, class or function."""
     for name in ("hypothesis", "optimizer", "loss"):
         value = settings.get(name, "")
         if not isinstance(value, str):
