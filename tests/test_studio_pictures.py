@@ -835,8 +835,7 @@ def test_the_best_run_is_the_best_by_the_score_that_is_shown(tmp_path):
     def scored(number, score, loss, metric="accuracy", **changes):
         run = Run(number, "", "", {}, tmp_path / "none", ("y",), "optimum", 1, 0.1, 0.1, "", Curve(*3 * (np.empty(0),)))
         tested = Verification("holdout", 20, 80, [], [], [], "verdict.better-classes", {})
-        told = {"metric": metric, "by_error": metric == "rmse", "score": score, "loss": loss, "verification": tested}
-        return replace(run, **{**told, **changes})
+        return replace(run, metric=metric, score=score, loss=loss, verification=tested, **changes)
 
     runs = Runs()
     runs.rows = [scored(1, 0.9, 0.5), scored(2, 0.8, 0.3)]

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from descend.studio.zones import Zones
 
 USUAL: dict[str, Any] = {"optimizer": "sgd", "lr": "auto", "epochs": 100}
-SETTLED = 0.45  # seconds without a change after which what is shown is fitted and tested in full
-BENDING = ("l2", "init", "seed")  # what changes the loss that is drawn, or where the path begins
+SETTLED = 0.45  # seconds without a change after which the full fit and its test start
+BENDING = ("l2", "init", "seed")  # settings that change the loss surface or the start of the path
 
 
 class Study:
@@ -206,7 +206,7 @@ class Study:
     # the statement
 
     def set(self, **settings: Any) -> None:
-        """Change settings without acting on them; None takes one back to its default."""
+        """Change settings without acting on them; None takes a setting back to its default."""
         unknown = settings.keys() - SETTINGS.keys()
         if unknown:
             raise TypeError(f"no such settings: {', '.join(sorted(unknown))}")

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from descend.studio.worker.session import Prepared
     from descend.tables.columns import Columns
 
-RECORDS = 300  # epochs of a curve
-SPARSE = 60  # epochs at which the unseen rows are gone through for a curve
+RECORDS = 300  # epochs on a curve
+SPARSE = 60  # epochs at which the loss of the unseen rows is computed for a curve
 
 
 @dataclass(frozen=True)
