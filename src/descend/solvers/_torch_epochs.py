@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from descend.solvers.history import History
     from descend.solvers.schedules import Schedule
 
-FEW_ROWS = 256
-SMALL_WORK = 30_000_000  # rows times parameters of a step
-LARGEST_SEED = 2**63
+FEW_ROWS = 256  # of a step: with so few, threads wait for one another longer than they work
+SMALL_WORK = 30_000_000  # rows times parameters of a step: the same
+LARGEST_SEED = 2**63  # PyTorch takes no larger one
 NORMS = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.instancenorm._InstanceNorm)
 
 
@@ -89,7 +89,7 @@ class _Module:
     keeps: bool
 
     def look(self, epoch: int) -> Look:
-        """Read the losses, dropout and the like off; raises FitError where the first is not finite."""
+        """Read the losses in evaluation mode; raises FitError where the first is not finite."""
         objective, held = self.objective, self.validation
         loss = objective.here()
         if epoch == 0 and not np.isfinite(loss):
@@ -101,7 +101,7 @@ class _Module:
         return Look(objective.network.state(), loss, np.nan, held.here() * share)
 
     def step(self, epoch: int, record: EpochRecorder) -> None:
-        """Make the updates of an epoch, whose randomness is drawn from the seed and its number."""
+        """Make the updates of an epoch; its random numbers depend on the seed and the epoch's number alone."""
         for group, rate in zip(self.stepper.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * self.schedule.factor(epoch)
         _draw_from((self.seed << 24) + epoch)
@@ -115,12 +115,12 @@ class _Module:
                 self.run.tell_batch(epoch, record.batch_losses[-1])
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """Return the module's and the optimizer's tensors, and what the optimizer remembers besides."""
+        """Return the module's and the optimizer's tensors, and the optimizer's other values."""
         optimizer = self.stepper.optimizer
         return _arrays(self.objective.network.body, optimizer), _facts(optimizer)
 
     def restore(self, saved: SavedRun) -> None:
-        """Put a checkpoint's tensors back."""
+        """Load a checkpoint into the module and the optimizer."""
         _take_up(self.objective.network.body, self.stepper.optimizer, saved.state, saved.facts)
 
 
@@ -158,20 +158,20 @@ class _Stepper:
 
 
 def _least_rows(body: torch.nn.Module) -> int:
-    """Return how many rows a batch needs: two where a layer divides by the batch's own spread."""
+    """Return how many rows a batch needs: two where a layer divides by the standard deviation of the batch."""
     return 2 if any(isinstance(layer, NORMS) for layer in body.modules()) else 1
 
 
 @contextmanager
 def _own_randomness() -> Iterator[None]:
-    """Leave the user's random numbers as they were."""
+    """Restore the state of PyTorch's generators at the end, so that the user's random numbers are unaffected."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         yield
 
 
 def _draw_from(seed: int) -> None:
-    """Seed PyTorch's generators; ``torch.manual_seed`` takes a millisecond where there is no cuda."""
+    """Seed PyTorch's generators, without ``torch.manual_seed``, which takes a millisecond where there is no cuda."""
     seed %= LARGEST_SEED
     torch.default_generator.manual_seed(seed)
     if torch.cuda.is_available():
@@ -180,7 +180,7 @@ def _draw_from(seed: int) -> None:
 
 @contextmanager
 def _threads(objective: ModuleObjective, batch_size: int | None) -> Iterator[None]:
-    """Take one thread for small steps, where others would only wait for one another, on a busy machine for long."""
+    """Use one thread where steps are small: several would wait for one another, on a busy machine for long."""
     before, rows = torch.get_num_threads(), min(batch_size or objective.rows, objective.rows)
     if rows <= FEW_ROWS or rows * objective.network.parameters < SMALL_WORK:
         torch.set_num_threads(1)
@@ -201,7 +201,7 @@ def _arrays(body: torch.nn.Module, optimizer: torch.optim.Optimizer) -> Arrays:
 
 
 def _facts(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return what an optimizer remembers that is no tensor."""
+    """Return the values in an optimizer's state that are not tensors."""
     state = optimizer.state_dict()["state"]
     return {
         str(index): {name: value for name, value in found.items() if isinstance(value, (int, float, bool))}
@@ -210,7 +210,7 @@ def _facts(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
 
 
 def _take_up(body: torch.nn.Module, optimizer: torch.optim.Optimizer, arrays: Arrays, facts: dict[str, Any]) -> None:
-    """Put a checkpoint's tensors back."""
+    """Load a checkpoint's tensors and other values."""
     module = {
         name.removeprefix("module."): torch.from_numpy(array)
         for name, array in arrays.items()

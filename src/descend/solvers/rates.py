@@ -35,7 +35,7 @@ class Rates:
 
 
 def condition_of(curvatures: Floats) -> float:
-    """Return the largest over the smallest that is not 0."""
+    """Return the condition number: the largest curvature over the smallest that is not 0; 1 where all are 0."""
     counting = curvatures[curvatures > 0]
     return float(counting[-1] / counting[0]) if counting.size else 1.0
 
@@ -89,7 +89,7 @@ def best_momentum(curvatures: Floats, nesterov: bool = False) -> float:
 
 
 def rates_of(objective: GramObjective, start: Floats) -> list[Rates]:
-    """Return the rates of plain SGD, of momentum and of Nesterov's form, the last two with their best momentum."""
+    """Return the rates of plain SGD, heavy ball and Nesterov's form, the last two with their best momentum."""
     counting = objective.curvatures[objective.curvatures > 0]
     made = []
     for kind in ("sgd", "momentum", "nesterov"):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
 
-NOT_BY_NAME = ("optimizer", "lbfgs", "sparseadam")  # LBFGS asks for the loss again and again
+NOT_BY_NAME = ("optimizer", "lbfgs", "sparseadam")  # LBFGS evaluates the loss several times a step
 FUSED_ON = ("cpu", "cuda")
 OWN_DEGREE = 2  # a user's own loss is taken for a squared error
 
@@ -57,14 +57,14 @@ def prepare(design: Design, target: Target, Y: Floats, recipe: Recipe) -> Networ
 
 
 def in_memory(network: Network, X: Floats, Y: Floats) -> InMemory:
-    """Return rows of a design matrix and their targets as the network takes them, on its device."""
+    """Return rows of a design matrix and their targets as the network's tensors, on its device."""
     from descend.objectives.torch_batches import InMemory
 
     return InMemory.of(network.columns(X), Y, network.reference())
 
 
 def streamed(network: Network, stream: Any, design: Design, recipe: Recipe) -> StreamedBatches:
-    """Return the rows of a torch Dataset or DataLoader as the network takes them, on its device."""
+    """Return the rows of a torch Dataset or DataLoader as batches of the network's tensors, on its device."""
     from descend.objectives.torch_batches import StreamedBatches
 
     scale = 1 if design.image is None else design.image.scale
@@ -87,7 +87,7 @@ def train_network(
     validation: ModuleObjective | None = None,
     run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
-    """Train the objective's network in place and return the history; it ends with the parameters of the history."""
+    """Train the objective's network in place and return the history, whose final parameters the network then has."""
     from descend.solvers._torch_epochs import backprop
 
     network = objective.network
