@@ -1,4 +1,4 @@
-"""Any loss over the rows of a design matrix, in blocked passes: a block is read once for all that is asked of it."""
+"""Any loss over the rows of a design matrix in memory, block by block: each block is read once a pass."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A loss over rows that lie in parts, somewhere: one sum over the parts for each thing that a solver asks.
+"""A loss over rows in parts, wherever these are: what a solver asks is the sum of the parts' answers.
 
-Each part is a ``RowsObjective`` over its own rows, whose sums are not divided by anything; it is held by another
-process, or made anew from the file at every reading.
+Each part is a ``RowsObjective`` over its own rows, whose sums are not divided by their count. Another process
+holds it, or it is read from the file again for every question.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ class PartQuestion(Generic[Answer]):
 class PartsObjective(RowsBase):
     """The loss over the rows of all parts, plus a ``penalty`` on W; as ``RowsObjective``.
 
-    ``columns`` and ``targets`` are X's and Y's, ``rows`` how many rows all parts have. ``sums`` are what is known of a
-    squared error without asking. Where ``every`` is above 1, only one row out of so many counts.
+    ``columns`` and ``targets`` are X's and Y's, ``rows`` how many rows all parts have. ``sums`` are what a survey has
+    added up for a squared error, so that the parts need not be asked. Where ``every`` is above 1, only one row out of
+    so many counts.
     """
 
     holding: Holding
@@ -131,7 +132,7 @@ class PartsObjective(RowsBase):
         return max(map(float, self._ask(partial(RowsObjective.longest_row, inverse_root=inverse_root))))
 
     def sampled(self, every: int, seed: int = 0) -> RowsObjective | PartsObjective:
-        """Return the objective of one row out of ``every`` so many neighbours; a small one's rows are brought here."""
+        """Return the objective of one row out of ``every`` neighbours; the rows of a small sample are fetched here."""
         if self.cells // every * 8 > GATHERED_BYTES:
             return replace(self, rows=self.rows // every, every=every, seed=seed, sums=None)
         found = [part for part in self._ask(partial(RowsObjective.sampled, every=every, seed=seed)) if len(part.X)]

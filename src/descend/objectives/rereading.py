@@ -1,4 +1,4 @@
-"""A loss over rows that are read anew at every question: all that a solver may ask at a point comes of one reading."""
+"""A loss over rows that are read again for every point: one reading gives its value, gradient and Hessian there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REMEMBERED = 4  # points: a solver ends at one of its last, where the certificat
 
 @dataclass(frozen=True)
 class HeldBlock:
-    """Some rows, and which of them are ``held`` back. Whoever is given it may write over it."""
+    """Some rows, and the places of those that are ``held`` back. Its receiver may overwrite the numbers."""
 
     data: DesignRows
     held: NDArray[np.int64]
@@ -44,10 +44,10 @@ class Around:
 
     @classmethod
     def of(cls, w: Floats, loss: Loss, block: HeldBlock) -> Around:
-        """Return what a block of rows says of a loss of one output, writing over the block."""
+        """Return the sum over a block of rows, of a loss of one output; overwrites the block."""
         X, Y, held = block.data.X, block.data.Y, block.held
         Z, squares = X @ w[:, None], np.einsum("ij,ij->i", X, X)
-        Z[held] = 0.0  # they are few: it is sooner done to take away what they add than to leave them out
+        Z[held] = 0.0  # they are few, so it is faster to subtract what they add than to leave them out
         total, slopes, bends = loss.expansion(Z, Y)
         total = total - loss.value(Z[held], Y[held]).sum()
         squares[held] = slopes[held] = bends[held] = 0.0
@@ -57,7 +57,7 @@ class Around:
 
     @classmethod
     def total(cls, w: Floats, items: Iterable[Around]) -> Around:
-        """Add up what blocks or parts say, in their order."""
+        """Add up the sums of blocks or parts, in their order."""
         found = list(items)
         value, gradient, hessian = total_of((one.value, one.gradient, one.hessian) for one in found)
         return cls(w, float(value), gradient, hessian, max(one.longest for one in found))

@@ -1,7 +1,7 @@
-"""A design larger than memory: written once to a temporary file that is mapped into memory, and read block by block.
+"""A design larger than memory: it is written once to a temporary file, mapped into memory and read block by block.
 
-The rows lie in layers, in each of which they are a random draw from the whole table (by their keys): so a sample of
-the rows is the beginning of the file, and batches are drawn from blocks that are shuffled.
+The rows of each layer of the file are a random draw from the whole table (by their keys). The beginning of the file is
+therefore a random sample, and batches are drawn from shuffled blocks.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ GATHERED_BYTES = 64_000_000  # of the blocks that are gathered, and their rows s
 
 
 class Spill:
-    """X and Y (rows x columns, rows x targets) in a file that is gone as soon as nobody uses it, also after a kill.
+    """X and Y (rows x columns, rows x targets) in a file without a name, which the system removes when it is closed.
 
-    ``layers`` are how many rows each layer will have; ``longest`` is the length of the longest row that was written.
+    ``layers`` are the numbers of rows that the layers will have; ``longest`` is the length of the longest row written.
     Raises OptionError where the folder has no room for them.
     """
 
@@ -47,7 +47,7 @@ class Spill:
         size = self.rows * (columns + targets) * self.dtype.itemsize
         _require_room(where, size)
         try:
-            self._file: Any = tempfile.TemporaryFile(dir=where)  # noqa: SIM115  has no name: the system takes it away
+            self._file: Any = tempfile.TemporaryFile(dir=where)  # noqa: SIM115  has no name: the system removes it
             weakref.finalize(self, self._file.close)
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(self._file.fileno(), 0, max(size, 1))
@@ -69,7 +69,7 @@ class Spill:
         return DesignRows(self.X, self.Y)
 
     def write(self, data: DesignRows, layers: NDArray[np.int64]) -> None:
-        """Put rows, sorted by their layers, of which each has so many, where the layers go on."""
+        """Append rows to their layers; they are sorted by layer, and ``layers`` are how many each gets."""
         X, Y = data.X.astype(self.dtype, copy=False), data.Y.astype(self.dtype, copy=False)
         lengths = np.sqrt(np.einsum("ij,ij->i", X, X))
         self.longest = max(self.longest, float(lengths.max(initial=0.0)))
@@ -87,7 +87,7 @@ class Spill:
             data, at = data[written:], at + written
 
     def reading(self, rows: slice) -> None:
-        """Let go of the pages of the rows that this thread has read before: the system's cache may keep them."""
+        """Release the pages of the rows that this thread read last; the system's cache may keep them."""
         before = getattr(self._last, "rows", None)
         self._last.rows = rows
         if before is None or not hasattr(mmap, "MADV_DONTNEED"):
@@ -101,7 +101,7 @@ class Spill:
 
 @dataclass(frozen=True)
 class SpilledObjective(RowsObjective):
-    """The loss over rows in a file; ``sums`` are what is known of their Gram matrix without reading them."""
+    """The loss over rows in a file; ``sums`` hold their Gram matrix, where a survey has added it up."""
 
     spill: Spill | None = None
     sums: Sums | None = None
@@ -156,7 +156,7 @@ class SpilledObjective(RowsObjective):
         return np.arange(block * self._together, min((block + 1) * self._together, self.rows))
 
     def _gathered(self, numbers: Floats, chosen: NDArray[np.int64]) -> Floats:
-        """Return rows block by block, letting go of the pages of each."""
+        """Copy rows block by block and release the pages of each block."""
         made = np.empty((chosen.size, numbers.shape[1]), numbers.dtype)
         for start in range(0, chosen.size, self._together):
             rows = chosen[start : start + self._together]
