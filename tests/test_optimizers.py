@@ -8,7 +8,7 @@ import torch
 
 from descend.base.errors import OptionError
 from descend.solvers.make import make_optimizer, make_schedule
-from descend.solvers.optimizers import SGD, Adagrad, Adam, RMSprop
+from descend.solvers.optimizers import SGD, Adagrad, Adam, AdamW, RMSprop
 from descend.solvers.schedules import ConstantSchedule, CosineSchedule, ExponentialSchedule, StepSchedule
 
 RANDOM = np.random.default_rng(3)
@@ -30,6 +30,9 @@ PAIRS = [
     (Adam(), torch.optim.Adam, {"lr": 0.001}),
     (Adam(0.05, 0.8, 0.99, weight_decay=0.02), torch.optim.Adam,
      {"lr": 0.05, "betas": (0.8, 0.99), "weight_decay": 0.02}),
+    (AdamW(), torch.optim.AdamW, {"lr": 0.001}),
+    (AdamW(0.05, 0.8, 0.99, 1e-6, weight_decay=0.3), torch.optim.AdamW,
+     {"lr": 0.05, "betas": (0.8, 0.99), "eps": 1e-6, "weight_decay": 0.3}),
 ]  # fmt: skip
 
 

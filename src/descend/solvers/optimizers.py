@@ -179,7 +179,9 @@ class Adam(Optimizer):
 
     def update(self, w: Floats, g: Floats, state: State, lr: float) -> None:
         """Take one step."""
-        g = _decayed(g, w, self.weight_decay)
+        self._step(w, _decayed(g, w, self.weight_decay), state, lr)
+
+    def _step(self, w: Floats, g: Floats, state: State, lr: float) -> None:
         mean, square = state["mean"], state["square"]
         state["steps"] += 1
         t = float(state["steps"][0])
@@ -188,6 +190,20 @@ class Adam(Optimizer):
         square += (1 - self.beta2) * g * g
         root = np.sqrt(square) / np.sqrt(1 - self.beta2**t) + self.eps
         w -= lr / (1 - self.beta1**t) * mean / root
+
+
+@OPTIMIZERS.add
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam whose weight decay draws the parameters, and not the gradient (Loshchilov and Hutter 2019)."""
+
+    weight_decay: float = 0.01
+    name: ClassVar[str] = "adamw"
+
+    def update(self, w: Floats, g: Floats, state: State, lr: float) -> None:
+        """Take one step."""
+        w *= 1 - lr * self.weight_decay
+        self._step(w, g, state, lr)
 
 
 def _decayed(g: Floats, w: Floats, weight_decay: float) -> Floats:
