@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
-    Floats = NDArray[np.floating[Any]]
+    from descend.base.typing import Floats
 
 
 @dataclass(frozen=True)
