@@ -58,7 +58,8 @@ def fit(
 ) -> Model:
     """Fit a hypothesis on a table by gradient descent and test it on rows it has not seen.
 
-    formula: ``"score ~ hours"``; table: whatever ``descend.read`` takes; settings: the fields of ``Recipe``.
+    formula: ``"score ~ hours"``; table: whatever ``descend.read`` takes; settings: the fields of ``Recipe``,
+    which tells what each means; their kinds, ranges and defaults are the table in ``solvers.settings``.
     In place of them a PyTorch module, inputs and ``targets``: ``fit(module, X, y)``; or a module and a torch Dataset or
     DataLoader of pairs, of which a Dataset's test rows are held out and a DataLoader is only fitted.
     on_forecast is called before the first step with what it will come to, where that is known; on_epoch with the epoch
