@@ -27,12 +27,13 @@ class Optimizer(ABC):
     """An update rule: its fields beside ``lr`` are its own settings, each with a row in ``solvers.settings``.
 
     name: what it is called, as in torch.optim. network_rate: the rate for a network where none is given, where it is
-    not PyTorch's.
+    not PyTorch's. folded: own settings that the page shows only where they are set, for another control does the same.
     """
 
     lr: float
     name: ClassVar[str]
     network_rate: ClassVar[float | None] = None
+    folded: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def init(self, w: Floats) -> State:
@@ -79,6 +80,7 @@ class SGD(Optimizer):
     weight_decay: float = 0.0
     name: ClassVar[str] = "sgd"
     network_rate: ClassVar[float | None] = 0.01
+    folded: ClassVar[tuple[str, ...]] = ("weight_decay",)  # of SGD it is twice l2
 
     @property
     def recurrence(self) -> SGD | None:

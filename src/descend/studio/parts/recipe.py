@@ -129,6 +129,10 @@ class RecipePart(PagePart):
                 field.put("" if value is None else str(value))
             if name in OF_OPTIMIZERS:
                 has = optimizer is not None and name in optimizer.own()
+                if optimizer is not None and name in optimizer.folded:
+                    has = has and value is not None
+                if name == "nesterov":  # it has no effect without a momentum
+                    has = has and bool(self.study.settings.get("momentum"))
                 field.set_visibility(has)
                 if optimizer is not None and has and kind == "number":
                     field.hint(f"{optimizer.usual(name):g}")
