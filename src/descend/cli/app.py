@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""The application: all commands together."""
 
 import sys
 from collections.abc import Callable
@@ -27,13 +27,13 @@ COMMANDS = {
     "lab": "labs",
     "studio": "studio",
 }
-FILES = ("out", "checkpoint", "save_table", "plot")  # the options that name a file to write
+FILES = ("out", "checkpoint", "save_table", "plot")  # options that name an output file
 
 
 def build_app(lang: str, asked: str) -> Callable[..., Any]:
     """Return the command line in a language, ready to be called with arguments.
 
-    Only the command that was ``asked`` for is loaded, or all of them where it is none of them.
+    Only the command that was ``asked`` for is loaded, or all of them where it is not a known one.
     """
     app = typer.Typer(
         help=say("help.app", lang),
@@ -41,7 +41,7 @@ def build_app(lang: str, asked: str) -> Callable[..., Any]:
         add_help_option=False,
         invoke_without_command=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich" if asked in COMMANDS else None,  # the list of commands comes up at once
+        rich_markup_mode="rich" if asked in COMMANDS else None,  # the list of commands is shown without delay
     )
     for name in [asked] if asked in COMMANDS else COMMANDS:
         command = getattr(import_module(f"descend.cli.{COMMANDS[name]}"), f"{name}_command")
@@ -51,7 +51,7 @@ def build_app(lang: str, asked: str) -> Callable[..., Any]:
 
 
 def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> None:
-    """Take the options that may stand before the command; ``main`` has read them already."""
+    """Define the options that may stand before the command; ``main`` has read them already."""
     if version:
         from descend.base.version import __version__
 
@@ -60,9 +60,9 @@ def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = Fals
 
 
 def _interruptible(command: Callable[..., int]) -> Callable[..., int]:
-    """Let Ctrl-C out of a command as an error of ours; the parser would end without a word.
+    """Wrap a command so that Ctrl-C raises InterruptedFitError; the parser would end without a message.
 
-    Where a command's file is standard output, what it tells goes to the error stream.
+    Where a command's output file is standard output, its messages go to standard error.
     """
 
     @wraps(command)

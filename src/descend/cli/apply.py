@@ -1,4 +1,4 @@
-"""--apply: a fit is made again with the changes that mend what it shows."""
+"""--apply: repeat a fit with the changes that its findings recommend."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a command is to fit: a formula, a recipe, and how the file is read, by the names of the options."""
+    """What a command fits: a formula, a recipe and the options of reading, by the names of the options."""
 
     formula: str
     recipe: Recipe
     reading: Mapping[str, Any]
 
     def changed(self, change: Change) -> Stated:
-        """Return the same with a change applied."""
+        """Return a copy with a change applied."""
         formula, settings = change.applied(self.formula, self.recipe.given())
         recipe = type(self.recipe)(**settings)
         return replace(self, formula=formula, recipe=recipe, reading=change.applied_to_reading(self.reading))
 
 
 def apply_fixes(stated: Stated, codes: Sequence[str], fit: Fit) -> tuple[Stated, list[Note]]:
-    """Return what is to be fitted with the best change of each named finding made, and a line that tells each.
+    """Return the statement with the best change of each named finding applied, and a line that describes each.
 
-    The changes are made one after another, each to what a fit with those before it shows. Raises OptionError for a
+    The changes are applied in turn, each to the findings of a fit with the changes before it. Raises OptionError for a
     code that no fit so far shows (``option.apply``), and for one without a change (``option.apply-no-change``).
     """
     told: list[Note] = []
@@ -59,14 +59,14 @@ def apply_fixes(stated: Stated, codes: Sequence[str], fit: Fit) -> tuple[Stated,
 
 
 def tell_applied(told: Note, lang: str) -> str:
-    """Return the line of a change, whose label is a sentence itself."""
+    """Return the line that describes a change; its label is a sentence itself."""
     label = told.values.get("label")
     values = told.values if label is None else {**told.values, "label": label.tell(lang)}
     return Note(told.code, values).tell(lang)
 
 
 def _findings(stated: Stated, fit: Fit) -> list[Finding]:
-    """Return what a fit shows, also one that diverges."""
+    """Return the findings of a fit, also of one that diverges."""
     try:
         model = fit(stated)
     except DivergedError as error:
@@ -77,13 +77,13 @@ def _findings(stated: Stated, fit: Fit) -> list[Finding]:
 
 
 def _unseen(name: str, shown: Sequence[Finding]) -> OptionError:
-    """Return the error that tells that there is no finding of a name, and which there are."""
+    """Return the error for an unknown finding, with the findings that there are."""
     known = dict.fromkeys(finding.kind.name for finding in shown)
     return OptionError("option.apply" if known else "option.apply-nothing", value=name, known=", ".join(known))
 
 
 def _written(change: Change) -> str:
-    """Return the formula and the options that a change leads to, as they are typed; - for one that is taken back."""
+    """Return the formula and options of a change as they are typed; - for an option that is removed."""
     options = {**change.settings, **change.reading}
     parts = [] if change.formula is None else [change.formula]
     for name, value in options.items():

@@ -1,4 +1,4 @@
-"""Where the command line writes: results to standard output, progress and errors to the error stream."""
+"""The output of the command line: results to standard output, progress and errors to standard error."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from descend.base.typing import OnEpoch
 
 PATIENCE = 0.5
-GRACE = 5.0  # seconds that a process has to tidy up once it is asked to end
+GRACE = 5.0  # seconds that the process has to clean up before it is ended
 
 
 def speak() -> str:
-    """Return the language that ``main`` settled on."""
+    """Return the language that ``main`` has set."""
     return language()
 
 
 def console() -> Console:
-    """Return the console of standard output: as wide as the terminal; piped, as COLUMNS says, else 100."""
+    """Return the console of standard output: as wide as the terminal; when piped, as COLUMNS says, else 100."""
     from descend.report.layout import Visible
 
     width = None if sys.stdout.isatty() else shutil.get_terminal_size((100, 24)).columns
@@ -37,7 +37,7 @@ def console() -> Console:
 
 
 def tell(content: RenderableType) -> None:
-    """Print something made for the terminal, without the blanks that fill its lines when it is piped."""
+    """Print text for the terminal, without trailing blanks when it is piped."""
     target = console()
     if sys.stdout.isatty():
         target.print(content)
@@ -52,22 +52,22 @@ def tell_json(facts: dict[str, Any]) -> None:
     print(json_text(facts, indent=2))
 
 
-_asked: type[BaseException] | None = None  # what a signal raised: where a library swallows it, it is raised again
+_asked: type[BaseException] | None = None  # the exception of a signal: raised again if a library swallows it
 
 
 class Ended(SystemExit):
-    """The system asks this process to end; on the way out what is half written is removed."""
+    """The system asks this process to end; half-written files are removed on the way out."""
 
 
 @contextmanager
 def heeding_interrupts() -> Iterator[None]:
-    """Raise KeyboardInterrupt for Ctrl-C; for SIGTERM, and where the terminal closes, end by it once all is tidied."""
+    """Raise KeyboardInterrupt for Ctrl-C; for SIGTERM and SIGHUP end the process by that signal after cleaning up."""
     import os
     import signal
     import threading
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is told of Ctrl-C
+        yield  # only the main thread receives signals
         return
 
     def heed(number: int, frame: object) -> None:
@@ -78,7 +78,7 @@ def heeding_interrupts() -> Iterator[None]:
     global _asked
     _asked = None
     before: dict[int, Any] = {signal.SIGINT: signal.signal(signal.SIGINT, heed)}
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and nohup ignores it
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and under nohup it stays ignored
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
             before[number] = signal.signal(number, heed)
@@ -95,11 +95,11 @@ def heeding_interrupts() -> Iterator[None]:
             signal.set_wakeup_fd(-1)
             os.close(watched)
     if isinstance(ended, int):
-        os.kill(os.getpid(), ended)  # so that who waits for this process sees by what it ended
+        os.kill(os.getpid(), ended)  # so that the parent process sees which signal ended it
 
 
 def _watch(numbers: list[int]) -> int | None:
-    """End the process some seconds after one of these signals, where code that is not Python's keeps it from ending.
+    """End the process some seconds after one of these signals, if code outside Python keeps it from ending.
 
     Returns the descriptor to which the system's handler writes the signals; closing it ends the watch.
     """
@@ -130,7 +130,7 @@ def _heed() -> None:
 
 @cache
 def _watched() -> Console:
-    """Return the one console of all bars, which stand below one another while several run."""
+    """Return the one console of all progress bars, which stand below one another while several run."""
     from descend.report.layout import Visible
 
     return Visible(stderr=True)
@@ -138,7 +138,7 @@ def _watched() -> Console:
 
 @contextmanager
 def progress(key: str, total: int | None) -> Iterator[OnEpoch]:
-    """Give a callback (done, loss) that shows a bar once half a second has gone by; none where nobody watches."""
+    """Yield a callback (done, loss) that shows a progress bar after half a second; nothing without a terminal."""
     if not sys.stderr.isatty():
         yield lambda done, value: _heed()
         return
@@ -175,7 +175,7 @@ def progress(key: str, total: int | None) -> Iterator[OnEpoch]:
 
 @contextmanager
 def reading_progress(rows: Any) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a callback (what, rows, bytes) that tells how far the reading of a scan is, how fast, and the time left."""
+    """Yield a callback (what, rows, bytes) that shows the progress, the speed and the time left of a scan."""
     total = int(getattr(rows, "rows", 0))
     if not sys.stderr.isatty() or not hasattr(rows, "parts"):
         yield lambda what, done, size: _heed()
@@ -186,7 +186,7 @@ def reading_progress(rows: Any) -> Iterator[Callable[[str, int, int], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn())
     bar = Progress(*columns, console=_watched(), transient=True)
     task = bar.add_task("", total=total, told="")
-    begun: dict[str, tuple[float, int]] = {}  # when each reading began, and what was read before
+    begun: dict[str, tuple[float, int]] = {}  # the time when each reading began, and the rows before
     last = monotonic()
 
     def update(what: str, done: int, size: int) -> None:
@@ -204,7 +204,7 @@ def reading_progress(rows: Any) -> Iterator[Callable[[str, int, int], None]]:
         last = now
         if done >= total:
             bar.stop()
-            begun.pop(what)  # it may be done again
+            begun.pop(what)  # the file may be read again
 
     try:
         yield update

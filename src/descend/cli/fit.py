@@ -1,4 +1,4 @@
-"""descend fit: a hypothesis fitted, tested, told and written."""
+"""descend fit: fit a hypothesis, test it, report it and save it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def fit_command(
     debug: o.Debug = False,
     help: o.Help = False,
 ) -> int:
-    """Fit a hypothesis and tell how it went."""
+    """Fit a hypothesis and report the result."""
     from descend.fitting.fit import fit as run
     from descend.tables.open import open_rows, sources_of
     from descend.tables.workers import workers_of
@@ -113,7 +113,7 @@ def fit_command(
 
 
 def _open(rows: Table | Scan, formula: str, forecast: Forecast, *, json: bool) -> None:
-    """Tell, before the first step, what it will come to; where nobody reads along, only that it is hopeless."""
+    """Print the forecast before the first step; without a terminal only that the run is hopeless."""
     from descend.report.forecast import forecast_line
     from descend.report.terminal import tell_opening
 

@@ -1,4 +1,4 @@
-"""descend forecast: what a learning rate will do, before the first step."""
+"""descend forecast: the outcome of a learning rate before the first step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def forecast_command(
     debug: o.Debug = False,
     help: o.Help = False,
 ) -> int:
-    """Say what gradient descent will do."""
+    """Predict how gradient descent will go."""
     from descend.fitting.forecast import forecast as run
     from descend.report.forecast import tell_forecast
     from descend.report.json import forecast_facts

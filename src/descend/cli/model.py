@@ -1,4 +1,4 @@
-"""descend predict, evaluate, show, plot: what is done with a model file."""
+"""descend predict, evaluate, show, plot: the commands on a model file."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def show_command(
     debug: o.Debug = False,
     help: o.Help = False,
 ) -> int:
-    """Tell what a model is."""
+    """Print a model's equation and facts."""
     from descend.report.coefficients import tell_coefficients, tell_inference
     from descend.report.json import model_facts
     from descend.report.terminal import tell_model
@@ -178,14 +178,14 @@ def plot_command(
 
 
 def _load(path: str, module: str | None) -> Model:
-    """Read a model; --module hands in the class of a network of the user's own."""
+    """Read a model; --module gives the class of a user's own network."""
     from descend.fitting.model import load
 
     return load(path, module=None if module is None else o.hypothesis_of("linear", module))
 
 
 def _keywords(reading: o.Given, model: Model) -> dict[str, Any]:
-    """Return how a table is read whose first line names the columns where the model's formula does."""
+    """Return the options of reading a table; the first line is a header if the model's formula names its cells."""
     from descend.tables.open import header_of
 
     return {**reading_keywords(reading), "header": header_of(reading["header"], model.formula)}
@@ -226,7 +226,7 @@ def _tell_written(out: str, rows: int, *, json: bool) -> None:
 
 
 def _tell_notes(notes: list[Note], *, json: bool) -> None:
-    """Say what there is to mind beside the predictions; JSON has it already."""
+    """Print the cautions about the predictions; JSON output contains them already."""
     for note in [] if json else notes:
         typer.echo(note.tell(speak()), err=True)
 

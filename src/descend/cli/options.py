@@ -1,7 +1,7 @@
 """The options of the commands, with their help in the reader's language.
 
-The settings of a fit and the options of reading come from their tables: ``with_options`` gives a command all of them.
-What only the command line has is declared here.
+The settings of a fit and the options of reading are declared in their own tables; ``with_options`` adds them to a
+command. Options that only the command line has are declared here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LANG = language()
 
 
-_LATER = {name: f"{{{name}}}" for name in ("tables", "images", "written")}  # filled when the help is shown
+_LATER = {name: f"{{{name}}}" for name in ("tables", "images", "written")}  # filled in when the help is shown
 
 
 def _option(name: str, *flags: str, panel: str = "output") -> Any:
@@ -47,7 +47,7 @@ def _show_help(context: Context, asked: bool) -> None:
 
 
 def _fill_lists(context: Context) -> None:
-    """Put the kinds of files into the help of a command: to look them up takes longer than to start."""
+    """Fill in the file types in a command's help: looking them up takes longer than the start."""
     for option in context.command.params:
         known = getattr(option, "help", None)
         if known and isinstance(option, TyperArgument | TyperOption) and any(map(known.count, _LATER.values())):
@@ -115,7 +115,7 @@ Given = Mapping[str, Any]
 def with_options(command: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Give a command the options of its settings and of reading, in place of its parameters of these names.
 
-    Its ``settings`` are then the value of each setting that the command takes, by the name in the recipe, and its
+    Its ``settings`` then hold the value of each setting that the command takes, by the name in the recipe, and its
     ``reading`` the value of each option of reading.
     """
     groups: dict[str, Iterable[Setting]] = {"settings": settings_of(command), "reading": READING.values()}
@@ -144,7 +144,7 @@ def with_options(command: str) -> Callable[[Callable[..., int]], Callable[..., i
 
 @cache
 def _option_of(row: Setting) -> inspect.Parameter:
-    """Return the parameter of a command that is a setting's option."""
+    """Return the command parameter of a setting's option."""
     kind: Any = list[str] if isinstance(row.kind, Words) else row.kind.option
     option = _option(row.help, "/".join(row.flags), panel=row.panel)
     annotation: Any = Annotated[kind | None if row.default is None else kind, option]
@@ -156,7 +156,7 @@ def _parsed(row: Setting, value: Any) -> Any:
 
 
 def given_recipe(settings: Given, module: str | None = None) -> Recipe:
-    """Return the recipe of the settings that were given; --module names the hypothesis."""
+    """Return the recipe of the given settings; --module names the hypothesis."""
     from descend.solvers.recipe import Recipe
 
     if module is None:
@@ -165,7 +165,7 @@ def given_recipe(settings: Given, module: str | None = None) -> Recipe:
 
 
 def hypothesis_of(text: str, module: str | None) -> Any:
-    """Return --hypothesis, or the class that --module names in a file of the user's."""
+    """Return --hypothesis, or the class that --module names in a user's file."""
     if module is None:
         return text
     if text != "linear":

@@ -1,4 +1,4 @@
-"""The standard streams: letters that they lack become ones that they have, and one that fails is told of once."""
+"""The standard streams: characters that the encoding lacks are replaced, and a failed stream is reported once."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ NEAREST = {
 }  # fmt: skip
 HANDLER = "descend-nearest"
 DESCRIPTORS = (1, 2)
-USUAL = ("strict", "surrogateescape")  # unless PYTHONIOENCODING chooses, for standard output alone
+USUAL = ("strict", "surrogateescape")  # for standard output alone, unless PYTHONIOENCODING chooses
 
-_lost = False  # whether a letter came out as a question mark
+_lost = False  # whether a character became a question mark
 
 
 class Outlet(io.FileIO):
-    """A descriptor that keeps the first error of writing to it, and lets all that comes after go."""
+    """A descriptor that keeps the first error of writing to it, and ignores all later output."""
 
     failure: OSError | None = None
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Write bytes; returns how many, all of them once it has failed."""
+        """Write bytes; returns the number written, all of them once the descriptor has failed."""
         while self.failure is None:
             try:
                 written = super().write(data)
@@ -45,12 +45,12 @@ class Outlet(io.FileIO):
                 break
             if written is not None:
                 return written
-            _wait(self)  # whoever opened the pipe made it one that does not wait
+            _wait(self)  # the pipe was opened as non-blocking
         return memoryview(data).nbytes
 
 
 class StreamOutcome:
-    """How the writing to standard output went: the error that it met, and whether letters were lost."""
+    """The outcome of writing to standard output: its error, and whether characters were lost."""
 
     failure: OSError | None = None
     lost = False
@@ -58,9 +58,10 @@ class StreamOutcome:
 
 @contextmanager
 def outlets() -> Iterator[StreamOutcome]:
-    """Let the standard streams never raise within the block: what befell them is told at its end.
+    """Keep the standard streams from raising within the block; their errors are reported at its end.
 
-    So a fit whose reader has gone, or whose terminal knows few letters, is finished and kept all the same.
+    So a fit is finished and saved even when the reader of its output has gone or the terminal's encoding lacks
+    characters.
     """
     global _lost
     _lost, outcome = False, StreamOutcome()
@@ -81,7 +82,7 @@ def outlets() -> Iterator[StreamOutcome]:
 
 
 def json_text(facts: Any, indent: int | None = None) -> str:
-    """Return facts as JSON that standard output can write: letters that it lacks are escaped, and so not lost."""
+    """Return facts as JSON that standard output can encode: characters that it lacks are escaped, so none is lost."""
     text = json_visible(json.dumps(facts, ensure_ascii=False, indent=indent, allow_nan=False))
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
@@ -91,8 +92,8 @@ def json_text(facts: Any, indent: int | None = None) -> str:
 
 
 def _outlet(number: int, stream: TextIO | None, standard: TextIO | None) -> Outlet | None:
-    """Return the descriptor of a standard stream; None where the stream is another one, or a Windows console."""
-    if stream is None:  # it was closed before this process began
+    """Return the descriptor of a standard stream; None where the stream was replaced, or is a Windows console."""
+    if stream is None:  # it was closed before this process started
         closed = Outlet(os.devnull, "wb")
         closed.failure = OSError(errno.EBADF, os.strerror(errno.EBADF))
         return closed
@@ -103,7 +104,7 @@ def _outlet(number: int, stream: TextIO | None, standard: TextIO | None) -> Outl
 
 
 def _text(outlet: Outlet, stream: TextIO | None) -> TextIO:
-    """Return a text stream like the one that stood there, over a descriptor; the handler that somebody chose stays."""
+    """Return a text stream like the replaced one, over a descriptor; a chosen error handler stays."""
     errors = getattr(stream, "errors", None) or "strict"
     return io.TextIOWrapper(
         io.BufferedWriter(outlet),
@@ -115,7 +116,7 @@ def _text(outlet: Outlet, stream: TextIO | None) -> TextIO:
 
 
 def _nearest(error: UnicodeError) -> tuple[str, int]:
-    """Return plain letters in place of those that an encoding lacks: the nearest ones, else a question mark."""
+    """Return the nearest ASCII characters for those that an encoding lacks, else question marks."""
     from unicodedata import normalize
 
     global _lost

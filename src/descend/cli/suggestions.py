@@ -1,4 +1,4 @@
-"""What a person may have meant: a formula without quotes, which the shell cuts up, or a word that is nearly another."""
+"""Suggestions for mistyped commands: a formula without quotes, which the shell splits, or a misspelt word."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ALONE = frozenset(  # options without a value
 
 
 def unquoted(arguments: Sequence[str]) -> str | None:
-    """Return the formula that a person wrote without quotes, None where there is none.
+    """Return the formula that was typed without quotes, None where there is none.
 
-    The shell parts it at its blanks, and makes of a ``~`` that stands alone the home folder.
+    The shell splits it at its blanks, and replaces a ``~`` that stands alone by the home folder.
     """
     words = [word for index, word in enumerate(arguments) if not _of_option(arguments, index)]
     if not words or words[0] not in WITH_FORMULA or any("~" in word.strip("~") for word in words):
@@ -42,7 +42,7 @@ def unquoted(arguments: Sequence[str]) -> str | None:
 
 
 def near_option(error: Any) -> str:
-    """Return the option or the command that was meant by one that there is not, "" where that cannot be told."""
+    """Return the option or the command that an unknown one may mean, "" where none is close."""
     name, context = getattr(error, "option_name", None), getattr(error, "ctx", None)
     if name is None:
         return ""
@@ -52,11 +52,11 @@ def near_option(error: Any) -> str:
 
 
 def near_command(word: str) -> str:
-    """Return the command that was meant, "" where that cannot be told."""
+    """Return the command that an unknown word may mean, "" where none is close."""
     return nearest(word, COMMANDS)
 
 
 def _of_option(arguments: Sequence[str], index: int) -> bool:
-    """Tell whether a word is an option, or may be an option's value."""
+    """Tell whether a word is an option, or may be the value of one."""
     word, before = arguments[index], arguments[index - 1] if index else ""
     return word.startswith("-") or (before.startswith("--") and "=" not in before and before not in ALONE)

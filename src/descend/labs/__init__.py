@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Lab:
     """One worked example.
 
-    ``data`` are the columns of its table, or ``rule`` names how they are made; ``init`` holds the first weights
-    (columns x outputs) and biases, or "normal"; ``log`` rows are [epoch, loss before that epoch's update];
+    ``data`` are the columns of its table, or ``rule`` names the function that makes them; ``init`` holds the first
+    weights (columns x outputs) and biases, or "normal"; ``log`` rows are [epoch, loss before that epoch's update];
     ``figures`` the other printed figures. ``title`` and ``note`` are by language.
     """
 
@@ -51,7 +51,7 @@ class Lab:
     figures: dict[str, Any] = field(default_factory=dict)
 
     def table(self, seed: int = 0) -> pl.DataFrame:
-        """Return the table; where a rule makes it, from ``seed``."""
+        """Return the table; one that a rule makes is drawn with ``seed``."""
         import numpy as np
         import polars as pl
 
@@ -67,9 +67,9 @@ class Lab:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson: something about learning that is shown part by part and checked, by the module of its name.
+    """A lesson about learning in several parts, with checks; the module of its name defines it.
 
-    The module has ``run``, which returns the parts, and where the lesson has a table ``table``, which makes it from a
+    The module has ``run``, which returns the parts, and, where the lesson has a table, ``table``, which makes it from a
     seed.
     """
 
@@ -108,7 +108,7 @@ LESSONS = (
 
 @cache
 def examples() -> tuple[Lab, ...]:
-    """Return the worked examples in the order in which they are taught."""
+    """Return the worked examples in teaching order."""
     entries = json.loads(Path(__file__).with_name("labs.json").read_text(encoding="utf-8"))
     known = set(Lab.__dataclass_fields__)
     made = []

@@ -1,4 +1,4 @@
-"""The likeliest coin: theta by closed form, by climbing the log-likelihood, and by descending the cross-entropy."""
+"""Maximum likelihood for a coin: theta in closed form, by ascent of the likelihood, by descent of the cross-entropy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from descend.labs.outcome import Cell
 
 HEADS, TOSSES = 27, 100
-# what a pocket calculator gives, written down before anything is run
+# computed by hand before any run
 THETA = 0.27
 LIKELIEST = -58.325884  # 27 ln 0.27 + 73 ln 0.73
 LOG_ODDS = -0.994623  # ln(27 / 73)
@@ -34,7 +34,7 @@ SHOWN_EPOCHS = (0, 1, 2, 3, 5, 10, 20, 80)
 
 
 def tosses_table(seed: int = 0) -> pl.DataFrame:
-    """Return the tosses, a row each: 1 for heads, 0 for tails, in an order drawn from ``seed``."""
+    """Return the tosses, one per row: 1 for heads, 0 for tails, in an order drawn from ``seed``."""
     import polars as pl
 
     tosses = np.repeat([1, 0], [HEADS, TOSSES - HEADS])
@@ -52,7 +52,7 @@ def log_likelihood_slope(theta: float) -> float:
 
 
 def likelihood_sections() -> list[Section]:
-    """Return the question, the three roads to the answer, and why they meet."""
+    """Return the question, the three ways to the answer, and why they agree."""
     return [
         Section(Note("lesson.likelihood-question", {"heads": HEADS, "tosses": TOSSES})),
         _closed(),

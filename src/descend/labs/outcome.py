@@ -1,4 +1,4 @@
-"""What comes out of a lab, however it was run: checks, and in a lesson the parts that lead to them."""
+"""The outcome of a lab: its checks, and in a lesson the parts that lead to them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Check:
-    """One figure: what it is (a code of messages and its values), as printed, as it came out, whether it holds.
+    """One figure: its description (a message code and values), the printed and the computed value, and the result.
 
-    In a lesson ``printed`` is what was expected of it before it was run.
+    In a lesson ``printed`` is the value that was expected before the run.
     """
 
     code: str
@@ -30,9 +30,9 @@ class Check:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a lesson: what is said, perhaps a table that shows it, and what is checked of it.
+    """A part of a lesson: its text, a table where there is one, and its checks.
 
-    A ``title`` opens the parts that follow.
+    A ``title`` starts a group of parts.
     """
 
     told: Note
@@ -44,7 +44,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of code in one of two libraries; ``refusal`` is the error with which it was refused, if it was."""
+    """A line of code in one of two libraries; ``refusal`` is the error that it raised, if any."""
 
     library: str
     code: str
@@ -56,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Snippet:
-    """A part of a lesson in code: what is said, the values at hand, the same in every library, and what it gives."""
+    """A part of a lesson in code: its text, the given values, the same step in each library, and the result."""
 
     told: Note
     given: str
@@ -65,13 +65,13 @@ class Snippet:
 
     @property
     def checks(self) -> list[Check]:
-        """The checks of those lines that could be run."""
+        """The checks of the lines that could be run."""
         return [line.check for line in self.lines if line.check is not None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A lab that was run: its checks, and a lesson's parts in the order in which they are told."""
+    """The outcome of a lab: its checks, and a lesson's parts in order."""
 
     lab: Lab | Lesson
     checks: list[Check]

@@ -1,4 +1,4 @@
-"""The pictures of lessons."""
+"""The figures of the lessons."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def draw_lesson(id: str, path: str | os.PathLike[str], lang: str = "en") -> None:
-    """Draw a lesson into a file (.png, .svg, .pdf).
+    """Draw a lesson's figure into a file (.png, .svg, .pdf).
 
-    Raises OptionError: ``option.lab`` for an unknown one, ``option.lab-plot`` for one without a picture,
-    ``option.plot-kind`` for a file of another kind.
+    Raises OptionError: ``option.lab`` for an unknown lesson, ``option.lab-plot`` for one without a figure,
+        ``option.plot-kind`` for a file of another kind.
     """
     from matplotlib.figure import Figure
 
@@ -42,7 +42,7 @@ def draw_lesson(id: str, path: str | os.PathLike[str], lang: str = "en") -> None
 
 
 def _sigmoid(figure: Figure, lang: str) -> None:
-    """Draw the curves for several W, the falling one too, and for several b, each with its middle."""
+    """Draw the curves for several W, one of them negative, and for several b, each with its midpoint."""
     left, right = figure.subplots(1, 2, sharey=True)
     _curves(left, [*((W, 0.0) for W in sigmoid.STEEP), (-1.0, 0.0)], "W")
     _curves(right, [(1.0, b) for b in sigmoid.SHIFTS], "b")
@@ -60,7 +60,7 @@ def _curves(axes: Axes, parameters: Sequence[tuple[float, float]], named: str) -
 
 
 def _overfitting(figure: Figure, lang: str) -> None:
-    """Draw the rows with the hypothesis that overfits and the one with fewer columns, and the losses by epoch."""
+    """Draw the rows, the overfitted hypothesis and one with fewer columns, and the losses by epoch."""
     left, right = figure.subplots(1, 2)
     _fits(left, lang)
     history = overfitting.long_run()

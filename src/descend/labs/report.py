@@ -1,4 +1,4 @@
-"""What the terminal tells of the labs."""
+"""The terminal output of the labs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ RESULT = 13
 
 
 def tell_list(labs: Sequence[Lab | Lesson], lang: str) -> RenderableType:
-    """Return the labs with their titles in both languages, the reader's first."""
+    """Return the list of labs with their titles in both languages, the reader's first."""
     other = "en" if lang == "ko" else "ko"
     grid = grid_of(["ID", "", ""], [])
-    grid.columns[0].no_wrap = True  # it is there to be copied
+    grid.columns[0].no_wrap = True  # the command can be copied
     for lab in labs:
         title = Text(lab.title[lang])
         grid.add_row(Text(lab.id, style="bold"), title, Text(lab.title[other], style="dim"), lab.hypothesis)
@@ -40,7 +40,7 @@ def tell_list(labs: Sequence[Lab | Lesson], lang: str) -> RenderableType:
 
 
 def tell_outcome(outcome: Outcome, lang: str) -> RenderableType:
-    """Return what came out of a lab: the figures of a worked example, or a lesson part by part."""
+    """Return the outcome of a lab: the figures of a worked example, or a lesson part by part."""
     lab = outcome.lab
     parts: list[RenderableType] = [Text(lab.title[lang], style="bold")]
     if isinstance(lab, Lesson):
@@ -58,7 +58,7 @@ def tell_outcome(outcome: Outcome, lang: str) -> RenderableType:
 
 
 def tell_summary(outcomes: Sequence[Outcome], lang: str) -> RenderableType:
-    """Return a line a lab and in how many every check holds."""
+    """Return a line per lab, and the number of labs whose checks all hold."""
     grid = grid_of([""], [])
     for outcome in outcomes:
         mark = Text("✓" if outcome.whole else "✗", style="green" if outcome.whole else "bold red")
@@ -69,7 +69,7 @@ def tell_summary(outcomes: Sequence[Outcome], lang: str) -> RenderableType:
 
 
 def tell_checks(checks: Sequence[Check], lang: str, words: tuple[str, str, str]) -> RenderableType:
-    """Return checks, each as printed, as it came out, and marked; ``words`` are the codes of these three."""
+    """Return the table of checks: printed value, computed value and mark; ``words`` are the codes of its headings."""
     printed, ours, holds = words
     grid = grid_of([""], [say(printed, lang), say(ours, lang)], last="")
     for check in checks:
@@ -80,13 +80,13 @@ def tell_checks(checks: Sequence[Check], lang: str, words: tuple[str, str, str])
 
 
 def told_check(check: Check, lang: str) -> str:
-    """Return what a check is of."""
+    """Return the description of a check."""
     values = {key: told_cell(value, lang) if isinstance(value, Note) else value for key, value in check.values.items()}
     return say(check.code, lang, **values)
 
 
 def told_cell(cell: Cell, lang: str) -> str:
-    """Return a cell of a table or a head of it."""
+    """Return a cell or heading of a table as text."""
     return cell.tell(lang) if isinstance(cell, Note) else cell
 
 
@@ -123,7 +123,7 @@ def _section(section: Section, lang: str) -> RenderableType:
 
 
 def _snippet(snippet: Snippet, number: int, lang: str) -> RenderableType:
-    """Return a step in code: a line of words, the values at hand, a line a library, and what comes out."""
+    """Return a code step: a line of text, the given values, a line per library, and the result."""
     told = Grid.grid(padding=(0, 2, 0, 0))
     told.add_row(f"{number:2}", snippet.told.tell(lang))
     parts: list[RenderableType] = [told]
@@ -141,7 +141,7 @@ def _snippet(snippet: Snippet, number: int, lang: str) -> RenderableType:
 
 
 def _line(line: Line) -> RenderableType:
-    grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)  # in a narrow terminal the code is folded, and nothing else
+    grid = Grid.grid(padding=(0, 2, 0, 0), expand=True)  # in a narrow terminal only the code is wrapped
     grid.add_column(width=RESULT - 6, style="dim", no_wrap=True)
     grid.add_column(min_width=10, style="cyan", overflow="fold", ratio=1)
     grid.add_column(width=9, no_wrap=True)

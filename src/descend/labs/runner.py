@@ -1,7 +1,7 @@
-"""Running a lab: of a worked example, training it and holding what comes out against the printed figures.
+"""Run a lab: train a worked example and compare its results with the printed figures.
 
-A figure is reproduced when it agrees to 1e-4 relative, or to half a unit of its last printed decimal. The examples
-that print nothing are held to what theory gives.
+A figure is reproduced when it agrees to 1e-4 relative, or to half a unit of its last printed decimal. Examples without
+printed figures are compared with theory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FAR = 10_000_000
 
 
 def run_lab(lab: Lab | Lesson) -> Outcome:
-    """Run a lab and check every figure it has."""
+    """Run a lab and check all its figures."""
     if isinstance(lab, Lesson):
         parts = lab.run()
         return Outcome(lab, [check for part in parts for check in part.checks], parts)
@@ -67,7 +67,7 @@ def train_lab(
 
 
 def recipe_of(lab: Lab) -> Recipe:
-    """Return the recipe of a lab; one that continues another starts from where that one ends."""
+    """Return the recipe of a lab; one that continues another starts from that one's result."""
     if lab.continues:
         init: Any = train_lab(example(lab.continues))[1].weights
     elif isinstance(lab.init, str):
@@ -97,7 +97,7 @@ def agrees(printed: float | str, ours: float, decimals: int) -> bool:
 
 
 def _decimals(figures: Any) -> int:
-    """Return the most decimals that any of the figures is printed with."""
+    """Return the largest number of decimals among the printed figures."""
     flat = np.ravel(np.array(figures, dtype=object)).tolist()
     texts = [
         f"{figure:.17f}".rstrip("0") if abs(figure) < 1e-4 else repr(figure)
@@ -179,7 +179,7 @@ def _batches(lab: Lab, batches: list[tuple[int, float]]) -> Iterator[Check]:
 
 
 def _noisy_line(lab: Lab) -> Iterator[Check]:
-    """Check the mean over many draws: the loss starts at 4 + 4 + 1, and 15 epochs leave 0.8^15 of the way to go."""
+    """Check the mean loss over many draws: it starts at 4 + 4 + 1, and 15 epochs leave 0.8^15 of the distance."""
     runs = [train_lab(lab, seed=seed)[1] for seed in range(DRAWS)]
     start = float(np.mean([run.history.loss[0] for run in runs]))
     yield Check("lab.start-loss", {}, 9.0, start, abs(start - 9) < 0.1)
@@ -191,7 +191,7 @@ def _noisy_line(lab: Lab) -> Iterator[Check]:
 
 
 def _sine_cubic(lab: Lab) -> Iterator[Check]:
-    """Check that the run goes on to the least-squares cubic, found here by another road (numpy.polyfit)."""
+    """Check that the run converges to the least-squares cubic, computed independently by numpy.polyfit."""
     table = lab.table()
     x, y = table["x"].to_numpy(), table["y"].to_numpy()
     cubic = np.polynomial.polynomial.polyfit(x, y, 3)

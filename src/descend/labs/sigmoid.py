@@ -1,4 +1,4 @@
-"""What W and b do to H(x) = sigmoid(W x + b)."""
+"""The effect of W and b in H(x) = sigmoid(W x + b)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sigmoid_curve(x: float, W: float, b: float) -> float:
 
 
 def sigmoid_sections() -> list[Section]:
-    """Return what the slope, the sign and the shift do, each held against its closed form."""
+    """Return the effect of slope, sign and shift, each compared with its closed form."""
     return [
         Section(Note("lesson.sigmoid-what", {}), checks=[_check("sigmoid-at-one", AT_ONE, sigmoid_curve(1, 1, 0))]),
         Section(
@@ -70,7 +70,7 @@ def sigmoid_sections() -> list[Section]:
 
 
 def middle_slope(W: float, b: float = 0.0) -> float:
-    """Return the slope in the middle, by central differences (error of order STEP squared) made exact to STEP^4."""
+    """Return the slope at the midpoint, by central differences (error of order STEP^2) extrapolated to order STEP^4."""
     at = -b / W
 
     def central(h: float) -> float:
@@ -80,12 +80,12 @@ def middle_slope(W: float, b: float = 0.0) -> float:
 
 
 def middle(W: float, b: float) -> float:
-    """Return where the curve crosses one half, by halving the interval from -10 to 10, to twelve decimals."""
+    """Return the x where the curve is one half, by bisection of [-10, 10], to twelve decimals."""
     low, high = (-10.0, 10.0) if W > 0 else (10.0, -10.0)
     for _ in range(60):
         half = (low + high) / 2
         low, high = (half, high) if sigmoid_curve(half, W, b) < 0.5 else (low, half)
-    return round((low + high) / 2, 12) + 0.0  # no -0
+    return round((low + high) / 2, 12) + 0.0  # not -0.0
 
 
 def _curves(parameters: Sequence[tuple[float, float]]) -> tuple[list[Cell], list[list[Cell]]]:

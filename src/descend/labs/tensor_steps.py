@@ -1,7 +1,7 @@
-"""The steps of the lesson on tensors: the same in NumPy and in PyTorch, and what must come out.
+"""The steps of the lesson on tensors: the same in NumPy and in PyTorch, and their expected results.
 
-A step is a lambda a library, each alone on its line: that line is what is shown, so that the text cannot differ from
-what is run. The first argument is the library; the others are values of GIVEN, made anew for every step.
+A step is one lambda per library, each alone on its line: that line is shown, so the text cannot differ from the code
+    that runs. Its first argument is the library; the others are values of GIVEN, made anew for every step.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ GIVEN: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error in place of a result; two are the same where their kinds are, whatever the words."""
+    """An error in place of a result; two are equal when their types are, whatever the message."""
 
     kind: str
     words: str = field(default="", compare=False)
@@ -51,9 +51,9 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Step:
-    """Something done in both libraries and what it must give; ``torch_gives`` where PyTorch's is something else.
+    """A step in both libraries and its expected result; ``torch_gives`` where PyTorch's differs.
 
-    dtype: the type of number that it must give, where the step is about that.
+    dtype: the expected type of number, where the step is about that.
     """
 
     name: str
@@ -65,12 +65,12 @@ class Step:
 
     @property
     def expected(self) -> dict[str, Any]:
-        """What must come out, by library."""
+        """The expected result, by library."""
         return {"NumPy": self.gives, "PyTorch": self.gives if self.torch_gives is None else self.torch_gives}
 
 
 def source_of(function: Callable[..., Any]) -> str:
-    """Return the expression of a lambda that stands alone on its line, as it is written there."""
+    """Return the source of a lambda that stands alone on its line."""
     where = function.__code__
     line = linecache.getline(where.co_filename, where.co_firstlineno).strip().removesuffix(",")
     return line.partition(": ")[2]

@@ -22,7 +22,7 @@ LARGE = 12
 
 
 def tensor_sections(titled: Mapping[str, tuple[Step, ...]] = TITLED) -> list[Section | Snippet]:
-    """Return every step with what it gives in the libraries that are installed."""
+    """Return every step with its result in the installed libraries."""
     torch = _torch()
     opening = "tensors-what" if torch else "tensors-no-torch"
     parts: list[Section | Snippet] = [Section(Note(f"lesson.{opening}", {}))]
@@ -38,7 +38,7 @@ def tensor_sections(titled: Mapping[str, tuple[Step, ...]] = TITLED) -> list[Sec
 
 
 def plain_value(value: Any) -> Any:
-    """Return what a step gave in plain Python: arrays as lists, what stands for several as a tuple, types by name."""
+    """Return the result of a step in plain Python: arrays as lists, several values as a tuple, types by name."""
     if isinstance(value, tuple):
         return tuple(plain_value(inner) for inner in value)
     if hasattr(value, "tolist"):
@@ -47,7 +47,7 @@ def plain_value(value: Any) -> Any:
 
 
 def pretty(value: Any) -> str:
-    """Return a plain value as NumPy would print it; what stands for several, side by side."""
+    """Return a plain value as NumPy would print it; several values side by side."""
     if isinstance(value, Refusal):
         return value.kind
     if isinstance(value, list):
@@ -80,7 +80,7 @@ def _snippet(step: Step, given: str, torch: ModuleType | None) -> Snippet:
 
 
 def _line(step: Step, library: str, function: Callable[..., Any], value: Any, like: Any = None) -> Line:
-    """Return what a library gave, held against what must come out and, where there is one, what it must be ``like``."""
+    """Return a library's result, compared with the expected result and, where there is one, with ``like``."""
     expected, ours = step.expected[library], plain_value(value)
     shape, dtype = _form(value)
     good = ours == expected and (like is None or ours == plain_value(like)) and step.dtype in ("", dtype)
@@ -92,7 +92,7 @@ def _line(step: Step, library: str, function: Callable[..., Any], value: Any, li
 
 
 def _value(function: Callable[..., Any], library: ModuleType, make: Callable[[Any], Any]) -> Any:
-    """Return what a step gives in a library, or the error with which it is refused."""
+    """Return the result of a step in a library, or the error that it raises."""
     values = [make(GIVEN[name]) for name in _names(function)]
     try:
         return function(library, *values)
@@ -101,7 +101,7 @@ def _value(function: Callable[..., Any], library: ModuleType, make: Callable[[An
 
 
 def _form(value: Any) -> tuple[str, str]:
-    """Return the shape and the type of an array's numbers; nothing for what is no array."""
+    """Return the shape and number type of an array; empty for anything else."""
     if not hasattr(value, "dtype"):
         return "", ""
     return str(tuple(value.shape)), str(plain_value(value.dtype))

@@ -1,7 +1,7 @@
-"""Overfitting: a polynomial that is too high for few noisy rows, and what helps, judged on rows that it has not seen.
+"""Overfitting: a polynomial of too high a degree for few noisy rows, and remedies, judged on unseen rows.
 
-Every remedy is fitted on the same rows as the hypothesis that it cures and judged on the same test rows, first on the
-draw that is shown and then on many, so that none of them wins by luck.
+Every remedy is fitted on the same rows as the overfitted hypothesis and judged on the same test rows, first on the draw
+that is shown and then on many draws, so that no remedy wins by luck.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from descend.labs.outcome import Cell
     from descend.solvers.history import History
 
-AT_HAND, UNSEEN = 60, 200  # half of those at hand are fitted, half validate
+AT_HAND, UNSEEN = 60, 200  # half of the available rows are fitted, half validate
 SHARE = 0.5
 NOISE = 0.5
-SHOWN = 34  # none of those that are counted
-DRAWS, MOSTLY = 20, 18  # so many draws; so many of them must a remedy win
-FEW_DRAWS, MOST_OF_FEW = 5, 3  # of networks, which take longer and are cured less surely
-MARGIN = 1.0  # the median ratio of the losses with and without a remedy must be less
+SHOWN = 34  # not among the counted draws
+DRAWS, MOSTLY = 20, 18  # the number of draws, and how many of them a remedy must win
+FEW_DRAWS, MOST_OF_FEW = 5, 3  # the same for networks, which take longer and improve less reliably
+MARGIN = 1.0  # the upper limit of the median ratio of losses with and without a remedy
 DEGREES = (1, 3, 5, 9, 15)
 LONG = 3000
 EPOCHS = (0, 10, 50, 100, 300, 1000, 3000)
@@ -49,7 +49,7 @@ EPOCHS = (0, 10, 50, 100, 300, 1000, 3000)
 
 @dataclass(frozen=True)
 class Remedy:
-    """A hypothesis and how it is fitted: itself overfitted (``cures`` is empty), or the remedy for one that is."""
+    """A hypothesis and its fit: overfitted itself (``cures`` is empty), or the remedy of one that is."""
 
     name: str
     formula: str = "y ~ poly(x, 15, raw=True)"
@@ -80,19 +80,19 @@ NETWORKS = (
 
 @dataclass(frozen=True)
 class Losses:
-    """The mean squared error on the rows that were fitted, on those that validate, and on the test rows."""
+    """The mean squared error on the fitted rows, the validation rows and the test rows."""
 
     fitted: float
     validation: float
     test: float
 
     def cells(self) -> list[Cell]:
-        """Return them as they are shown."""
+        """Return the losses as table cells."""
         return [f"{loss:.4g}" for loss in (self.fitted, self.validation, self.test)]
 
 
 def noisy_table(seed: int = SHOWN) -> pl.DataFrame:
-    """Return y = sin x + noise: the rows at hand, evenly spread over [-3, 3], then the test rows, anywhere in it."""
+    """Return y = sin x + noise: the available rows, evenly spaced on [-3, 3], then the test rows, uniform on it."""
     import polars as pl
 
     random = np.random.default_rng(seed)
@@ -101,22 +101,22 @@ def noisy_table(seed: int = SHOWN) -> pl.DataFrame:
 
 
 def train_remedy(way: Remedy, seed: int = SHOWN) -> tuple[Problem, TrainedProblem]:
-    """Fit on the fitted rows of the draw of a seed."""
+    """Train a remedy on the fitted rows of the draw of a seed."""
     data = read(noisy_table(seed))
     patient: dict[str, Any] = {"validation": SHARE} if "patience" in way.settings else {}
     recipe = Recipe(test="none", seed=seed, **way.settings, **patient)
     problem = Problem.of(parse(way.formula).resolve(data.columns), data, recipe)
-    rows = np.arange(AT_HAND) if patient else split(seed).train  # patience makes the same split itself
+    rows = np.arange(AT_HAND) if patient else split(seed).train  # patience makes the same split
     return problem, problem.train(rows, recipe, RunOptions(halt=False))
 
 
 def split(seed: int = SHOWN) -> Split:
-    """Return which of the rows at hand are fitted and which validate."""
+    """Return the split of the available rows into fitted rows and validation rows."""
     return split_rows(AT_HAND, str(SHARE), seed, None)
 
 
 def losses(way: Remedy, seed: int = SHOWN) -> Losses:
-    """Return the losses of a hypothesis that is fitted on the draw of a seed."""
+    """Return the losses of a remedy that is fitted on the draw of a seed."""
     problem, trained = train_remedy(way, seed)
 
     def loss(rows: Rows) -> float:
@@ -128,18 +128,18 @@ def losses(way: Remedy, seed: int = SHOWN) -> Losses:
 
 
 def long_run() -> History:
-    """Return the record of degree 15 trained past its best, with the loss on the validation rows by epoch."""
+    """Return the history of degree 15 trained past its best epoch, with the validation loss by epoch."""
     return train_remedy(Remedy("overfitted", settings={**ADAM, "patience": LONG}))[1].history
 
 
 def prediction_curve(way: Remedy, x: Floats) -> Floats:
-    """Return what a hypothesis predicts at places ``x``, for the picture."""
+    """Return the predictions of a remedy at ``x``, for the figure."""
     problem, trained = train_remedy(way)
     return trained.predict(problem.target, gather(problem.uses, read({"x": x}), missing="error", required={}))[:, 0]
 
 
 def validation_sections() -> list[Section]:
-    """Return how overfitting shows by degree and by epoch, and what helps."""
+    """Return overfitting by degree and by epoch, and the remedies."""
     half = AT_HAND // 2
     return [
         Section(Note("lesson.overfitting-what", {"rows": half, "unseen": UNSEEN, "noise": NOISE, "floor": NOISE**2})),
@@ -166,7 +166,7 @@ def degrees() -> Section:
 
 
 def epochs() -> Section:
-    """Return the losses by epoch of a run that goes on past its best."""
+    """Return the losses by epoch of a run that goes past its best epoch."""
     history = long_run()
     loss, validation = history.loss, history.validation_loss
     best = int(validation.argmin())
@@ -181,7 +181,7 @@ def epochs() -> Section:
 
 
 def _networks() -> list[Section]:
-    """Return the remedies that networks alone have, or a sentence where PyTorch is not installed."""
+    """Return the remedies that only networks have, or a sentence where PyTorch is not installed."""
     try:
         require_torch()
     except OptionError:
@@ -190,7 +190,10 @@ def _networks() -> list[Section]:
 
 
 def remedies(told: Note, ways: Sequence[Remedy], draws: int, mostly: int) -> list[Section]:
-    """Return what each way comes to on the draw that is shown, opened by ``told``, and in how many draws it helps."""
+    """Return the losses of each remedy on the draw that is shown, and the number of draws in which it helps.
+
+    told: the opening sentence. mostly: the draws in which each remedy must help.
+    """
     made = {way.name: [losses(way, seed) for seed in range(draws)] for way in ways}
     shown = {way.name: losses(way) for way in ways}
     drawn = {name: np.array([of_seed.test for of_seed in by_seed]) for name, by_seed in made.items()}
