@@ -22,7 +22,8 @@ def test_the_examples_of_a_module_give_what_they_say(name, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)  # an example may write a file
     text = Path(PACKAGE.parent, *name.split("."))
     source = (text / "__init__.py" if text.is_dir() else text.with_suffix(".py")).read_text(encoding="utf-8")
-    lacking = [extra for extra in EXTRAS if f"import {extra}" in source and find_spec(extra) is None]
+    needed = [extra for extra in EXTRAS if f"import {extra}" in source or f"\nfrom {extra}." in source]
+    lacking = [extra for extra in needed if find_spec(extra) is None]
     if lacking:
         pytest.skip(f"needs {', '.join(lacking)}")
     found = doctest.testmod(import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
@@ -30,6 +31,6 @@ def test_the_examples_of_a_module_give_what_they_say(name, tmp_path, monkeypatch
     assert found.failed == 0
 
 
-@pytest.mark.parametrize("name", ["parse", "read", "fit", "Model", "compare"])
+@pytest.mark.parametrize("name", ["parse", "read", "fit", "load", "Model", "compare", "trajectory"])
 def test_what_a_person_calls_first_shows_an_example(name):
     assert doctest.DocTestFinder(recurse=False).find(getattr(descend, name))[0].examples

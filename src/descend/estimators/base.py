@@ -1,4 +1,4 @@
-"""What all estimators share: their parameters as a recipe, and arrays as scikit-learn checks them."""
+"""The base class of all estimators: their parameters as a recipe, and arrays validated by scikit-learn."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PARAMETERS = {
 
 
 class Estimator(BaseEstimator):  # type: ignore[misc]
-    """A subclass's constructor sets the parameters."""
+    """Base class; a subclass's constructor sets the parameters."""
 
     def _recipe(self, **settings: Any) -> Recipe:
         """Return the parameters as a recipe; an error names them as they are called here."""
@@ -60,7 +60,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
     def _checked(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool, **how: Any
     ) -> tuple[Floats, NDArray[Any], Floats | None]:
-        """Return the arrays as scikit-learn checks them; raises its errors."""
+        """Return the arrays after scikit-learn's validation; raises its errors."""
         if self.dtype not in KINDS:
             raise OptionError("option.dtype", value=self.dtype, known=", ".join(KINDS))
         rows, targets = validate_data(self, X, y, dtype=np.dtype(self.dtype), reset=reset, **how)
@@ -70,15 +70,15 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return rows, targets, weights
 
     def _record(self, history: History, *, there: bool = True) -> None:
-        """Set what a fit leaves behind of its way, and warn where it ended before it was ``there``.
+        """Set the fitted attributes of the run, and warn if it stopped before it was ``there``, at the optimum.
 
-        Raises what ended it where it came to no end of its own.
+        Raises KeyboardInterrupt for an interrupted run.
         """
         self.history_ = history
         self.loss_curve_ = history.loss
         self.n_iter_ = max(history.epochs, 1)
         if history.stop == "interrupted":
-            raise KeyboardInterrupt  # what was reached is kept; a search over many fits must end all the same
+            raise KeyboardInterrupt  # the result so far is kept, but a search over many fits must end
         if history.stop in ("stalled", "epochs") and not there:
             code = "estimator.not-arrived" if history.optimizer == "auto" else "estimator.run-not-arrived"
             values: dict[str, Any] = {"steps": history.epochs, "slope": history.final_gradient_norm}
@@ -86,5 +86,5 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
 
 def diverged(epoch: int, lr: float, first: float, last: float) -> DivergedError:
-    """Return the error that tells a divergence."""
+    """Return the DivergedError of a run: its epoch, rate, first and last loss."""
     return DivergedError("fit.diverged", None, epoch=epoch, lr=lr, first=first, loss=last, suggestion=lr / 10)

@@ -1,4 +1,4 @@
-"""What the estimators of classes share: the classes, and predictions from logits."""
+"""The base class of classifiers: the classes, and predictions from logits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Classifier(ClassifierMixin):  # type: ignore[misc]
-    """Predictions by ``classes_`` from what a subclass's ``_predictor`` gives: logits, rows x outputs."""
+    """Predictions of ``classes_`` from a subclass's ``_predictor``: logits, rows x outputs."""
 
     def decision_function(self, X: ArrayLike) -> Floats:
         """Return the logit of the second of two classes (rows,), or of each of more (rows, classes)."""
@@ -34,12 +34,12 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
         return np.asarray(self.classes_[chosen])
 
     def predict_proba(self, X: ArrayLike) -> Floats:
-        """Return the probability of every class, rows x classes."""
+        """Return the probability of every class, (rows, classes)."""
         Z = self._predictor(X)
         return np.concatenate([sigmoid(-Z), sigmoid(Z)], axis=1) if Z.shape[1] == 1 else softmax(Z)
 
     def predict_log_proba(self, X: ArrayLike) -> Floats:
-        """Return the logarithms of these, finite where a probability is too small to be told from 0."""
+        """Return the log-probability of every class, (rows, classes); finite where the probability rounds to 0."""
         Z = self._predictor(X)
         if Z.shape[1] == 1:
             return -BinaryCrossEntropy().value(Z, np.array([[0.0, 1.0]]))
@@ -59,7 +59,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
 
 
 def distinct_classes(labels: ArrayLike) -> NDArray[Any]:
-    """Return the classes among labels, in their order; raises DesignError where there is one only."""
+    """Return the sorted classes of labels; raises DesignError where there is only one."""
     classes = np.unique(np.asarray(labels))
     if classes.size < 2:
         raise DesignError("design.one-class", column="y", level="".join(map(str, classes)))

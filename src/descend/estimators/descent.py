@@ -1,4 +1,4 @@
-"""The way of the linear estimators: from arrays over an objective and a solver to coefficients."""
+"""The fit of the linear estimators: arrays, an objective, a solver, and coefficients."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from descend.solvers.recipe import Recipe
 
 CERTAIN = 14.0  # a logit: a probability within a millionth of 1
-SLIGHT = 1e-6  # what holds weights where nothing else does: of the scaled columns, so that all are held alike
+SLIGHT = 1e-6  # the penalty of separated classes, on the scaled columns, so that all are penalised alike
 PROGRAMMED = 1_000_000  # cells: a linear programme over more takes longer than the fit
 
 
 class DescentEstimator(Estimator):
-    """From arrays to ``coef_`` and ``intercept_``.
+    """Base class of the linear estimators: fits ``coef_`` and ``intercept_`` to arrays.
 
-    ``_flat`` says that there is one output without a dimension of its own: ``coef_`` is (columns,), not (1, columns).
+    ``_flat``: there is one output without a dimension of its own, so ``coef_`` is (columns,), not (1, columns).
     """
 
     _flat: bool
@@ -48,18 +48,18 @@ class DescentEstimator(Estimator):
         return self._recipe(**{"loss": loss.name, "l2": self.l2, "tolerance": self.tol, **changes})
 
     def _objective(self, X: Floats, Y: Floats, loss: Loss, outputs: int) -> RowsObjective:
-        """Return the loss over rows whose columns are scaled as the first rows asked for; the penalty is unscaled."""
+        """Return the loss over rows with the learnt scaling of columns; the penalty is that of the unscaled columns."""
         columns = self._scaling.apply(X).astype(self.dtype, copy=False)
-        with np.errstate(over="ignore"):  # what does not fit the dtype is refused below
+        with np.errstate(over="ignore"):  # an overflow of the dtype is refused below
             Y = Y.astype(self.dtype, copy=False)
         objective = RowsObjective(DesignRows(columns, Y), loss, outputs, L2(float(self.l2), self._scaling.penalised))
         require_finite(objective)
         return objective
 
     def _fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, weights: Floats | None) -> None:
-        """Go where the recipe says and set what a fit leaves behind."""
+        """Run the recipe's solver and set the fitted attributes."""
         recipe = self._run(loss)
-        if weights is not None and not weights.all():  # a row that counts for nothing is not there
+        if weights is not None and not weights.all():  # drop rows of weight 0
             X, Y, weights = X[weights > 0], Y[weights > 0], weights[weights > 0]
         before = self._parameters() if self.warm_start and self._has(outputs, X.shape[1]) else None
         self._scaling = Scaling.learn(
@@ -94,7 +94,7 @@ class DescentEstimator(Estimator):
         self._record(history, there=arrived(history, quadratic))
 
     def _partial_fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, weights: Floats | None) -> None:
-        """Take one epoch's steps on a chunk, from where the last chunk ended and with what the optimizer remembers."""
+        """Take one epoch's steps on a chunk, from the current parameters and the optimizer's state."""
         recipe = self._run(loss, optimizer="sgd" if self.optimizer == "auto" else self.optimizer)
         if not hasattr(self, "coef_"):
             self._scaling = Scaling.learn(
@@ -105,7 +105,7 @@ class DescentEstimator(Estimator):
         elif not self._has(outputs, X.shape[1]):
             raise OptionError("option.targets-changed", known=len(self._parameters()[0]), found=outputs)
         objective = self._objective(X, Y, loss, outputs)
-        if weights is not None:  # as they are, so that a chunk of heavy rows makes a larger step
+        if weights is not None:  # not normalised, so that a chunk of large weights takes a larger step
             objective = replace(objective, data=replace(objective.data, weight=weights[:, None].astype(self.dtype)))
         w = self._scaling.inward(*self._parameters()).ravel().astype(self.dtype)
         if self._steps is None:
@@ -148,9 +148,9 @@ class DescentEstimator(Estimator):
 
 
 def _apart(objective: RowsObjective, weights: Floats) -> bool:
-    """Tell whether a plane tells classes apart, wholly or in part, so that their loss has no minimum.
+    """Tell whether a plane separates classes, wholly or in part, so that their loss has no minimum.
 
-    A linear programme is asked only where a row's class is all but certain, which a separated one becomes.
+    A linear programme is solved only where the probability of some row's class is almost 1, as separation makes it.
     """
     Z = objective.predictor(weights.astype(objective.X.dtype))
     if separated(Z, objective.Y):

@@ -1,4 +1,4 @@
-"""Between scikit-learn and descend: a fitted linear estimator as a Model, and a Model as a fitted estimator."""
+"""Conversion between scikit-learn and descend: a fitted linear estimator to a Model, and a Model to an estimator."""
 
 from __future__ import annotations
 
@@ -29,17 +29,24 @@ if TYPE_CHECKING:
 def from_sklearn(
     estimator: Any, feature_names: Sequence[str] | None = None, target: str | Sequence[str] | None = None
 ) -> Model:
-    """Return a fitted scikit-learn estimator as a Model that tells its equation, predicts, is tested and saved.
+    """Return a fitted scikit-learn estimator as a Model, which has an equation, predicts, evaluates and saves.
 
     estimator: LinearRegression, Ridge, Lasso, ElasticNet, SGDRegressor (squared_error, huber), PoissonRegressor,
-        LogisticRegression, SGDClassifier (log_loss, two classes), DescentRegressor, DescentClassifier, or a Pipeline
-        of a StandardScaler and one of these.
-    feature_names: of the columns; None: those it was fitted on, or x0, x1 and so on.
+        LogisticRegression, SGDClassifier (log_loss, two classes), DescentRegressor, DescentClassifier, or a Pipeline of
+        a StandardScaler and one of these.
+    feature_names: the names of the columns; None: those of the fit, else x0, x1 and so on.
     target: a name, or one for each target; None: y, or y0, y1 and so on.
 
-    The rows are not known: the baseline that ``evaluate`` sets beside it is the prediction where the scaled columns
-    are 0, or equal probabilities. Raises ModelError for another estimator, one that is not fitted, and names that are
-    too few or too many.
+    The training rows are not known: the baseline of ``evaluate`` is the prediction where the scaled columns are 0, or
+        equal probabilities. Raises ModelError for another estimator, one that is not fitted, and too few or too many
+        names.
+
+    >>> import sklearn.linear_model
+    >>> hours, score = [[1.0], [2.0], [3.0], [4.0]], [3.0, 5.0, 7.0, 9.0]
+    >>> fitted = sklearn.linear_model.LinearRegression().fit(hours, score)
+    >>> model = from_sklearn(fitted, feature_names=["hours"], target="score")
+    >>> print(model.equation)
+    score = 1 + 2 × hours
     """
     scaler, final = _parts(estimator)
     loss = _loss(final)
@@ -80,7 +87,7 @@ def from_sklearn(
 
 
 def _parts(estimator: Any) -> tuple[Any, Any]:
-    """Return the scaler of a pipeline, None where there is none, and its last step."""
+    """Return the scaler of a pipeline, None without one, and its last step."""
     from sklearn.pipeline import Pipeline  # type: ignore[import-untyped]
     from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
@@ -96,7 +103,7 @@ def _parts(estimator: Any) -> tuple[Any, Any]:
 
 
 def _loss(final: Any) -> str:
-    """Return descend's name of what the estimator minimised; raises ModelError for one that has no place here."""
+    """Return descend's name of the loss that the estimator minimised; raises ModelError for one that descend lacks."""
     from sklearn.linear_model import (  # type: ignore[import-untyped]
         ElasticNet,
         LinearRegression,
@@ -114,7 +121,7 @@ def _loss(final: Any) -> str:
     two = len(getattr(final, "classes_", "ab")) == 2
     if isinstance(final, (SGDRegressor, SGDClassifier)):
         family = "linear" if isinstance(final, SGDRegressor) else "logistic" if two else None
-        for loss in LOSSES.values():  # of more classes it is one against the rest, which is no softmax
+        for loss in LOSSES.values():  # with more classes it is one against the rest, not softmax
             if loss.sklearn == final.loss and family in loss.families:
                 return loss.name
         found = f"{found}(loss={final.loss!r})"
@@ -127,7 +134,7 @@ def _loss(final: Any) -> str:
 
 
 def _scalings(scaler: Any, final: Any) -> tuple[Scaling, Scaling]:
-    """Return the scaling that the last step made within itself, and that together with the scaler's before it."""
+    """Return the scaling that the last step applies itself, and its product with the scaler's."""
     width = np.shape(final.coef_)[-1]
     nothing, one = np.zeros(width), np.ones(width)
     own = Scaling.given(nothing, one, intercept=True)
@@ -147,7 +154,7 @@ def _intercepts(final: Any) -> Floats:
 
 
 def _named(given: Sequence[str] | None, known: ArrayLike | None, letter: str, count: int) -> list[str]:
-    """Return the names that were given or known, else a letter and a number."""
+    """Return the given names, else the known ones, else a letter with numbers."""
     if given is None and known is None:
         return [letter] if letter == "y" and count == 1 else [f"{letter}{index}" for index in range(count)]
     names = [str(name) for name in cast("Sequence[str]", known if given is None else given)]
@@ -157,7 +164,7 @@ def _named(given: Sequence[str] | None, known: ArrayLike | None, letter: str, co
 
 
 def _history(final: Any, weights: Floats) -> History:
-    """Return the record of the fit, or where there is none one that only says who fitted it."""
+    """Return the history of the fit; for a foreign estimator one that holds only its name."""
     kept = getattr(final, "history_", None)
     if isinstance(kept, History) and kept.weights.size == weights.size and np.allclose(kept.weights, weights.ravel()):
         return kept

@@ -1,7 +1,7 @@
-"""Linear, logistic and softmax regression as scikit-learn estimators: with sample weights, and chunk by chunk.
+"""Linear, logistic and softmax regression as scikit-learn estimators, with sample weights and ``partial_fit``.
 
-The penalty is l2 times the squares of ``coef_``, the parameters of the columns as they were given; ``standardize``
-only changes how fast a run gets where it goes.
+The penalty is l2 times the squares of ``coef_``, the parameters of the columns as given; ``standardize`` changes only
+how fast a run converges.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
     loss: the name of any of descend's losses of numbers, such as "mse" or "huber" (corner at ``delta``); all but "sse"
         are means over rows and targets. With "poisson" it is Poisson regression of numbers from 0, whose predictions
         are exp(X coef_' + intercept_): ``PoissonRegressor(alpha)`` has the minimum of ``l2=alpha / 2``.
-    l2: of the columns as they are given; 0: none. Of n rows (or the sum of their weights) and m targets,
+    l2: the penalty of the columns as given; 0: none. Of n rows (or the sum of their weights) and m targets,
         ``Ridge(alpha)`` has the minimum of ``l2=alpha / (n * m)`` with "mse" and of ``l2=alpha`` with "sse".
-    standardize: descend in columns of mean 0 and deviation 1. The penalty is that of the columns as given either way,
-        and so is the optimum; where there are several, it is the one nearest to the start in the columns descended in.
-    optimizer: "auto" goes to the optimum; one of descend's optimizers ("sgd", "adam" ...) takes ``max_iter`` epochs
+    standardize: descend in columns of mean 0 and standard deviation 1. Penalty and optimum are those of the columns as
+        given either way; of several optima the run takes the nearest to its start in the columns that it descends in.
+    optimizer: "auto" finds the optimum; one of descend's optimizers ("sgd", "adam" ...) runs ``max_iter`` epochs
         (None: 1000). A setting that only makes sense epoch by epoch turns "auto" into "sgd".
     momentum, nesterov, smoothing (rmsprop's alpha), beta1, beta2, eps, lr_decay, weight_decay: PyTorch's, of the
         optimizers that have them; None: the optimizer's own default.
-    lr: learning rate; None takes the best that is known for sgd, and the optimizer's usual one for the others.
-    batch_size: rows a step; None: all. tol: stop when the gradient's norm falls to so many times its first.
+    lr: the learning rate; None: the best known one for sgd, the optimizer's default for the others.
+    batch_size: rows per step; None: all. tol: stop when the gradient's norm is at most ``tol`` times its first.
     early_stopping: hold out ``validation_fraction`` of the rows and stop when the loss on them has not improved for
         ``n_iter_no_change`` epochs.
     warm_start: ``fit`` starts from where the last one ended. dtype: "float64" or "float32".
@@ -51,6 +51,12 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
     Fitted: ``coef_`` (columns,) or (targets, columns), ``intercept_``, ``n_iter_``, ``loss_curve_`` (the loss before
     each epoch and after the last), ``history_`` (a descend.History), ``n_features_in_``, ``feature_names_in_``.
     ``fit`` raises DivergedError where the loss grows without bound, OptionError for a setting that makes no sense.
+
+    >>> model = DescentRegressor().fit([[1.0], [2.0], [3.0], [4.0]], [3.0, 5.0, 7.0, 9.0])
+    >>> model.coef_.round(6).tolist(), round(model.intercept_, 6)
+    ([2.0], 1.0)
+    >>> model.predict([[5.0]]).round(6).tolist()
+    [11.0]
     """
 
     def __init__(
@@ -107,13 +113,13 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
         self.dtype = dtype
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit on X (rows, columns) and y (rows,) or (rows, targets); a weight counts as so many repeated rows."""
+        """Fit on X (rows, columns) and y (rows,) or (rows, targets); a sample weight repeats its row."""
         rows, Y, weights = self._arrays(X, y, sample_weight, reset=True)
         self._fit(rows, Y, self._loss(Y), Y.shape[1], weights)
         return self
 
     def partial_fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Take an epoch's steps on a chunk: one, or one a batch. The first chunk settles the scaling and the rate."""
+        """Take one epoch's steps on a chunk. The first chunk fixes the scaling and the learning rate."""
         rows, Y, weights = self._arrays(X, y, sample_weight, reset=not hasattr(self, "coef_"))
         self._partial_fit(rows, Y, self._loss(Y), Y.shape[1], weights)
         return self
@@ -142,12 +148,18 @@ class DescentClassifier(Classifier, DescentEstimator):
     min mean cross-entropy(X coef_' + intercept_, y) + l2 |coef_|^2.
 
     l2: of n rows (or the sum of their weights), ``LogisticRegression(C)`` has the minimum of ``l2=1 / (2 * n * C)``.
-        0: none. Where a plane tells classes apart there is no minimum then: a ConvergenceWarning says so, and the
-        coefficients are those under a penalty of 1e-6 on the scaled columns. Your own is of the columns as they are
-        given, so scale them first where they are of different sizes.
+        0: none. If a plane then separates classes the loss has no minimum: a ConvergenceWarning says so, and the
+        coefficients are those under a penalty of 1e-6 on the scaled columns. ``l2`` itself is a penalty of the columns
+        as given, so scale columns of different sizes first.
     class_weight: a weight by class, or "balanced" for n / (classes * rows of the class); it multiplies sample_weight.
-    The other parameters and what is fitted are as in DescentRegressor, with ``classes_``; ``coef_`` is (1, columns)
-    or (classes, columns).
+    The other parameters and the fitted attributes are as in DescentRegressor, with ``classes_``; ``coef_`` is
+    (1, columns) or (classes, columns).
+
+    >>> model = DescentClassifier(l2=0.01).fit([[1.0], [2.0], [3.0], [4.0]], ["no", "no", "yes", "yes"])
+    >>> model.predict([[0.0], [5.0]]).tolist()
+    ['no', 'yes']
+    >>> model.predict_proba([[2.5]]).round(6).tolist()
+    [[0.5, 0.5]]
     """
 
     def __init__(
@@ -213,7 +225,7 @@ class DescentClassifier(Classifier, DescentEstimator):
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Take an epoch's steps on a chunk; ``classes`` names all there are, and is needed at the first call only."""
+        """Take one epoch's steps on a chunk; ``classes`` lists all classes, and is required at the first call only."""
         first = not hasattr(self, "coef_")
         if isinstance(self.class_weight, str):
             raise OptionError("option.balanced-chunks", value=self.class_weight)
@@ -232,7 +244,7 @@ class DescentClassifier(Classifier, DescentEstimator):
         return self
 
     def _weighed(self, y: NDArray[Any], weights: Floats | None) -> Floats | None:
-        """Return what each row counts for: its weight times its class's."""
+        """Return the weight of each row: its sample weight times its class weight."""
         if self.class_weight is None:
             return weights
         by_class = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weights)

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class ModuleEstimator(Estimator):
-    """From arrays to ``network_``."""
+    """Base class of the network estimators: fits ``network_`` to arrays."""
 
     def _fit(self, X: Floats, Y: Floats, loss: Loss, outputs: int, classes: NDArray[Any] | None = None) -> None:
-        """Build the network and train it as the recipe says."""
+        """Build the network and train it with the recipe."""
         given = self.loss if callable(self.loss) else loss.name
         recipe = self._recipe(
             hypothesis=self.hypothesis,
@@ -57,7 +57,7 @@ class ModuleEstimator(Estimator):
                 network, source, loss, recipe, classes=outputs > 1 and classes is not None
             )
 
-        with np.errstate(over="ignore", invalid="ignore"):  # a loss that overflows is told below
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow of the loss raises DivergedError below
             history = torch_training.train_network(over(fitted), recipe, None if held is None else over(held))
         if history.diverged:
             raise diverged(history.epochs, history.lr, float(history.loss[0]), float(history.loss[-1]))
@@ -72,7 +72,7 @@ class ModuleEstimator(Estimator):
         return module
 
     def _predictor(self, X: ArrayLike) -> Floats:
-        """Return what the network gives, rows x outputs; raises sklearn's errors for X that it cannot take."""
+        """Return the network's outputs, (rows, outputs); raises scikit-learn's errors for an invalid X."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         made: Floats = self.network_.predictor(self._scaling.apply(rows))
@@ -88,14 +88,14 @@ class ModuleRegressor(MultiOutputMixin, RegressorMixin, ModuleEstimator):  # typ
         predictions and targets.
     optimizer: "auto" is adam in batches of 32; or any optimizer of torch.optim by name, or as an object over the
         parameters of the module that was given. lr: None takes the optimizer's usual one.
-    max_iter: epochs; None: about 3,000 steps under "auto", else 1000. batch_size: rows a step.
+    max_iter: epochs; None: about 3,000 steps under "auto", else 1000. batch_size: rows per step.
     momentum, nesterov, smoothing (rmsprop's alpha), beta1, beta2, eps, lr_decay, weight_decay: PyTorch's, of the
         optimizers that have them; None: the optimizer's own default.
     standardize: scale columns and targets inside to mean 0 and deviation 1.
     early_stopping: hold out ``validation_fraction`` of the rows and stop when the loss on them has not improved for
         ``n_iter_no_change`` epochs, going back to the best.
-    random_state: of the first parameters, the batches and dropout. device: "auto", "cpu", "cuda" or "mps".
-    dtype: "float64", as of scikit-learn's own, or "float32", which is quicker and all that mps has.
+    random_state: the seed of the first parameters, the batches and dropout. device: "auto", "cpu", "cuda" or "mps".
+    dtype: "float64", as in scikit-learn, or "float32", which is faster and the only one on mps.
 
     Fitted: ``module_``, ``n_iter_``, ``loss_curve_`` (the loss of all rows before each epoch and after the last),
     ``history_`` (a descend.History), ``n_features_in_``, ``feature_names_in_``.

@@ -1,4 +1,4 @@
-"""The design and the target of arrays: every column as it is."""
+"""The design and the target of plain arrays: every column as it is."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ KINDS = {"b": "boolean", "i": "number", "u": "number", "f": "number"}
 def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling) -> Design:
     """Return the design of columns as they are, scaled.
 
-    Raises FormulaError for a name that a formula cannot hold, DesignError for one that occurs twice. Of columns that
-    are not scaled neither size nor spread is known; they are told as 1. None is told as constant: its coefficient may
-    be another than 0.
+    Raises FormulaError for a name that a formula cannot hold, DesignError for one that occurs twice. Columns that are
+    not scaled have no known size or spread; the design holds 1 for both. No column is marked as constant, because its
+    coefficient may differ from 0.
     """
     for name, count in Counter(names).items():
         if count > 1:
@@ -51,7 +51,7 @@ def plain_design(names: Sequence[str], targets: Sequence[str], scaling: Scaling)
 
 
 def plain_target(hypothesis: Hypothesis, classes: NDArray[Any] | None, loss: str) -> Target:
-    """Return the target of a hypothesis: numbers of the family that a loss is for, or classes in their codes' order."""
+    """Return the target of a hypothesis: numbers of the loss's family, or classes in the order of their codes."""
     if classes is None:
         family = number_family(loss)
         described = {"family": family.name, "levels": [], "label_kind": "text", "spreads": []}

@@ -1,4 +1,4 @@
-"""Columns of an array scaled for the descent, and their parameters taken in and out again."""
+"""The scaling of an array's columns, and the conversion of parameters between scaled and given columns."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scaling:
-    """Each column's mean and scale, and whether there is an intercept, which is then the first column inside.
+    """Each column's mean and scale, and whether the scaled matrix starts with an intercept column.
 
-    ``constant`` marks the columns that are the same in every row, but for rounding, and their mean is taken off: inside
-    they are 0, and their coefficients too.
+    ``constant`` marks the columns that are the same in every row, up to rounding, and whose mean is subtracted: scaled,
+    they and their coefficients are 0.
     """
 
     means: Floats
@@ -39,12 +39,12 @@ class Scaling:
         settle: bool = False,
         more: bool = False,
     ) -> Scaling:
-        """Take weighted means and deviations (without an intercept root mean squares), or just 0 and 1.
+        """Compute weighted means and deviations (without an intercept root mean squares), or 0 and 1.
 
-        settle: without ``standardize``, too, leave no effect to columns that are the same in every row.
-        more: other rows will follow, so none of these columns is constant yet.
+        settle: without ``standardize``, too, give no effect to columns that are the same in every row.
+        more: further rows will follow, so no column counts as constant yet.
         """
-        if weights is not None and weights.any():  # a row that counts for nothing tells nothing
+        if weights is not None and weights.any():  # rows of weight 0 are ignored
             X, weights = X[weights > 0], weights[weights > 0]
         means, sizes, spreads = moments(lambda part: [X[part].astype(np.float64)], *X.shape, weights=weights)
         means, scales = scaling(
@@ -54,22 +54,22 @@ class Scaling:
 
     @classmethod
     def given(cls, means: Floats, scales: Floats, *, intercept: bool) -> Scaling:
-        """Return that of columns of which only this is known."""
+        """Return the scaling of known means and scales."""
         return cls(means, scales, intercept, np.zeros(means.size, dtype=bool))
 
     @property
     def width(self) -> int:
-        """The number of columns inside."""
+        """The number of scaled columns, with the intercept."""
         return self.means.size + self.intercept
 
     @property
     def penalised(self) -> Floats:
-        """What the square of each parameter inside counts for, so that the penalty is that of the columns outside."""
-        inverse = np.maximum(self.scales, 1e-150) ** -2.0  # a column of nearly nothing must not overflow
+        """The weight of each scaled parameter's square, so that the penalty is that of the given columns."""
+        inverse = np.maximum(self.scales, 1e-150) ** -2.0  # a tiny scale must not overflow
         return np.concatenate([np.zeros(int(self.intercept)), inverse])
 
     def apply(self, X: Floats) -> Floats:
-        """Return the columns inside."""
+        """Return the scaled columns."""
         columns = np.empty((len(X), self.width))
         inner = columns[:, int(self.intercept) :]
         np.subtract(X, self.means, out=inner)
@@ -80,12 +80,12 @@ class Scaling:
         return columns
 
     def inward(self, coefficients: Floats, intercepts: Floats) -> Floats:
-        """Return parameters of the columns inside, columns x outputs."""
+        """Return the parameters of the scaled columns, (columns, outputs)."""
         inner = (coefficients * self.scales).T
         return np.concatenate([(intercepts + coefficients @ self.means)[None], inner]) if self.intercept else inner
 
     def outward(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Return coefficients (outputs x columns) and intercepts (outputs,) of the columns outside."""
+        """Return coefficients (outputs, columns) and intercepts (outputs,) of the given columns."""
         coefficients = np.where(self.constant, 0.0, weights[int(self.intercept) :].T / self.scales)
         if not self.intercept:
             return coefficients, np.zeros(len(coefficients))

@@ -56,8 +56,13 @@ class Model(FittedModel):
 def load(path: str | os.PathLike[str], *, module: Any = None) -> Model:
     """Read a model that ``Model.save`` wrote; raises ModelError for a file that is not one, or not whole.
 
-    module: of a network that was no named architecture, its class or one of its modules: a file holds parameters, not
+    module: the class of a network that is no named architecture, or one of its modules: a file holds parameters, not
     programs.
+
+    >>> from descend import fit
+    >>> path = fit("y ~ x", {"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 5.0, 7.0]}).save("line.safetensors")
+    >>> print(load(path).equation)
+    y = 1 + 2 × x
     """
     from descend.model.serialise import load_model
 
