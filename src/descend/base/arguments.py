@@ -1,4 +1,4 @@
-"""What a public function is given: of the kind that it takes, or an OptionError."""
+"""Checks of the arguments of public functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS: dict[str, tuple[type, ...]] = {
 
 
 def require(name: str, value: Any, *kinds: str) -> None:
-    """Raise OptionError (``option.kind``) where an argument is of none of the kinds, whose names are in KINDS."""
+    """Raise OptionError (``option.kind``) unless an argument is of one of the kinds, which are keys of KINDS."""
     for kind in kinds:
         if kind == "function":
             fits = callable(value)
@@ -37,13 +37,13 @@ def require(name: str, value: Any, *kinds: str) -> None:
 
 
 def require_functions(**given: Callable[..., Any] | None) -> None:
-    """Raise OptionError for a callback that cannot be called."""
+    """Raise OptionError for a callback that is neither callable nor None."""
     for name, value in given.items():
         require(name, value, "function", "None")
 
 
 def require_known(given: Iterable[str], known: Sequence[str]) -> None:
-    """Raise OptionError for the first setting that is none of the known ones, with the one that may be meant."""
+    """Raise OptionError for the first setting that is not known, with the known one that may be meant."""
     for name in given:
         if name not in known:
             near = nearest(name, known)

@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, streams as they are, and in JSON nothing but what JSON knows."""
+"""Writing files: atomically, streams directly, and JSON with finite numbers only."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)|/dev/(stdout|stderr)")
 PROBE = 1 << 20
-PATIENCE = 30.0  # seconds that a pipe waits for somebody who reads from it
+PATIENCE = 30.0  # seconds to wait for the reader of a pipe
 
 
 def require_writable(path: Name, inputs: Iterable[Name] = ()) -> None:
     """Raise OptionError where a file cannot be written, or is one of the ``inputs``.
 
-    Told before a long fit, and not after it: a folder that is not there or may not be written to, a folder in the
-    file's place, a name that is too long.
+    Call it before a long fit. It finds a folder that does not exist or is not writable, a folder in the file's place,
+    and a name that is too long.
     """
     try:
         status = os.stat(path)
     except FileNotFoundError:
         status = None
-    except (OSError, ValueError) as error:  # the latter for a zero byte
+    except (OSError, ValueError) as error:  # ValueError for a zero byte
         raise _refused(path, error) from error
     if status is not None and stat.S_ISDIR(status.st_mode):
         raise OptionError("option.cannot-write", path=str(path), reason=os.strerror(errno.EISDIR))
@@ -50,9 +50,9 @@ def require_writable(path: Name, inputs: Iterable[Name] = ()) -> None:
 
 
 def ending(path: Name, known: Sequence[str], code: str) -> str:
-    """Return the ending of a file's name in lower case, of a stream without one the first that is known.
+    """Return the lower-case suffix of a file's name; for a stream without one the first of ``known``.
 
-    Raises OptionError with the code where it is none of them.
+    Raises OptionError with the code where the suffix is not known.
     """
     if not isinstance(path, str | os.PathLike):
         raise OptionError("option.kind", name="path", found=type(path).__name__, wanted="path")
@@ -65,7 +65,7 @@ def ending(path: Name, known: Sequence[str], code: str) -> str:
 
 
 def is_stream(path: Name) -> bool:
-    """Tell whether a path is a pipe, a device or an open descriptor, which is written to and never replaced."""
+    """Tell whether a path is a pipe, a device or an open descriptor, which is written to directly."""
     if _descriptor(path) is not None:
         return True
     try:
@@ -77,12 +77,13 @@ def is_stream(path: Name) -> bool:
 
 @contextmanager
 def written_whole(path: Name) -> Iterator[Path]:
-    """Give a temporary path; on success its bytes are flushed to disk and take the place of ``path``, else removed.
+    """Yield a temporary path; on success its content is flushed to disk and replaces ``path``, else it is removed.
 
-    What a symbolic link leads to is replaced, and not the link; a file keeps its mode, and a new one has what the umask
-    leaves. A stream gets the bytes once all are there.
+    A symbolic link stays and its target is replaced; an existing file keeps its mode, and a new one gets the umask's. A
+    stream receives the bytes once all of them are written.
 
-    Raises OptionError (``option.cannot-write``) where the system refuses; BrokenPipeError where who reads has gone.
+    Raises OptionError (``option.cannot-write``) where the system refuses; BrokenPipeError where the reader of a pipe
+    has closed it.
     """
     temporary: Path | None = None
     try:
@@ -113,14 +114,14 @@ def written_whole(path: Name) -> Iterator[Path]:
 
 
 def _created(target: Path) -> Path:
-    """Make an empty file beside another, under a name of its own, with that one's mode and owner where it is there."""
+    """Create an empty file beside the target, under a unique name, with the target's mode and owner if it exists."""
     before = target.stat() if target.exists() else None
     mode = 0o666 if before is None else stat.S_IMODE(before.st_mode)
     temporary = target.with_name(f".descend-{os.urandom(8).hex()}.part")
     descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     try:
         if before is not None and hasattr(os, "fchown"):
-            with suppress(OSError):  # only its owner's mode can be kept by somebody else
+            with suppress(OSError):  # only a privileged process may change the owner
                 os.fchown(descriptor, before.st_uid, before.st_gid)
             with suppress(OSError):
                 os.fchmod(descriptor, mode)
@@ -130,13 +131,13 @@ def _created(target: Path) -> Path:
 
 
 def _pour(whole: Path, path: Name) -> None:
-    """Write a file's bytes to a stream."""
+    """Copy a file's bytes to a stream."""
     with open(whole, "rb") as source, os.fdopen(_opened(path), "wb") as stream:
         shutil.copyfileobj(source, stream)
 
 
 def _opened(path: Name) -> int:
-    """Open a stream to write; raises OptionError for a pipe from which nobody reads."""
+    """Open a stream for writing; raises OptionError for a pipe without a reader."""
     known = _descriptor(path)
     if known is not None:
         return os.dup(known)
@@ -155,7 +156,7 @@ def _opened(path: Name) -> int:
 
 
 def _descriptor(path: Name) -> int | None:
-    """Return the descriptor that a path such as /dev/stdout means: opening it by name would begin a file anew."""
+    """Return the descriptor of a path such as /dev/stdout: opening it by name would truncate a file."""
     found = DESCRIPTOR.fullmatch(os.fspath(path))
     if found is None:
         return None
@@ -163,7 +164,7 @@ def _descriptor(path: Name) -> int | None:
 
 
 def is_standard_output(path: Name) -> bool:
-    """Tell whether what is written to a path comes out where results are printed."""
+    """Tell whether a path writes to standard output."""
     if not is_stream(path) or _descriptor(path) == 1:
         return _descriptor(path) == 1
     with suppress(OSError):
@@ -180,7 +181,7 @@ def _same(path: Name, status: os.stat_result) -> bool:
 
 
 def _refusal(temporary: Path | None) -> OSError | None:
-    """Return what the system says to some bytes more: libraries have errors of their own for a disk that is full."""
+    """Return the system's error for writing more bytes: libraries report a full disk by errors of their own."""
     try:
         if temporary is not None and temporary.exists():
             with open(temporary, "ab") as handle:
@@ -193,13 +194,13 @@ def _refusal(temporary: Path | None) -> OSError | None:
 
 
 def _refused(path: Name, error: Exception) -> OptionError:
-    """Return what the system refused, in its own words."""
+    """Return the OptionError of a refused write, with the system's reason."""
     reason = getattr(error, "strerror", None) or str(error).split("\n")[0][:200]
     return OptionError("option.cannot-write", path=str(path), reason=reason)
 
 
 def json_ready(value: Any) -> Any:
-    """Return a value made of what JSON knows; numbers that are not finite become null."""
+    """Return a value of JSON types; numbers that are not finite become null."""
     if isinstance(value, dict):
         return {str(key): json_ready(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Model files: tensors in safetensors, everything else as JSON in its header, a checksum over both; never pickle."""
+"""Model files: tensors in safetensors, everything else as JSON in the header, with a checksum of both; never pickle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMAT = 4
 
 
 def write_container(path: str | os.PathLike[str], header: dict[str, Any], tensors: Tensors) -> Path:
-    """Seal a header and tensors in one file; raises OptionError where it cannot be written."""
+    """Write a header and tensors to one file with a checksum; raises OptionError where it cannot be written."""
     from safetensors.numpy import save
 
     require("path", path, "path")
@@ -38,7 +38,7 @@ def write_container(path: str | os.PathLike[str], header: dict[str, Any], tensor
 
 
 def read_container(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensors]:
-    """Return a sealed file's header and tensors.
+    """Return the header and the tensors of a file.
 
     Raises ModelError for a file that is missing, foreign, truncated, changed or of a later format.
     """
@@ -59,7 +59,7 @@ def read_container(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Tensor
     try:
         sealed = json.loads(metadata["descend"])
         header, seal = sealed["model"], sealed["sha256"]
-        as_written = _written(sealed) == metadata["descend"]  # a changed digit may give the same number
+        as_written = _written(sealed) == metadata["descend"]  # a changed digit may parse to the same number
         whole = as_written and isinstance(header, dict) and seal == checksum(header, tensors)
     except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise ModelError("model.inconsistent", file=name, reason=type(error).__name__) from error

@@ -1,7 +1,6 @@
-"""Arithmetic with twice float64's digits: every number is a pair (high, low) of arrays whose sum it is.
+"""Double-double arithmetic: every number is a pair (high, low) of float64 arrays whose sum is its value.
 
-Sums and products of pairs without error terms lost (Dekker 1971; Knuth 1969, section 4.2.2); the same on every
-machine, where a long double is not.
+Error-free sums and products (Dekker 1971; Knuth 1969, section 4.2.2); the same on every machine, unlike long double.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     Pair = tuple[Floats, Floats]
 
 SPLITTER = 2.0**27 + 1
-BULK = 1_000_000  # multiplications from which the linear algebra library is the quicker
+BULK = 1_000_000  # multiplications from which the linear algebra library is faster
 BITS, SLICES, INNER = 20, 6, 4096  # 2 * 20 bits, and 12 of a sum of 4096, are float64's
 
 
@@ -48,14 +47,14 @@ def multiply(x: Pair, y: Pair) -> Pair:
 
 
 def reciprocal(x: Pair) -> Pair:
-    """Return 1 / x, by a step of Newton's method from float64's."""
+    """Return 1 / x, by one step of Newton's method from the float64 reciprocal."""
     guess = pair(np.asarray(1 / x[0]))
     missing = subtract(pair(np.ones_like(x[0])), multiply(guess, x))
     return add(guess, multiply(guess, missing))
 
 
 def total(x: Pair) -> Pair:
-    """Return the sum over the first axis, by halves."""
+    """Return the sum over the first axis, by pairwise summation."""
     while len(x[0]) > 1:
         half = len(x[0]) // 2
         both = add((x[0][:half], x[1][:half]), (x[0][half : 2 * half], x[1][half : 2 * half]))
@@ -78,7 +77,7 @@ def product(x: Pair, y: Pair) -> Pair:
 
 
 def crossed(x: Pair, y: Pair) -> Pair:
-    """Return x'y for x (rows x columns) and y (rows x outputs): long sums, made by halves."""
+    """Return x'y for x (rows x columns) and y (rows x outputs), by pairwise summation."""
     if x[0].size * y[0].shape[1] > BULK:
         return _in_bulk((x[0].T, x[1].T), y)
     made = [total(multiply(x, (y[0][:, [k]], y[1][:, [k]]))) for k in range(y[0].shape[1])]
@@ -86,10 +85,10 @@ def crossed(x: Pair, y: Pair) -> Pair:
 
 
 def _in_bulk(x: Pair, y: Pair) -> Pair:
-    """Return the matrix product from products of slices of a few bits each, whose sums float64 holds exactly.
+    """Return the matrix product as a sum of products of slices of a few bits, each exact in float64.
 
-    (Ozaki et al. 2012.) So the linear algebra library does the work, and in whatever order it sums, it is the same.
-    The last bits kept are those of the largest numbers of a row of x and a column of y.
+    The linear algebra library computes the products, and the result does not depend on its order of summation. The last
+    bits kept are those of the largest numbers in a row of x and a column of y (Ozaki et al. 2012).
     """
     made = pair(np.zeros((x[0].shape[0], y[0].shape[1])))
     for start in range(0, y[0].shape[0], INNER):
@@ -106,7 +105,7 @@ def _in_bulk(x: Pair, y: Pair) -> Pair:
 
 
 def _sliced(x: Pair, axis: int) -> tuple[list[Floats], Floats]:
-    """Return x as a sum of slices of BITS bits each, largest first, over the power of two that x was divided by."""
+    """Return x as a sum of slices of BITS bits, largest first, scaled by a power of two, and that power."""
     largest = np.abs(x[0]).max(axis=axis, keepdims=True, initial=0.0)
     scale: Floats = 2.0 ** np.ceil(np.log2(np.where(largest > 0, largest, 1.0)))
     high: Floats = x[0] / scale

@@ -1,4 +1,4 @@
-"""Every error that a user of descend can meet.
+"""The errors of descend.
 
     DescendError
     ├── TableError      a file or a frame that cannot be read as a table
@@ -9,11 +9,11 @@
     ├── FitError        a fit that cannot go on
     │   ├── DivergedError
     │   └── InterruptedFitError
-    ├── ModelError      a model file that is not one, or not whole
-    └── ClusterError    workers on other machines that cannot be had, or do not answer
+    ├── ModelError      a file that is not a valid model
+    └── ClusterError    remote workers that are unavailable or do not answer
 
-An error carries a code (``table.bad-cell``) and the values that its sentence needs; the sentences themselves, in
-every language, are in ``messages/``.
+An error has a code (``table.bad-cell``) and the values of its sentence; the sentences, in every language, are in
+``messages/``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from descend.base.messages import has, say
 
 
 class DescendError(Exception):
-    """What went wrong, by code; ``str(error)`` tells it in English with what to do.
+    """An error by its code; ``str(error)`` is the English sentence, with what to do.
 
-    ``values`` fill the sentence; where they hold ``line`` and ``column`` these say where in the file it is.
+    ``values`` fill the sentence; ``line`` and ``column`` among them are the place in the file.
     """
 
     exit_code = 1
@@ -38,27 +38,27 @@ class DescendError(Exception):
 
     @property
     def line(self) -> int | None:
-        """The line of the file, counted from 1 as an editor does, where it is known."""
+        """The line of the file, counted from 1, None where it is not known."""
         return self.values.get("line")
 
     @property
     def column(self) -> str | None:
-        """The column of the table, where it is known."""
+        """The column of the table, None where it is not known."""
         return self.values.get("column")
 
     def tell(self, lang: str = "en") -> str:
-        """What is wrong, in the language asked for."""
+        """Return the error's sentence in a language."""
         return say(self.code, lang, **self.values)
 
     def hint(self, lang: str = "en") -> str:
-        """What to do about it, in the language asked for; empty where there is nothing to add."""
+        """Return what to do about it, in a language; empty where there is nothing to add."""
         code = f"{self.code}.hint"
         told = say(code, lang, **self.values) if has(code) else ""
         near = self._near()
         return " · ".join(part for part in (say("usage.near", lang, near=near) if near else "", told) if part)
 
     def _near(self) -> str:
-        """Return which of the known words a wrong one may be; "" where the sentence says that itself."""
+        """Return the known words that a wrong one may mean; "" where the sentence says so itself."""
         word, known = self.values.get("value"), self.values.get("known")
         if "near" in self.values or not isinstance(word, str) or not isinstance(known, str):
             return ""
@@ -88,7 +88,7 @@ class FormulaError(DescendError):
 
     @property
     def caret(self) -> str:
-        """The formula with a caret under the place that is meant."""
+        """The formula with a caret under the error."""
         return pointer(str(self.values.get("text", "")), int(self.values.get("position", 0)))
 
     def __str__(self) -> str:
@@ -100,10 +100,10 @@ class DesignError(DescendError, ValueError):
 
 
 class UndefinedError(DesignError):
-    """An expression that is not defined in some row; ``functions`` are the names of those in it."""
+    """An expression that is not defined in some row; ``functions`` are the names of its functions."""
 
     def hint(self, lang: str = "en") -> str:
-        """Say which numbers each function takes; where there is none, what a division and a power take."""
+        """Return the domain of each function; without functions, that of division and power."""
         told = [say(f"function.{name}", lang) for name in self.values["functions"]]
         return " · ".join(told) or super().hint(lang)
 
@@ -119,7 +119,7 @@ class FitError(DescendError):
 
 
 class DivergedError(FitError):
-    """The loss grew without bound; ``model`` holds what was reached."""
+    """The loss grew without bound; ``model`` holds the result so far."""
 
     exit_code = 3
 
@@ -129,21 +129,21 @@ class DivergedError(FitError):
 
 
 class InterruptedFitError(FitError):
-    """Stopped by hand before there was anything to keep."""
+    """The fit was interrupted before there was a result to keep."""
 
     exit_code = 130
 
 
 class ModelError(DescendError):
-    """A model file that is not one, or not whole."""
+    """A file that is not a valid model."""
 
 
 class ClusterError(DescendError):
-    """Workers on other machines that cannot be had, or that do not answer."""
+    """Remote workers that are unavailable or do not answer."""
 
 
 def pointer(text: str, position: int) -> str:
-    """Two lines: a window of ``text`` and a caret under ``position``; wide letters (Hangul) take two cells."""
+    """Return two lines: a window of ``text``, and a caret under ``position``; wide letters (Hangul) take two cells."""
     from unicodedata import category, east_asian_width
 
     flat = "".join(c if c.isprintable() else " " for c in text)
@@ -153,7 +153,7 @@ def pointer(text: str, position: int) -> str:
     before = window[: position - start]
 
     def width(letter: str) -> int:
-        if category(letter) in ("Mn", "Me", "Cf") or "\u1160" <= letter <= "\u11ff":  # marks; later parts of a syllable
+        if category(letter) in ("Mn", "Me", "Cf") or "\u1160" <= letter <= "\u11ff":  # combining marks, later jamo
             return 0
         return 2 if east_asian_width(letter) in "WF" else 1
 

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much a table takes: what decides whether its rows are held or read part by part."""
+"""The available memory and the size of a table, which decide whether rows are held in memory or read in parts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from descend.base.arguments import require
 from descend.base.errors import OptionError
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
-COPIES = 4  # of a table's numbers that a fit in memory holds at once: the cells, the columns, the design, a work copy
-SHARE = 0.5  # of the memory that is free
+COPIES = 4  # copies of a table's numbers that a fit in memory holds: the cells, the columns, the design, a work copy
+SHARE = 0.5  # of the free memory
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 START = {"AS": 1_300_000_000, "DATA": 300_000_000}  # bytes that the libraries take before a fit holds any row
 START_OF_CORE = {"AS": 150_000_000, "DATA": 50_000_000}  # and for each of their threads
 
 
 def allowance(asked: str | int | None) -> int:
-    """Return how many bytes a fit may take: those asked for ("500MB", "2GiB", a number), else half of what is free.
+    """Return the bytes that a fit may take: as asked ("500MB", "2GiB", a number), else half of the free memory.
 
-    Raises OptionError for a size that is none.
+    Raises OptionError for an invalid size.
     """
     require("memory", asked, "str", "int", "None")
     return int(SHARE * available()) if asked is None else size_of(asked)
@@ -38,12 +38,12 @@ def size_of(text: str | int) -> int:
 
 
 def available() -> int:
-    """Return how many bytes are free, within the limits of this process and of the groups that it is in."""
+    """Return the free bytes, within the limits of this process and its control groups."""
     return max(min([_free(), *_under_limits(), *_in_groups()]), 0)
 
 
 def require_start() -> None:
-    """Raise OptionError where this process may not have what the libraries take to start: they would abort."""
+    """Raise OptionError where this process is not allowed the memory of the libraries, which would abort."""
     for kind, limit in _limits():
         if limit < _start(kind):
             code = "option.address-space" if kind == "AS" else "option.data-limit"
@@ -51,7 +51,7 @@ def require_start() -> None:
 
 
 def _limits() -> list[tuple[str, int]]:
-    """Return the limits that are set for this process (``ulimit -v``, ``ulimit -d``), in bytes."""
+    """Return the limits of this process (``ulimit -v``, ``ulimit -d``) in bytes."""
     try:
         import resource
     except ImportError:  # Windows
@@ -65,7 +65,7 @@ def _start(kind: str) -> int:
 
 
 def _under_limits() -> list[int]:
-    """Return how many bytes each limit of this process leaves, once the libraries have started."""
+    """Return the bytes that each limit of this process leaves after the start of the libraries."""
     try:
         pages = (PROC / "self/statm").read_text().split()
         used = {"AS": int(pages[0]) * os.sysconf("SC_PAGE_SIZE"), "DATA": int(pages[5]) * os.sysconf("SC_PAGE_SIZE")}
@@ -75,9 +75,9 @@ def _under_limits() -> list[int]:
 
 
 def _in_groups() -> list[int]:
-    """Return how many bytes each control group leaves, from this process's own up to the root, of version 1 and 2.
+    """Return the bytes that each control group leaves, from this process's own up to the root, of version 1 and 2.
 
-    Pages of files that nobody has touched of late count as free: the system takes them back when they are needed.
+    Cached pages of files that are inactive count as free: the system reclaims them when needed.
     """
     try:
         lines = (PROC / "self/cgroup").read_text().splitlines()
@@ -101,7 +101,7 @@ def _in_groups() -> list[int]:
 
 
 def _left(group: Path, limit: str, used: str, cache: str) -> int | None:
-    """Return what one limit of a group leaves, None where it has none."""
+    """Return the bytes that one limit of a group leaves, None without a limit."""
     try:
         left = int((group / limit).read_text()) - int((group / used).read_text())
     except (OSError, ValueError):  # no such group here, or "max"
@@ -119,7 +119,7 @@ def _free() -> int:
         return int(told["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError, IndexError):
         pass
-    try:  # macOS: what there is, as what is free is not told
+    try:  # macOS: the total memory, because it does not report the free memory
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, ValueError, OSError):
         return 4 * 10**9

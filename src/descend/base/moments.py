@@ -1,7 +1,8 @@
-"""The mean, the size and the spread of columns, from readings of their rows block by block, and their scales.
+"""The mean, root mean square and standard deviation of columns, computed block by block, and their scales.
 
-A column is constant when its least and its greatest number are equal: a spread that is computed is then rounding, and
-nothing is divided by it. So is one that spreads by no more than the rounding of its own numbers.
+A column is constant when its smallest and its largest number are equal, because its computed deviation is only
+rounding; no column is divided by that. A column that varies by no more than the rounding of its numbers is constant
+too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROUNDING = 1e-14  # of a column's size: what spreads less, some forty units in i
 
 
 def reading_rows(columns: int) -> int:
-    """Return how many rows are made into a block of so many columns; encoding few costs as much as more."""
+    """Return the rows per block for a number of columns; a small block costs as much as a larger one."""
     return max(block_rows(max(columns, 1)), FEWEST)
 
 
@@ -33,14 +34,14 @@ def moments(
 ) -> tuple[Floats, Floats, Floats]:
     """Return each column's mean, root mean square and standard deviation, without overflow.
 
-    ``columns`` gives those of some rows, in arrays of rows x columns. They are never all at hand, and are read twice:
-    for the means and the largest numbers, then for the squares of what is divided by them. With ``weights`` a row
-    counts as so many.
+    ``columns`` returns the columns of a slice of rows, in arrays of rows x columns. It is called twice per block, so
+    that the columns need not fit in memory: for means and largest numbers, then for the squares of the scaled numbers.
+    ``weights`` repeat rows.
     """
     size, mass = reading_rows(width), rows if weights is None else float(weights.sum())
 
     def laid(part: slice) -> Floats:
-        """A small table is summed row by row; of a large one a column's numbers lie side by side, which is faster."""
+        """Return the columns of a slice; for a large table in column-major order, which is faster to sum."""
         made = list(columns(part))
         if rows <= size:
             return np.concatenate(made, axis=1)
@@ -57,7 +58,7 @@ def moments(
     low, high = np.min(lows, axis=0), np.max(highs, axis=0)
     means = np.clip(np.sum(totals, axis=0) / mass, low, high)
     largest = np.maximum(np.abs(low), np.abs(high))
-    farthest = np.maximum(np.abs(low - means), np.abs(high - means))  # exactly, for rounding keeps the order
+    farthest = np.maximum(np.abs(low - means), np.abs(high - means))  # exact, because rounding keeps the order
     unit, reach = np.where(largest > 0, largest, 1.0), np.where(farthest > 0, farthest, 1.0)
 
     def squares(part: slice) -> tuple[Floats, Floats]:
@@ -72,16 +73,16 @@ def moments(
 
 
 def bounded_deviations(spreads: Floats, low: Floats, high: Floats, rows: int) -> Floats:
-    """Return standard deviations that sums gave, held to what the least and the greatest numbers allow.
+    """Return computed standard deviations within the bounds that the smallest and largest numbers give.
 
-    That is from range / sqrt(2 rows) (von Szokefalvi Nagy 1918) to range / 2 (Popoviciu 1935); of a constant column 0.
+    That is from range / sqrt(2 rows) (von Szokefalvi Nagy 1918) to range / 2 (Popoviciu 1935); 0 for a constant column.
     """
     reach = high - low
     return np.asarray(np.clip(spreads, reach / np.sqrt(2 * rows), reach / 2))
 
 
 def average(values: Floats) -> Floats:
-    """Return the mean of numbers, or of each column's, also where their sum is beyond float64."""
+    """Return the mean of numbers, or of each column, without overflow of their sum."""
     with np.errstate(over="ignore", invalid="ignore"):
         mean = values.mean(axis=0)
     return np.asarray(mean if np.isfinite(mean).all() else (values / len(values)).sum(axis=0))
@@ -105,12 +106,13 @@ def scaling(
     means: Floats, sizes: Floats, spreads: Floats, rows: int, *,
     intercept: bool, standardize: bool, settle: bool, ddof: int = 0,
 ) -> tuple[Floats, Floats]:  # fmt: skip
-    """Return what is taken off columns and what they are divided by then; a constant column never is divided.
+    """Return what is subtracted from columns and what they are then divided by.
 
-    standardize: to mean 0 and standard deviation 1 (``ddof`` 0: population, 1: sample); without an intercept, which
-        would take the means up, columns are only divided by their root mean squares.
-    settle: where nothing else is scaled, too, take the means of constant columns off, as the intercept is the same;
-        not of one row, for of that nobody can tell.
+    standardize: to mean 0 and standard deviation 1 (``ddof`` 0: population, 1: sample), except that a constant column
+        is only centred; without an intercept, which would absorb the means, columns are only divided by their root mean
+        squares.
+    settle: subtract the means of constant columns even without ``standardize``, because they duplicate the intercept;
+        not with one row, where every column is constant.
     """
     constant, nothing, ones = same(spreads, sizes), np.zeros_like(means), np.ones_like(means)
     if not intercept:

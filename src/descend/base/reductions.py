@@ -1,6 +1,6 @@
-"""Sums of what parts give, numbers or tuples of arrays, with twice float64's digits on the way.
+"""Sums over parts of the rows, of numbers or tuples of arrays, in double-double arithmetic.
 
-So a total depends on how rows are cut into parts by the rounding within the parts alone.
+A total therefore depends on the partition of the rows only by the rounding within the parts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def pairs(answer: Any) -> Pairs:
-    """Return a number or an array, or a tuple of them, as pairs of high and low; what are pairs already as they are."""
+    """Return a number, an array, or a tuple of them as pairs of high and low; pairs stay as they are."""
     made = []
     for item in answer if isinstance(answer, tuple) else (answer,):
         if isinstance(item, tuple):
@@ -36,7 +36,7 @@ def pairs(answer: Any) -> Pairs:
 
 
 def added(items: Iterable[Pairs]) -> Pairs:
-    """Return the sum of tuples of pairs, one after another in their order, with twice the digits."""
+    """Return the sum of tuples of pairs, in their order."""
     return reduce(_plus, items)
 
 
@@ -46,7 +46,7 @@ def total_of(results: Iterable[Any]) -> tuple[NDArray[Any], ...]:
 
 
 def round_totals(total: Pairs) -> tuple[NDArray[Any], ...]:
-    """Return the numbers that pairs stand for."""
+    """Return the float64 values of pairs."""
     with np.errstate(**QUIET):
         return tuple(np.asarray(high + low) for high, low in total)
 
@@ -57,7 +57,7 @@ def _plus(x: Pairs, y: Pairs) -> Pairs:
 
 
 def _sum(x: Pair, y: Pair) -> Pair:
-    if x[0].dtype.kind != "f":  # whole numbers have no digits to lose
+    if x[0].dtype.kind != "f":  # whole numbers need no second part
         return x[0] + y[0], x[1]
     high, low = add(x, y)
     plain = x[0] + y[0]

@@ -1,4 +1,4 @@
-"""A registry: the things of one kind by their names, each an object that knows everything about itself."""
+"""A registry: the objects of one kind by name; each object holds everything about itself."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from descend.base.errors import OptionError
 
 
 class Named(Protocol):
-    """What a registry holds: an object, or a class whose instances are the thing, with a name."""
+    """An entry of a registry: an object, or a class, with a name."""
 
     @property
     def name(self) -> str:
-        """What the thing is called, in every language the same."""
+        """The entry's name, the same in every language."""
         ...
 
 
@@ -43,7 +43,7 @@ class Registry(Mapping[str, Thing]):
         self._things: dict[str, Thing] = {}
 
     def add(self, thing: Added) -> Added:
-        """Take up a thing under its name, and return it: a decorator of classes; raises ValueError for a name twice."""
+        """Register an entry under its name and return it (usable as a decorator); raises ValueError for a duplicate."""
         if thing.name in self._things:
             raise ValueError(f"there is a {self.kind} named {thing.name} already")
         self._things[thing.name] = thing  # type: ignore[assignment]

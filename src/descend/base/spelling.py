@@ -1,4 +1,4 @@
-"""What a word that nothing is called by may mean: a setting's name in another library, or one spelt nearly so."""
+"""Suggestions for unknown words: the name of a setting in another library, or a misspelling."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEANT = {  # how other libraries call a setting
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word that another may mean, "" where there is none."""
+    """Return the known word that an unknown one may mean, "" where none is close."""
     known = list(known)
     meant = MEANT.get(word.lower(), "")
     if meant in known or meant.replace("_", "-") in known:

@@ -1,4 +1,4 @@
-"""The fields of a kept file, which anybody can have written: each is what it should be, or a ValueError is raised."""
+"""Checks of the fields of a stored file, which anybody may have written: each returns it or raises ValueError."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _require(whole: bool, value: object) -> None:
 
 
 def text(value: Any) -> str:
-    """Return a text."""
+    """Return a string."""
     _require(isinstance(value, str), value)
     return str(value)
 
 
 def flag(value: Any) -> bool:
-    """Return true or false."""
+    """Return a bool."""
     _require(isinstance(value, bool), value)
     return bool(value)
 
@@ -51,7 +51,7 @@ def real_or_nan(value: Any) -> float:
 
 
 def one_of(value: Any, known: Iterable[T]) -> T:
-    """Return the one of the known values that it is."""
+    """Return the known value that is equal to it and of the same type."""
     for one in known:
         if type(one) is type(value) and one == value:
             return one
@@ -70,20 +70,20 @@ def texts(value: Any) -> list[str]:
 
 
 def distinct(value: Any) -> tuple[str, ...]:
-    """Return texts of which no two are the same."""
+    """Return a tuple of different texts."""
     found = tuple(texts(value))
     _require(len(set(found)) == len(found), value)
     return found
 
 
 def facts(value: Any, names: Iterable[str] | None = None) -> dict[str, Any]:
-    """Return an object; with ``names`` one with exactly these."""
+    """Return a dict; with ``names`` one with exactly these keys."""
     _require(isinstance(value, dict) and (names is None or set(value) == set(names)), value)
     return dict(value)
 
 
 def some(value: Any, known: Iterable[str]) -> dict[str, Any]:
-    """Return an object with no other names than the known ones."""
+    """Return a dict whose keys are among the known ones."""
     _require(isinstance(value, dict) and set(value) <= set(known), value)
     return dict(value)
 
@@ -100,7 +100,7 @@ def array(
 
 
 def rising(tensor: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return whole numbers from 0 on, each larger than the one before."""
+    """Return strictly increasing whole numbers from 0 on."""
     if tensor.size and (tensor[0] < 0 or (np.diff(tensor) <= 0).any()):
         raise ValueError("order")
     return tensor

@@ -1,7 +1,6 @@
-"""One pool of threads over blocks of rows, a thread a core, with the linear algebra library held to one thread inside.
+"""One pool of threads over blocks of rows, one per core, each with a single-threaded linear algebra library.
 
-The blocks and the order in which their results are added depend on the table alone, so a sum is the same to the bit
-whatever the number of cores.
+The blocks and the order of their sums depend on the table alone, so a sum has the same bits for any number of cores.
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ QUIET: Any = {"over": "ignore", "invalid": "ignore"}
 
 
 def block_rows(columns: int, itemsize: int = 8, *, squared: bool = False) -> int:
-    """Return how many rows make a block.
+    """Return the number of rows per block.
 
-    Few enough to stay in the cache, and enough that two threads, which take turns at the interpreter, seldom wait for
-    it; where the block is ``squared``, a product with itself, tall enough for that.
+    Small enough for the cache, and large enough that two threads seldom wait for the interpreter's lock; a block that
+    is ``squared``, multiplied by itself, is tall enough for that.
     """
     return max(BLOCK_BYTES // (columns * itemsize), min(4 * columns, TALL) if squared else 1, 1)
 
@@ -53,11 +52,9 @@ def summed(part: Callable[[slice], Sums], rows: int, size: int) -> Sums:
 
 
 def map_slices(task: Callable[[slice], Result], rows: int, size: int) -> Iterator[Result]:
-    """Yield what ``task`` gives for consecutive slices of ``size`` rows, worked on by all cores, in their order."""
+    """Yield the results of ``task`` for consecutive slices of ``size`` rows, in order, computed on all cores."""
     slices = [slice(first, min(first + size, rows)) for first in range(0, max(rows, 1), size)]
-    if len(slices) < 2 or getattr(
-        _here, "working", False
-    ):  # a thread that waited for others of its pool might for ever
+    if len(slices) < 2 or getattr(_here, "working", False):  # a thread that waits for its own pool may deadlock
         yield from map(quietly(task), slices)
         return
     with one_blas_thread():
@@ -65,7 +62,7 @@ def map_slices(task: Callable[[slice], Result], rows: int, size: int) -> Iterato
 
 
 def quietly(task: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
-    """Return a task that keeps quiet where numbers overflow: who asked looks at them; every thread has its setting."""
+    """Return a task without NumPy's overflow warnings, a setting of each thread: the caller checks the results."""
 
     def run(argument: Argument) -> Result:
         with np.errstate(**QUIET):
@@ -75,7 +72,7 @@ def quietly(task: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
 
 
 def at_work(task: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
-    """Return a task for one of the pool's threads, in which what would be cut into blocks for all is done by itself."""
+    """Return a task for a thread of the pool, in which nested calls of ``map_slices`` run serially."""
 
     def run(argument: Argument) -> Result:
         _here.working = True
@@ -88,14 +85,14 @@ def at_work(task: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
-    """Return what holds the linear algebra library to one thread, where its own would only wait for one another."""
+    """Return a context that limits the linear algebra library to one thread, so that it does not compete."""
     limited: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
     return limited
 
 
 @cache
 def pool(waiting: int = 0) -> tuple[ThreadPoolExecutor, int]:
-    """Return the threads, a thread a core and some for those that are ``waiting``, and how many they are."""
+    """Return the pool of threads, one per core and ``waiting`` more, and its size."""
     from concurrent.futures import ThreadPoolExecutor
 
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""Text that a person reads: what would steer a terminal, or turn the order of letters round, is shown and not sent."""
+"""Safe text for people: control characters and marks of direction are escaped."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f\u
 
 
 def visible(text: str) -> str:
-    r"""Return a text with every character that steers shown: ``\x1b`` for escape, ``\u202e`` for an override."""
+    r"""Return a text with every control character escaped: ``\x1b`` for escape, ``\u202e`` for an override."""
     return _STEERING.sub(_shown, text)
 
 
 def in_a_line(text: str) -> str:
-    """Return a text that is visible, its line feeds and tabs too."""
+    """Return a text on one line: control characters, line feeds and tabs escaped."""
     return visible(text).replace("\n", r"\n").replace("\t", r"\t")
 
 
 def json_visible(text: str) -> str:
-    """Return JSON with what steers written as JSON escapes it, so that it says the same."""
+    """Return JSON with control characters as JSON escapes, which keeps its meaning."""
     return _STEERING.sub(lambda found: rf"\u{ord(found[0]):04x}", text)
 
 

@@ -26,9 +26,9 @@ def _sentences(lang: str) -> dict[str, str]:
 
 
 def say(code: str, lang: str = "en", **values: Any) -> str:
-    """Return the sentence of ``code`` in ``lang`` with ``values`` put in; an unknown language speaks English.
+    """Return the sentence of ``code`` in ``lang`` with its values; an unknown language means English.
 
-    Control characters in the values are shown; a value that is a Note is told in the same language.
+    Control characters in the values are escaped; a value that is a Note is told in the same language.
     """
     values = {name: value.tell(lang) if isinstance(value, Note) else value for name, value in values.items()}
     sentence = _sentences(lang if lang in LANGUAGES else "en")[code]
@@ -39,7 +39,7 @@ def say(code: str, lang: str = "en", **values: Any) -> str:
 
 @dataclass(frozen=True)
 class Note:
-    """Something a person should know: the code of a sentence and the values that fill it."""
+    """A remark: the code of a sentence and its values."""
 
     code: str
     values: dict[str, Any]
@@ -50,17 +50,17 @@ class Note:
 
 
 def has(code: str) -> bool:
-    """Tell whether there is a sentence of that code."""
+    """Tell whether a sentence has that code."""
     return code in _sentences("en")
 
 
 def codes(lang: str) -> dict[str, str]:
-    """Return every sentence of a language by its code, unfilled."""
+    """Return every sentence of a language by its code, with its placeholders."""
     return dict(_sentences(lang))
 
 
 def language(wanted: str | None = None) -> str:
-    """Return the language to speak: the one wanted, else ``DESCEND_LANG``, else the locale's, else English."""
+    """Return the language to use: ``wanted``, else ``DESCEND_LANG``, else the locale's, else English."""
     if wanted in LANGUAGES:
         return wanted
     for name in ("DESCEND_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):

@@ -1,4 +1,4 @@
-"""Korean particles, which are chosen by the last sound of the word before them."""
+"""Korean particles, which depend on the last sound of the word before them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ENDINGS = (  # of English words, and the sound in which their Korean spelling en
 
 
 def with_particles(sentence: str, values: dict[str, Any]) -> str:
-    """Return an unfilled sentence with the particle of every value chosen by how the value ends when it is read.
+    """Return a sentence with placeholders, with the particle after each value chosen by the value's last sound.
 
     >>> with_particles("{rate}(으)로는", {"rate": 0.5}).format(rate=0.5)
     '0.5로는'
@@ -55,10 +55,10 @@ def with_particles(sentence: str, values: dict[str, Any]) -> str:
 
 
 def final_of(text: str) -> int:
-    """Return the final consonant in which a text ends when a Korean reads it, 0 for none.
+    """Return the final consonant of a text as read in Korean, 0 for none.
 
     Quotes, brackets and other signs at the end are not read. Numbers are read in Sino-Korean, abbreviations letter by
-    letter; of a word in Latin letters, and of those of other scripts by their names, it is a rule of thumb.
+    letter; words in Latin letters, and in other scripts by the letters' names, follow a rule of thumb.
 
     >>> [final_of(text) for text in ("수박", "10", "1,000", "0.5", "R", "MLP", "torch")]
     [1, 17, 4, 0, 8, 0, 0]
@@ -88,7 +88,7 @@ def final_of(text: str) -> int:
 
 
 def _final_of_number(text: str) -> int:
-    """Return the final of the number at the end of a text: 1,000 is 천, 0.5 영 점 오, 1e-3 일 이 마이너스 삼."""
+    """Return the final consonant of the number that ends a text: 1,000 is 천, 0.5 영 점 오, 1e-3 일 이 마이너스 삼."""
     number = NUMBER.search(text)
     assert number is not None
     if number["power"] is None and number["fraction"] is not None:
@@ -103,7 +103,7 @@ def _final_of_number(text: str) -> int:
 
 
 def _final_of_word(word: str) -> int:
-    """Return the final of a word in Latin letters: by the letter's name where it has no vowel or is an abbreviation."""
+    """Return the final consonant of a word in Latin letters: of its last letter's name for an abbreviation."""
     if len(word) == 1 or word.isupper() or not re.search("[aeiouy]", word.lower()):
         return LETTERS.get(word[-1].upper(), NONE)
     return next((final for ending, final in ENDINGS if re.search(ending, word.lower())), NONE)
