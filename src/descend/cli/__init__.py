@@ -64,7 +64,7 @@ def _run(arguments: list[str], lang: str) -> int:
         if (formula := unquoted(arguments)) is not None:
             raise OptionError("option.unquoted", formula=formula)
         with heeding_interrupts():
-            return int(build_app(lang, asked)(arguments, standalone_mode=False, prog_name="descend") or 0)
+            return int(build_app(lang, arguments)(arguments, standalone_mode=False, prog_name="descend") or 0)
     except DescendError as error:
         if "--debug" in arguments:
             raise

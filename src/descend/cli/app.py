@@ -1,7 +1,7 @@
 """The application: all commands together."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, redirect_stdout
 from functools import wraps
 from importlib import import_module
@@ -30,24 +30,34 @@ COMMANDS = {
 FILES = ("out", "checkpoint", "save_table", "plot")  # options that name an output file
 
 
-def build_app(lang: str, asked: str) -> Callable[..., Any]:
-    """Return the command line in a language, ready to be called with arguments.
+def build_app(lang: str, arguments: Sequence[str]) -> Callable[..., Any]:
+    """Return the command line in a language, ready to be called with ``arguments``.
 
-    Only the command that was ``asked`` for is loaded, or all of them where it is not a known one.
+    Only the command that they name is loaded. Where they name none, none can run: all are listed and none is loaded.
     """
+    asked = next((word for word in arguments if word in COMMANDS), None)
     app = typer.Typer(
         help=say("help.app", lang),
         add_completion=False,
         add_help_option=False,
         invoke_without_command=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich" if asked in COMMANDS else None,  # the list of commands is shown without delay
+        rich_markup_mode=None if asked is None else "rich",  # the list of commands is shown without delay
     )
-    for name in [asked] if asked in COMMANDS else COMMANDS:
-        command = getattr(import_module(f"descend.cli.{COMMANDS[name]}"), f"{name}_command")
-        app.command(name, help=say(f"help.{name}", lang), add_help_option=False)(_interruptible(command))
+    for name in COMMANDS if asked is None else [asked]:
+        command = _listed if asked is None else _load(name)
+        app.command(name, help=say(f"help.{name}", lang), add_help_option=False)(command)
     app.callback()(_root)
     return app
+
+
+def _load(name: str) -> Callable[..., int]:
+    """Import a command."""
+    return _interruptible(getattr(import_module(f"descend.cli.{COMMANDS[name]}"), f"{name}_command"))
+
+
+def _listed() -> None:
+    """Stand for a command in the list of commands."""
 
 
 def _root(version: o.Version = False, lang: o.Lang = None, debug: o.Debug = False, help: o.Help = False) -> None:
