@@ -1,6 +1,6 @@
-"""Settings: each is declared once, and Python, the command line, the page and the estimators read the declaration.
+"""Settings: each is declared once; Python, the command line, the page and the estimators read the declaration.
 
-The classes are plain: to make a dataclass of each takes a start of the command line ten milliseconds.
+Plain classes, because creating dataclasses would lengthen the start of the command line by ten milliseconds.
 """
 
 from __future__ import annotations
@@ -15,35 +15,35 @@ from descend.base.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-LARGEST_COUNT = 10**18  # an int64 holds it
+LARGEST_COUNT = 10**18  # fits in int64
 
 
 class Kind:
-    """What a setting can be: its type, its range, and how it is read from a text.
+    """The kind of a setting's value: its type, its range, and how a text is parsed.
 
-    option: the type of its value on the command line.
+    option: the type of the value on the command line.
     """
 
     option: type = str
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The texts that can be chosen; none where anything is taken."""
+        """The allowed texts; empty where any value is allowed."""
         return ()
 
     def require(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Raise OptionError for a value of another type; ``objects``: where functions and objects are taken too."""
+        """Raise OptionError for a value of another type; ``objects``: functions and objects are allowed too."""
 
     def check(self, name: str, value: Any, *, objects: bool = False) -> None:
         """Raise OptionError for a value of the right type that is out of range."""
 
     def parse(self, name: str, text: str) -> Any:
-        """Return the value that a text on the command line or the page stands for; raises OptionError."""
+        """Return the value of a text from the command line or the page; raises OptionError."""
         return text
 
 
 class Flag(Kind):
-    """Yes or no; ``optional``: or None."""
+    """A bool, or None where it is ``optional``."""
 
     option = bool
 
@@ -54,12 +54,12 @@ class Flag(Kind):
         self.optional = optional
 
     def require(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse what is no bool."""
+        """Raise OptionError unless the value is a bool."""
         require(name, value, "bool", *(["None"] if self.optional else []))
 
 
 class Text(Kind):
-    """A text, of ``choices`` where there are any."""
+    """A string, one of ``choices`` where these are given."""
 
     def __init__(
         self,
@@ -77,15 +77,15 @@ class Text(Kind):
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The choices, ``first`` before them."""
+        """The choices, after ``first``."""
         return () if self.choices is None else (*self.first, *self.choices())
 
     def require(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse what is no text."""
+        """Raise OptionError unless the value is a string."""
         require(name, value, "str", *self.others, *(["function", "object"] if self.objects and objects else []))
 
     def check(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse a text that cannot be chosen."""
+        """Raise OptionError for a string that is not among the choices."""
         if not self.code or self.choices is None or (self.objects and objects and callable(value)):
             return
         if value not in self.known:
@@ -93,14 +93,15 @@ class Text(Kind):
 
 
 class Words(Kind):
-    """Texts, of which an option names one each time it is given."""
+    """Strings; the option is repeated to give several."""
 
 
 class RealNumber(Kind):
-    """A real number: above or from ``low``, below or up to ``high``.
+    """A real number between ``low`` and ``high``.
 
-    open_low, open_high: whether the end itself is out of range. optional: whether None stands for the usual value.
-    is another one; unread: for a text that is no number.
+    open_low, open_high: whether the end itself is out of range. optional: whether None is allowed, for the default.
+        words: strings that are allowed besides. code: of the error for a number out of range; zero: of the error for 0,
+        where it differs; unread: of the error for a text that is not a number.
     """
 
     def __init__(
@@ -128,17 +129,17 @@ class RealNumber(Kind):
 
     @property
     def option(self) -> type:  # type: ignore[override]
-        """A text where words stand for numbers too."""
+        """float, or str where words are allowed."""
         return str if self.words else float
 
     def require(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse what is no number."""
+        """Raise OptionError unless the value is a number."""
         number = isinstance(value, Real) and not isinstance(value, bool)
         if not number and not self._stands(value):
             raise OptionError("option.not-number", name=name, value=value)
 
     def check(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse a number that is out of range."""
+        """Raise OptionError for a number out of range."""
         if self._stands(value):
             return
         if self.zero and value == 0:
@@ -148,7 +149,7 @@ class RealNumber(Kind):
             raise OptionError(self.code, name=name, value=value)
 
     def parse(self, name: str, text: str) -> Any:
-        """Return the number that a text says, or its word."""
+        """Return the number of a text, or the word itself."""
         if text in self.words:
             return text
         try:
@@ -161,7 +162,7 @@ class RealNumber(Kind):
 
 
 class Whole(Kind):
-    """A whole number from 0, None for the usual one where it is ``optional``."""
+    """A whole number from 0, or None where it is ``optional``."""
 
     option = int
 
@@ -172,7 +173,7 @@ class Whole(Kind):
         self.optional = optional
 
     def check(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse what is no whole number from 0."""
+        """Raise OptionError unless the value is a whole number from 0."""
         if value is None and self.optional:
             return
         if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
@@ -180,7 +181,7 @@ class Whole(Kind):
 
 
 class Amount(Kind):
-    """A number from ``low`` to ``high``, whole on the command line; ``whole``: everywhere. code: the error."""
+    """A number from ``low`` to ``high``, whole on the command line, and everywhere if ``whole``. code: of the error."""
 
     option = int
 
@@ -197,11 +198,11 @@ class Amount(Kind):
         self.whole = whole
 
     def require(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse what is no number."""
+        """Raise OptionError unless the value is a number."""
         require(name, value, "float")
 
     def check(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse what is out of range."""
+        """Raise OptionError for a value out of range."""
         if not self.low <= value <= self.high or (self.whole and value != int(value)):
             raise OptionError(self.code, name=name, value=value)
 
@@ -212,7 +213,7 @@ class Count(Kind):
     option = int
 
     def check(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse what is no whole number from 1 to 10**18."""
+        """Raise OptionError unless the value is None or a whole number from 1 to 10**18."""
         number = isinstance(value, Real) and not isinstance(value, bool)
         if number and LARGEST_COUNT < value < inf:
             raise OptionError("option.count-large", name=name, most=LARGEST_COUNT)
@@ -221,10 +222,10 @@ class Count(Kind):
 
 
 class Control:
-    """A setting's control on the page.
+    """The control of a setting on the page.
 
-    placeholder: what an empty control shows; sentence: the same as a key under [studio]. step: of a "range", which goes
-    from 0 to ``most``; live: whether the pictures follow it while it moves.
+    placeholder: the text of an empty control; sentence: the same as a key under [studio].
+    step: of a "range", which goes from 0 to ``most``; live: whether the pictures follow it while it moves.
     """
 
     def __init__(
@@ -246,7 +247,10 @@ class Control:
 
 
 class Need:
-    """What a setting has no effect without: how an error tells it, and whether a recipe has it."""
+    """A condition without which a setting has no effect.
+
+    told: returns its description for an error. met: tells whether a recipe meets it.
+    """
 
     def __init__(self, told: Callable[[], str], met: Callable[[Any], bool]) -> None:
         self.told = told
@@ -254,13 +258,14 @@ class Need:
 
 
 class Setting:
-    """One setting: its name, kind and default; what it needs; its option and its control.
+    """One setting: its name, kind and default, its conditions, its option and its control.
 
-    panel: of the commands' help, under which the option stands; "": there is no option.
-    word: what the option is called where it is not called as the setting is.
-    commands: those that take the option. control: the page's; None: there is none.
-    owner: "optimizer" or "schedule" of a setting that only some of these have; lacking: the error for one that has it
-    not, where it is not ``option.no-effect``. stepwise: whether it is of a run epoch by epoch alone.
+    panel: the panel of a command's help that lists the option; "": there is no option.
+    word: the option's name where it differs from the setting's.
+    commands: the commands that take the option. control: the page's control; None: there is none.
+    owner: "optimizer" or "schedule" for a setting that only some of these have.
+    lacking: the error code for one without it, by default ``option.no-effect``.
+    stepwise: whether it applies only to a run epoch by epoch.
     """
 
     def __init__(
@@ -282,7 +287,7 @@ class Setting:
         self.kind = kind
         self.default = default
         self.panel = panel
-        self.parameter = word or name  # what the commands call it
+        self.parameter = word or name  # the name of the commands' parameter
         self.commands = commands
         self.needs = needs
         self.control = control
