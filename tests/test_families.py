@@ -26,7 +26,7 @@ from descend.objectives.families import FAMILIES, TargetColumn, recognise_family
 from descend.objectives.losses import LOSSES, make_loss
 from descend.solvers.recipe import Recipe
 from descend.studio.data_chart import data_picture, ways
-from descend.studio.parts.predict import _told
+from descend.studio.parts.predict import _prediction_text
 from descend.studio.view import view_of
 from descend.studio.worker.session import Bench
 from descend.tables.open import open_rows
@@ -346,6 +346,6 @@ def test_the_page_says_of_counts_between_what_their_mean_lies(models):
         ("poisson", "the mean of such rows lies between"),
         ("linear", "95% of such rows lie between"),
     ):
-        told, bounds = _told(models[name], {"u": "0.5", "v": "0.1"}, Page(), mean=False)
+        told, bounds = _prediction_text(models[name], {"u": "0.5", "v": "0.1"}, Page(), mean=False)
         assert told.startswith("y = ")
         assert bounds.startswith(sentence)

@@ -208,7 +208,7 @@ child.hold_to_memory()
 print(open("/proc/self/oom_score_adj").read().strip())
 bench, asked = Bench(10**9), sys.argv[1:]
 for call in (("open", asked[0]), ("open", asked[1]), ("fit", "y ~ x", {"hypothesis": "mlp(65536, 65536)"}, "")):
-    kind, value = child._done(bench, None, 0, call[0], call[1:])
+    kind, value = child._execute(bench, None, 0, call[0], call[1:])
     print(kind, getattr(value, "code", ""))
 """
 

@@ -80,7 +80,7 @@ def predict_command(
         tell_json({"predictions": frame.select(added).to_dicts(), "notes": [note.tell(speak()) for note in notes]})
     elif out is None:
         if sys.stdout.isatty() or file is None:
-            tell(_told(frame))
+            tell(_prediction_table(frame))
         else:
             sys.stdout.write(frame.write_csv())
     _tell_notes(notes, json=json)
@@ -231,7 +231,7 @@ def _tell_notes(notes: list[Note], *, json: bool) -> None:
         typer.echo(note.tell(speak()), err=True)
 
 
-def _told(frame: pl.DataFrame) -> Any:
+def _prediction_table(frame: pl.DataFrame) -> Any:
     from descend.report.terminal import tell_frame
 
     return tell_frame(frame, SHOWN, speak())

@@ -74,9 +74,9 @@ def outlets() -> Iterator[StreamOutcome]:
     try:
         yield outcome
     finally:
-        for mine, stream in zip((sys.stdout, sys.stderr), before, strict=True):
-            if mine is not stream:
-                mine.flush()
+        for replacement, stream in zip((sys.stdout, sys.stderr), before, strict=True):
+            if replacement is not stream:
+                replacement.flush()
         outcome.failure, outcome.lost = getattr(raw[0], "failure", None), _lost
         sys.stdout, sys.stderr = before
 

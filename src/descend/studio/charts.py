@@ -61,13 +61,13 @@ def path_picture(view: View, plane: Plane) -> dict[str, Any]:
     """Return the path of the parameters on the plane of the loss, and the epoch of each of its points."""
     first = min(len(view.path), BEGINNING)
     rest = np.linspace(first - 1, len(view.path) - 1, min(len(view.path) - first, WAYPOINTS - first) + 1)
-    few = np.unique(np.concatenate([np.arange(first), rest.astype(np.int64)]))
-    walked = plane.project(view.path[few])
+    waypoints = np.unique(np.concatenate([np.arange(first), rest.astype(np.int64)]))
+    walked = plane.project(view.path[waypoints])
     if not view.diverged:
-        return {"line": points(*walked.T), "epochs": view.path_epoch[few].tolist()}
+        return {"line": points(*walked.T), "epochs": view.path_epoch[waypoints].tolist()}
     wide = max(high - low for low, high in plane.window)
     walked[(np.abs(walked) > FAR * wide).any(axis=1)] = np.nan
-    return {"line": exact(*walked.T), "epochs": view.path_epoch[few].tolist()}
+    return {"line": exact(*walked.T), "epochs": view.path_epoch[waypoints].tolist()}
 
 
 def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) -> dict[str, Any]:

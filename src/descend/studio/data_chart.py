@@ -88,11 +88,11 @@ class Effect:
         alone = len(view.design.uses) == 1
         self.lines: list[tuple[int, int, Floats, int]] = []  # whose rows, how many, their matrix, the output
         known: dict[int, Floats] = {}
-        for mine, output in zip(groups.rows, groups.outputs, strict=True):
-            chosen = mine[np.linspace(0, mine.size - 1, 1 if alone else min(mine.size, AVERAGED)).astype(np.intp)]
-            if id(mine) not in known:
-                known[id(mine)] = _along(view, chosen, column, self.grid)
-            self.lines.append((id(mine), chosen.size, known[id(mine)], output))
+        for group, output in zip(groups.rows, groups.outputs, strict=True):
+            chosen = group[np.linspace(0, group.size - 1, 1 if alone else min(group.size, AVERAGED)).astype(np.intp)]
+            if id(group) not in known:
+                known[id(group)] = _along(view, chosen, column, self.grid)
+            self.lines.append((id(group), chosen.size, known[id(group)], output))
         classes = view.target.family.classes
         heights = _heights(view) if classes else rows.truth
         span = (-0.06, 1.06) if classes else _wider(heights.ravel())
@@ -106,8 +106,8 @@ class Effect:
             "yr": list(span),
             "names": groups.names,
             "points": [
-                _marks(at, heights[:, 0 if classes else output], mine, rows.tested, shown)
-                for mine, output in zip(drawn.rows, drawn.outputs, strict=True)
+                _marks(at, heights[:, 0 if classes else output], group, rows.tested, shown)
+                for group, output in zip(drawn.rows, drawn.outputs, strict=True)
             ],
             "grid": short(self.grid),
         }
@@ -144,7 +144,7 @@ class Levels:
             "ticks": levels,
             "yr": list(span),
             "names": groups.names,
-            "points": [_marks(codes + spread, heights[:, 0], mine, view.rows.tested, shown) for mine in groups.rows],
+            "points": [_marks(codes + spread, heights[:, 0], group, view.rows.tested, shown) for group in groups.rows],
         }
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class Regions:
             "yr": list(spans[1]),
             "size": [PLANE, PLANE],
             "names": groups.names,
-            "points": [_marks(x, y, mine, view.rows.tested, shown) for mine in groups.rows],
+            "points": [_marks(x, y, group, view.rows.tested, shown) for group in groups.rows],
         }
 
     def moving(self, view: View, weights: Floats) -> dict[str, Any]:
@@ -212,9 +212,9 @@ class Compared:
         predicted = view.predicted(weights, self.X)
         pairs = []
         for output in range(predicted.shape[1]):
-            mine = [predicted[rows, output] for rows in (~self.tested, self.tested)]
+            halves = [predicted[rows, output] for rows in (~self.tested, self.tested)]
             true = [self.truth[rows, output] for rows in (~self.tested, self.tested)]
-            pairs.append({"fitted": points(mine[0], true[0]), "unseen": points(mine[1], true[1])})
+            pairs.append({"fitted": points(halves[0], true[0]), "unseen": points(halves[1], true[1])})
         return {"points": pairs}
 
 
@@ -248,9 +248,9 @@ def _groups(view: View) -> _Groups:
     for name, levels in view.design.levels.items():
         if 1 < len(levels) <= FEW_LEVELS:
             labels = view.rows.columns.labels[name]
-            mine = [(level, np.flatnonzero((labels == level).to_numpy())) for level in levels]
-            mine = [(level, rows) for level, rows in mine if rows.size]
-            return _Groups([level for level, _ in mine], [rows for _, rows in mine], [0] * len(mine))
+            by_level = [(level, np.flatnonzero((labels == level).to_numpy())) for level in levels]
+            by_level = [(level, rows) for level, rows in by_level if rows.size]
+            return _Groups([level for level, _ in by_level], [rows for _, rows in by_level], [0] * len(by_level))
     return _Groups([""], [every], [0])
 
 
@@ -317,11 +317,11 @@ def _chance(view: View, lang: str, lines: _Groups | None = None) -> str:
 
 
 def _marks(
-    x: Floats, y: Floats, mine: NDArray[np.intp], tested: NDArray[np.bool_], shown: NDArray[np.bool_]
+    x: Floats, y: Floats, group: NDArray[np.intp], tested: NDArray[np.bool_], shown: NDArray[np.bool_]
 ) -> dict[str, Any]:
     """Return the points of a group that are drawn, those of fitted rows and those of unseen rows."""
-    mine = mine[shown[mine]]
-    fitted, unseen = mine[~tested[mine]], mine[tested[mine]]
+    group = group[shown[group]]
+    fitted, unseen = group[~tested[group]], group[tested[group]]
     return {"fitted": points(x[fitted], y[fitted]), "unseen": points(x[unseen], y[unseen])}
 
 

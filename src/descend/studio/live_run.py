@@ -97,8 +97,8 @@ class Slide:
         assert optimizer is not None
         descent = ClosedFormRun(quadratic, start, optimizer)
         length = _until_overflow(descent, recipe.length)
-        few = max(min(RECORDS, NUMBERS // max(start.size, 1)), 10)
-        history = fast_forward(quadratic, start, optimizer, length, records=few)
+        records_kept = max(min(RECORDS, NUMBERS // max(start.size, 1)), 10)
+        history = fast_forward(quadratic, start, optimizer, length, records=records_kept)
         path_epoch, path = _way(descent, history)
         held = np.empty(0)
         if unseen is not None:
@@ -111,7 +111,7 @@ class Slide:
 
         best = optimizer_of(self.fitted, quadratic, replace(recipe, lr="auto")).recurrence
         assert best is not None
-        foretold = fast_forward(quadratic, start, best, recipe.length, records=min(few, FORETOLD))
+        foretold = fast_forward(quadratic, start, best, recipe.length, records=min(records_kept, FORETOLD))
         return View(
             hypothesis=LinearHypothesis(self.prepared.design, start.reshape(shape)),
             target=self.prepared.target,

@@ -246,10 +246,10 @@ class Page:
             self.stage.run_method("clear")
             self.scrub.tell(epoch=0, last=0, disabled=True)
             return
-        self._told(made["moment"], last=made["last"])
+        self._show_moment(made["moment"], last=made["last"])
         self.stage.draw(made, serial)
 
-    def _told(self, moment: dict[str, Any], **more: Any) -> None:
+    def _show_moment(self, moment: dict[str, Any], **more: Any) -> None:
         """Show the text of an epoch beside the pictures."""
         self.words.state(moment.pop("equation"))
         self.scrub.tell(**{name: moment[name] for name in ("epoch", "loss", "unseen") if name in moment}, **more)
@@ -270,7 +270,7 @@ class Page:
         if self.study.view is None:
             return
         moment = self.study.shown.scrub(epoch)
-        self._told(moment)
+        self._show_moment(moment)
         self.stage.draw({"moment": moment}, serial)
 
     # runs that are shared

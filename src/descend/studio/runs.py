@@ -143,7 +143,7 @@ def run_of(
 ) -> Run:
     """Return the row of a fitted model."""
     history, verification = model.history, model.verification
-    few = np.unique(np.linspace(0, len(history) - 1, min(len(history), CURVE)).astype(np.int64))
+    recorded = np.unique(np.linspace(0, len(history) - 1, min(len(history), CURVE)).astype(np.int64))
     metric, score, loss = None, None, None
     if verification is not None:
         metric, score, loss = _scored(verification, model.target)
@@ -159,7 +159,7 @@ def run_of(
         lr=history.lr,
         seconds=seconds,
         equation=model.equation,
-        curve=Curve(history.epoch[few], history.loss[few], np.empty(0)),
+        curve=Curve(history.epoch[recorded], history.loss[recorded], np.empty(0)),
         metric=metric,
         score=score,
         loss=loss,
@@ -172,18 +172,18 @@ def run_of(
 
 def settings_told(run: Run, lang: str) -> str:
     """Return a short summary of a run's recipe."""
-    told = [str(run.settings.get("optimizer", "auto"))]
+    parts = [str(run.settings.get("optimizer", "auto"))]
     if np.isfinite(run.lr):
-        told.append(say("studio.rate-short", lang, lr=run.lr))
-    told.append(say("studio.epochs-short", lang, epochs=run.epochs))
+        parts.append(say("studio.rate-short", lang, lr=run.lr))
+    parts.append(say("studio.epochs-short", lang, epochs=run.epochs))
     shown = (*OF_OPTIMIZERS, "l2", "batch_size", "loss", "hypothesis")
-    told += [_setting_told(name, run.settings[name], lang) for name in shown if run.settings.get(name)]
+    parts += [_setting_text(name, run.settings[name], lang) for name in shown if run.settings.get(name)]
     if run.settings.get("standardize") is False:
-        told.append(say("studio.unscaled-short", lang))
-    return " · ".join(told)
+        parts.append(say("studio.unscaled-short", lang))
+    return " · ".join(parts)
 
 
-def _setting_told(name: str, value: Any, lang: str) -> str:
+def _setting_text(name: str, value: Any, lang: str) -> str:
     """Return a setting as the page names it; some values speak for themselves."""
     if name == "hypothesis":
         return str(value)

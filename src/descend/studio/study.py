@@ -61,7 +61,7 @@ class Study:
         self.error: DescendError | None = None
         self.settled = True
         self._run: int | None = None  # the number of the run that is shown
-        self._told: DescendError | None = None  # an error that is not about the fit, and stays after one
+        self._lasting_error: DescendError | None = None  # an error that is not about the fit, and stays after one
         self._preparing = asyncio.Lock()
 
     def heard(self, parts: set[str]) -> None:
@@ -156,19 +156,19 @@ class Study:
 
     def refuse(self, error: DescendError) -> None:
         """Show an error; the table before stays."""
-        self.error = self._told = error
+        self.error = self._lasting_error = error
         if self.table.restore():
             self.heard({"table"})
         self.heard({"words", "busy"})
 
     async def _read(self, how: str, what: str, shown: str, reading: dict[str, Any], stated: Any = None) -> None:
-        mine = self.turns.begin()
-        self.turns.busy, self.error, self._told = "reading", None, None
+        turn = self.turns.begin()
+        self.turns.busy, self.error, self._lasting_error = "reading", None, None
         self.heard({"busy", "words"})
         try:
             opened = await self.worker.call(how, what, *([reading] if reading else []))
         except DescendError as error:
-            if self.turns.done(mine):
+            if self.turns.done(turn):
                 self.table.unread = Unread(what, shown, reading) if how == "open" else None
                 self.heard({"table"})
                 await self._go_on(error)
@@ -181,7 +181,7 @@ class Study:
             formula, self.settings = stated
             if not (proposed and self.table.lacks_columns_of(formula)):
                 self.formula = formula
-        if self.turns.done(mine):
+        if self.turns.done(turn):
             self.heard({"table", "hypothesis", "recipe", "stage", "zones", "words", "runs", "busy", "leave"})
             if self.formula:
                 await self.restate()
@@ -232,7 +232,7 @@ class Study:
             return False
         bent = any(before.get(name) != self.settings.get(name) for name in BENDING)
         self.shown.follow(view, bent=bent)
-        self.error, self._told, self.settled, self._run = None, None, False, None
+        self.error, self._lasting_error, self.settled, self._run = None, None, False, None
         return True
 
     async def restate(self, formula: str | None = None, **settings: Any) -> None:
@@ -249,29 +249,29 @@ class Study:
         if named:
             await self.reread(header=True)
             return
-        mine = self.turns.begin()
+        turn = self.turns.begin()
         if self.table.opened is None:
-            self.turns.done(mine)
+            self.turns.done(turn)
             return
-        self.error, self._told, self.settled, self._run = None, None, False, None
+        self.error, self._lasting_error, self.settled, self._run = None, None, False, None
         try:
             recipe = self.recipe
         except OptionError as error:
-            self._refuse_statement(mine, error, forget=formula is not None)
+            self._refuse_statement(turn, error, forget=formula is not None)
             return
         try:
             parse(self.formula)
-            await self._prepare(mine, recipe)
+            await self._prepare(turn, recipe)
         except Exception as error:
-            self._refuse_statement(mine, as_descend_error(error), forget=True)
+            self._refuse_statement(turn, as_descend_error(error), forget=True)
             return
-        if self.turns.done(mine):
+        if self.turns.done(turn):
             self.heard({"hypothesis", "recipe", "zones", "words", "busy", "leave", *(["stage"] if self.live else [])})
             self.settle(0.0)
 
-    def _refuse_statement(self, mine: int, error: DescendError, *, forget: bool) -> None:
+    def _refuse_statement(self, turn: int, error: DescendError, *, forget: bool) -> None:
         """Show the error of a statement; ``forget``: and remove the run, which is of another hypothesis."""
-        if not self.turns.done(mine):
+        if not self.turns.done(turn):
             return
         self.error = error
         if forget:
@@ -279,20 +279,20 @@ class Study:
             self.heard({"stage", "zones"})
         self.heard({"hypothesis", "recipe", "words", "busy", "leave"})
 
-    async def _prepare(self, mine: int, recipe: Recipe) -> None:
+    async def _prepare(self, turn: int, recipe: Recipe) -> None:
         """Have the worker prepare the rows again where the statement needs it, and show the closed-form run."""
         async with self._preparing:  # of several that wait here only the last is prepared
             sketch = self.sketch
-            if mine == self.turns.serial and not sketch.stands_for(self.formula, self.settings, recipe):
+            if turn == self.turns.serial and not sketch.stands_for(self.formula, self.settings, recipe):
                 self.turns.busy = "preparing"
                 self.heard({"busy"})
                 prepared = await self.worker.call("prepare", self.formula, dict(self.settings))
-                if mine == self.turns.serial and sketch.take(prepared, self.formula, self.settings, recipe):
+                if turn == self.turns.serial and sketch.take(prepared, self.formula, self.settings, recipe):
                     self.shown.chosen = None
-            if mine != self.turns.serial or sketch.prepared is None:
+            if turn != self.turns.serial or sketch.prepared is None:
                 return
             slide, scene = await in_thread(partial(self._draw_sketch, sketch.prepared, recipe))
-            if mine == self.turns.serial:
+            if turn == self.turns.serial:
                 sketch.slide = slide
                 if scene is not None:
                     self.shown.look(scene, anew=True)
@@ -353,7 +353,7 @@ class Study:
             self.heard({"runs", "busy"})
             return
         self._run, self.model, self.settled = number, model, True
-        self.error = fitted.error or self._told
+        self.error = fitted.error or self._lasting_error
         if scene is not None:
             self.shown.look(scene, anew=True)
             self.heard({"stage", "zones"})
@@ -369,20 +369,20 @@ class Study:
         run = self.runs.find(number)
         if run is None or self.busy == "reading":
             return
-        mine = self.turns.begin()
+        turn = self.turns.begin()
         self.formula, self.settings = run.formula, dict(run.settings)
         try:
-            await self._prepare(mine, self.recipe)
-            if mine != self.turns.serial:
+            await self._prepare(turn, self.recipe)
+            if turn != self.turns.serial:
                 return
             model, scene = await in_thread(partial(self._read_model, run.path))
         except Exception as error:
-            if self.turns.done(mine):
+            if self.turns.done(turn):
                 self.refuse(as_descend_error(error))
             return
-        if not self.turns.done(mine):
+        if not self.turns.done(turn):
             return
-        self.model, self._run, self.error, self._told, self.settled = model, number, run.error, None, True
+        self.model, self._run, self.error, self._lasting_error, self.settled = model, number, run.error, None, True
         if scene is not None:
             self.shown.look(scene, anew=True)
         self.heard({"hypothesis", "recipe", "zones", "stage", "words", "runs", "busy", "leave"})

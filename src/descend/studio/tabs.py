@@ -31,15 +31,15 @@ class Tabs:
         self.most, self.lang = most, lang
         self._open: dict[str, Tab] = {}
         self._waiting: dict[str, tuple[Tab, Callable[[], None]]] = {}
-        self._told = False
+        self._refusal_told = False
 
     @property
     def full(self) -> bool:
         """Whether no more pages can be opened."""
         if len(self._open) < self.most:
             return False
-        if not self._told:
-            self._told = True
+        if not self._refusal_told:
+            self._refusal_told = True
             print(say("studio.tabs-full", self.lang, most=self.most), file=sys.stderr, flush=True)
         return True
 
@@ -61,7 +61,7 @@ class Tabs:
         """Close a page, open or waiting."""
         waiting, tab = self._waiting.pop(key, None), self._open.pop(key, None)
         tab = waiting[0] if tab is None and waiting is not None else tab
-        self._told = self._told and len(self._open) >= self.most
+        self._refusal_told = self._refusal_told and len(self._open) >= self.most
         if tab is not None:
             await tab.close()
 

@@ -107,38 +107,38 @@ class View:
 def view_of(model: Model) -> View:
     """Return the view of a fitted model's run, at the epochs whose parameters were kept."""
     kept = PlotRows(model)
-    told = _Told.of(model)
+    run = _StoredRun.of(model)
     rows = ShownRows(kept.columns, kept.tested, kept.X, kept.truth)
     unseen = _unseen_loss(model, rows, kept)
-    places = {int(epoch): index for index, epoch in enumerate(told.path_epoch)}
+    places = {int(epoch): index for index, epoch in enumerate(run.path_epoch)}
     shape = model.weights.shape
 
     def losses(epoch: int) -> tuple[float, float | None]:
-        at = min(int(np.searchsorted(told.epoch, epoch)), told.epoch.size - 1)
-        if told.validation.size:
-            return float(told.loss[at]), float(told.validation[at])
-        return float(told.loss[at]), None if unseen is None else unseen(told.path[places[epoch]])
+        at = min(int(np.searchsorted(run.epoch, epoch)), run.epoch.size - 1)
+        if run.validation.size:
+            return float(run.loss[at]), float(run.validation[at])
+        return float(run.loss[at]), None if unseen is None else unseen(run.path[places[epoch]])
 
     return View(
         hypothesis=model.hypothesis,
         target=model.target,
         rows=rows,
-        curve=told.curve(unseen),
-        weights=lambda epoch: np.asarray(told.path[places[epoch]].reshape(shape)),
+        curve=run.curve(unseen),
+        weights=lambda epoch: np.asarray(run.path[places[epoch]].reshape(shape)),
         losses=losses,
-        path_epoch=told.path_epoch,
-        path=told.path,
-        goal=told.path[told.least()] if model.history.diverged else model.weights.ravel(),
+        path_epoch=run.path_epoch,
+        path=run.path,
+        goal=run.path[run.least()] if model.history.diverged else model.weights.ravel(),
         surface=kept.objective,
         lr=model.history.lr,
         diverged=model.history.diverged,
-        end=told.end,
+        end=run.end,
         any_epoch=False,
     )
 
 
 @dataclass(frozen=True)
-class _Told:
+class _StoredRun:
     """A history with the model's final parameters at the epoch ``end``."""
 
     epoch: NDArray[np.int64]
@@ -149,7 +149,7 @@ class _Told:
     end: int
 
     @classmethod
-    def of(cls, model: Model) -> _Told:
+    def of(cls, model: Model) -> _StoredRun:
         history = model.history
         epoch, loss, end = history.epoch, history.loss, history.epochs
         if history.stop in ("optimum", "solved"):  # the parameters are the minimum, not those of the last step
@@ -174,8 +174,8 @@ class _Told:
             return Curve(epoch, fitted, self.validation[chosen])
         if unseen is None:
             return Curve(epoch, fitted, np.empty(0))
-        few = _spread(len(self.path), SPARSE)
-        return Curve(epoch, fitted, np.interp(epoch, self.path_epoch[few], [unseen(self.path[at]) for at in few]))
+        sparse = _spread(len(self.path), SPARSE)
+        return Curve(epoch, fitted, np.interp(epoch, self.path_epoch[sparse], [unseen(self.path[at]) for at in sparse]))
 
     def least(self) -> int:
         """Return the index of the least loss on the path."""

@@ -80,7 +80,7 @@ class PredictPart(PagePart):
             if wrong:
                 answer, more = "", self.say("predict-number", column=wrong[0])
             else:
-                answer, more = _told(model, row, self, mean=self.mean)
+                answer, more = _prediction_text(model, row, self, mean=self.mean)
                 more = " · ".join(filter(None, [more, *self._cautions(model, row)]))
         except DescendError as error:
             answer, more = "", error.tell(self.study.lang)
@@ -109,7 +109,7 @@ def _usual(model: Model, name: str) -> str:
     return f"{model.means.get(name, 0.0):.4g}"
 
 
-def _told(model: Model, row: dict[str, str], part: PagePart, *, mean: bool) -> tuple[str, str]:
+def _prediction_text(model: Model, row: dict[str, str], part: PagePart, *, mean: bool) -> tuple[str, str]:
     """Return the prediction and its interval; ``mean``: of a transformed target, that of the mean."""
     table = typed_row(row)
     if isinstance(model.inference, Note) or (mean and medians(model.target)):

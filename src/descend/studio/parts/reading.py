@@ -55,10 +55,10 @@ class ReadingPart(PagePart):
             option, value = READING[name], asked.get(name)
             if CONTROLS[name].kind == "select":
                 known = list(dict.fromkeys([*choices(option), *([] if value is None else [shown(option, value)])]))
-                texts = [(choice, self._told(choice)) for choice in known]
+                texts = [(choice, self._choice_label(choice)) for choice in known]
                 field.offer([("", self.say("reading-found")), *texts])
             field.put(shown(option, value))
         self.body.set_visibility(self.study.table.asked is not None)
 
-    def _told(self, choice: str) -> str:
+    def _choice_label(self, choice: str) -> str:
         return self.say(f"reading-{choice}") if has(f"studio.reading-{choice}") else choice

@@ -45,14 +45,14 @@ class RecipePart(PagePart):
         if control.kind == "range":
             more |= {"min": 0, "max": control.most, "step": control.step}
         if control.live:
-            more["on_slid"] = lambda text, serial: self._slid(row, text, serial)
+            more["on_slid"] = lambda text, serial: self._follow_slider(row, text, serial)
         label = self.say(f"setting-{row.name}")
         self.fields[row.name] = Field(control.kind, label, "", lambda value: self._put(row, value), **more)
 
-    def _slid(self, row: Setting, text: str, serial: str) -> None:
+    def _follow_slider(self, row: Setting, text: str, serial: str) -> None:
         """Follow a slider while it moves, where the run can follow."""
         try:
-            value = self._said(row, text)
+            value = self._control_value(row, text)
         except OptionError:
             return  # not a value of a slider
         if self.study.live:
@@ -60,16 +60,16 @@ class RecipePart(PagePart):
 
     def _put(self, row: Setting, value: Any) -> None:
         try:
-            said = self._said(row, value)
+            value_given = self._control_value(row, value)
         except OptionError as error:
             self.study.refuse(error)
             self.show()
             return
-        changes = {row.name: said}
+        changes = {row.name: value_given}
         if row.name == "optimizer":
-            changes |= self._with_optimizer(said)
+            changes |= self._with_optimizer(value_given)
         if row.name == "hypothesis":
-            equation = said is None
+            equation = value_given is None
             changes |= {"optimizer": "sgd" if equation else None, "lr": "auto" if equation else None}
             changes |= {"epochs": 100 if equation else None, "l2": None, "init": None}
             changes |= dict.fromkeys(OF_OPTIMIZERS)
@@ -92,7 +92,7 @@ class RecipePart(PagePart):
         name = self.study.settings.get("optimizer", NETWORKS if networked else None)
         return OPTIMIZERS.get(name) if isinstance(name, str) else None
 
-    def _said(self, row: Setting, value: Any) -> Any:
+    def _control_value(self, row: Setting, value: Any) -> Any:
         """Return a setting from the value of its control; None for its default; raises OptionError."""
         if isinstance(row.kind, Flag):
             return None if bool(value) == row.default else bool(value)
@@ -101,14 +101,14 @@ class RecipePart(PagePart):
             return None
         if text == GIVEN:  # the control cannot show the value, so it stays
             return self.study.settings.get(row.name)
-        said: Any = text
+        value_given: Any = text
         if row.kind.option in (int, float):
             try:
-                said = float(text.replace(",", ""))
+                value_given = float(text.replace(",", ""))
             except ValueError as error:
                 raise OptionError("option.not-number", name=self.say(f"setting-{row.name}"), value=text) from error
-            said = int(said) if row.kind.option is int and said.is_integer() else said
-        return None if is_default(said, row.default) else said
+            value_given = int(value_given) if row.kind.option is int and value_given.is_integer() else value_given
+        return None if is_default(value_given, row.default) else value_given
 
     def show(self) -> None:
         """Show the current settings."""

@@ -63,9 +63,9 @@ class RunsPart(PagePart):
             row, _ = self.rows[run.number]
             if ("current" in row.classes) != (run is current):
                 row.classes(toggle="current")
-        self._show_few()
+        self._show_hints()
 
-    def _show_few(self) -> None:
+    def _show_hints(self) -> None:
         """Show the controls and hints that depend on the number of runs."""
         runs = self.study.runs
         for part, holds in (
@@ -93,7 +93,7 @@ class RunsPart(PagePart):
                         tag("div", text=settings_told(run, study.lang))
                     opener.on("click", lambda _: self.act(study.reopen(run.number)))
             with tag("td", "number best" if best else "number"):
-                tag("span", text=self._score(run) + (" ★" if best else ""), title=self._ranked(run, best))
+                tag("span", text=self._score(run) + (" ★" if best else ""), title=self._score_tooltip(run, best))
             tag("td", "number seconds", self.say("seconds", seconds=run.seconds))
             with tag("td", "number"):
                 told = self.say("share-run", name=run.name)
@@ -107,7 +107,7 @@ class RunsPart(PagePart):
             return self.say("diverged") if run.stop == "diverged" else "–"
         return f"{say(f'report.{run.metric}', self.study.lang)} {run.score:.4g}"
 
-    def _ranked(self, run: Run, best: bool) -> str:
+    def _score_tooltip(self, run: Run, best: bool) -> str:
         """Return the tooltip of a run's score: whether it is the best, and of classes the log-loss that breaks ties."""
         told = [self.say("best")] if best else []
         if run.verification is not None and run.verification.classes and run.loss is not None:
@@ -116,7 +116,7 @@ class RunsPart(PagePart):
 
     def _lay(self, number: int, chosen: bool) -> None:
         self.study.runs.choose(number, chosen)
-        self._show_few()
+        self._show_hints()
         self.study.heard({"stage-moves"})
 
     def _ask(self, number: int) -> None:

@@ -67,12 +67,12 @@ def serve_worker(connection: Connection, most_rows: int) -> None:
         try:
             asked = connection.recv()
             if not isinstance(asked, int):  # a number alone asks to stop a call, which has ended already
-                connection.send(_done(bench, connection, *asked))
+                connection.send(_execute(bench, connection, *asked))
         except (EOFError, OSError):
             return
 
 
-def _done(bench: Any, connection: Connection, number: int, name: str, args: tuple[Any, ...]) -> tuple[str, Any]:
+def _execute(bench: Any, connection: Connection, number: int, name: str, args: tuple[Any, ...]) -> tuple[str, Any]:
     """Execute a call and return its answer."""
     progress = _Progress(connection, number)
     listeners = {"on_epoch": progress.on_epoch, "on_refit": progress.on_refit} if name == "fit" else {}

@@ -62,7 +62,7 @@ class Worker:
         if self._closed:
             return
         with suppress(DescendError):  # the first call raises the error
-            self._living()
+            self._running_child()
 
     async def call(self, name: str, *args: Any, on_progress: OnProgress | None = None) -> Any:
         """Call a method of the bench and return its result; calls run one after another.
@@ -76,7 +76,7 @@ class Worker:
         self._calls += 1
         try:
             async with self._turn:
-                return await self._called((name, args), on_progress)
+                return await self._run_call((name, args), on_progress)
         finally:
             self._calls -= 1
 
@@ -103,7 +103,7 @@ class Worker:
             self._closed = True
         self.kill()
 
-    async def _called(self, call: Call, on_progress: OnProgress | None) -> Any:
+    async def _run_call(self, call: Call, on_progress: OnProgress | None) -> Any:
         """Run one call, when it is its turn."""
         loop = asyncio.get_running_loop()
 
@@ -120,13 +120,13 @@ class Worker:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             self.stop()
-            await self._seen_to_its_end(answer)
+            await self._finish_cancelled(answer)
             raise
         finally:
             with self._guard:
                 self._running = None
 
-    async def _seen_to_its_end(self, answer: asyncio.Future[Any]) -> None:
+    async def _finish_cancelled(self, answer: asyncio.Future[Any]) -> None:
         """Wait for the answer to a cancelled call; end the process if cancelled again."""
         try:
             await asyncio.wait([answer])
@@ -137,7 +137,7 @@ class Worker:
 
     def _work(self, call: Call, told: OnProgress) -> Any:
         """Send a call to the process and return its result; runs in a thread."""
-        child = self._living()
+        child = self._running_child()
         try:
             if call[0] in NEEDING and self._table is not None and child.table != self._table:
                 child.send(next(self._numbers), self._table)
@@ -146,12 +146,12 @@ class Worker:
             self._send(child, call)
             result = child.answer(told)
         except (EOFError, OSError) as error:  # the pipe is closed, so the process has ended
-            raise self._buried(child) from error
+            raise self._worker_died(child) from error
         if call[0] in OPENING:
             child.table = self._table = call
         return result
 
-    def _living(self) -> _Child:
+    def _running_child(self) -> _Child:
         """Return the process, a new one where there is none."""
         child = self._child
         try:
@@ -178,7 +178,7 @@ class Worker:
             self._sent = next(self._numbers)
             child.send(self._sent, call)
 
-    def _buried(self, child: _Child) -> DescendError:
+    def _worker_died(self, child: _Child) -> DescendError:
         """Remove a process that has ended and return the error that says so."""
         with self._guard:
             if self._child is child:

@@ -140,10 +140,10 @@ class Bench:
         Raises DescendError as ``fit`` does.
         """
         recipe = _recipe(settings)
-        problem, split, design = self._stated(formula, recipe)
+        problem, split, design = self._state_problem(formula, recipe)
         rows, held = problem.held_out(split.train, recipe)
         tested = split.folds[0][1] if split.method == "holdout" else None
-        told = self._foretold(problem, design, rows, held, tested, recipe)
+        told = self._forecast_and_objectives(problem, design, rows, held, tested, recipe)
         none = np.empty(0, dtype=np.int64)
         return Prepared(
             formula=formula,
@@ -203,7 +203,7 @@ class Bench:
         self._table, self._kept = table, {}
         return Opened(seen, propose(seen) if formula is None else formula, settings or {})
 
-    def _stated(self, formula: str, recipe: Recipe) -> tuple[Problem, Split, Design]:
+    def _state_problem(self, formula: str, recipe: Recipe) -> tuple[Problem, Split, Design]:
         """State a hypothesis, split its rows and learn its design; reuse what a changed recipe does not affect."""
         table = self._opened
         key: Key = (formula, recipe.family, recipe.loss, recipe.delta, recipe.missing)
@@ -221,7 +221,7 @@ class Bench:
             self._kept[what] = kept = key, make()
         return kept[1]
 
-    def _foretold(
+    def _forecast_and_objectives(
         self, problem: Problem, design: Design, rows: Rows, held: Rows | None, tested: Rows | None, recipe: Recipe
     ) -> dict[str, Any]:
         """Return the forecast of the run and, where its loss is a quadratic, the reduced objectives."""
