@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from descend.base.errors import DescendError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
+
+    from descend.studio.worker.session import Bench
 
 EVERY = 0.04  # seconds between two reports of progress
 NICENESS = 5  # a moving slider has priority over a running fit
@@ -72,12 +75,23 @@ def serve_worker(connection: Connection, most_rows: int) -> None:
             return
 
 
-def _execute(bench: Any, connection: Connection, number: int, name: str, args: tuple[Any, ...]) -> tuple[str, Any]:
+def _calls(bench: Bench) -> dict[str, Callable[..., Any]]:
+    """Return what the page may ask of a bench, by name."""
+    return {
+        "preview": bench.preview,
+        "open": bench.open,
+        "example": bench.example,
+        "prepare": bench.prepare,
+        "fit": bench.fit,
+    }
+
+
+def _execute(bench: Bench, connection: Connection, number: int, name: str, args: tuple[Any, ...]) -> tuple[str, Any]:
     """Execute a call and return its answer."""
     progress = _Progress(connection, number)
     listeners = {"on_epoch": progress.on_epoch, "on_refit": progress.on_refit} if name == "fit" else {}
     try:
-        result = getattr(bench, name)(*args, **listeners)
+        result = _calls(bench)[name](*args, **listeners)
         progress.tell()
     except BaseException as error:  # a panic inside a reader is not even an Exception
         return "failed", as_descend_error(error)
