@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SPLITTER = 2.0**27 + 1
 BULK = 1_000_000  # multiplications from which the linear algebra library is faster
-BITS, SLICES, INNER = 20, 6, 4096  # 2 * 20 bits, and 12 of a sum of 4096, are float64's
+BITS, SLICES, INNER = 20, 6, 4096  # 2 * 20 bits of a product and 12 of a sum of 4096 fit in float64
 
 
 def pair(values: Floats) -> Pair:

@@ -13,8 +13,8 @@ UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "m
 COPIES = 4  # copies of a table's numbers that a fit in memory holds: the cells, the columns, the design, a work copy
 SHARE = 0.5  # of the free memory
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
-START = {"AS": 1_300_000_000, "DATA": 300_000_000}  # bytes that the libraries take before a fit holds any row
-START_OF_CORE = {"AS": 150_000_000, "DATA": 50_000_000}  # and for each of their threads
+START = {"AS": 1_300_000_000, "DATA": 300_000_000}  # bytes that the libraries need before any row is read
+START_OF_CORE = {"AS": 150_000_000, "DATA": 50_000_000}  # bytes for each of their threads
 
 
 def allowance(asked: str | int | None) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats
 
 FEWEST = 1000
-ROUNDING = 1e-14  # of a column's size: what spreads less, some forty units in its numbers' last place, is rounding
+ROUNDING = 1e-14  # a deviation below this share of the column's size, some forty units in the last place, is rounding
 
 
 def reading_rows(columns: int) -> int:

@@ -24,11 +24,12 @@ Added = TypeVar("Added", bound=Named)
 
 
 class Registry(Mapping[str, Thing]):
-    """The things of one kind (``kind`` is a word for messages: "loss") by name, in the order in which they were added.
+    """The entries of one kind by name, in the order in which they were added.
 
-    packages: whose modules, all but those that begin with _, add the things: they are imported when the registry is
-        first asked, and the things stand in the order of these modules. Without any, the module that defines the
-        registry adds them itself.
+    kind: a word for messages, such as "loss".
+    packages: packages whose modules, except those with a leading _, add the entries. They are imported at the first
+        access, and the entries are in the order of these modules. Without packages the module that defines the registry
+        adds the entries.
 
     >>> from types import SimpleNamespace
     >>> shapes = Registry("shape")
@@ -50,9 +51,9 @@ class Registry(Mapping[str, Thing]):
         return thing
 
     def require(self, name: object, *others: str) -> Thing:
-        """Return the thing of that name; raises OptionError (``option.KIND``) with the names that there are.
+        """Return the entry of a name; raises OptionError (``option.KIND``) with the known names.
 
-        others: names that may be given besides, such as "auto", which the error lists first.
+        others: names that are allowed besides, such as "auto", which the error lists first.
         """
         things = self._loaded()
         if isinstance(name, str) and name in things:

@@ -302,6 +302,6 @@ class Setting:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """The option; of what is on, or not known, unless it is switched off also the one that switches it off."""
+        """The option's flags; for a switch whose default is not off also the one that turns it off."""
         switched = isinstance(self.kind, Flag) and self.default is not False
         return (f"--{self.help}", f"--no-{self.help}") if switched else (f"--{self.help}",)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MEANT = {  # how other libraries call a setting
+MEANT = {  # names of settings in other libraries
     "learning_rate": "lr", "learning-rate": "lr", "rate": "lr", "eta": "lr", "eta0": "lr", "step": "lr", "alpha": "l2",
     "lambda": "l2", "penalty": "l2", "ridge": "l2", "weight": "weight_decay", "iterations": "epochs",
     "max_iter": "epochs", "max-iter": "epochs", "steps": "epochs", "n_epochs": "epochs", "solver": "optimizer",

@@ -39,7 +39,7 @@ def block_rows(columns: int, itemsize: int = 8, *, squared: bool = False) -> int
 
 
 def summed(part: Callable[[slice], Sums], rows: int, size: int) -> Sums:
-    """Return the sums of what ``part`` gives for consecutive blocks of ``size`` rows."""
+    """Return the sums of the results of ``part`` for consecutive blocks of ``size`` rows."""
     if rows <= size:
         with np.errstate(**QUIET):
             return part(slice(0, rows))

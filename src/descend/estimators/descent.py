@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CERTAIN = 14.0  # a logit: a probability within a millionth of 1
 SLIGHT = 1e-6  # the penalty of separated classes, on the scaled columns, so that all are penalised alike
-PROGRAMMED = 1_000_000  # cells: a linear programme over more takes longer than the fit
+PROGRAMMED = 1_000_000  # cells above which a linear programme takes longer than the fit
 
 
 class DescentEstimator(Estimator):

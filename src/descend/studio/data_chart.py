@@ -86,7 +86,7 @@ class Effect:
         self.grid = np.linspace(low, high, FINE)
         groups = _groups(view)
         alone = len(view.design.uses) == 1
-        self.lines: list[tuple[int, int, Floats, int]] = []  # whose rows, how many, their matrix, the output
+        self.lines: list[tuple[int, int, Floats, int]] = []  # the group's id, its size, its design matrix, the output
         known: dict[int, Floats] = {}
         for group, output in zip(groups.rows, groups.outputs, strict=True):
             chosen = group[np.linspace(0, group.size - 1, 1 if alone else min(group.size, AVERAGED)).astype(np.intp)]

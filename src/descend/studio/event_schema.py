@@ -35,5 +35,5 @@ def only(shape: Shape, do: Callable[[Any], Any]) -> Callable[[Any], Any]:
 def _is_finite(number: float) -> bool:
     try:
         return math.isfinite(number)
-    except OverflowError:  # an int that no float holds
+    except OverflowError:  # an int too large for a float
         return False

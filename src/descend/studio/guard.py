@@ -54,7 +54,7 @@ class Guard:
         self._names = LOOPBACK | {in_address(host)} | ({socket.gethostname().lower()} if token else set())
         self._port, self._token, self._lang = port, token, lang
         self._tickets: set[str] = set()
-        self._cookie = f"descend-{port}"  # cookies know no ports: two studios on one host need two names
+        self._cookie = f"descend-{port}"  # cookies ignore ports: two studios on one host need two names
 
     def ticket(self) -> str:
         """Return a token that opens the studio once.
@@ -73,7 +73,7 @@ class Guard:
         refusal = self._refusal(scope)
         answer = refusal or self._entry(scope)
         if scope["type"] == "websocket" and answer is not None:
-            await send({"type": "websocket.close", "code": 1008})  # before it was accepted: the server says 403
+            await send({"type": "websocket.close", "code": 1008})  # before acceptance: the server answers 403
         elif scope["type"] == "websocket":
             await self.app(scope, receive, send)
         else:

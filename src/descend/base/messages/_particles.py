@@ -10,7 +10,7 @@ FORMS = {"을(를)": ("을", "를"), "은(는)": ("은", "는"), "이(가)": ("�
 FORMS |= {"(으)로": ("으로", "로"), "(이)": ("이", "")}
 PARTICLE = re.compile(rf"(\{{[^{{}}]*\}})(['\"”’)\]]*)({'|'.join(map(re.escape, FORMS))})")
 
-# A final consonant is told by its place among the 28 of a Hangul syllable: 0 for none, 8 for ㄹ, 21 for ㅇ.
+# A final consonant is its index among the 28 of a Hangul syllable: 0 for none, 8 for ㄹ, 21 for ㅇ.
 SYLLABLES, FINALS = 0xAC00, 28
 NONE, G, N, R, M, B, S, NG = 0, 1, 4, 8, 16, 17, 19, 21
 DIGITS = (NG, R, NONE, M, NONE, NONE, G, R, R, NONE)  # 영, 일, 이, 삼, 사, 오, 육, 칠, 팔, 구
@@ -23,9 +23,9 @@ UNITS |= dict.fromkeys(("B", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB"), NONE)
 UNITS |= dict.fromkeys(("m", "cm", "mm", "km", "s", "ms", "L", "Hz"), NONE)  # 미터, 초, 리터, 헤르츠
 
 NUMBER = re.compile(r"(?P<whole>\d[\d,]*)?(?:(?P<point>\.)(?P<fraction>\d+))?(?:[eE][+-]?(?P<power>\d+))?$")
-UNIT = re.compile(r"(?:\d\s?|\b(?=[A-Za-z]{2}))([A-Za-z]+)$")  # after a number, or of two letters and more
+UNIT = re.compile(r"(?:\d\s?|\b(?=[A-Za-z]{2}))([A-Za-z]+)$")  # read as units after a number, or from two letters on
 WORD = re.compile(r"[A-Z]?[a-z]+$|[A-Z]+$")
-ENDINGS = (  # of English words, and the sound in which their Korean spelling ends; the first that fits
+ENDINGS = (  # endings of English words and the final consonant of their Korean spelling; the first match counts
     (r"ng$", NG),  # 링
     (r"mn$|[^aeiou]?m$|[aeiouy]me$", M),  # 칼럼, 시스템, 네임
     (r"n$|[aeiouy]ne$", N),  # 런, 라인
