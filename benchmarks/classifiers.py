@@ -31,7 +31,8 @@ def sklearns(objective: RowsObjective, solvers: tuple[str, ...], *, intercept: b
     """
     X = np.ascontiguousarray(objective.X[:, 1:]) if intercept else objective.X
     y = objective.Y.ravel()
-    C = 1 / (2 * objective.rows * objective.l2) if objective.l2 else np.inf
+    l2 = objective.penalty.strength
+    C = 1 / (2 * objective.rows * l2) if l2 else np.inf
 
     def fit(make: Callable[..., Any], solver: str, C: float, rung: float) -> Floats:
         # tol is a bound on the gradient in the newton solvers and saga's too, where 0 would end in failing searches
@@ -80,7 +81,8 @@ def torches(objective: RowsObjective, *, adam: bool) -> list[Contestant]:
         def loss() -> Any:
             logits = X @ W
             fit = cross_entropy(logits, codes) if W.shape[1] > 1 else binary_cross_entropy_with_logits(logits, Y)
-            return fit + objective.l2 * W[1:].square().sum() if objective.l2 else fit
+            l2 = objective.penalty.strength
+            return fit + l2 * W[1:].square().sum() if l2 else fit
 
         return W, loss
 

@@ -13,6 +13,7 @@ import numpy as np
 import descend
 from descend.fitting.forecast import prepare_forecast
 from descend.solvers.recipe import Recipe
+from descend.tables.executors import Reading, Threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,8 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
 
     certified, errors = list(entry["coefficients"].values()), list(entry["standard_errors"].values())
     model = descend.fit(entry["formula"], entry["columns"], test="none")
-    _, _, objective, _ = prepare_forecast(entry["formula"], entry["columns"], Recipe(standardize=False), {})
+    recipe = Recipe(standardize=False)
+    _, objective, _ = prepare_forecast(entry["formula"], entry["columns"], recipe, Reading(Threads()), None, None)
     X, y = objective.X, objective.Y[:, 0]
     constant = bool((X[:, 0] == 1).all())
     fitted_peer = LinearRegression(fit_intercept=constant).fit(X[:, int(constant) :], y)

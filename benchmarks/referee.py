@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from descend.objectives.losses import SquaredError, sigmoid, softmax
+from descend.objectives.links import sigmoid, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +33,7 @@ def judge(objective: RowsObjective) -> Callable[[Floats], float]:
 
     For squared error it is the mean of (X (w - w*))^2, which no rounding of the loss can hide; else a difference.
     """
-    if isinstance(objective.loss, SquaredError):
+    if objective.loss.quadratic:
         X, best = objective.X, least_squares(objective)
         return lambda w: sum(float(np.square(part @ (w - best)).sum()) for part in parts(X)) / len(X)
     least = objective.value(newton(objective))
@@ -60,7 +60,7 @@ def least_squares(objective: RowsObjective) -> Floats:
 def newton(objective: RowsObjective) -> Floats:
     """Return the minimum by Newton's method; each step by conjugate gradients, preconditioned output by output."""
     X, shape = objective.X, objective.shape
-    ridge = 2 * objective.l2 * objective.penalised[:, None]
+    ridge = objective.penalty.curvatures[:, None]
     W = np.zeros(shape)
     value, gradient = objective.value_and_gradient(W.ravel())
     products, precondition = CONJUGATE, None

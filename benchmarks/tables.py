@@ -56,7 +56,7 @@ def race_facts(race: Race, standings: list[Standing], missing: list[str]) -> dic
         "title": race.title,
         "size": settings(race.objective),
         "target": race.target,
-        "l2": race.objective.l2,
+        "l2": race.objective.penalty.strength,
         "missing": missing,
         "contestants": [
             {

@@ -74,7 +74,7 @@ LIBRARIES = {
 }  # what reads a format that needs an extra
 
 every_format = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
-every_ending = pytest.mark.parametrize(("ending", "format"), written_endings().items(), ids=lambda part: str(part))
+every_ending = pytest.mark.parametrize(("ending", "format"), written_endings().items(), ids=written_endings())
 
 
 @pytest.fixture
