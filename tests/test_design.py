@@ -491,6 +491,14 @@ def test_where_a_function_is_not_defined_its_line_is_named(written, cells, line,
     assert (values["file"], values["line"], values["term"]) == ("rows.csv", line, term)
 
 
+@pytest.mark.parametrize("lang", ["en", "ko"])
+@pytest.mark.parametrize("name", ["log", "log10", "log2"])
+def test_a_logarithm_of_zero_is_told_what_takes_zero(name, lang):
+    with pytest.raises(DesignError) as caught:
+        fit(f"y ~ {name}(x)", {"x": [1.0, 2.0, 0.0], "y": [1.0, 2.0, 3.0]}, test="none")
+    assert "log1p" in caught.value.hint(lang)
+
+
 def test_a_function_that_is_not_defined_on_a_new_row_names_it():
     model = fit("y ~ log(z)", TABLE, test="none")
     with pytest.raises(DesignError) as caught:
