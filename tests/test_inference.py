@@ -455,7 +455,7 @@ def kept(noisy, tmp_path):
 
 WORDS = {
     "en": ["std. error", "low", "high", "least squares, t with 92 degrees of freedom", "residual standard deviation"],
-    "ko": ["표준오차", "아래", "위", "최소제곱, 자유도 92인 t", "잔차 표준편차"],
+    "ko": ["표준오차", "아래", "위", "최소제곱(자유도 92인 t)의 표준오차와 확률", "잔차 표준편차"],
 }
 
 
