@@ -309,6 +309,13 @@ def test_what_is_no_count_is_refused_with_its_row_and_column(value, tmp_path):
     assert caught.value.values["value"] == value
 
 
+def test_a_count_whose_square_overflows_is_told_not_to_have_arrived_without_a_warning():
+    table = {"y": [1e300, 1.0, 2.0, 3.0], "x": [0.0, 1.0, 2.0, 3.0]}
+    model = descend.fit("y ~ x", table, family="poisson", test="none")
+    assert model.certificate.kind == "none"
+    assert "not-arrived" in [finding.kind.name for finding in model.findings]
+
+
 def test_a_level_without_counts_has_no_standard_errors_and_a_finite_coefficient():
     table = {"g": list("aabbccaabbcc"), "y": [0, 0, 3, 2, 5, 6, 0, 0, 1, 2, 3, 4]}
     model = descend.fit("y ~ g", table, family="poisson", test="none")

@@ -59,10 +59,11 @@ def certify(
     if gap is not None and exact and slope is not None:
         return Certificate("exact", max(gap, 0.0), slope)
     gradient = objective.gradient(weights)
-    slope = float(np.linalg.norm(gradient))
+    with np.errstate(over="ignore"):
+        slope = float(np.linalg.norm(gradient))
     if gap is not None and exact:
         return Certificate("exact", max(gap, 0.0), slope)
-    if hessian is None or objective.loss.concordance is None:
+    if hessian is None or objective.loss.concordance is None or not np.isfinite(slope):
         return Certificate("none", None, slope)
     root = _penalised_root(objective, hessian) if objective.penalty.active else _root(objective, weights, hessian, live)
     if root is None:  # a direction without curvature: no minimum, or more than one
