@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,10 @@ from descend.tables.scans import parquet
 
 ROOT = Path(__file__).parent.parent
 os.environ["DESCEND_LANG"] = "en"
+if hasattr(signal, "SIGHUP"):
+    signal.signal(
+        signal.SIGHUP, signal.SIG_DFL
+    )  # under nohup it is ignored, and the programs under test would inherit that
 
 # in CI the same examples every time, so that a change is judged by itself; elsewhere new ones are looked for
 settings.register_profile("descend", deadline=None, derandomize=bool(os.environ.get("CI")))  # no test asserts times

@@ -17,7 +17,7 @@ from descend.solvers.checkpoint import Checkpoint, SavedRun
 from descend.solvers.history import ABOVE_THE_START, SNAPSHOTS, snapshot_epochs
 from descend.solvers.optimizers import SGD, Adam
 from descend.solvers.run_options import RunOptions
-from descend.solvers.schedules import Schedule
+from descend.solvers.schedules import ConstantSchedule
 
 
 class Scripted:
@@ -251,7 +251,7 @@ def test_a_run_of_any_optimizer_is_taken_up_to_the_last_bit_from_any_epoch(optim
     train_rows, held = logistic(1), logistic(2)
     settings = {**settings, "validation": held, "patience": 6, "batch_history": True, "seed": 5}
     shelf = Shelf()
-    go = lambda run: iterate(train_rows, np.zeros(3), optimizer, Schedule(), 9, run=run, **settings)  # noqa: E731
+    go = lambda run: iterate(train_rows, np.zeros(3), optimizer, ConstantSchedule(), 9, run=run, **settings)  # noqa: E731
     straight = go(RunOptions(checkpoint=shelf))
     batches = 0 if "batch_size" not in settings else 8 if "drop_last" in settings else 9  # of 7 of 60 rows
     assert straight.batch_loss.size == straight.epochs * batches
@@ -272,7 +272,7 @@ def test_an_interrupt_in_the_first_reading_gives_the_start():
     rows = logistic(1)
     struck = Struck(DesignRows(rows.X, rows.Y), rows.loss, 1, rows.penalty.scaled(0.0))
     for run in (
-        lambda: iterate(struck, np.ones(3), SGD(0.1), Schedule(), 5),
+        lambda: iterate(struck, np.ones(3), SGD(0.1), ConstantSchedule(), 5),
         lambda: lbfgs(struck, np.ones(3)),
     ):
         Struck.pressed = False

@@ -58,7 +58,7 @@ class Outline:
     @classmethod
     def of(cls, formula: str | Formula | Hypothesis, table: Table, recipe: Recipe) -> Outline:
         """Decide how the columns of a table (of a scan its first rows) are read, and the family of the target."""
-        parsed = parse(formula) if isinstance(formula, str) else formula
+        parsed = formula if isinstance(formula, Formula | Hypothesis) else parse(formula)
         hypothesis = parsed.resolve(table.columns, table.repeated) if isinstance(parsed, Formula) else parsed
         named = "auto" if callable(recipe.loss) else recipe.loss
         wanted = uses(hypothesis, table)
