@@ -51,6 +51,8 @@ class DescentRegressor(MultiOutputMixin, RegressorMixin, DescentEstimator):  # t
     Fitted: ``coef_`` (columns,) or (targets, columns), ``intercept_``, ``n_iter_``, ``loss_curve_`` (the loss before
     each epoch and after the last), ``history_`` (a descend.History), ``n_features_in_``, ``feature_names_in_``.
     ``fit`` raises DivergedError where the loss grows without bound, OptionError for a setting that makes no sense.
+    With ``loss="poisson"`` targets may be any numbers from 0 on and ``predict`` gives means; ``score`` is R^2 with
+    every loss.
 
     >>> model = DescentRegressor().fit([[1.0], [2.0], [3.0], [4.0]], [3.0, 5.0, 7.0, 9.0])
     >>> model.coef_.round(6).tolist(), round(model.intercept_, 6)
