@@ -60,6 +60,7 @@ ASKED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ask", ASKED)
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(junk=JUNK)

@@ -112,6 +112,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "size", "l2"), CASES)
 def test_a_fit_from_anywhere_ends_at_the_minimum_or_says_that_it_does_not(loss, size, l2):
     X, y = table(loss, size)
@@ -128,6 +129,7 @@ def test_a_fit_from_anywhere_ends_at_the_minimum_or_says_that_it_does_not(loss, 
     assert {model.history.stop for model in models.values()} <= {"optimum", "solved"}, "each of these can be reached"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "size", "l2"), CASES)
 def test_an_estimator_ends_at_the_minimum_or_warns(loss, size, l2):
     X, y = table(loss, size, 1)
@@ -205,6 +207,7 @@ def test_a_run_that_is_far_from_the_optimum_carries_a_finding_with_a_remedy(sett
     assert any(finding.remedy() for finding in model.findings if finding.severity != "hint")
 
 
+@pytest.mark.slow
 def test_nothing_that_overflows_on_the_way_is_told_on_the_screen(recwarn):
     X, y = table("mse", 1.0)
     data = {"x1": X[:, 0], "x2": X[:, 1], "y": y}

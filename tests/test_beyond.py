@@ -104,6 +104,7 @@ def assert_same(mine, theirs):
             np.testing.assert_allclose(*cells, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "tsv", "ndjson", "json", "parquet"])
 @pytest.mark.parametrize("model", ["numbers", "classes", "three", "two"])
 def test_predictions_of_a_table_that_does_not_fit_are_those_in_memory(
@@ -148,6 +149,7 @@ def test_files_whose_numbers_are_of_several_kinds_become_one_column(models, fram
     assert mine["id"].to_list() == [*range(1500), *(row * 0.5 for row in range(3500))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["drop", "mean"])
 def test_missing_cells_are_treated_as_in_memory(missing, models, frame, tmp_path, capsys):
     table = tmp_path / "holes.parquet"
@@ -285,6 +287,7 @@ sys.exit(main(["predict", sys.argv[1], sys.argv[2], "--out", sys.argv[3], "--mem
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there Ctrl-C reaches a whole console")
 def test_ctrl_c_ends_a_prediction_and_leaves_nothing_behind(models, file, tmp_path):
     command = [sys.executable, "-c", ENDLESS, models["numbers"], file, str(tmp_path / "out.parquet")]
@@ -415,6 +418,7 @@ def test_a_path_is_opened_as_its_name_is(file):
     assert descend.fit("y ~ x0", Path(file)).table_rows == ROWS
 
 
+@pytest.mark.slow
 def test_a_network_predicts_part_by_part_as_in_memory(frame, file, tmp_path):
     pytest.importorskip("torch")
     model = descend.fit("won ~ x0 + x2", frame.head(500), hypothesis="mlp(4)", epochs=3, test="none")

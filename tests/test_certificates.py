@@ -177,6 +177,7 @@ def true_gap(precise, w, least):
         return float(precise.loss([mpmath.mpf(v) for v in w.tolist()]) - least)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_true_gap_is_never_above_the_bound_and_near_the_optimum_half_of_it_at_least(name, solved):
     objective, precise, best, least = solved(name)

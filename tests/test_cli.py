@@ -55,6 +55,7 @@ def model(table, tmp_path, capsys):
     return path
 
 
+@pytest.mark.slow
 def test_the_main_job_tells_its_story_in_order(scores):
     done = descend("fit", scores, "score ~ hours")
     assert (done.returncode, done.stderr) == (0, "")
@@ -64,6 +65,7 @@ def test_the_main_job_tells_its_story_in_order(scores):
     assert not any(line.endswith(" ") for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_the_main_job_speaks_korean_when_asked_or_when_the_locale_does(scores):
     asked = descend("fit", scores, "score ~ hours", "--lang", "ko")
     located = descend("fit", scores, "score ~ hours", LC_ALL="ko_KR.UTF-8")
@@ -139,6 +141,7 @@ def test_predictions_by_hand_by_file_and_to_files(capsys, model, table, tmp_path
     assert by_hand["y_predicted"] == pytest.approx(float(frame["y_predicted"].mean()), rel=0.5)
 
 
+@pytest.mark.slow
 def test_evaluate_show_and_plot_use_the_model_file(capsys, model, table, tmp_path):
     code, out, _ = called(capsys, "evaluate", model, table)
     assert code == 0
@@ -238,6 +241,7 @@ def test_an_interrupt_before_the_fit_says_so(monkeypatch, capsys, scores):
     assert "stopped by hand" in err
 
 
+@pytest.mark.slow
 def test_nothing_but_the_result_is_printed_when_output_is_piped(table):
     done = descend("fit", table, "passed ~ a + b", "--optimizer", "adam", "--epochs", "8000", "--test", "none")
     assert done.returncode == 0
@@ -245,6 +249,7 @@ def test_nothing_but_the_result_is_printed_when_output_is_piped(table):
     assert "\033" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_progress_bar_is_drawn_on_a_terminal_for_a_long_run(table):
     import pty
 
@@ -336,6 +341,7 @@ def test_debug_shows_the_traceback(scores):
     assert done.returncode != 0
 
 
+@pytest.mark.slow
 def test_help_and_version_are_told_in_both_languages():
     for arguments in (["--help"], [], ["fit", "--help"]):
         english, korean = (
@@ -368,6 +374,7 @@ def test_help_loads_nothing_heavy(module):
     assert subprocess.run([sys.executable, "-c", program], check=False, capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_line_through_three_rows_needs_neither_scipy_nor_matplotlib(scores):
     program = (
         f"import sys; from descend.cli import main; main(['fit', {str(scores)!r}, 'score ~ hours']);"

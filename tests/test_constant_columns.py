@@ -96,6 +96,7 @@ def written(tmp_path, source, parts=5):
     return str(path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize("family", QUICK)
 def test_part_by_part_constant_columns_have_no_effect(family, tmp_path):

@@ -72,6 +72,7 @@ def test_a_product_beside_an_intercept_alone_has_a_reference():
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("right", ["a:b", "x + a:b:c", "a:b + b:c", "x:a + x", "0 + a:b + c", "b:x + a:b:x"])
 @pytest.mark.parametrize("memory", [None, "1kB"])
 def test_a_fit_of_products_is_least_squares_of_patsys_columns_on_every_road(right, memory, tmp_path, monkeypatch):
@@ -86,6 +87,7 @@ def test_a_fit_of_products_is_least_squares_of_patsys_columns_on_every_road(righ
     np.testing.assert_array_equal(descend.load(tmp_path / "m.safetensors").predict(TABLE), model.predict(TABLE))
 
 
+@pytest.mark.slow
 def test_in_sums_that_a_database_makes_products_are_coded_alike(postgresql):
     kinds = dict.fromkeys("abcd", "text") | dict.fromkeys("xzy", "real")
     postgresql.fill("t", kinds, list(zip(*(TABLE[name].tolist() for name in kinds), strict=True)))

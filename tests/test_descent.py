@@ -82,6 +82,7 @@ def valleys(draw):
     return f, slope
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(valleys())
 def test_a_search_and_scipys_both_satisfy_wolfes_conditions_on_random_valleys(valley):

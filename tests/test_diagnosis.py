@@ -251,6 +251,7 @@ def test_a_large_table_is_looked_at_whole_where_one_row_counts():
     assert told["finding.collinear"]["columns"] == "x, z"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 10, 21, 31])
 @pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
 @pytest.mark.parametrize(
@@ -322,6 +323,7 @@ def test_of_a_target_that_is_the_same_everywhere_the_rounding_is_no_finding(valu
     assert found("y ~ a + b", table) == ["dead-target"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scaled", [True, False])
 @pytest.mark.parametrize("rare", ["z", "0"], ids=["the last level", "the reference"])
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ def test_a_family_refuses_more_than_it_predicts(family):
         assert descend.fit("a + b ~ u", table, family=family.name).target.columns == ("a", "b")
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_family_goes_from_the_fit_to_the_picture(family, models, tmp_path):
     model, table = models[family.name], table_of(family)

@@ -204,6 +204,7 @@ def test_no_column_of_a_frame_is_replaced_by_a_prediction(noisy):
     assert len(fitted.predict(noisy | {"passed_predicted": noisy["a"]})) == 120
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")
 @pytest.mark.parametrize(
     "command",

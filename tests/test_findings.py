@@ -786,6 +786,7 @@ def test_overdispersion_is_the_test_of_dean_and_lawless_as_statsmodels_has_it():
     assert finding.values["ratio"] == pytest.approx(np.square(peer.resid_pearson).sum() / 198, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_chance_of_overdispersion_is_even_where_there_is_none():
     random = np.random.default_rng(5)
     chances = []

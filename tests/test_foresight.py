@@ -206,6 +206,7 @@ def test_the_foretold_epochs_and_verdicts_are_those_of_a_simulated_run(kind):
     assert found["stalls"] >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("kind", RULES)
 def test_the_foretold_overflow_is_that_of_a_loop_in_the_dtype(kind, dtype):
@@ -411,6 +412,7 @@ def smooth(loss, seed):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", SMOOTH)
 def test_rates_under_the_sure_one_never_raise_the_loss_nor_lower_it_by_more_than_is_told(loss):
     for seed in range(20):

@@ -192,6 +192,7 @@ def held(path, header, tensors, *, drawn=False):
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FITS)
 def test_a_file_that_nobody_changed_can_be_used(name, tmp_path):
     assert held(tmp_path / "m.safetensors", *written(name), drawn=True)

@@ -108,6 +108,7 @@ def test_a_format_is_recognised_by_its_bytes(format, sample):
             assert recognise(data, name) is format
 
 
+@pytest.mark.slow
 @every_format
 def test_a_format_is_read_by_name_by_bytes_alone_and_gzipped(format, sample, tmp_path):
     table = read(str(sample))
@@ -175,6 +176,7 @@ def test_an_option_about_lines_is_taken_or_refused(format, option, sample):
         assert (other.title in error.value.values["needs"]) == (option in other.lines)
 
 
+@pytest.mark.slow
 @every_ending
 @pytest.mark.parametrize("parts", [1, 3])
 def test_what_is_written_is_read_again(ending, format, parts, tmp_path):
@@ -187,6 +189,7 @@ def test_what_is_written_is_read_again(ending, format, parts, tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 @every_ending
 def test_a_column_of_several_number_types_is_written_as_one(ending, format, tmp_path):
     path = tmp_path / f"out{ending}"
@@ -216,6 +219,7 @@ def test_an_ending_that_nothing_knows_is_refused_with_those_that_are_written():
     assert (error.value.code, error.value.values["known"]) == ("option.out-kind", ", ".join(written_endings()))
 
 
+@pytest.mark.slow
 @every_format
 def test_a_file_that_is_cut_short_is_a_table_or_an_error_of_ours(format, sample):
     data = sample.read_bytes()
@@ -246,6 +250,7 @@ def test_a_reader_that_is_not_installed_is_told_with_what_to_install(name, tmp_p
     assert f'pip install "descend[{FORMATS[name].extra}]"' in error.value.hint()
 
 
+@pytest.mark.slow
 @every_format
 def test_a_format_is_documented_and_in_the_help(format, capsys):
     for title in format.title.split(", "):
@@ -299,6 +304,7 @@ def answers(request, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_labelled_values_are_categories_in_the_order_of_their_codes(answers):
     table = read(str(answers))
     assert table.labels("level").to_list() == ["high", "low", "mid", None, "low", "high"]
@@ -306,6 +312,7 @@ def test_labelled_values_are_categories_in_the_order_of_their_codes(answers):
     assert table.labels("town").to_list() == ["서울", "Ulm", None, "Ulm", "Ulm", "Bonn"]
 
 
+@pytest.mark.slow
 def test_a_column_with_labels_for_some_of_its_values_is_numbers_and_that_is_told(answers):
     table = read(str(answers))
     assert table.numbers("age").tolist() == [20.0, 31.0, 44.0, 99.0, 52.0, 61.0]
@@ -327,6 +334,7 @@ def test_values_that_are_declared_missing_are_missing(tmp_path):
     np.testing.assert_array_equal(read(str(tmp_path / "a.dta")).numbers("score"), [1.0, np.nan, np.nan, 4.0])
 
 
+@pytest.mark.slow
 def test_dates_are_dates(answers):
     table = read(str(answers))
     assert table.frame["day"].to_list() == survey()[0]["day"].to_list()
@@ -340,6 +348,7 @@ def test_a_portable_file_of_spss_is_read(tmp_path):
     assert table.numbers("AGE" if "AGE" in table.columns else "age").tolist() == [20.0, 31.0, 44.0, 99.0, 52.0, 61.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".dta", ".sav", ".zsav"])
 def test_a_file_of_a_statistics_program_that_is_cut_short_is_an_error(ending, tmp_path):
     write_survey(tmp_path / f"a{ending}")
@@ -370,6 +379,7 @@ def test_a_crash_of_the_library_is_an_error_and_no_crash_here(answers, monkeypat
     assert "SIGSEGV" in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_model_is_fitted_and_its_predictions_are_written_to_files_of_statistics_programs(tmp_path, capsys):
     frame = pl.DataFrame({"y": np.arange(40) * 0.5 + 1, "x": np.arange(40) % 7, "g": ["가", "b"] * 20})
     model = descend.fit("y ~ x + g", frame, test="none")
@@ -386,6 +396,7 @@ def test_a_model_is_fitted_and_its_predictions_are_written_to_files_of_statistic
         np.testing.assert_allclose(again.numbers(again.columns[3]), model.predict(frame), rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".dta", ".sav", ".zsav"])
 def test_declared_levels_are_written_as_labels_of_codes_and_keep_their_order(ending, tmp_path):
     levels = pl.Series("size", ["small", None, "large", "medium"], dtype=pl.Enum(["small", "medium", "large", "huge"]))
@@ -407,6 +418,7 @@ def test_names_that_no_variable_has_are_changed_and_kept_as_labels(tmp_path):
     assert max(map(len, about.column_names)) == 32
 
 
+@pytest.mark.slow
 def test_the_studio_reads_a_file_of_a_statistics_program(answers):
     from descend.studio.worker.session import Bench
 

@@ -269,6 +269,7 @@ class Exact:
         return a**b
 
 
+@pytest.mark.slow
 @given(expressions)
 def test_the_slope_of_any_expression_is_mpmaths_derivative(expression):
     columns = {"x": np.array([1.75]), "z": np.array([1.25])}

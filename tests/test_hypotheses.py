@@ -211,6 +211,7 @@ def test_a_model_file_keeps_each_kind(model, tmp_path):
     assert again.equation == model.equation
 
 
+@pytest.mark.slow
 def test_each_kind_is_told_and_drawn(model, tmp_path):
     for lang in LANGUAGES:
         json.dumps(model_facts(model, lang), allow_nan=False)

@@ -103,6 +103,7 @@ def drawn(kind, seed, power, rows):
 KINDS = ["two alike", "three that determine one another", "far from 0", "powers", "poly", "product", "expression"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=12)
 @given(seed=st.integers(0, 10**6), power=st.floats(1, 11), rows=st.integers(12, 30), standardize=st.booleans())
@@ -111,6 +112,7 @@ def test_intervals_of_any_columns_are_those_of_eighty_digits(kind, seed, power, 
     assert_exact(descend.fit(formula, table, test="none", standardize=standardize), table, new, terms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=6)
 @given(seed=st.integers(0, 10**6), power=st.floats(1, 11), standardize=st.booleans())

@@ -84,6 +84,7 @@ def test_rows_read_part_by_part_are_kept_or_not_as_those_in_memory(table, small_
         assert (0 if model.sample is None else model.sample.frame.height) == keep
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", ["y ~ a + b", "y ~ a", "passed ~ a + b", "group ~ a", "y ~ group", "y ~ 1"])
 def test_a_picture_without_rows_is_drawn_and_says_so(noisy, tmp_path, formula):
     for lang, told in (("en", "without rows"), ("ko", "행 없이")):

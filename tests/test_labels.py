@@ -107,6 +107,7 @@ TEXTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("road", FILES)
 @settings(max_examples=30)
 @given(cells=TEXTS)
@@ -118,6 +119,7 @@ def test_there_are_as_many_levels_as_distinct_texts_in_every_file(tmp_path_facto
     assert FILES[road](tmp_path_factory.mktemp("road"), cells) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("road", FRAMES)
 @settings(max_examples=30)
 @given(cells=TEXTS)
@@ -137,6 +139,7 @@ WHOLE = st.lists(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("road", [*FILES, *FRAMES])
 @settings(max_examples=20)
 @given(cells=WHOLE)

@@ -23,6 +23,7 @@ def test_there_are_twenty_two_examples_and_four_lessons():
     assert sum(not lab.log for lab in LABS.values()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LABS)
 def test_every_figure_of_the_lab_is_reproduced(name):
     outcome = run_lab(LABS[name])

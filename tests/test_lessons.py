@@ -48,6 +48,7 @@ def test_every_check_of_a_lesson_holds(outcomes, name):
     assert outcomes[name].whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_a_lesson_is_told_in_both_languages_within_a_hundred_columns(outcomes, capsys, monkeypatch, name, lang):
@@ -305,6 +306,7 @@ def test_a_lessons_table_is_written(capsys, tmp_path):
     assert (rows[0], rows.count("1"), rows.count("0")) == ("heads", 27, 73)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lang", "word"), [("en", "need PyTorch"), ("ko", "PyTorch가 필요합니다")])
 def test_without_torch_the_remedies_of_networks_are_left_out_with_a_sentence(capsys, no_torch, lang, word):
     code, out, _ = called(capsys, "lab", "train-validation-test", "--lang", lang)
@@ -313,6 +315,7 @@ def test_without_torch_the_remedies_of_networks_are_left_out_with_a_sentence(cap
     assert "14" in out.splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_a_note_within_a_check_is_told_in_the_readers_language(capsys, no_torch):
     _, out, _ = called(capsys, "lab", "train-validation-test", "--json", "--lang", "ko")
     remedies = [check["remedy"] for check in json.loads(out)["checks"] if "remedy" in check]

@@ -20,6 +20,7 @@ from descend import DescentRegressor, DivergedError, ModuleClassifier, ModuleReg
 QUICK = {"hypothesis": "mlp(16)", "lr": 0.05, "max_iter": 15}
 
 
+@pytest.mark.slow
 @parametrize_with_checks([ModuleRegressor(**QUICK), ModuleClassifier(**QUICK)])
 def test_the_estimators_pass_scikit_learns_own_checks(estimator, check):
     check(estimator)
@@ -52,6 +53,7 @@ def test_a_network_is_that_of_fit_with_the_same_seed():
     np.testing.assert_allclose(told.predict_proba(X), classes.predict(frame, probabilities=True), rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hypothesis", ["mlp(16, 8)", Bent, Bent(2, 1, width=16), "mlp(32, dropout=0.1)"], ids=str)
 def test_networks_and_modules_learn_what_lines_cannot(hypothesis):
     numbers = ModuleRegressor(hypothesis, lr=0.02, max_iter=60, batch_size=20, random_state=0).fit(X, WAVE)
@@ -93,6 +95,7 @@ def test_several_targets_and_several_classes():
     assert three.score(iris, species) > 0.9
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own_and_early_stopping():
     def quartic(Z, Y):
         return (Z - Y).pow(4).mean()

@@ -176,6 +176,7 @@ def test_every_loss_is_the_linear_engine_s(loss):
 # ---- the road
 
 
+@pytest.mark.slow
 def test_a_network_learns_a_bend_that_a_line_cannot():
     x = np.linspace(-3, 3, 200)
     table = {"x": x, "y": 40_000 + 1000 * np.sin(2 * x)}
@@ -303,6 +304,7 @@ def test_the_model_after_some_epochs_is_that_of_its_snapshot(noisy):
     assert not np.array_equal(early.predict(noisy), model.predict(noisy))
 
 
+@pytest.mark.slow
 def test_a_network_is_drawn(noisy, tmp_path):
     for target in ("y", "passed"):
         model = descend.fit(f"{target} ~ a + b", noisy, hypothesis="mlp(4)", epochs=10)

@@ -103,6 +103,7 @@ def test_what_is_no_number_is_none(cell):
     assert parse_numbers(pl.Series([cell]))[1].tolist() == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "unit", "numbers"),
     [
@@ -148,6 +149,7 @@ def test_text_with_digits_in_it_stays_text(cells):
     assert read({"a": cells}).kind("a") == "text"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("cell", ["Total", "mV", "seven", "5 m", "#DIV/0!"])
 def test_a_bad_cell_among_numbers_is_named_by_every_source(tmp_path, source, cell):
@@ -186,6 +188,7 @@ def test_most_cells_may_be_what_a_spreadsheet_writes_for_an_error(tmp_path):
     assert np.isnan(read(path).numbers("a")[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1_000, 100_000])
 @pytest.mark.parametrize("cell", ["1{}x", "({}", "1{} ", "9{}±", "-{}"])
 def test_hostile_cells_are_no_numbers(size, cell):

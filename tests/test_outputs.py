@@ -57,6 +57,7 @@ def encoded(monkeypatch, tmp_path):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "cp437", "cp949", "shift_jis", "utf-8", "utf-16"])
 @pytest.mark.parametrize("lang", ["en", "ko"])
 def test_a_result_is_told_in_any_encoding(encoded, korean, scores, encoding, lang):
@@ -106,6 +107,7 @@ def test_a_file_whose_name_is_no_text_is_told(encoded, tmp_path, scores):
     assert (code, rb"caf\udce9.csv" in out) == (0, True)
 
 
+@pytest.mark.slow
 def test_an_error_handler_that_was_asked_for_stays(scores):
     done = run("fit", scores, "score ~ hours", environment={"PYTHONIOENCODING": "ascii:backslashreplace"})
     assert b"\\xd7" in done.stdout
@@ -113,6 +115,7 @@ def test_an_error_handler_that_was_asked_for_stays(scores):
     assert b"\n-> " in done.stderr  # where Python chooses, whatever was asked for
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
 def test_a_full_disk_behind_standard_output_is_told_and_the_model_is_kept(scores, tmp_path):
     out = tmp_path / "m.safetensors"
@@ -144,6 +147,7 @@ def test_streams_that_are_closed_are_told_of_where_anything_can_be(scores, tmp_p
         assert done.stderr.count(b"\n") in ((2,) if told else (0,))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="pipes that close are POSIX's")
 def test_a_reader_who_has_gone_stops_no_fit(scores, tmp_path):
     reading, writing = os.pipe()

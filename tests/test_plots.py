@@ -31,6 +31,7 @@ FITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FITS)
 def test_every_kind_of_fit_is_drawn(noisy, name, tmp_path):
     formula, settings = FITS[name]
@@ -43,6 +44,7 @@ def test_every_kind_of_fit_is_drawn(noisy, name, tmp_path):
     assert ("residuals" in titles) == (model.family == "linear")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "start"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG")])
 def test_every_kind_of_file_is_written_whole(noisy, tmp_path, kind, start):
     descend.fit("y ~ a", noisy).plot(tmp_path / f"fit.{kind}")
@@ -76,6 +78,7 @@ def test_a_korean_picture_has_korean_titles(noisy):
     assert not lacks_letters(model, "ko")
 
 
+@pytest.mark.slow
 def test_the_picture_of_a_model_read_again_is_the_same(noisy, tmp_path):
     model = descend.fit("y ~ a + group", noisy)
     again = descend.load(model.save(tmp_path / "m.safetensors"))
@@ -186,6 +189,7 @@ def test_parameters_that_moved_by_rounding_alone_have_not_moved(noisy):
 # what is drawn over what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FITS)
 def test_no_legend_lies_on_a_panel(noisy, name):
     formula, settings = FITS[name]

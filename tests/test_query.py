@@ -318,6 +318,7 @@ def connections(postgresql):
     return count
 
 
+@pytest.mark.slow
 def test_a_connection_is_closed_by_close_by_with_and_with_the_last_that_uses_it(postgresql):
     query = "select n from generate_series(1, 100) as n"
     scan = open_query(postgresql.address, query)

@@ -109,6 +109,7 @@ ERRORS = {  # the error: formula, table, settings, the labels of what is offered
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ERRORS)
 def test_a_remedy_pressed_ends_an_error(case):
     formula, table, settings, labels, after = ERRORS[case]

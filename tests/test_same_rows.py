@@ -54,6 +54,7 @@ def assert_same(parts, whole):
     np.testing.assert_allclose(parts.raw, whole.raw, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [40, 60, 1500])
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("road", ROADS[1:])
@@ -63,6 +64,7 @@ def test_the_rows_of_the_test_are_the_same_on_every_road(road, formula, rows, tm
     assert_same(fitted(road, frame, tmp_path, formula, l2=1e-3), fitted("memory", frame, tmp_path, formula, l2=1e-3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", FORMULAS)
 @pytest.mark.parametrize("road", ROADS[1:])
 @pytest.mark.parametrize("left", [30, 900])

@@ -138,6 +138,7 @@ def test_pieces_of_any_dialect_hold_the_cells_that_the_whole_holds(
     assert [note.code for note in scan.head.notes] == [note.code for note in expected.notes]
 
 
+@pytest.mark.slow
 @many
 @given(
     texts=st.lists(st.sampled_from(["", "x", "two\nlines", "\n\n", 'a "b"', "키, 몸무게"]), min_size=2, max_size=20),
@@ -169,6 +170,7 @@ def test_a_bad_cell_and_a_ragged_row_are_named_by_their_line_in_any_piece(folder
     assert (error.line, error.values["file"]) == (expected, "bad.csv")
 
 
+@pytest.mark.slow
 @many
 @given(
     rows=st.lists(st.sampled_from(["a,1\n", '"b\n",2\n', "\n", "c,3\r\n", '"d ""e""",4\n', 'f "g",5\n']), max_size=30),
@@ -600,6 +602,7 @@ def bucket():
     server.stop()
 
 
+@pytest.mark.slow
 def test_parquet_files_of_a_bucket_are_read_like_those_of_a_folder(bucket):
     for address in ("/parquet/", "/parquet", "/parquet/**/*.parquet"):
         scan = open_scan(bucket + address)
@@ -659,6 +662,7 @@ def test_keys_that_are_refused_are_told(bucket, monkeypatch):
             assert error.code == "table.remote-denied"
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_nobody_answers_at_is_told_soon(bucket, monkeypatch):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

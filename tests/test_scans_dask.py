@@ -33,6 +33,7 @@ def dask_frame(partitions=4):
     return dask.dataframe.from_pandas(frame, npartitions=partitions, sort=False)
 
 
+@pytest.mark.slow
 def test_a_dask_dataframe_is_a_scan_whose_partitions_are_computed_by_workers(local, marks):
     frame = dask_frame()
     frame = frame[frame.a != 150]
@@ -61,6 +62,7 @@ def test_partitions_that_are_empty_are_left_out_and_a_frame_without_rows_is_refu
     assert caught.value.code == "table.no-rows"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [False, True], ids=["shuffled", "held by the cluster"])
 def test_partitions_made_of_others_rows_are_computed_once_and_brought(local, kept):
     frame = dask_frame()
@@ -72,6 +74,7 @@ def test_partitions_made_of_others_rows_are_computed_once_and_brought(local, kep
     assert all(table.columns == ["a", "c"] for table in tables)
 
 
+@pytest.mark.slow
 def test_a_partition_that_fails_is_named(local):
     def spoilt(frame, partition_info=None):
         if partition_info and partition_info["number"] == 2:

@@ -132,6 +132,7 @@ def test_every_hypothesis_sees_the_same_rows():
     np.testing.assert_array_equal(*truths)
 
 
+@pytest.mark.slow
 def test_the_error_of_a_difference_is_that_of_many_draws():
     """The spread of the difference over fresh tables is what one table's standard error says, within a quarter."""
     differences, errors = [], []
@@ -145,6 +146,7 @@ def test_the_error_of_a_difference_is_that_of_many_draws():
     assert np.mean(errors) == pytest.approx(np.std(differences), rel=0.25)
 
 
+@pytest.mark.slow
 def test_hypotheses_that_are_not_trained_far_enough_are_not_judged():
     data = curved()
     data["y"] = data["y"] + 1000

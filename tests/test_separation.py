@@ -93,6 +93,7 @@ def exact(X, codes, classes):
     return "perfect" if perfect > 0 else "quasi"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", ["origin", "intercept", "offset", "scales", "sizes", "collinear", "levels"])
 def test_small_tables_come_out_as_in_exact_arithmetic(make):
     kinds = []

@@ -126,6 +126,7 @@ def test_a_run_is_foretold_or_it_is_said_why_not(kind):
             assert reason is None or reason in codes(lang)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "setting"), PAIRS, ids=lambda value: getattr(value, "name", value))
 def test_a_setting_of_an_optimizer_is_had_by_python_the_command_line_a_script_and_a_file(
     kind, setting, capsys, tmp_path, monkeypatch

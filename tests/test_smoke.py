@@ -41,6 +41,7 @@ def run(capsys, *arguments):
     return out.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_table_becomes_a_model_that_predicts_and_is_drawn(family, tmp_path, capsys):
     formula, rows = FAMILIES[family]

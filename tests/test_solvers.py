@@ -83,6 +83,7 @@ def test_the_closed_form_equals_a_pytorch_loop(momentum, nesterov):
     np.testing.assert_allclose(told.loss, losses, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("momentum", "nesterov"), [(0.0, False), (0.6, False), (0.6, True)])
 def test_a_rate_just_under_the_largest_stable_one_converges_and_just_above_diverges(momentum, nesterov):
     for seed in range(20):

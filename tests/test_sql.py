@@ -104,6 +104,7 @@ def assert_same(pushed, read):
             assert pl.concat([rows.frame for rows in ours]).equals(pl.concat([rows.frame for rows in theirs]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", EXPRESSIONS)
 def test_an_expression_gives_what_numpy_gives_and_null_where_that_is_not_finite(place, text):
     place.fill("t", {"x": "real", "n": "real"}, POINTS)
@@ -235,6 +236,7 @@ PUSHED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("formula", "settings"), PUSHED)
 def test_a_survey_pushed_down_is_the_one_that_reads_the_rows(place, formula, settings):
     filled(place)
@@ -278,6 +280,7 @@ def test_levels_that_a_collation_takes_for_one_are_two(sqlite):
         assert_same(pushed, streamed(scan, plan))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8),
@@ -306,6 +309,7 @@ NOT_PUSHED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("formula", "settings"), NOT_PUSHED)
 def test_where_something_is_wrong_with_a_row_the_rows_are_to_be_read(place, formula, settings):
     filled(place)

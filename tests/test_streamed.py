@@ -96,6 +96,7 @@ FORMULAS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("formula", "settings"), FORMULAS, ids=[f"{f} {s}" for f, s in FORMULAS])
 def test_a_table_read_part_by_part_gives_what_the_table_in_memory_gives(formula, settings, file, columns):
     whole = descend.fit(formula, columns, **settings)

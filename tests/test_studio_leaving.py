@@ -56,6 +56,7 @@ def at_the_root(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "formula", "settings"), CASES)
 def test_the_command_fits_the_same_to_the_last_bit(capsys, tmp_path, file, formula, settings):
     out = str(tmp_path / "model.safetensors")
@@ -214,6 +215,7 @@ def test_a_start_may_name_columns_with_commas():
 # what is left with the table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lab", labs.examples(), ids=lambda lab: lab.id)
 def test_the_table_of_a_worked_example_is_the_file_that_its_command_fits_the_same_on(tmp_path, lab):
     path = tmp_path / f"{lab.id}.csv"
@@ -245,6 +247,7 @@ READ = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", READ)
 def test_how_a_file_is_read_goes_along_in_the_command_and_in_the_script(capsys, tmp_path, name):
     text, reading, formula = (*READ[name], "b ~ a")[:3]

@@ -158,6 +158,7 @@ TABLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TABLES)
 def test_a_slide_is_the_run_that_fit_makes(slid, noisy, case):
     formula, more = TABLES[case]
@@ -226,6 +227,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", MODELS)
 def test_a_models_run_is_told_at_the_epochs_that_were_kept(noisy, case):
     formula, given = MODELS[case]
@@ -586,6 +588,7 @@ def strict(value):
     raise AssertionError(f"{value!r} is nothing that JSON knows")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", TABLES)
 def test_what_is_sent_is_json_whatever_the_run(slid, noisy, case):
     formula, more = TABLES[case]
@@ -595,6 +598,7 @@ def test_what_is_sent_is_json_whatever_the_run(slid, noisy, case):
             assert len(orjson.dumps(strict(everything(view, way, epoch)))) < 200_000
 
 
+@pytest.mark.slow
 def test_what_is_sent_of_a_wide_long_run_is_small(slid):
     random = np.random.default_rng(0)
     X = random.normal(size=(250, 784))

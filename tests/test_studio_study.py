@@ -97,6 +97,7 @@ async def opened(study, csv, formula="y ~ a + b", **settings):
 # a table, a hypothesis, a fit
 
 
+@pytest.mark.slow
 def test_a_file_is_opened_stated_shown_and_fitted(loop, study, csv):
     async def journey():
         await study.open(str(csv), "my.csv")
@@ -505,6 +506,7 @@ def test_example_after_example(loop, study):
     assert study.worker.asked.count("prepare") == study.worker.asked.count("fit") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", [lab.id for lab in labs.examples()])
 def test_every_example_can_be_looked_at(loop, study, id):
     async def journey():
@@ -700,6 +702,7 @@ def test_a_network_is_looked_at(loop, study, csv):
 # the end
 
 
+@pytest.mark.slow
 def test_closing_in_the_middle_of_a_fit_leaves_no_process_and_no_file(loop, csv, tmp_path):
     folder = tmp_path / "tab"
     folder.mkdir()
@@ -728,6 +731,7 @@ def test_closing_in_the_middle_of_a_fit_leaves_no_process_and_no_file(loop, csv,
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_told_and_the_next_hypothesis_is_fitted(loop, study, csv):
     async def journey():
         await opened(study, csv)

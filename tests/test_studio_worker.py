@@ -171,6 +171,7 @@ def test_without_a_table_there_is_nothing_to_prepare(bench, tmp_path):
     assert refused(bench.fit, "y ~ x", {}, str(tmp_path / "m.safetensors")).code == "studio.no-table"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lab", labs.examples(), ids=lambda lab: lab.id)
 def test_an_example_brings_its_formula_and_settings_that_give_its_run(bench, tmp_path, lab):
     opened = bench.example(lab.id)
@@ -340,6 +341,7 @@ def during(loop, worker, ask, csv, tmp_path):
     return begun
 
 
+@pytest.mark.slow
 def test_a_table_is_opened_prepared_and_fitted_elsewhere(ask, worker, csv, noisy, tmp_path):
     opened = ask("open", str(csv))
     assert (opened.profile.rows, opened.formula) == (120, "y ~ a")
@@ -408,6 +410,7 @@ def test_a_fit_that_is_stopped_before_it_begins_gives_nothing(loop, worker, csv,
     assert (type(error), error.code) == (InterruptedFitError, "fit.interrupted-early")
 
 
+@pytest.mark.slow
 def test_a_stop_is_of_a_fit_that_is_running_and_of_no_other(ask, worker, csv, tmp_path):
     ask("open", str(csv))
     worker.stop()
@@ -424,6 +427,7 @@ def test_a_fit_is_stopped_between_the_refits_of_its_test(bench, csv, tmp_path):
         bench.fit("passed ~ a", {"test": "5"}, str(tmp_path / "m.safetensors"), on_refit=interrupt)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGABRT], ids=lambda blow: blow.name)
 def test_a_process_that_dies_is_an_error_and_the_next_has_the_table_again(during, ask, worker, blow):
     pid = worker.pid
@@ -447,6 +451,7 @@ def test_what_is_killed_by_hand_is_no_fault(during, ask, worker):
     assert ask("prepare", FORMULA, {}).table_rows == 120
 
 
+@pytest.mark.slow
 def test_a_table_that_is_gone_is_told_when_it_is_needed_again(ask, worker, csv):
     ask("open", str(csv))
     worker.kill()
@@ -502,6 +507,7 @@ def test_calls_wait_their_turn_and_the_page_goes_on_meanwhile(loop, worker, csv)
     assert turns > 100
 
 
+@pytest.mark.slow
 def test_two_workers_know_nothing_of_one_another(loop, csv, scores):
     before = set(threads())
 
@@ -555,6 +561,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_the_process_ends_with_the_server_however_that_ends(tmp_path):
     (tmp_path / "serve.py").write_text(SERVER)
     with subprocess.Popen([sys.executable, str(tmp_path / "serve.py")], stdout=subprocess.PIPE, text=True) as server:

@@ -79,6 +79,7 @@ def survives(path):
             assert taken is None or len(taken) == table.rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", MAGIC)
 def test_any_bytes_are_read_or_refused(folder, suffix):
     path = folder / f"any{suffix}"
@@ -102,6 +103,7 @@ def test_any_damage_to_a_gzip_file_is_read_or_refused(folder, data, position):
     survives(path)
 
 
+@pytest.mark.slow
 @many
 @given(text=TEXTS, suffix=st.sampled_from([".csv", ".tsv", ".json", ".ndjson"]))
 def test_any_text_is_read_or_refused(folder, text, suffix):
@@ -110,6 +112,7 @@ def test_any_text_is_read_or_refused(folder, text, suffix):
     survives(path)
 
 
+@pytest.mark.slow
 @many
 @given(text=TEXTS, encoding=st.sampled_from(["utf-16-le", "utf-16-be", "utf-16", "cp949", "utf-8-sig"]))
 def test_any_text_in_any_encoding_is_read_or_refused(folder, text, encoding):
@@ -118,6 +121,7 @@ def test_any_text_in_any_encoding_is_read_or_refused(folder, text, encoding):
     survives(path)
 
 
+@pytest.mark.slow
 @many
 @given(
     data=st.data(),
@@ -138,6 +142,7 @@ def test_a_table_that_python_writes_is_read_back_cell_by_cell(folder, data, widt
     assert [["" if cell is None else cell for cell in row] for row in table.frame.rows()] == rows
 
 
+@pytest.mark.slow
 @many
 @given(
     rows=st.lists(st.tuples(CELLS, st.integers(-999, 999).map(str)), min_size=1, max_size=12),

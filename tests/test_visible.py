@@ -83,6 +83,7 @@ COMMANDS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_that_a_person_reads_steers_the_terminal(command, hostile, capsys):
     descend.fit(f"k ~ {G} + x", hostile).save("m.safetensors")
