@@ -2,6 +2,8 @@
 
 import ast
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,20 @@ def test_a_registry_tells_which_names_there_are(asked):
         shapes.require(asked, "auto")
     assert caught.value.code == "option.loss"
     assert caught.value.values["known"] == "auto, round"
+
+
+def test_threads_that_ask_at_once_all_find_every_entry(tmp_path, monkeypatch):
+    package = tmp_path / "slow_shapes"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from descend.base.registry import Registry\nSHAPES = Registry('shape', __name__)"
+    )
+    for name in ("flat", "round"):
+        (package / f"{name}.py").write_text(
+            "import time\nfrom slow_shapes import SHAPES\ntime.sleep(0.2)\n"
+            f"@SHAPES.add\nclass Shape:\n    name = {name!r}\n"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    shapes = import_module("slow_shapes").SHAPES
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: list(shapes), range(4))) == [["flat", "round"]] * 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from threading import RLock
 from typing import Protocol, TypeVar
 
 from descend.base.errors import OptionError
@@ -42,6 +43,7 @@ class Registry(Mapping[str, Thing]):
         self.kind = kind
         self._packages = packages
         self._things: dict[str, Thing] = {}
+        self._lock = RLock()
 
     def add(self, thing: Added) -> Added:
         """Register an entry under its name and return it (usable as a decorator); raises ValueError for a duplicate."""
@@ -61,15 +63,17 @@ class Registry(Mapping[str, Thing]):
         raise OptionError(f"option.{self.kind}", value=name, known=", ".join((*others, *things)))
 
     def _loaded(self) -> dict[str, Thing]:
-        if self._packages:
-            packages, self._packages = self._packages, ()
+        """Return the entries; threads that ask meanwhile wait until all are there."""
+        with self._lock:
+            packages, self._packages = self._packages, ()  # the modules may ask this registry while they are imported
             places: dict[str, int] = {}
             for package in packages:
                 for module in pkgutil.iter_modules(import_module(package).__path__):
                     if not module.name.startswith("_"):
                         places[import_module(f"{package}.{module.name}").__name__] = len(places)
-            self._things = dict(sorted(self._things.items(), key=lambda item: places.get(item[1].__module__, -1)))
-        return self._things
+            if places:
+                self._things = dict(sorted(self._things.items(), key=lambda item: places.get(item[1].__module__, -1)))
+            return self._things
 
     def __getitem__(self, name: str) -> Thing:
         return self._loaded()[name]
