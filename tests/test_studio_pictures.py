@@ -36,7 +36,7 @@ from descend.studio.plane import plane_of, surface
 from descend.studio.runs import MOST, Run, Runs, run_of
 from descend.studio.scene import Scene
 from descend.studio.short_numbers import short
-from descend.studio.view import Curve, view_of
+from descend.studio.view import LossCurve, view_of
 from descend.studio.worker.session import Bench
 from descend.studio.zones import zones_foretold, zones_of
 
@@ -837,7 +837,9 @@ def test_the_oldest_run_goes_when_there_are_too_many(ran):
 
 def test_the_best_run_is_the_best_by_the_score_that_is_shown(tmp_path):
     def scored(number, score, loss, metric="accuracy", **changes):
-        run = Run(number, "", "", {}, tmp_path / "none", ("y",), "optimum", 1, 0.1, 0.1, "", Curve(*3 * (np.empty(0),)))
+        run = Run(
+            number, "", "", {}, tmp_path / "none", ("y",), "optimum", 1, 0.1, 0.1, "", LossCurve(*3 * (np.empty(0),))
+        )
         tested = Verification("holdout", 20, 80, [], [], [], "verdict.better-classes", {})
         return replace(run, metric=metric, score=score, loss=loss, verification=tested, **changes)
 

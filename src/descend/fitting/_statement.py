@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from descend.analysis.verification import Split
     from descend.fitting.model import Model
     from descend.fitting.trained import TrainedProblem
-    from descend.formula.ast import Formula
+    from descend.formula.formula import Formula
     from descend.solvers.recipe import Recipe
 
 

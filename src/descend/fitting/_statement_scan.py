@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
     from descend.design.matrix import Design
     from descend.fitting.trained import TrainedProblem
-    from descend.formula.ast import Formula, Hypothesis
+    from descend.formula.ast import Hypothesis
+    from descend.formula.formula import Formula
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
     from descend.solvers.recipe import Recipe

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from descend.base.typing import OnEpoch
     from descend.fitting._statement import Statement
     from descend.fitting.trained import OnForecast, TrainedProblem
-    from descend.formula.ast import Formula
+    from descend.formula.formula import Formula
     from descend.tables.executors import OnRead
 
 

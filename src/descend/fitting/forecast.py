@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from descend.analysis.forecast import Forecast
     from descend.base.typing import Floats
     from descend.design.matrix import Design
-    from descend.formula.ast import Formula
+    from descend.formula.formula import Formula
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.partitioned import PartsObjective
     from descend.tables.executors import OnRead

@@ -14,7 +14,8 @@ from descend.base.messages import Note
 from descend.design.matrix import Design, width_of
 from descend.fitting._network import fit_network
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
-from descend.formula.ast import Formula, Hypothesis, Poly
+from descend.formula.ast import Hypothesis, Poly
+from descend.formula.formula import Formula
 from descend.formula.parser import parse
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss

@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NoReturn
 
 from descend.base.errors import FormulaError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable
 
 ROW_NUMBERS = "(row)"  # the name of a column that had none and only numbers the rows
-MAX_TERMS = 2_000
-MAX_WORK = 200_000
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number written in the formula."""
+    """A number written in the formula; ``name`` is how it is written where that is a word: pi."""
 
     value: float
+    name: str = ""
 
     def __str__(self) -> str:
+        if self.name:
+            return self.name
         return str(int(self.value)) if self.value.is_integer() and self.value < 1e15 else repr(self.value)
 
 
 @dataclass(frozen=True)
 class Name:
     """A column, with where in the text it stands."""
+
+    name: str
+    position: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A parameter of an equation, a number that the fit finds, with where in the text it stands."""
 
     name: str
     position: int = field(default=0, compare=False)
@@ -50,7 +61,7 @@ class Apply:
 
 @dataclass(frozen=True)
 class Operation:
-    """Two expressions joined by + - * / or **; unary minus has no left side."""
+    """Two expressions joined by + - * / ** or by min or max; unary minus has no left side."""
 
     operator: str
     left: Expression | None
@@ -59,6 +70,8 @@ class Operation:
     def __str__(self) -> str:
         if self.left is None:
             return f"-{grouped(self.right)}"
+        if self.operator in ("min", "max"):
+            return f"{self.operator}({self.left}, {self.right})"
         space = "" if self.operator == "**" else " "
         looser = {"+": "", "-": "", "*": "+-", "/": "+-"}.get(self.operator)
         bare = isinstance(self.left, Operation) and looser is not None and self.left.operator not in looser
@@ -66,7 +79,7 @@ class Operation:
         return f"{left}{space}{self.operator}{space}{grouped(self.right)}"
 
 
-Expression = Number | Name | Apply | Operation
+Expression = Number | Name | Unknown | Apply | Operation
 
 
 @dataclass(frozen=True)
@@ -130,17 +143,48 @@ class Power:
 
 
 Tree = Leaf | Chain | Power
-_Terms = dict[frozenset[Factor], Term]
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """The parameter that a person named for a coefficient: it is ``sign`` (1 or -1) times the coefficient."""
+
+    parameter: str
+    sign: int = 1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The right-hand sides of equations that are not linear in their parameters.
+
+    written: each as it was written, an output each.
+    expressions: the same as the loss takes them, without a family's outer function where it has one (``sigmoid`` of a
+        probability, ``exp`` of a count).
+    parameters: their names, in the order in which they stand. columns: the columns that they use.
+    """
+
+    written: tuple[Expression, ...]
+    expressions: tuple[Expression, ...]
+    parameters: tuple[str, ...]
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What a formula says of a table: its targets, its terms in order, and whether there is an intercept."""
+    """What a formula says of a table: its targets, its terms in order, and whether there is an intercept.
+
+    Of an equation that is linear in its parameters ``coefficients`` has, for each output, the parameter of each column
+    of the design, the intercept's first. Of any other equation ``curve`` has its right-hand sides, and the terms are
+    the columns that it uses. ``level`` is the class whose probability an equation is about, where it is named.
+    """
 
     text: str
     targets: tuple[Expression, ...]
     terms: tuple[Term, ...]
     intercept: bool
+    coefficients: tuple[tuple[Coefficient, ...], ...] = ()
+    curve: Curve | None = None
+    level: str | None = None
 
     @property
     def inputs(self) -> list[Name]:
@@ -151,59 +195,6 @@ class Hypothesis:
     def outputs(self) -> list[Name]:
         """The columns that the targets use."""
         return _unique(name for target in self.targets for name in names_of(target))
-
-
-@dataclass(frozen=True)
-class Formula:
-    """A parsed formula; ``resolve`` says what it means for a table's columns."""
-
-    text: str
-    targets: tuple[Expression, ...]
-    right: Tree
-
-    def __str__(self) -> str:
-        return self.text
-
-    @property
-    def names(self) -> list[Name]:
-        """The columns that are named, in the order in which they stand."""
-        return [
-            *(name for target in self.targets for name in names_of(target)),
-            *(name for leaf in leaves(self.right) for name in _names_in(leaf)),
-        ]
-
-    def resolve(self, columns: Sequence[str], repeated: Collection[str] = ()) -> Hypothesis:
-        """Return the hypothesis over those columns, with ``.`` written out; it leaves out a column of row numbers.
-
-        repeated: the names that several columns have. Raises FormulaError where the formula uses one of these, for a
-        name that is not among the columns, for a target on the right, and for a right-hand side of nothing.
-        """
-        outputs = [name.name for target in self.targets for name in names_of(target)]
-        left_out = (*outputs, ROW_NUMBERS)
-        others: list[Factor] = [Arithmetic(Name(column)) for column in columns if column not in left_out]
-        expanded, intercept = _Expansion(others, self.text).expand(self.right)
-        terms = tuple(sorted(expanded.values(), key=len))  # main effects first, as written
-        hypothesis = Hypothesis(self.text, self.targets, terms, intercept is not False)
-        for name in self.names:
-            if name.name in repeated:
-                fail("formula.repeated-column", self.text, name.position, found=name.name)
-            if name.name not in columns:
-                near = get_close_matches(name.name, columns, n=1, cutoff=0.6)
-                code = "formula.unknown-column-near" if near else "formula.unknown-column"
-                fail(
-                    code,
-                    self.text,
-                    name.position,
-                    found=name.name,
-                    known=_listed(columns),
-                    near="".join(near),
-                )
-        for name in hypothesis.inputs:
-            if name.name in outputs:
-                fail("formula.target-on-right", self.text, name.position, found=name.name)
-        if not terms and not hypothesis.intercept:
-            fail("formula.nothing", self.text, len(self.text))
-        return hypothesis
 
 
 def names_of(node: Expression | Factor) -> Iterable[Name]:
@@ -217,8 +208,21 @@ def names_of(node: Expression | Factor) -> Iterable[Name]:
             for side in (node.left, node.right):
                 if side is not None:
                     yield from names_of(side)
-        case Number():
+        case Number() | Unknown():
             return
+
+
+def unknowns_of(expression: Expression) -> Iterable[Unknown]:
+    """Yield the parameters that an expression uses, from left to right, as often as they stand there."""
+    match expression:
+        case Unknown():
+            yield expression
+        case Apply(argument=inner):
+            yield from unknowns_of(inner)
+        case Operation():
+            for side in (expression.left, expression.right):
+                if side is not None:
+                    yield from unknowns_of(side)
 
 
 def functions_of(expression: Expression) -> list[str]:
@@ -248,10 +252,6 @@ def leaves(tree: Tree) -> Iterable[Leaf]:
                 yield from leaves(part)
 
 
-def _names_in(leaf: Leaf) -> Iterable[Name]:
-    return names_of(leaf.factor) if leaf.factor is not None else ()
-
-
 def label(term: Term) -> str:
     """Return a term as a formula has it.
 
@@ -272,7 +272,7 @@ def grouped(node: Expression) -> str:
     >>> grouped(Name("x")), grouped(Operation("+", Name("x"), Number(1.0)))
     ('x', '(x + 1)')
     """
-    return f"({node})" if isinstance(node, Operation) else str(node)
+    return f"({node})" if isinstance(node, Operation) and node.operator not in ("min", "max") else str(node)
 
 
 def _unique(names: Iterable[Name]) -> list[Name]:
@@ -280,75 +280,3 @@ def _unique(names: Iterable[Name]) -> list[Name]:
     for name in names:
         found.setdefault(name.name, name)
     return list(found.values())
-
-
-def _listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(columns[:12])
-    return f"{shown}, … ({len(columns)})" if len(columns) > 12 else shown
-
-
-class _Expansion:
-    """Expands a right-hand side into its terms; it stops at a limit, because a formula may come from a web page."""
-
-    def __init__(self, others: list[Factor], text: str) -> None:
-        self.others, self.text, self.work = others, text, 0
-
-    def expand(self, node: Tree) -> tuple[_Terms, bool | None]:
-        """Return the terms, in order, and what the node says of the intercept (None: nothing)."""
-        match node:
-            case Leaf(factor=None, intercept=None):
-                return {frozenset([factor]): (factor,) for factor in self.others}, None
-            case Leaf(factor=None):
-                return {}, node.intercept
-            case Leaf():
-                assert node.factor is not None
-                return {frozenset([node.factor]): (node.factor,)}, None
-            case Power():
-                base, intercept = self.expand(node.base)
-                terms, newest = dict(base), base
-                for _ in range(node.exponent - 1):
-                    crossed = self.crossed(newest, base, node.position)
-                    newest = {key: term for key, term in crossed.items() if key not in terms}
-                    terms = self.united(node.position, terms, newest)
-                return terms, intercept
-        terms, intercept = {}, None
-        for operator, part, position in node.parts:
-            right, said = self.expand(part)
-            if operator == "-":
-                terms = {key: term for key, term in terms.items() if key not in right}
-                intercept = intercept if said is None else not said
-            else:
-                crossed = self.crossed(terms, right, position) if operator in "*:" else {}
-                if operator == ":":
-                    terms = crossed
-                else:
-                    self.united(position, terms, right, crossed)
-                intercept = intercept if said is None else said
-        return terms, intercept
-
-    def crossed(self, left: _Terms, right: _Terms, position: int) -> _Terms:
-        """Return the product of every term of one side with every one of the other."""
-        self.count(len(left) * len(right), position)
-        crossed: _Terms = {}
-        for a_key, a in left.items():
-            for b_key, b in right.items():
-                key = a_key | b_key
-                if key not in crossed:
-                    crossed[key] = (*a, *(factor for factor in b if factor not in a_key))
-            if len(crossed) > MAX_TERMS:
-                fail("formula.too-many-terms", self.text, position, limit=MAX_TERMS)
-        return crossed
-
-    def united(self, position: int, terms: _Terms, *more: _Terms) -> _Terms:
-        """Add terms to the first, each as it was written first, and return it."""
-        for added in more:
-            self.count(len(added), position)
-            for key, term in added.items():
-                terms.setdefault(key, term)
-        return terms
-
-    def count(self, work: int, position: int) -> None:
-        """Add to the work done; raises FormulaError where it is more than MAX_WORK."""
-        self.work += work
-        if self.work > MAX_WORK:
-            fail("formula.too-many-terms", self.text, position, limit=MAX_TERMS)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from descend.base.errors import FormulaError
-from descend.formula.ast import Arithmetic, Chain, Formula, Leaf, Name, Number, Operation, Poly, names_of
+from descend.formula.ast import Arithmetic, Chain, Leaf, Name, Number, Operation, Poly, names_of
 from descend.formula.ast import leaves as leaves_of
+from descend.formula.formula import Formula
 from descend.formula.notation import quoted, written
 from descend.formula.parser import parse
 

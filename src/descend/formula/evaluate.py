@@ -8,7 +8,7 @@ import numpy as np
 
 from descend.base.double_double import add, multiply, pair, reciprocal, subtract
 from descend.base.errors import DesignError, UndefinedError
-from descend.formula.ast import Apply, Expression, Name, Number, Operation, functions_of, names_of
+from descend.formula.ast import Apply, Expression, Name, Number, Operation, Unknown, functions_of, names_of
 from descend.formula.functions import FUNCTIONS
 from descend.formula.visitor import Visitor
 
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 WHOLE = 100  # the highest power that is made by multiplying
 
 
-def values_of(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
+def values_of(
+    expression: Expression, columns: Mapping[str, Floats], parameters: Mapping[str, float] | None = None
+) -> Floats:
     """Return the expression's value for every row; where it is not defined (log of 0) the value is not finite.
+
+    parameters: the value of each parameter of an equation. One number comes back where no column is used.
 
     >>> from descend.formula.parser import parse
     >>> (target,) = parse("log(price) / 2 ~ area").targets
@@ -32,7 +36,7 @@ def values_of(expression: Expression, columns: Mapping[str, Floats]) -> Floats:
     [0.0, -inf]
     """
     with np.errstate(all="ignore"):
-        return _Values(columns).visit(expression)
+        return _Values(columns, parameters or {}).visit(expression)
 
 
 def slopes_of(expression: Expression, column: str, columns: Mapping[str, Floats]) -> Floats:
@@ -93,16 +97,21 @@ class _Values(Visitor["Floats"]):
         "*": np.multiply,
         "/": np.divide,
         "**": np.power,
+        "min": np.minimum,
+        "max": np.maximum,
     }
 
-    def __init__(self, columns: Mapping[str, Floats]) -> None:
-        self.columns = columns
+    def __init__(self, columns: Mapping[str, Floats], parameters: Mapping[str, float]) -> None:
+        self.columns, self.parameters = columns, parameters
 
     def number(self, value: float) -> Floats:
         return np.asarray(value, dtype=np.float64)
 
     def column(self, name: Name) -> Floats:
         return self.columns[name.name]
+
+    def unknown(self, unknown: Unknown) -> Floats:
+        return np.asarray(self.parameters[unknown.name], dtype=np.float64)
 
     def applied(self, call: Apply) -> Floats:
         return FUNCTIONS[call.function].value(self.visit(call.argument))
@@ -118,7 +127,7 @@ class _Slopes(Visitor["Floats"]):
     """The derivative with respect to a column, for every row."""
 
     def __init__(self, name: str, columns: Mapping[str, Floats]) -> None:
-        self.name, self.columns, self.values = name, columns, _Values(columns)
+        self.name, self.columns, self.values = name, columns, _Values(columns, {})
 
     def number(self, value: float) -> Floats:
         return np.asarray(0.0)
@@ -163,7 +172,7 @@ class _ExactValues(Visitor["Pair"]):
     }
 
     def __init__(self, columns: Mapping[str, Floats]) -> None:
-        self.values = _Values(columns)
+        self.values = _Values(columns, {})
 
     def number(self, value: float) -> Pair:
         return pair(self.values.number(value))

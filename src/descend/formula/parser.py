@@ -31,7 +31,6 @@ from descend.formula.ast import (
     Chain,
     Expression,
     Factor,
-    Formula,
     Leaf,
     Name,
     Number,
@@ -43,6 +42,7 @@ from descend.formula.ast import (
     leaves,
     names_of,
 )
+from descend.formula.formula import Formula
 from descend.formula.functions import FUNCTIONS
 
 if TYPE_CHECKING:

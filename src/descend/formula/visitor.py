@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from descend.formula.ast import Apply, Name, Number, Operation
+from descend.formula.ast import Apply, Name, Number, Operation, Unknown
 
 if TYPE_CHECKING:
     from descend.formula.ast import Expression
@@ -23,6 +23,8 @@ class Visitor(ABC, Generic[Result]):
                 return self.number(value)
             case Name():
                 return self.column(expression)
+            case Unknown():
+                return self.unknown(expression)
             case Apply():
                 return self.applied(expression)
             case Operation(_, left, right):
@@ -36,6 +38,10 @@ class Visitor(ABC, Generic[Result]):
     def column(self, name: Name) -> Result:
         """Return the result for a column."""
 
+    def unknown(self, unknown: Unknown) -> Result:
+        """Return the result for a parameter of an equation; raises KeyError where the visitor knows of none."""
+        raise KeyError(unknown.name)
+
     @abstractmethod
     def applied(self, call: Apply) -> Result:
         """Return the result for a function of an expression."""
@@ -46,4 +52,4 @@ class Visitor(ABC, Generic[Result]):
 
     @abstractmethod
     def joined(self, operation: Operation, left: Expression, right: Expression) -> Result:
-        """Return the result for two expressions joined by the operation's operator: + - * / or **."""
+        """Return the result for two expressions joined by the operation's operator: + - * / ** min or max."""

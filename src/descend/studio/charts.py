@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.report.plane import Plane
     from descend.studio.data_chart import DataPicture
-    from descend.studio.view import Curve, View
+    from descend.studio.view import LossCurve, View
 
 WAYPOINTS = 160
 FAR = 1e10  # windows: the distance beyond which the digits of a point no longer say where it left
@@ -27,7 +27,7 @@ LEAST, MOST = 1e-280, 1e300  # losses outside these bounds are drawn at the boun
 WIDE = 24
 
 
-def loss_picture(view: View, others: list[tuple[str, Curve]], lang: str) -> dict[str, Any]:
+def loss_picture(view: View, others: list[tuple[str, LossCurve]], lang: str) -> dict[str, Any]:
     """Return the losses by epoch: of the fitted rows, of the unseen rows, the forecast, and those of other runs."""
     forecast = None if others else view.forecast
     curves = [view.curve, *(curve for _, curve in others), *([] if forecast is None else [forecast[1]])]

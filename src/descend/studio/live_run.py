@@ -13,7 +13,7 @@ from descend.objectives.quadratic import GramObjective
 from descend.solvers.closed_form import ClosedFormRun, fast_forward
 from descend.solvers.dispatch import optimizer_of
 from descend.solvers.rates import Rates, rates_of
-from descend.studio.view import RECORDS, Curve, View, rows_of
+from descend.studio.view import RECORDS, LossCurve, View, rows_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,7 +116,7 @@ class Slide:
             hypothesis=LinearHypothesis(self.prepared.design, start.reshape(shape)),
             target=self.prepared.target,
             rows=self.rows,
-            curve=Curve(history.epoch, history.loss, held),
+            curve=LossCurve(history.epoch, history.loss, held),
             weights=lambda epoch: descent.weights(epoch).reshape(shape),
             losses=losses,
             path_epoch=path_epoch,
@@ -126,7 +126,7 @@ class Slide:
             lr=optimizer.lr,
             diverged=history.diverged,
             end=history.epochs,
-            forecast=(best.lr, Curve(foretold.epoch, foretold.loss, np.empty(0))),
+            forecast=(best.lr, LossCurve(foretold.epoch, foretold.loss, np.empty(0))),
         )
 
 

@@ -11,7 +11,7 @@ from descend.base.messages import say
 from descend.objectives.families import FAMILIES
 from descend.objectives.losses import LOSSES
 from descend.solvers.settings import OF_OPTIMIZERS
-from descend.studio.view import Curve
+from descend.studio.view import LossCurve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ class Run:
     lr: float
     seconds: float
     equation: str
-    curve: Curve
+    curve: LossCurve
     metric: str | None = None
     score: float | None = None
     loss: float | None = None
@@ -159,7 +159,7 @@ def run_of(
         lr=history.lr,
         seconds=seconds,
         equation=model.equation,
-        curve=Curve(history.epoch[recorded], history.loss[recorded], np.empty(0)),
+        curve=LossCurve(history.epoch[recorded], history.loss[recorded], np.empty(0)),
         metric=metric,
         score=score,
         loss=loss,

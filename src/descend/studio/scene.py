@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from descend.report.plane import Plane
     from descend.studio.data_chart import DataPicture
-    from descend.studio.view import Curve, View
+    from descend.studio.view import LossCurve, View
 
 OFFERED = 200  # parameters offered for the plane
 
@@ -72,7 +72,7 @@ class Scene:
         """Return the part of the data's picture that does not change."""
         return {**self.picture.still, "ways": ways(self.view), "way": self.way}
 
-    def moving(self, others: list[tuple[str, Curve]], lang: str) -> dict[str, Any]:
+    def moving(self, others: list[tuple[str, LossCurve]], lang: str) -> dict[str, Any]:
         """Return the part of the pictures that another learning rate changes."""
         return {
             "loss": loss_picture(self.view, others, lang),

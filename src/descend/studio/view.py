@@ -33,7 +33,7 @@ SPARSE = 60  # epochs at which the loss of the unseen rows is computed for a cur
 
 
 @dataclass(frozen=True)
-class Curve:
+class LossCurve:
     """Losses by epoch; ``unseen`` (on the rows held out) is empty where there are none."""
 
     epoch: NDArray[np.int64]
@@ -65,7 +65,7 @@ class View:
     hypothesis: FittedHypothesis
     target: Target
     rows: ShownRows
-    curve: Curve
+    curve: LossCurve
     weights: Callable[[int], Floats]
     losses: Callable[[int], tuple[float, float | None]]
     path_epoch: NDArray[np.int64]
@@ -76,7 +76,7 @@ class View:
     diverged: bool
     end: int
     any_epoch: bool = True
-    forecast: tuple[float, Curve] | None = None
+    forecast: tuple[float, LossCurve] | None = None
 
     @property
     def design(self) -> Design:
@@ -166,16 +166,18 @@ class _StoredRun:
         path = np.insert(path, at, model.weights.ravel(), axis=0)
         return cls(epoch, loss, history.validation_loss, np.insert(path_epoch, at, end), path, end)
 
-    def curve(self, unseen: Callable[[Floats], float] | None) -> Curve:
+    def curve(self, unseen: Callable[[Floats], float] | None) -> LossCurve:
         """Return the losses of RECORDS epochs, those of the unseen rows at SPARSE epochs of the path."""
         chosen = _spread(self.epoch.size, RECORDS)
         epoch, fitted = self.epoch[chosen], self.loss[chosen]
         if self.validation.size:
-            return Curve(epoch, fitted, self.validation[chosen])
+            return LossCurve(epoch, fitted, self.validation[chosen])
         if unseen is None:
-            return Curve(epoch, fitted, np.empty(0))
+            return LossCurve(epoch, fitted, np.empty(0))
         sparse = _spread(len(self.path), SPARSE)
-        return Curve(epoch, fitted, np.interp(epoch, self.path_epoch[sparse], [unseen(self.path[at]) for at in sparse]))
+        return LossCurve(
+            epoch, fitted, np.interp(epoch, self.path_epoch[sparse], [unseen(self.path[at]) for at in sparse])
+        )
 
     def least(self) -> int:
         """Return the index of the least loss on the path."""

@@ -15,7 +15,7 @@ from descend.base.arguments import require
 from descend.base.errors import DescendError, OptionError, TableError
 from descend.base.memory import COPIES, allowance
 from descend.base.texts import plain_name
-from descend.formula.ast import Formula
+from descend.formula.formula import Formula
 from descend.formula.parser import parse
 from descend.tables.formats import File, folder_format, open_file, parted_titles, require_effect
 from descend.tables.frames import from_memory
