@@ -47,10 +47,10 @@ class Inference:
 
     ``root`` times its transpose is the covariance of the standardised columns' parameters, columns x columns, to be
     multiplied by each target's residual variance in ``variances``; or, for classes, of all parameters but the first
-    class's (column by column) with a variance of 1. Where ``rest`` is there, root + rest is a root with twice the
-    digits for the columns as they are in the table. ``errors`` (columns x outputs, of classes without the first) are
-    standard errors in the units of the table, NaN of a column of which the rows say nothing; ``freedom`` the degrees of
-    freedom of t, None for z.
+    class's (column by column) with a variance of 1; or, for a curve, of its parameters as it is. Where ``rest`` is
+    there, root + rest is a root with twice the digits for the columns as they are in the table. ``errors`` (columns x
+    outputs, of classes without the first) are standard errors in the units of the table, NaN of a column or parameter
+    of which the rows say nothing; ``freedom`` the degrees of freedom of t, None for z.
     """
 
     root: Floats
@@ -93,9 +93,12 @@ class Inference:
         return rounded(in_blocks(X, (self.root, self.rest)))
 
     def spread(self, scores: Floats) -> Floats:
-        """Return the standard error of the linear predictor of rows by their scores, rows x outputs."""
+        """Return the standard error of the linear predictor of rows by their scores, rows x outputs.
+
+        Scores that all outputs share (rows x parameters) are in units of each output's residual deviation.
+        """
         lengths = np.sqrt(np.square(scores).sum(axis=-1))
-        return np.outer(lengths, np.sqrt(self.variances)) if self.freedom is not None else lengths
+        return np.outer(lengths, np.sqrt(self.variances)) if scores.ndim == 2 else lengths
 
     def mean_interval(self, Z: Floats, scores: Floats, level: float) -> tuple[Floats, Floats]:
         """Return the confidence limits of the linear predictor ``Z``, rows x outputs each."""
