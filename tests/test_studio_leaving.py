@@ -22,8 +22,9 @@ from descend import labs
 from descend.base.errors import DivergedError, OptionError
 from descend.cli.fit import fit_command as fit_command
 from descend.labs.runner import recipe_of
+from descend.solvers.parameter_settings import parse_start
 from descend.solvers.recipe import Recipe
-from descend.solvers.settings import SETTINGS, parse_start
+from descend.solvers.settings import SETTINGS
 from descend.studio.reading import CONTROLS
 from descend.studio.reproduce import WIDTH, command_line, example_csv, python_code
 from descend.tables.reading_settings import reading_keywords

@@ -12,6 +12,13 @@ from descend.base.errors import OptionError
 from descend.objectives.penalties import L2
 from descend.solvers.make import make_optimizer, make_schedule
 from descend.solvers.optimizers import OPTIMIZERS, Optimizer
+from descend.solvers.parameter_settings import (
+    bounds_of,
+    held_of,
+    names_given,
+    text_of_bounds,
+    text_of_values,
+)
 from descend.solvers.schedules import SCHEDULES, Schedule
 from descend.solvers.settings import (
     EQUATION,
@@ -25,7 +32,7 @@ from descend.solvers.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,6 +46,11 @@ EQUATIONS = "sgd"  # and of an equation's run epoch by epoch
 BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
+NAMED: dict[str, Callable[[Recipe], str]] = {  # settings by parameter, as they are written
+    "bounds": lambda recipe: text_of_bounds(recipe.limits),
+    "fixed": lambda recipe: text_of_values(recipe.held),
+    "parameters": lambda recipe: ", ".join(names_given(recipe.parameters)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +76,9 @@ class Recipe(Settings):
         they are), the intercept's excepted (PyTorch's weight_decay is 2 l2).
     standardize: scale columns inside to mean 0 and deviation 1 (``ddof`` 0: population's, 1: sample's).
     init: "zeros", "normal" (from the seed), or parameters by column name or as an array (columns x outputs), of the
-        columns as the optimizer sees them.
+        columns as the optimizer sees them; of an equation by the names of its parameters, in its own units.
+    bounds, fixed, parameters: of an equation, ranges of parameters (``{"b": (0, None)}``), the values of those that are
+        held, and names that are parameters although they are like a column's.
     missing: what to do with missing cells: "error", "drop" or "mean".
     test: "auto" (20% of the rows from 50 on, else each row left out in turn), "none", "loo", a share between 0 and 1,
         or a number of folds.
@@ -168,6 +182,22 @@ class Recipe(Settings):
             return self.length
         return min(max(-(-STEPS * self.batch // max(rows, 1)), FEWEST), MOST)
 
+    @property
+    def limits(self) -> dict[str, tuple[float, float]]:
+        """The bounds by parameter."""
+        return bounds_of(self.bounds)
+
+    @property
+    def held(self) -> dict[str, float]:
+        """The values of the parameters that are held."""
+        return held_of(self.fixed)
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The names that any setting says are parameters."""
+        first = [str(name) for name in self.init] if hasattr(self.init, "items") else []
+        return tuple(dict.fromkeys([*first, *self.limits, *self.held, *names_given(self.parameters)]))
+
     def make_schedule(self, epochs: int | None = None) -> Schedule:
         """Return the schedule of the learning rate over so many epochs (None: ``length``)."""
         own = {name: getattr(self, name) for name in OF_SCHEDULES}
@@ -208,6 +238,8 @@ class Recipe(Settings):
                 value = value.tolist()
             if name == "init" and not isinstance(value, str):
                 value = "given"
+            if name in NAMED and value is not None:
+                value = NAMED[name](self)
             if name in ("hypothesis", "optimizer", "loss") and not isinstance(value, str):
                 value = getattr(value, "__name__", type(value).__name__)
             if value != row.default:

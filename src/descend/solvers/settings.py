@@ -12,17 +12,14 @@ import dataclasses
 from dataclasses import dataclass
 from math import inf
 from sys import float_info
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from descend.base.errors import OptionError
 from descend.base.setting import Amount, Control, Count, Flag, Kind, Need, RealNumber, Setting, Text, Whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from descend.solvers.parameter_settings import STARTS, ParameterBounds, ParameterNames, ParameterValues, Start
 
 DTYPES = ("auto", "float64", "float32")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-STARTS = ("zeros", "normal")
 KEPT_ROWS = 2000  # of the table, for a model's pictures
 EQUATION = "linear"  # the hypothesis that is no network
 
@@ -66,22 +63,6 @@ class _Hypothesis(Kind):
             from descend.objectives.networks.architecture import parse_architecture
 
             parse_architecture(value)
-
-
-class _Start(Text):
-    """The first parameters: a way to make them by name, or values by column, or an array."""
-
-    def require(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Take everything: whether values fit the columns is known where these are."""
-
-    def check(self, name: str, value: Any, *, objects: bool = False) -> None:
-        """Refuse a way that there is not."""
-        if isinstance(value, str) and value not in STARTS:
-            raise OptionError("option.init", value=value)
-
-    def parse(self, name: str, text: str) -> Any:
-        """Return a name, or values by column."""
-        return parse_start(text)
 
 
 NETWORK = Need(lambda: "hypothesis mlp, cnn", lambda recipe: recipe.networked)
@@ -193,7 +174,14 @@ class Settings:
     standardize: bool = _row(True, Flag(), commands=EVERY, control=Control("check"))
     ddof: int = _row(0, Amount(0, 1, "option.ddof", whole=True), commands=FORETOLD)
     init: Any = _row(
-        "zeros", _Start(lambda: STARTS, "option.init"), commands=FORETOLD, needs=(LINEAR,), control=Control("select")
+        "zeros", Start(lambda: STARTS, "option.init"), commands=FORETOLD, needs=(LINEAR,), control=Control("select")
+    )
+    bounds: Any = _row(None, ParameterBounds(), "hypothesis", EVERY, needs=(LINEAR,), control=Control("text", "b=0:5"))
+    fixed: Any = _row(
+        None, ParameterValues(), "hypothesis", EVERY, needs=(LINEAR,), control=Control("text", "a=1"), word="fix"
+    )
+    parameters: Any = _row(
+        None, ParameterNames(), "hypothesis", EVERY, needs=(LINEAR,), control=Control("text", "a, b")
     )
     seed: int = _row(0, Whole(), commands=EVERY)
     missing: str = _row("error", Text(_policies, "option.missing"), "table", TABLES, control=Control("select"))
@@ -248,27 +236,3 @@ def check_needs(recipe: Any) -> None:
 def is_default(value: Any, default: Any) -> bool:
     """Tell whether a setting is as it was; arrays and objects of the user's are not."""
     return value is default or (isinstance(value, str | int | float) and bool(value == default))
-
-
-def parse_start(text: str) -> Any:
-    """Return a start as the recipe takes it: a name, or values by column; several outputs are parted by "/"."""
-    if "=" not in text:
-        return text
-    return {name: values if len(values) > 1 else values[0] for name, values in _pairs(text).items()}
-
-
-def _pairs(text: str) -> Mapping[str, list[float]]:
-    made, begun = {}, ""
-    for part in text.split(","):
-        if "=" not in part:
-            begun += f"{part},"  # a comma inside a name: poly(hours, 2)[1]
-            continue
-        name, _, values = f"{begun}{part}".rpartition("=")
-        begun = ""
-        try:
-            made[name.strip()] = [float(value) for value in values.split("/")]
-        except ValueError as error:
-            raise OptionError("option.init", value=part.strip()) from error
-    if begun:
-        raise OptionError("option.init", value=begun.removesuffix(",").strip())
-    return made

@@ -12,8 +12,9 @@ from rich.cells import cell_len
 
 from descend import labs
 from descend.base.errors import OptionError
+from descend.solvers.parameter_settings import parse_start
 from descend.solvers.recipe import Recipe
-from descend.solvers.settings import SETTINGS, parse_start
+from descend.solvers.settings import SETTINGS
 from descend.tables.open import read
 from descend.tables.reading_settings import READING, reading_keywords
 
