@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from descend.base.errors import FormulaError
 
@@ -157,13 +157,11 @@ class Coefficient:
 class Curve:
     """The right-hand sides of equations that are not linear in their parameters.
 
-    written: each as it was written, an output each.
-    expressions: the same as the loss takes them, without a family's outer function where it has one (``sigmoid`` of a
-        probability, ``exp`` of a count).
+    expressions: an output each, as the loss takes them: the linear predictor. So a family's outer function (``sigmoid`` of
+        a probability, ``exp`` of a count) is taken off, or its inverse is put on where it does not stand.
     parameters: their names, in the order in which they stand. columns: the columns that they use.
     """
 
-    written: tuple[Expression, ...]
     expressions: tuple[Expression, ...]
     parameters: tuple[str, ...]
     columns: tuple[str, ...]
@@ -175,7 +173,9 @@ class Hypothesis:
 
     Of an equation that is linear in its parameters ``coefficients`` has, for each output, the parameter of each column
     of the design, the intercept's first. Of any other equation ``curve`` has its right-hand sides, and the terms are
-    the columns that it uses. ``level`` is the class whose probability an equation is about, where it is named.
+    the columns that it uses. Of every equation ``written`` has the right-hand sides as they were written, with their
+    parameters, and ``about`` says what they give: the "mean" of a number or a "probability", that of the class ``level``
+    where one is named.
     """
 
     text: str
@@ -184,6 +184,8 @@ class Hypothesis:
     intercept: bool
     coefficients: tuple[tuple[Coefficient, ...], ...] = ()
     curve: Curve | None = None
+    written: tuple[Expression, ...] = ()
+    about: Literal["", "mean", "probability"] = ""
     level: str | None = None
 
     @property
