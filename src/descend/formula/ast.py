@@ -157,8 +157,8 @@ class Coefficient:
 class Curve:
     """The right-hand sides of equations that are not linear in their parameters.
 
-    expressions: an output each, as the loss takes them: the linear predictor. So a family's outer function (``sigmoid`` of
-        a probability, ``exp`` of a count) is taken off, or its inverse is put on where it does not stand.
+    expressions: an output each, as the loss takes them: the linear predictor. So a family's outer function (``sigmoid``
+        of a probability, ``exp`` of a count) is taken off, or its inverse is put on where it does not stand.
     parameters: their names, in the order in which they stand. columns: the columns that they use.
     """
 
@@ -174,8 +174,8 @@ class Hypothesis:
     Of an equation that is linear in its parameters ``coefficients`` has, for each output, the parameter of each column
     of the design, the intercept's first. Of any other equation ``curve`` has its right-hand sides, and the terms are
     the columns that it uses. Of every equation ``written`` has the right-hand sides as they were written, with their
-    parameters, and ``about`` says what they give: the "mean" of a number or a "probability", that of the class ``level``
-    where one is named.
+    parameters, and ``about`` says what they give: the "mean" of a number or a "probability", that of the class
+    ``level`` where one is named.
     """
 
     text: str
