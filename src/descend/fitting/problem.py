@@ -61,6 +61,7 @@ class Outline:
         """Decide how the columns of a table (of a scan its first rows) are read, and the family of the target."""
         parsed = formula if isinstance(formula, Formula | Hypothesis) else parse(formula)
         hypothesis = parsed.resolve(table.columns, table.repeated) if isinstance(parsed, Formula) else parsed
+        require_parameters(hypothesis, recipe)
         named = "auto" if callable(recipe.loss) else recipe.loss
         wanted = uses(hypothesis, table)
         family, why = choose_family(hypothesis, table, recipe.family, named)
@@ -88,6 +89,13 @@ class Outline:
         if own:
             notes.append(Note("note.own-loss", {"name": recipe.changes()["loss"]}))
         return Problem(self.hypothesis, self.uses, data, target, loss, notes, base=base)
+
+
+def require_parameters(hypothesis: Hypothesis, recipe: Recipe) -> None:
+    """Raise OptionError for settings of an equation's parameters where a formula has none."""
+    for name in ("bounds", "fixed", "parameters"):
+        if getattr(recipe, name) is not None and not hypothesis.written:
+            raise OptionError("option.equation-only", name=name, formula=hypothesis.text)
 
 
 @dataclass(frozen=True)

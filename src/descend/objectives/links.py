@@ -20,6 +20,11 @@ class LinkFunction(Protocol):
         """Whether predictions are the linear predictor itself."""
         ...
 
+    @property
+    def outer(self) -> str:
+        """The name of the formula's function that gives one prediction of one linear predictor; "" where none is."""
+        ...
+
     def link(self, mean: Floats) -> Floats:
         """Return the linear predictor of predictions."""
         ...
@@ -33,6 +38,7 @@ class Identity:
     """The prediction is the linear predictor."""
 
     linear = True
+    outer = ""
 
     def link(self, mean: Floats) -> Floats:
         """Return the prediction."""
@@ -47,6 +53,7 @@ class Logit:
     """The logarithm of the odds of the second of two classes."""
 
     linear = False
+    outer = "sigmoid"
 
     def link(self, mean: Floats) -> Floats:
         """Return log(p / (1 - p)) of the second class, rows x 1, from rows x 2 probabilities."""
@@ -62,6 +69,7 @@ class MultinomialLogit:
     """The logarithm of each class's probability, up to a constant for each row."""
 
     linear = False
+    outer = ""
 
     def link(self, mean: Floats) -> Floats:
         """Return log p, rows x classes."""

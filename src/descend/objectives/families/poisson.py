@@ -27,6 +27,7 @@ class LogLink:
     """The logarithm of the mean."""
 
     linear = False
+    outer = "exp"
 
     def link(self, mean: Floats) -> Floats:
         """Return log(mean)."""
