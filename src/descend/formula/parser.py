@@ -43,7 +43,7 @@ from descend.formula.ast import (
     names_of,
 )
 from descend.formula.formula import Formula
-from descend.formula.functions import FUNCTIONS
+from descend.formula.functions import FUNCTIONS, function_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -348,7 +348,8 @@ class _Parser:
             self.depth -= 1
             return inner
         if self.calls():
-            if token.text not in (*FUNCTIONS, "I"):
+            function = function_named(token.text)
+            if function is None and token.text != "I":
                 near = [AS_CATEGORY] if token.text.lower() in CATEGORICAL else get_close_matches(token.text, known, n=1)
                 code = "formula.function-near" if near else "formula.function"
                 self.fail(code, found=token.text, known=", ".join(known), near="".join(near))
@@ -357,7 +358,7 @@ class _Parser:
             inner = self.arithmetic()
             self.expect(")")
             self.depth -= 1
-            return inner if token.text == "I" else Apply(token.text, inner)
+            return inner if function is None else Apply(function.name, inner)
         return self.name()
 
     def name(self) -> Name:
