@@ -84,6 +84,42 @@ def test_its_derivative_is_mpmaths(function):
 
 
 @every_function
+def test_its_second_derivative_is_mpmaths(function):
+    finite = [point for point in POINTS if math.isfinite(exact(function, point))]
+    points = [point for point in finite if 1e-100 < abs(point) < 700]
+    with mpmath.workdps(800):
+        expected = [
+            float(mpmath.diff(REFERENCES[function.name], mpmath.mpf(point), 2, h=mpmath.mpf(10) ** -200))
+            for point in points
+        ]
+    made = function.second(np.array(points))
+    np.testing.assert_allclose(made, expected, rtol=1e-12, atol=1e-300)
+
+
+@every_function
+def test_its_value_and_derivative_together_are_those_of_each(function):
+    points = np.array([point for point in POINTS if math.isfinite(exact(function, point))])
+    with np.errstate(all="ignore"):
+        value, slope = function.value_and_derivative(points)
+        np.testing.assert_array_equal(value, function.value(points))
+        np.testing.assert_array_equal(slope, function.derivative(points))
+
+
+@every_function
+def test_its_values_with_twice_the_digits_are_mpmaths(function):
+    points = np.array([point for point in POINTS if math.isfinite(exact(function, point)) and abs(point) < 1e290])
+    low = points * 2.0**-55
+    with np.errstate(all="ignore"):
+        made = function.exact((points, low))
+    with mpmath.workdps(400):
+        given = [mpmath.mpf(a) + mpmath.mpf(b) for a, b in zip(points.tolist(), low.tolist(), strict=True)]
+        for x, high, rest in zip(given, *made, strict=True):
+            expected = REFERENCES[function.name](x)
+            if expected and 1e-250 < abs(expected) < 1e290:
+                assert abs((mpmath.mpf(float(high)) + mpmath.mpf(float(rest))) / expected - 1) < 1e-28
+
+
+@every_function
 def test_its_inverse_gives_the_number_back_or_the_nearest_that_has_a_value(function):
     if function.inverse is None:
         with pytest.raises(ValueError, match=function.name):

@@ -53,6 +53,19 @@ def reciprocal(x: Pair) -> Pair:
     return add(guess, multiply(guess, missing))
 
 
+def divide(x: Pair, y: Pair) -> Pair:
+    """Return x / y, element by element."""
+    return multiply(x, reciprocal(y))
+
+
+def settled(made: Pair, plain: Floats) -> Pair:
+    """Return what was made, and float64's value ``plain`` where that has no finite pair (from about 1e300 on)."""
+    finite = np.isfinite(made[0]) & np.isfinite(made[1])
+    if np.all(finite):
+        return made
+    return np.where(finite, made[0], plain), np.where(finite, made[1], 0.0)
+
+
 def total(x: Pair) -> Pair:
     """Return the sum over the first axis, by pairwise summation."""
     while len(x[0]) > 1:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from descend.base.double_double import add, multiply, pair, reciprocal, subtract
+from descend.base.double_double import add, divide, multiply, pair, settled, subtract
+from descend.base.double_functions import exact_larger, exact_power, exact_smaller
 from descend.base.errors import DesignError, UndefinedError
 from descend.formula.ast import Apply, Expression, Name, Number, Operation, Unknown, functions_of, names_of
 from descend.formula.functions import FUNCTIONS
@@ -48,10 +49,22 @@ def slopes_of(expression: Expression, column: str, columns: Mapping[str, Floats]
         return _Slopes(column, columns).visit(expression)
 
 
-def evaluate_exactly(expression: Expression, columns: Mapping[str, Floats]) -> Pair:
-    """Return the values with twice float64's digits: sums, products and whole powers; a function has float64's."""
+def evaluate_exactly(
+    expression: Expression, columns: Mapping[str, Floats], parameters: Mapping[str, Pair | float] | None = None
+) -> Pair:
+    """Return the values with twice float64's digits (a relative error of about 1e-30), functions too.
+
+    parameters: the value of each parameter of an equation, as a number or with twice the digits. A value that is too
+    large for the arithmetic of pairs, about 1e300, has float64's digits; a low part is always finite.
+
+    >>> from descend.formula.parser import parse
+    >>> (target,) = parse("log(price) ~ area").targets
+    >>> high, low = evaluate_exactly(target, {"price": np.array([2.0])})
+    >>> high.tolist(), low.tolist()
+    ([0.6931471805599453], [2.3190468138462996e-17])
+    """
     with np.errstate(all="ignore"):
-        return _ExactValues(columns).visit(expression)
+        return _ExactValues(columns, parameters or {}).visit(expression)
 
 
 def undo(expression: Expression, values: Floats) -> Floats:
@@ -162,37 +175,44 @@ class _Slopes(Visitor["Floats"]):
 
 
 class _ExactValues(Visitor["Pair"]):
-    """The value for every row with twice float64's digits, where there are more than float64's."""
+    """The value for every row with twice float64's digits; float64's where it is too large for pairs."""
 
     operators: Mapping[str, Callable[[Pair, Pair], Pair]] = {
         "+": add,
         "-": subtract,
         "*": multiply,
-        "/": lambda a, b: multiply(a, reciprocal(b)),
+        "/": divide,
+        "**": exact_power,
+        "min": exact_smaller,
+        "max": exact_larger,
     }
 
-    def __init__(self, columns: Mapping[str, Floats]) -> None:
-        self.values = _Values(columns, {})
+    def __init__(self, columns: Mapping[str, Floats], parameters: Mapping[str, Pair | float]) -> None:
+        self.columns, self.parameters = columns, parameters
 
     def number(self, value: float) -> Pair:
-        return pair(self.values.number(value))
+        return pair(np.asarray(value, dtype=np.float64))
 
     def column(self, name: Name) -> Pair:
-        return pair(self.values.column(name))
+        return pair(self.columns[name.name])
+
+    def unknown(self, unknown: Unknown) -> Pair:
+        value = self.parameters[unknown.name]
+        return value if isinstance(value, tuple) else self.number(value)
 
     def applied(self, call: Apply) -> Pair:
-        return pair(self.values.applied(call))
+        return FUNCTIONS[call.function].exact(self.visit(call.argument))
 
     def negated(self, operand: Expression) -> Pair:
         high, low = self.visit(operand)
         return -high, -low
 
     def joined(self, operation: Operation, left: Expression, right: Expression) -> Pair:
-        if operation.operator != "**":
-            return self.operators[operation.operator](self.visit(left), self.visit(right))
-        if isinstance(right, Number) and right.value.is_integer() and 1 <= right.value <= WHOLE:
-            return powers(self.visit(left), int(right.value))[-1]
-        return pair(self.values.visit(operation))
+        a, operator = self.visit(left), operation.operator
+        if operator == "**" and isinstance(right, Number) and right.value.is_integer() and 1 <= right.value <= WHOLE:
+            return settled(powers(a, int(right.value))[-1], np.power(a[0], right.value))
+        b = self.visit(right)
+        return settled(self.operators[operator](a, b), _Values.operators[operator](a[0], b[0]))
 
 
 class _Inverse(Visitor["Undo"]):

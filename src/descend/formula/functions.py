@@ -11,11 +11,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.base import double_functions as doubled
 from descend.base.registry import Registry
+from descend.formula._special_values import (
+    error_function,
+    error_function_inverse,
+    error_function_slope,
+    log_odds,
+    logistic_both,
+    logistic_second,
+    logistic_slope,
+    logistic_value,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from descend.base.double_double import Pair
     from descend.base.typing import Floats
 
 EDGE = 2.0**-53  # from 1 to the largest float64 below it
@@ -27,6 +39,9 @@ class Function:
 
     value: its value for each number of an array; not finite where it is not defined.
     derivative: its derivative for each.
+    second: its second derivative for each.
+    exact: its value with twice the digits, of a number that has them (``base/double_functions.py``).
+    both: its value and its derivative, where they have a part in common that is computed once.
     inverse: the number that has a given value; None where several numbers have it.
     low, high: the least and the greatest value that ``inverse`` takes.
     sql: its spelling by dialect, with ``{x}`` once for the argument. It is NULL where the function is not defined, and
@@ -44,6 +59,9 @@ class Function:
     name: str
     value: Callable[[Floats], Floats]
     derivative: Callable[[Floats], Floats]
+    second: Callable[[Floats], Floats]
+    exact: Callable[[Pair], Pair]
+    both: Callable[[Floats], tuple[Floats, Floats]] | None = None
     inverse: Callable[[Floats], Floats] | None = None
     low: float = -math.inf
     high: float = math.inf
@@ -51,6 +69,10 @@ class Function:
     sqlite: Mapping[str, Callable[[float], float]] = field(default_factory=dict)
     example: str = ""
     aliases: tuple[str, ...] = ()
+
+    def value_and_derivative(self, x: Floats) -> tuple[Floats, Floats]:
+        """Return both for each number of an array."""
+        return (self.value(x), self.derivative(x)) if self.both is None else self.both(x)
 
     def undo(self, values: Floats) -> Floats:
         """Return the numbers that have these values; a value that there cannot be is taken to the nearest there is.
@@ -74,32 +96,14 @@ def function_named(name: str) -> Function | None:
     return FUNCTIONS.get(name) or next((one for one in FUNCTIONS.values() if name in one.aliases), None)
 
 
-def _sigmoid(x: Floats) -> Floats:
-    """Return 1 / (1 + exp(-x)) without an overflow, to the last digits at both ends."""
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(np.less(x, 0), small, 1.0) / (1 + small))
+def _exp_both(x: Floats) -> tuple[Floats, Floats]:
+    value = np.exp(x)
+    return value, value
 
 
-def _sigmoid_slope(x: Floats) -> Floats:
-    small = np.exp(-np.abs(x))
-    return np.asarray(small / np.square(1 + small))
-
-
-def _logit(p: Floats) -> Floats:
-    """Return log(p / (1 - p)); about 1/2, where the ratio is near 1, by log1p of its distance from 1."""
-    return np.asarray(np.where(np.less(p, 0.25), np.log(p / (1 - p)), np.log1p((2 * p - 1) / (1 - p))))
-
-
-def _erf(x: Floats) -> Floats:
-    from scipy.special import erf
-
-    return np.asarray(erf(x))
-
-
-def _erf_inverse(z: Floats) -> Floats:
-    from scipy.special import erfinv
-
-    return np.asarray(erfinv(z))
+def _sqrt_both(x: Floats) -> tuple[Floats, Floats]:
+    value = np.sqrt(x)
+    return value, np.asarray(0.5 / value)
 
 
 def _softplus_sql(least: str, greatest: str) -> str:
@@ -121,6 +125,8 @@ FUNCTIONS.add(
         "log",
         value=np.log,
         derivative=np.reciprocal,
+        second=lambda x: -1 / np.square(x),
+        exact=doubled.exact_log,
         inverse=np.exp,
         sql={"postgresql": "ln(nullif(greatest({x}, 0), 0))", "sqlite": "ln({x})"},
         sqlite={"ln": math.log},
@@ -132,6 +138,8 @@ FUNCTIONS.add(
         "log1p",
         value=np.log1p,
         derivative=lambda x: 1 / (1 + x),
+        second=lambda x: -1 / np.square(1 + x),
+        exact=doubled.exact_log1p,
         inverse=np.expm1,
         # x log(u) / (u - 1) with u = 1 + x: the rounding of u cancels (Goldberg 1991, theorem 4)
         sql=dict.fromkeys(
@@ -148,6 +156,8 @@ FUNCTIONS.add(
         "log10",
         value=np.log10,
         derivative=lambda x: 1 / (x * math.log(10)),
+        second=lambda x: -1 / (np.square(x) * math.log(10)),
+        exact=doubled.exact_log10,
         inverse=lambda z: np.power(10.0, z),
         sql={"postgresql": "log(nullif(greatest({x}, 0), 0))", "sqlite": "log10({x})"},
         sqlite={"log10": math.log10},
@@ -159,6 +169,8 @@ FUNCTIONS.add(
         "log2",
         value=np.log2,
         derivative=lambda x: 1 / (x * math.log(2)),
+        second=lambda x: -1 / (np.square(x) * math.log(2)),
+        exact=doubled.exact_log2,
         inverse=np.exp2,
         sql={"postgresql": "(ln(nullif(greatest({x}, 0), 0)) / ln(2::float8))", "sqlite": "log2({x})"},
         sqlite={"log2": math.log2},
@@ -170,6 +182,9 @@ FUNCTIONS.add(
         "exp",
         value=np.exp,
         derivative=np.exp,
+        second=np.exp,
+        exact=doubled.exact_exp,
+        both=_exp_both,
         inverse=np.log,
         low=np.finfo(np.float64).tiny,
         sql=dict.fromkeys(("postgresql", "sqlite"), "exp({x})"),
@@ -182,6 +197,9 @@ FUNCTIONS.add(
         "sqrt",
         value=np.sqrt,
         derivative=lambda x: 0.5 / np.sqrt(x),
+        second=lambda x: -0.25 / (x * np.sqrt(x)),
+        exact=doubled.exact_sqrt,
+        both=_sqrt_both,
         inverse=np.square,
         low=0.0,
         sql={  # 5e-324 is the least number above 0
@@ -197,6 +215,8 @@ FUNCTIONS.add(
         "abs",
         value=np.abs,
         derivative=np.sign,
+        second=np.zeros_like,
+        exact=doubled.exact_abs,
         sql=dict.fromkeys(("postgresql", "sqlite"), "abs({x})"),
         example="abs(change)",
     )
@@ -206,6 +226,8 @@ FUNCTIONS.add(
         "sin",
         value=np.sin,
         derivative=np.cos,
+        second=lambda x: -np.sin(x),
+        exact=doubled.exact_sin,
         sql=dict.fromkeys(("postgresql", "sqlite"), "sin({x})"),
         sqlite={"sin": math.sin},
         example="sin(phase)",
@@ -216,6 +238,8 @@ FUNCTIONS.add(
         "cos",
         value=np.cos,
         derivative=lambda x: -np.sin(x),
+        second=lambda x: -np.cos(x),
+        exact=doubled.exact_cos,
         sql=dict.fromkeys(("postgresql", "sqlite"), "cos({x})"),
         sqlite={"cos": math.cos},
         example="cos(phase)",
@@ -226,6 +250,8 @@ FUNCTIONS.add(
         "tanh",
         value=np.tanh,
         derivative=lambda x: 1 / np.square(np.cosh(x)),
+        second=lambda x: -2 * np.tanh(x) / np.square(np.cosh(x)),
+        exact=doubled.exact_tanh,
         inverse=np.arctanh,
         low=-1 + EDGE,
         high=1 - EDGE,
@@ -239,6 +265,8 @@ FUNCTIONS.add(
         "tan",
         value=np.tan,
         derivative=lambda x: 1 + np.square(np.tan(x)),
+        second=lambda x: 2 * np.tan(x) * (1 + np.square(np.tan(x))),
+        exact=doubled.exact_tan,
         sql=dict.fromkeys(("postgresql", "sqlite"), "tan({x})"),
         sqlite={"tan": math.tan},
         example="tan(slope)",
@@ -249,6 +277,8 @@ FUNCTIONS.add(
         "atan",
         value=np.arctan,
         derivative=lambda x: 1 / (1 + np.square(x)),
+        second=lambda x: -2 * x / np.square(1 + np.square(x)),
+        exact=doubled.exact_atan,
         inverse=np.tan,
         low=-math.pi / 2,
         high=math.pi / 2,
@@ -263,6 +293,8 @@ FUNCTIONS.add(
         "sinh",
         value=np.sinh,
         derivative=np.cosh,
+        second=np.sinh,
+        exact=doubled.exact_sinh,
         inverse=np.arcsinh,
         sql={
             "postgresql": "(select case when abs(x) < 710 then sinh(x) end from (select {x} as x limit 1) as v)",
@@ -277,6 +309,8 @@ FUNCTIONS.add(
         "cosh",
         value=np.cosh,
         derivative=np.sinh,
+        second=np.cosh,
+        exact=doubled.exact_cosh,
         sql={
             "postgresql": "(select case when abs(x) < 710 then cosh(x) end from (select {x} as x limit 1) as v)",
             "sqlite": "cosh({x})",
@@ -288,9 +322,12 @@ FUNCTIONS.add(
 FUNCTIONS.add(
     Function(
         "sigmoid",
-        value=_sigmoid,
-        derivative=_sigmoid_slope,
-        inverse=_logit,
+        value=logistic_value,
+        derivative=logistic_slope,
+        second=logistic_second,
+        exact=doubled.exact_sigmoid,
+        both=logistic_both,
+        inverse=log_odds,
         low=np.finfo(np.float64).tiny,
         high=1 - EDGE,
         sql={"postgresql": SIGMOID_SQL.format(least="least"), "sqlite": SIGMOID_SQL.format(least="min")},
@@ -301,9 +338,11 @@ FUNCTIONS.add(
 FUNCTIONS.add(
     Function(
         "logit",
-        value=_logit,
+        value=log_odds,
         derivative=lambda p: 1 / (p * (1 - p)),
-        inverse=_sigmoid,
+        second=lambda p: (2 * p - 1) / np.square(p * (1 - p)),
+        exact=doubled.exact_logit,
+        inverse=logistic_value,
         sql=dict.fromkeys(
             ("postgresql", "sqlite"),
             "(select case when x > 0 and x < 0.25 then ln(x / (1 - x)) when x >= 0.25 and x < 1 then case"
@@ -318,7 +357,9 @@ FUNCTIONS.add(
     Function(
         "softplus",
         value=lambda x: np.logaddexp(0.0, x),
-        derivative=_sigmoid,
+        derivative=logistic_value,
+        second=logistic_slope,
+        exact=doubled.exact_softplus,
         inverse=lambda z: z + np.log(-np.expm1(-z)),
         low=np.finfo(np.float64).tiny,
         sql={"postgresql": _softplus_sql("least", "greatest"), "sqlite": _softplus_sql("min", "max")},
@@ -329,9 +370,11 @@ FUNCTIONS.add(
 FUNCTIONS.add(
     Function(
         "erf",
-        value=_erf,
-        derivative=lambda x: 2 / math.sqrt(math.pi) * np.exp(-np.square(x)),
-        inverse=_erf_inverse,
+        value=error_function,
+        derivative=error_function_slope,
+        second=lambda x: -2 * x * error_function_slope(x),
+        exact=doubled.exact_erf,
+        inverse=error_function_inverse,
         low=-1 + EDGE,
         high=1 - EDGE,
         example="erf(depth)",

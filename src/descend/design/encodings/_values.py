@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from descend.base.double_double import pair
 from descend.formula.evaluate import evaluate_exactly, undefined, values_of
 
 if TYPE_CHECKING:
@@ -29,6 +28,4 @@ def exactly_defined(expression: Expression, text: str, data: Columns) -> Pair:
     """Return the same with twice the digits."""
     high = defined(expression, text, data)
     made = evaluate_exactly(expression, data.numbers)
-    if not np.isfinite(made[1]).all():  # near the largest number the arithmetic of pairs overflows
-        return pair(high)
     return np.broadcast_to(made[0], high.shape), np.broadcast_to(made[1], high.shape)
