@@ -15,7 +15,6 @@ from descend.design.matrix import Design, width_of
 from descend.fitting._network import fit_network
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
 from descend.formula.ast import Hypothesis, Poly
-from descend.formula.formula import Formula
 from descend.formula.parser import parse
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss
@@ -29,6 +28,7 @@ from descend.tables.open import read
 
 if TYPE_CHECKING:
     from descend.base.typing import Floats, OnEpoch, Rows
+    from descend.formula.formula import Formula
     from descend.objectives.families import Family
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
@@ -59,8 +59,8 @@ class Outline:
     @classmethod
     def of(cls, formula: str | Formula | Hypothesis, table: Table, recipe: Recipe) -> Outline:
         """Decide how the columns of a table (of a scan its first rows) are read, and the family of the target."""
-        parsed = formula if isinstance(formula, Formula | Hypothesis) else parse(formula)
-        hypothesis = parsed.resolve(table.columns, table.repeated) if isinstance(parsed, Formula) else parsed
+        parsed = parse(formula) if isinstance(formula, str) else formula
+        hypothesis = parsed if isinstance(parsed, Hypothesis) else parsed.resolve(table.columns, table.repeated)
         require_parameters(hypothesis, recipe)
         named = "auto" if callable(recipe.loss) else recipe.loss
         wanted = uses(hypothesis, table)

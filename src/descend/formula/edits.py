@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from descend.base.errors import FormulaError
 from descend.formula.ast import Arithmetic, Chain, Leaf, Name, Number, Operation, Poly, names_of
 from descend.formula.ast import leaves as leaves_of
+from descend.formula.equation import Equation
 from descend.formula.formula import Formula
 from descend.formula.notation import quoted, written
 from descend.formula.parser import parse
@@ -20,20 +21,33 @@ if TYPE_CHECKING:
 
 
 def resolved(formula: str, known: Iterable[str] = ()) -> Hypothesis:
-    """Return what a formula says of the columns that it names and those ``known``; raises FormulaError."""
+    """Return what a formula says of the columns that it names and those ``known``; raises FormulaError.
+
+    The names of an equation that are not ``known`` are its parameters, its targets apart.
+    """
     parsed = parse(formula)
     return parsed.resolve(_columns(parsed, known))
 
 
 def without(formula: str, terms: Iterable[Term], known: Iterable[str] = ()) -> str | None:
-    """Return the formula without some terms and the products that hold one of them; None where it would be none."""
+    """Return the formula without some terms and the products that hold one of them.
+
+    None where it would be none, and of an equation, whose parameters would lose their meaning.
+    """
+    if isinstance(parse(formula), Equation):
+        return None
     old, drop = resolved(formula, known), [frozenset(term) for term in terms]
     dropped = {frozenset(term) for term in old.terms if any(out <= frozenset(term) for out in drop)}
     return _retold(old, dropped, known) if dropped else None
 
 
 def with_orthogonal(formula: str, column: str, known: Iterable[str] = ()) -> str | None:
-    """Return the formula with ``poly(column, n)`` in the place of the plain powers 1 to n of a column."""
+    """Return the formula with ``poly(column, n)`` in the place of the plain powers 1 to n of a column.
+
+    None where it has none of these, and of an equation.
+    """
+    if isinstance(parse(formula), Equation):
+        return None
     old = resolved(formula, known)
     powers: dict[frozenset[Factor], set[int]] = {}
     for term in old.terms:
@@ -46,14 +60,24 @@ def with_orthogonal(formula: str, column: str, known: Iterable[str] = ()) -> str
 
 
 def with_bend(formula: str, column: str, known: Iterable[str] = ()) -> str | None:
-    """Return the formula with ``poly(column, 2)`` in the place of a column; None where that cannot be written."""
+    """Return the formula with ``poly(column, 2)`` in the place of a column.
+
+    None where that cannot be written, and of an equation.
+    """
     parsed = parse(formula)
+    if isinstance(parsed, Equation):
+        return None
     columns = _columns(parsed, known)
     return rewritten(parsed.resolve(columns), columns, column)
 
 
 def rewritten(old: Hypothesis, columns: Sequence[str], name: str) -> str | None:
-    """Return the formula with ``poly(name, 2)`` in the place of ``name``, None where that cannot be written safely."""
+    """Return the formula with ``poly(name, 2)`` in the place of ``name``, None where that cannot be written safely.
+
+    None also of an equation.
+    """
+    if old.written:
+        return None
     where = [n for term in old.terms if len(term) == 1 for n in names_of(term[0]) if n.name == name]
     tries = []
     for found in where:
@@ -81,7 +105,7 @@ def rewritten(old: Hypothesis, columns: Sequence[str], name: str) -> str | None:
 
 def renamed(formula: str, found: str, near: str) -> str | None:
     """Return the formula with another name for a column, wherever it stands; None where it does not."""
-    places = sorted({name.position for name in _names(parse(formula)) if name.name == found}, reverse=True)
+    places = sorted({name.position for name in parse(formula).names if name.name == found}, reverse=True)
     for position in places:
         token = f"`{found}`" if formula.startswith("`", position) else found
         formula = f"{formula[:position]}{quoted(near)}{formula[position + len(token) :]}"
@@ -104,6 +128,7 @@ def _retold(old: Hypothesis, dropped: Terms, known: Iterable[str], new: Poly | N
         wanted.add(frozenset([new]))
         inserted = f"poly({quoted(new.expression.name)}, {new.degree})"
     parsed = parse(old.text)
+    assert isinstance(parsed, Formula)
     known = _columns(parsed, known)  # what is left out may be one of them
     dropping = "".join(f" - {written(term)}" for term in old.terms if frozenset(term) in dropped)
     tries = [_cut(parsed, dropped, known, inserted), f"{old.text}{dropping}{inserted and f' + {inserted}'}"]
@@ -153,15 +178,9 @@ def _terms_of(parsed: Formula, tree: Tree, known: Sequence[str]) -> Terms:
         return set()
 
 
-def _columns(parsed: Formula, known: Iterable[str]) -> list[str]:
+def _columns(parsed: Formula | Equation, known: Iterable[str]) -> list[str]:
     """Return the columns that are known of and those that a formula names, each once."""
-    return list(dict.fromkeys([*known, *(name.name for name in _names(parsed))]))
-
-
-def _names(parsed: Formula) -> list[Name]:
-    """Return every name of a formula, wherever it stands."""
-    inside = [names_of(leaf.factor) for leaf in leaves_of(parsed.right) if leaf.factor is not None]
-    return [name for found in (*map(names_of, parsed.targets), *inside) for name in found]
+    return list(dict.fromkeys([*known, *(name.name for name in parsed.columns)]))
 
 
 def _powers(factor: Factor, column: str) -> set[int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from descend.formula._names import first_names, near_name
 from descend.formula.ast import (
     ROW_NUMBERS,
     Arithmetic,
@@ -50,6 +50,16 @@ class Formula:
             *(name for leaf in leaves(self.right) for name in _names_in(leaf)),
         ]
 
+    @property
+    def columns(self) -> list[Name]:
+        """The names that are columns in any table: all of them."""
+        return self.names
+
+    def columns_among(self, columns: Sequence[str]) -> list[str]:
+        """Return which columns of a table the formula uses; raises FormulaError as ``resolve`` does."""
+        hypothesis = self.resolve(columns)
+        return [name.name for name in (*hypothesis.inputs, *hypothesis.outputs)]
+
     def resolve(self, columns: Sequence[str], repeated: Collection[str] = ()) -> Hypothesis:
         """Return the hypothesis over those columns, with ``.`` written out; it leaves out a column of row numbers.
 
@@ -66,16 +76,9 @@ class Formula:
             if name.name in repeated:
                 fail("formula.repeated-column", self.text, name.position, found=name.name)
             if name.name not in columns:
-                near = get_close_matches(name.name, columns, n=1, cutoff=0.6)
+                near = near_name(name.name, columns)
                 code = "formula.unknown-column-near" if near else "formula.unknown-column"
-                fail(
-                    code,
-                    self.text,
-                    name.position,
-                    found=name.name,
-                    known=_listed(columns),
-                    near="".join(near),
-                )
+                fail(code, self.text, name.position, found=name.name, known=first_names(columns), near=near)
         for name in hypothesis.inputs:
             if name.name in outputs:
                 fail("formula.target-on-right", self.text, name.position, found=name.name)
@@ -86,11 +89,6 @@ class Formula:
 
 def _names_in(leaf: Leaf) -> Iterable[Name]:
     return names_of(leaf.factor) if leaf.factor is not None else ()
-
-
-def _listed(columns: Sequence[str]) -> str:
-    shown = ", ".join(columns[:12])
-    return f"{shown}, … ({len(columns)})" if len(columns) > 12 else shown
 
 
 class _Expansion:

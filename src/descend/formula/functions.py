@@ -49,6 +49,7 @@ class Function:
     sqlite: Python's form of the functions that the SQLite spelling calls, for an SQLite that was built without them.
     example: a term as it may be written.
     aliases: other names that are read as this one.
+    undone_by: the function that is its inverse, where there is one.
 
     The sentence ``function.NAME`` says in a line what it is and which numbers it takes.
 
@@ -69,6 +70,7 @@ class Function:
     sqlite: Mapping[str, Callable[[float], float]] = field(default_factory=dict)
     example: str = ""
     aliases: tuple[str, ...] = ()
+    undone_by: str = ""
 
     def value_and_derivative(self, x: Floats) -> tuple[Floats, Floats]:
         """Return both for each number of an array."""
@@ -131,6 +133,7 @@ FUNCTIONS.add(
         sql={"postgresql": "ln(nullif(greatest({x}, 0), 0))", "sqlite": "ln({x})"},
         sqlite={"ln": math.log},
         example="log(price)",
+        undone_by="exp",
     )
 )
 FUNCTIONS.add(
@@ -190,6 +193,7 @@ FUNCTIONS.add(
         sql=dict.fromkeys(("postgresql", "sqlite"), "exp({x})"),
         sqlite={"exp": math.exp},
         example="exp(dose)",
+        undone_by="log",
     )
 )
 FUNCTIONS.add(
@@ -333,6 +337,7 @@ FUNCTIONS.add(
         sql={"postgresql": SIGMOID_SQL.format(least="least"), "sqlite": SIGMOID_SQL.format(least="min")},
         sqlite={"exp": math.exp},
         example="sigmoid(score)",
+        undone_by="logit",
     )
 )
 FUNCTIONS.add(
@@ -351,6 +356,7 @@ FUNCTIONS.add(
         ),
         sqlite={"ln": math.log},
         example="logit(share)",
+        undone_by="sigmoid",
     )
 )
 FUNCTIONS.add(

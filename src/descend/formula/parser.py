@@ -11,30 +11,25 @@ A recursive-descent parser, never an evaluator: what is not in this grammar is a
     atom       = "0" | "1" | "." | "(" sum ")" | factor
     factor     = name | "C(" name ")" | "poly(" arithmetic "," integer [ "," "raw" "=" ( "True" | "False" ) ] ")"
                | "I(" arithmetic ")" | function "(" arithmetic ")"
-    arithmetic = the usual + - * / ** (or ^), unary minus, numbers, names, functions, I( ) and parentheses
-    function   = a name in ``functions.FUNCTIONS``
+    arithmetic = that of ``_arithmetic``
+
+A text with ``=`` and no ``~`` is an equation, of the grammar of ``_equation_parser``.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from difflib import get_close_matches
-from math import isfinite
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from descend.base.texts import UNSEEN, is_unseen, normalised
+from descend.formula._arithmetic import MAX_LINKS, PICKS, ArithmeticParser
+from descend.formula._equation_parser import EquationParser
+from descend.formula._tokens import QUOTES, Token, tokens_of
 from descend.formula.ast import (
-    Apply,
     Arithmetic,
     Category,
     Chain,
     Expression,
     Factor,
     Leaf,
-    Name,
-    Number,
-    Operation,
     Poly,
     Power,
     Tree,
@@ -43,24 +38,23 @@ from descend.formula.ast import (
     names_of,
 )
 from descend.formula.formula import Formula
-from descend.formula.functions import FUNCTIONS, function_named
+from descend.formula.functions import FUNCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from descend.formula.equation import Equation
 
 MAX_LENGTH = 20_000
-AS_CATEGORY = "C"
-CATEGORICAL = ("factor", "category", "categorical", "as")  # how R and others write it: factor(x), as.factor(x)
-MAX_DEPTH = 60
-MAX_LINKS = 200
 MAX_DEGREE = 20
 
 
-def parse(text: str) -> Formula:
-    """Return the formula that is written in ``text``.
+def parse(text: str | Sequence[str]) -> Formula | Equation:
+    """Return the formula, or the equation, that is written in ``text``.
 
-    Raises FormulaError, which says where, for anything outside the grammar. Whether the columns exist is not asked
-    before ``Formula.resolve``, which also says what ``.`` stands for.
+    A text with ``~`` is a Formula, one with ``=`` and no ``~`` an Equation; several equations are separated by ``;`` or
+    given as a list. Raises FormulaError, which says where, for anything outside the grammar. Whether the columns exist
+    is not asked before ``resolve``, which also says what ``.`` stands for and which names are parameters.
 
     >>> formula = parse("log(score) ~ hours + poly(age, 2):sex")
     >>> [name.name for name in formula.names]
@@ -68,109 +62,39 @@ def parse(text: str) -> Formula:
     >>> hypothesis = parse("score ~ . - age").resolve(["score", "hours", "age", "sex"])
     >>> [str(factor) for (factor,) in hypothesis.terms], hypothesis.intercept
     (['hours', 'sex'], True)
+    >>> parse("score = top * (1 - exp(-k * hours))").resolve(["score", "hours"]).curve.parameters
+    ('top', 'k')
     """
+    if isinstance(text, list | tuple) and all(isinstance(part, str) for part in text):
+        text = "; ".join(text)
     if not isinstance(text, str):
         fail("formula.not-text", "", 0, found=type(text).__name__)
     if len(text) > MAX_LENGTH:
         fail("formula.too-long", text, MAX_LENGTH, limit=MAX_LENGTH)
-    return _Parser(text).formula()
+    return EquationParser(text).equation() if is_equation(text) else _FormulaParser(text).formula()
 
 
-_TOKEN = re.compile(rf"[\s{UNSEEN}]+|(?P<number>(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)|(?P<sign>\*\*|[-~+*/^:(),.=−])")
+def is_equation(text: str) -> bool:
+    """Tell whether a text has a = and no ~, outside backticks and quotes.
 
-
-@dataclass(frozen=True)
-class _Token:
-    kind: str  # "name", "quoted", "number", "sign" or "end"
-    text: str
-    position: int
-
-
-def _tokens(text: str) -> list[_Token]:
-    tokens, at = [], 0
+    >>> is_equation("y = a * x"), is_equation("y ~ poly(x, 2, raw=True)"), is_equation("y")
+    (True, False, False)
+    """
+    signs, at = set(), 0
     while at < len(text):
-        if text[at] == "`":
-            end = text.find("`", at + 1)
-            if end < 0:
-                fail("formula.open-backtick", text, at)
-            if not normalised(text[at + 1 : end]).strip():
-                fail("formula.empty-name", text, at)
-            tokens.append(_Token("quoted", normalised(text[at + 1 : end]), at))
-            at = end + 1
-        elif text[at].isidentifier():
-            end = at + 1
-            while end < len(text) and _in_name(text, end):
-                end += 1
-            tokens.append(_Token("name", normalised(text[at:end]), at))
-            at = end
-        else:
-            match = _TOKEN.match(text, at)
-            if match is None:
-                fail(
-                    "formula.character",
-                    text,
-                    at,
-                    found=text[at] if text[at].isprintable() else repr(text[at]),
-                )
-            if match.lastgroup:
-                tokens.append(_Token(match.lastgroup, match.group().replace("−", "-"), at))
-            at = match.end()
-    return [*tokens, _Token("end", "", len(text))]
+        closing = "`" if text[at] == "`" else QUOTES.get(text[at])
+        end = text.find(closing, at + 1) if closing else -1
+        if end < 0:
+            signs.add(text[at])
+        at = max(at, end) + 1
+    return "=" in signs and "~" not in signs
 
 
-def _in_name(text: str, at: int) -> bool:
-    """Tell whether a character goes on a name: as in Python, and a dot inside it as in ``Sepal.Length``."""
-    if text[at] == ".":
-        return at + 1 < len(text) and ("a" + text[at + 1]).isidentifier()
-    return is_unseen(text[at]) or ("a" + text[at]).isidentifier()
-
-
-class _Parser:
-    """Reads tokens from left to right; every method returns the tree of its rule or fails at a token."""
+class _FormulaParser(ArithmeticParser):
+    """Reads a formula."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.tokens = _tokens(text)
-        self.at = 0
-        self.depth = 0
-        self.links = 0
-
-    @property
-    def token(self) -> _Token:
-        return self.tokens[self.at]
-
-    def fail(self, code: str, token: _Token | None = None, **values: object) -> NoReturn:
-        fail(code, self.text, (token or self.token).position, **values)
-
-    def accept(self, *signs: str) -> _Token | None:
-        token = self.token
-        if token.kind == "sign" and token.text in signs:
-            self.at += 1
-            return token
-        return None
-
-    def stands(self, sign: str) -> bool:
-        """Tell whether a sign stands here."""
-        return (self.token.kind, self.token.text) == ("sign", sign)
-
-    def expect(self, sign: str) -> None:
-        if not self.accept(sign):
-            self.wrong(sign)
-
-    def wrong(self, expected: str) -> NoReturn:
-        """Fail because something else was expected here, or because the text ends."""
-        code = "formula.unfinished" if self.token.kind == "end" else "formula.expected"
-        self.fail(code, expected=expected, found=self.token.text)
-
-    def deeper(self) -> None:
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            self.fail("formula.too-deep", limit=MAX_DEPTH)
-
-    def calls(self) -> bool:
-        """Tell whether a name with an opening parenthesis stands here."""
-        follower = self.tokens[min(self.at + 1, len(self.tokens) - 1)]
-        return self.token.kind == "name" and (follower.kind, follower.text) == ("sign", "(")
+        super().__init__(text, tokens_of(text))
 
     def formula(self) -> Formula:
         if self.token.kind == "end":
@@ -187,8 +111,8 @@ class _Parser:
             self.fail("formula.no-terms")
         right = self.sum()
         if self.token.kind != "end":
-            code = "formula.second-tilde" if self.stands("~") else "formula.unexpected"
-            self.fail(code, found=self.token.text)
+            codes = {"~": "formula.second-tilde", "=": "formula.tilde-and-equals"}
+            self.fail(codes.get(self.token.text, "formula.unexpected"), found=self.token.text)
         return Formula(self.text, tuple(targets), right)
 
     def target(self) -> Expression:
@@ -202,7 +126,7 @@ class _Parser:
     # the right-hand side
 
     def sum(self) -> Tree:
-        sign = self.accept("+", "-") or _Token("sign", "+", self.token.position)
+        sign = self.accept("+", "-") or Token("sign", "+", self.token.position)
         parts = [(sign.text, self.product(), sign.position)]
         while follower := self.accept("+", "-"):
             parts.append((follower.text, self.product(), follower.position))
@@ -273,11 +197,11 @@ class _Parser:
                 self.with_column(made, token)
             self.expect(")")
             return made
-        made = Arithmetic(self.operand(known=(*FUNCTIONS, "poly", "I", "C")))
+        made = Arithmetic(self.operand(known=(*FUNCTIONS, *PICKS, "poly", "I", "C")))
         self.with_column(made, token)
         return made
 
-    def with_column(self, factor: Factor, token: _Token) -> None:
+    def with_column(self, factor: Factor, token: Token) -> None:
         if not any(names_of(factor)):
             self.fail("formula.term-without-column", token)
 
@@ -299,74 +223,6 @@ class _Parser:
         made = Poly(expression, degree, raw)
         self.with_column(made, token)
         return made
-
-    # arithmetic
-
-    def arithmetic(self) -> Expression:
-        left = self.product_of_numbers()
-        while sign := self.accept("+", "-"):
-            left = self.joined(sign.text, left, self.product_of_numbers())
-        return left
-
-    def product_of_numbers(self) -> Expression:
-        left = self.signed()
-        while sign := self.accept("*", "/"):
-            left = self.joined(sign.text, left, self.signed())
-        return left
-
-    def signed(self) -> Expression:
-        if self.accept("-"):
-            self.deeper()
-            inner = self.signed()
-            self.depth -= 1
-            return Operation("-", None, inner)
-        base = self.operand()
-        if self.accept("**", "^"):
-            self.deeper()
-            base = Operation("**", base, self.signed())
-            self.depth -= 1
-        return base
-
-    def joined(self, operator: str, left: Expression, right: Expression) -> Expression:
-        """Join two expressions; a long chain is as deep as it is long, so its length is limited too."""
-        self.links += 1
-        if self.links > MAX_LINKS:
-            self.fail("formula.too-deep", limit=MAX_LINKS)
-        return Operation(operator, left, right)
-
-    def operand(self, known: tuple[str, ...] = (*FUNCTIONS, "I")) -> Expression:
-        token = self.token
-        if token.kind == "number":
-            if not isfinite(float(token.text)):
-                self.fail("formula.too-large", found=token.text[:20])
-            self.at += 1
-            return Number(float(token.text))
-        if self.accept("("):
-            self.deeper()
-            inner = self.arithmetic()
-            self.expect(")")
-            self.depth -= 1
-            return inner
-        if self.calls():
-            function = function_named(token.text)
-            if function is None and token.text != "I":
-                near = [AS_CATEGORY] if token.text.lower() in CATEGORICAL else get_close_matches(token.text, known, n=1)
-                code = "formula.function-near" if near else "formula.function"
-                self.fail(code, found=token.text, known=", ".join(known), near="".join(near))
-            self.at += 2
-            self.deeper()
-            inner = self.arithmetic()
-            self.expect(")")
-            self.depth -= 1
-            return inner if function is None else Apply(function.name, inner)
-        return self.name()
-
-    def name(self) -> Name:
-        token = self.token
-        if token.kind not in ("name", "quoted"):
-            self.wrong("…")
-        self.at += 1
-        return Name(token.text, token.position)
 
     def integer(self, least: int, most: int) -> int:
         token = self.token

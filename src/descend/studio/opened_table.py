@@ -66,4 +66,4 @@ class OpenedTable:
         """Tell whether a formula names columns that the table does not have."""
         assert self.opened is not None
         known = {column.name for column in self.opened.columns}
-        return any(name.name not in known for name in parse(formula).names)
+        return any(name.name not in known for name in parse(formula).columns)

@@ -15,8 +15,9 @@ from descend.base.arguments import require
 from descend.base.errors import DescendError, OptionError, TableError
 from descend.base.memory import COPIES, allowance
 from descend.base.texts import plain_name
+from descend.formula.equation import Equation
 from descend.formula.formula import Formula
-from descend.formula.parser import parse
+from descend.formula.parser import is_equation, parse
 from descend.tables.formats import File, folder_format, open_file, parted_titles, require_effect
 from descend.tables.frames import from_memory
 from descend.tables.reading_options import MISSING, ReadingOptions, markers_of, require_words
@@ -121,7 +122,7 @@ def read(
 
 def open_rows(
     source: Any,
-    formula: str | Formula | None = None,
+    formula: str | Formula | Equation | None = None,
     *,
     memory: str | int | None = None,
     scratch: str | None = None,
@@ -156,7 +157,7 @@ def open_rows(
 
 def _opened(
     source: Any,
-    formula: str | Formula | None,
+    formula: str | Formula | Equation | None,
     limit: int,
     scratch: str | None,
     query: str | None,
@@ -198,7 +199,7 @@ def _opened(
 
 
 def _piped(
-    source: str, formula: str | Formula | None, limit: int, scratch: str | None, options: dict[str, Any]
+    source: str, formula: str | Formula | Equation | None, limit: int, scratch: str | None, options: dict[str, Any]
 ) -> Table | Scan:
     """Return what comes through a pipe, in memory where it fits there or is no text, which alone is read in parts."""
     from descend.tables.find_files import open_scan
@@ -223,18 +224,23 @@ def _fetched(rows: QueryScan) -> Table:
 
 def require_formula(formula: Any, table: Any) -> None:
     """Raise OptionError where the hypothesis is not one, or is given in the place of the table."""
-    written = isinstance(formula, str) and ("~" in formula or not isinstance(table, str))
+    written = isinstance(formula, str) and (_is_written(formula) or not isinstance(table, str))
     if (
-        isinstance(table, str | Formula)
-        and (isinstance(table, Formula) or "~" in table)
-        and not (written or isinstance(formula, Formula))
+        isinstance(table, str | Formula | Equation)
+        and (not isinstance(table, str) or (_is_written(table) and not os.path.exists(table)))
+        and not (written or isinstance(formula, Formula | Equation))
     ):
         raise OptionError("option.swapped", formula=str(table))
-    if not isinstance(formula, str | Formula):
+    if not isinstance(formula, str | Formula | Equation):
         raise OptionError("option.kind", name="formula", found=type(formula).__name__, wanted="str")
 
 
-def header_of(header: bool | None, *formulas: str | Formula) -> bool | None:
+def _is_written(text: str) -> bool:
+    """Tell whether a text looks like a formula or an equation."""
+    return "~" in text or is_equation(text)
+
+
+def header_of(header: bool | None, *formulas: str | Formula | Equation) -> bool | None:
     """Return whether the first line of a text is its header: as asked, and where a formula names a number in it."""
     parsed = [parse(formula) if isinstance(formula, str) else formula for formula in formulas]
     named = any(NUMBER.fullmatch(name.name) for formula in parsed for name in formula.names)
@@ -266,22 +272,21 @@ def sources_of(source: str) -> list[str]:
     return source.split("::")
 
 
-def _in_parts(scan: Scan, formula: str | Formula | None, limit: int) -> bool:
+def _in_parts(scan: Scan, formula: str | Formula | Equation | None, limit: int) -> bool:
     """Tell whether rows are to be read part by part: where they do not fit, and products of columns take less."""
     return _needed(scan, formula) > limit and scan.rows > _columns(scan, formula)
 
 
-def _needed(scan: Scan, formula: str | Formula | None) -> int:
+def _needed(scan: Scan, formula: str | Formula | Equation | None) -> int:
     """Return how many bytes a fit of a scan's rows would take in memory."""
     return COPIES * 8 * scan.rows * _columns(scan, formula)
 
 
-def _columns(scan: Scan, formula: str | Formula | None) -> int:
+def _columns(scan: Scan, formula: str | Formula | Equation | None) -> int:
     """Return how many columns of a scan a formula names, all where there is none."""
     if formula is None:
         return len(scan.head.columns)
-    hypothesis = (parse(formula) if isinstance(formula, str) else formula).resolve(scan.head.columns)
-    return len(hypothesis.inputs) + len(hypothesis.outputs)
+    return len((parse(formula) if isinstance(formula, str) else formula).columns_among(scan.head.columns))
 
 
 def typed_row(cells: dict[str, str], decimal: str = ".") -> Table:

@@ -1,0 +1,141 @@
+"""Equations with named parameters: what they mean for a table, where they are linear, and what is told of bad ones."""
+
+import pytest
+
+from descend import parse
+from descend.formula.ast import Coefficient
+from descend.formula.separable import linear_in
+
+COLUMNS = ("y", "x", "z", "hours", "my column", "속도")
+
+
+def resolved(text, columns=COLUMNS, **names):
+    return parse(text).resolve(columns, **names)
+
+
+LINEAR = {
+    "y = a + b*x + c*x**2": ("x + I(x**2)", ["a", "b", "c"]),
+    "y = b*x - a": ("x", ["-a", "b"]),
+    "y = -b*x": ("0 + x", ["-b"]),
+    "y = x*b + z*c + d": ("x + z", ["d", "b", "c"]),
+    "y = a*(x - 3)": ("0 + I(x - 3)", ["a"]),
+    "y = (a + b*x) * z": ("0 + z + I(x * z)", ["a", "b"]),
+    "y = a*x + a*z + b": ("I(x + z)", ["b", "a"]),
+    "y = a*x - a*z": ("0 + I(x - z)", ["a"]),
+    "y = a - (b*x - c*exp(z))": ("x + exp(z)", ["a", "-b", "c"]),
+    "y = b*x/3 + a": ("I(x / 3)", ["a", "b"]),
+    "y = b/x + a": ("I(1 / x)", ["a", "b"]),
+    "y = m": ("1", ["m"]),
+    "log(y) = a + b*log(x)": ("log(x)", ["a", "b"]),
+    "y = 1*a*x + 0": ("0 + x", ["a"]),
+    "y = w*`my column` + α*속도": ("0 + `my column` + 속도", ["w", "α"]),
+}
+
+
+@pytest.mark.parametrize("text", LINEAR)
+def test_an_equation_that_is_linear_in_its_parameters_has_the_terms_of_its_formula(text):
+    right, named = LINEAR[text]
+    made, formula = resolved(text), resolved(f"{text.split('=')[0]} ~ {right}")
+    assert (made.targets, made.terms, made.intercept) == (formula.targets, formula.terms, formula.intercept)
+    assert made.coefficients == (tuple(Coefficient(name.strip("-"), -1 if name[0] == "-" else 1) for name in named),)
+    assert made.curve is None
+    assert made.about == "mean"
+
+
+CURVES = [
+    "y = (a + b) * x",
+    "y = a*x + b*x",
+    "y = a + b + c*x",
+    "y = a + 2*x",
+    "y = a*b*x",
+    "y = exp(a)*x",
+    "y = x**a",
+    "y = a*x + b*(2*x)/2 - 1",
+    "y = 2*a + b*x",
+    "y = a*x; z = a*x",
+    "y = a*x; z = b*x + c",
+    "y = max(a*x, 0)",
+    "y = x / a",
+]
+
+
+@pytest.mark.parametrize("text", CURVES)
+def test_any_other_equation_is_a_curve_over_plain_columns(text):
+    made = resolved(text)
+    assert made.curve is not None
+    assert made.curve.expressions == made.written
+    assert [str(factor) for (factor,) in made.terms] == list(made.curve.columns)
+    assert (made.intercept, made.coefficients) == (False, ())
+
+
+def test_several_equations_with_the_same_columns_are_linear():
+    made = resolved(["y = a*x + b", "z = c + d*x"])
+    assert [str(factor) for (factor,) in made.terms] == ["x"]
+    assert made.coefficients == (
+        (Coefficient("b"), Coefficient("a")),
+        (Coefficient("c"), Coefficient("d")),
+    )
+
+
+def test_an_equation_with_a_held_parameter_stays_a_curve():
+    assert resolved("y = a + b*x", held=["b"]).curve.parameters == ("a", "b")
+
+
+PROBABILITIES = {
+    "P(y = 1) = sigmoid(a + b*x)": ["a", "b"],
+    "P(y = 1) = 1 / (1 + exp(-(a + b*x)))": ["a", "b"],
+    "P(y = 1) = 1 / (exp(-a - b*x) + 1)": ["a", "b"],
+    "P(y = 1) = 1 / (1 + exp(a + b*x))": ["-a", "-b"],
+    "P(y = 1) = exp(a + b*x) / (1 + exp(a + b*x))": ["a", "b"],
+    "P(y = 1) = 1 - sigmoid(a + b*x)": ["-a", "-b"],
+    "P(y = 1) = 1 - 1 / (1 + exp(a + b*x))": ["a", "b"],
+}
+
+
+@pytest.mark.parametrize("text", PROBABILITIES)
+def test_the_probability_of_a_line_is_linear_in_its_logits(text):
+    made = resolved(text)
+    assert [str(factor) for (factor,) in made.terms] == ["x"]
+    assert [f"{'-' * (one.sign < 0)}{one.parameter}" for one in made.coefficients[0]] == PROBABILITIES[text]
+    assert (made.about, made.level, made.intercept) == ("probability", "1", True)
+
+
+def test_a_probability_that_is_no_sigmoid_has_its_logit_as_predictor():
+    made = resolved("P(y = 1) = c + (1 - c) * sigmoid(k * x)")
+    assert str(made.curve.expressions[0]) == "logit(c + ((1 - c) * sigmoid(k * x)))"
+
+
+LEVELS = {
+    "P(y)": None,
+    "P(y = 1)": "1",
+    "P(y = 1.0)": "1",
+    "P(y = -2.5)": "-2.5",
+    "P(y = yes)": "yes",
+    "P(y = `very good`)": "very good",
+    'P(y = "very good")': "very good",
+    "P(y = “아주 좋음”)": "아주 좋음",
+    "P(y == 'no ~ no')": "no ~ no",
+}
+
+
+@pytest.mark.parametrize("left", LEVELS)
+def test_the_level_of_a_probability_is_a_number_a_name_or_a_quoted_text(left):
+    made = resolved(f"{left} = sigmoid(a*x)")
+    assert made.level == LEVELS[left]
+    assert [name.name for name in made.outputs] == ["y"]
+
+
+SEPARABLE = {
+    "y = b1*exp(-b2*x) + b3*exp(-(x-b4)**2/b5**2) + b6*exp(-(x-b7)**2/b8**2)": ("b1", "b3", "b6"),
+    "y = b1*(1 - exp(-b2*x))": ("b1",),
+    "y = (a + b*x) / (1 + c*x)": ("a", "b"),
+    "y = a*(b + c*x)": ("b", "c"),
+    "y = x**a": (),
+    "y = a*x**b; z = a*c*x": ("a",),
+    "y = a*cos(w*x) + b*sin(w*x) + c": ("a", "b", "c"),
+}
+
+
+@pytest.mark.parametrize("text", SEPARABLE)
+def test_the_largest_set_of_parameters_in_which_a_curve_is_linear_is_found(text):
+    assert linear_in(resolved(text).curve) == SEPARABLE[text]
