@@ -2,7 +2,8 @@
 
 import pytest
 
-from descend import parse
+import descend
+from descend import DesignError, parse
 from descend.formula.ast import Coefficient
 from descend.formula.separable import linear_in
 
@@ -139,3 +140,12 @@ SEPARABLE = {
 @pytest.mark.parametrize("text", SEPARABLE)
 def test_the_largest_set_of_parameters_in_which_a_curve_is_linear_is_found(text):
     assert linear_in(resolved(text).curve) == SEPARABLE[text]
+
+
+def test_text_in_an_equation_is_an_error_and_booleans_are_numbers():
+    rows = {"y": [1.0, 3.0, 2.0, 4.5], "group": ["a", "b", "a", "b"], "done": [False, True, False, True]}
+    with pytest.raises(DesignError) as caught:
+        descend.fit("y = a + b*group", rows, test="none")
+    assert (caught.value.code, caught.value.values["column"]) == ("design.text-in-equation", "group")
+    model = descend.fit("y = a + b*done", rows, test="none")
+    assert list(model.coefficients.values()) == pytest.approx([1.5, 2.25])

@@ -42,7 +42,9 @@ from descend.tables.databases.sql import (
 from descend.tables.row_sampling import KEYS, Draw, row_keys
 
 EXPRESSIONS = [
-    *(f"{name}(x)" for name in FUNCTIONS), "I(x/n)",
+    "min(x, n)",
+    "I(max(x, n, 0) / min(n, 2))",
+    *(f"{name}(x)" for name, function in FUNCTIONS.items() if function.sql), "I(x/n)",
     "I(x**n)", "I(x**2)", "I(x**-1)", "I(x**0.5)", "I(-x)", "I(-(-x))", "I(1 - 2*x/7)", "I(x - (-3))",
     "I((x + n)**2 / (1 + x**2))",    "log1p(log1p(sqrt(log(x + 5))))", "I(1/3 + x)",
 ]  # fmt: skip
@@ -162,6 +164,8 @@ def test_functions_that_sqlite_was_built_without_are_given_to_it(sqlite, monkeyp
 def test_deeply_nested_functions_make_sql_that_grows_no_faster_than_they():
     for dialect in DIALECTS:
         for function in FUNCTIONS:
+            if dialect not in FUNCTIONS[function].sql:
+                continue
             expression = Name("x")
             for _ in range(40):
                 expression = Apply(function, Operation("**", expression, Number(0.5)))

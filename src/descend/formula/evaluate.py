@@ -169,6 +169,9 @@ class _Slopes(Visitor["Floats"]):
                 return np.asarray(da * b + a * db)
             case "/":
                 return np.asarray(da / b - a * db / np.square(b))
+            case "min" | "max":
+                first = np.less_equal(a, b) if operation.operator == "min" else np.greater_equal(a, b)
+                return np.where(first, da, db)
             case _:
                 by_base = b * np.power(a, b - 1) * da
                 return np.asarray(by_base if not db.any() else by_base + np.power(a, b) * np.log(a) * db)

@@ -99,8 +99,9 @@ class Columns:
 def uses(hypothesis: Hypothesis, table: Table) -> dict[str, Use]:
     """Tell for each input column whether the hypothesis takes it as a number, as a category or as an image.
 
-    Text and boolean columns standing alone are categories; inside a function, or as ``poly``, a column is a number.
-    Raises DesignError when one column is used as both, and for images anywhere but as a term of their own.
+    Text and boolean columns standing alone are categories; inside a function, as ``poly`` and in an equation, a column
+    is a number. Raises DesignError when one column is used as both, for images anywhere but as a term of their own, and
+    for text in an equation.
     """
     for name in hypothesis.outputs:
         if table.kind(name.name) == "image":
@@ -109,13 +110,15 @@ def uses(hypothesis: Hypothesis, table: Table) -> dict[str, Use]:
     for term in hypothesis.terms:
         for factor in term:
             alone = isinstance(factor, Category) or (
-                isinstance(factor, Arithmetic) and isinstance(factor.expression, Name)
+                isinstance(factor, Arithmetic) and isinstance(factor.expression, Name) and not hypothesis.written
             )
             for name in names_of(factor):
                 if table.kind(name.name) == "image":
                     if not alone or isinstance(factor, Category) or len(term) > 1:
                         raise DesignError("design.image-in-term", column=name.name, term=label(term))
                     use: Use = "image"
+                elif hypothesis.written and table.kind(name.name) == "text":
+                    raise DesignError("design.text-in-equation", column=name.name)
                 elif isinstance(factor, Category):
                     use = "category"
                 else:

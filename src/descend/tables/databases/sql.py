@@ -121,6 +121,10 @@ class _Spelling(Visitor[str]):
             return f"({a} / nullif({b}, 0))"
         if operation.operator == "**":
             return _power(a, b, right)
+        if operation.operator in ("min", "max"):
+            sign = "<" if operation.operator == "min" else ">"  # NULL where one is NULL
+            chosen = f"case when x {sign}= y then x when y {sign} x then y end"
+            return f"(select {chosen} from (select {a} as x, {b} as y limit 1) as v)"
         return f"({a} {operation.operator} {b})"
 
 
