@@ -1,58 +1,31 @@
 """The minimum of an equation's loss: NIST's certified digits, bounds and losses beside SciPy's."""
 
-import ast
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from descend.formula.ast import Apply, Curve, Name, Number, Operation, Unknown, unknowns_of
+from descend.formula.evaluate import values_of
+from descend.formula.parser import parse
+from descend.formula.separable import linear_in
 from descend.objectives.curve import CurveObjective
 from descend.objectives.losses import LOSSES
 from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
-from descend.solvers._levenberg import Box, descend_curve
+from descend.solvers._levenberg import descend_curve
 from descend.solvers._separable import Projection
+from descend.solvers.curve_minimum import minimise_curve
+from descend.solvers.run_options import RunOptions
 
 SETS = json.loads((Path(__file__).parent / "data" / "nist-nonlinear.json").read_text(encoding="utf-8"))
-EXACT = {"Lanczos1"}  # its residuals are the rounding of its numbers: its digits are few, its sum of squares next to 0
-OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
-SOLVED = {  # the linear parameters, by hand
-    "DanWood": "b1", "Gauss1": "b1 b3 b6", "Gauss2": "b1 b3 b6", "Gauss3": "b1 b3 b6", "Lanczos1": "b1 b3 b5",
-    "Lanczos2": "b1 b3 b5", "Lanczos3": "b1 b3 b5", "Misra1a": "b1", "Misra1b": "b1", "Misra1c": "b1", "Misra1d": "b1",
-    "ENSO": "b1 b2 b3 b5 b6 b8 b9", "Hahn1": "b1 b2 b3 b4", "Kirby2": "b1 b2 b3", "MGH17": "b1 b2 b3",
-    "Nelson": "b1 b2", "Bennett5": "b1", "BoxBOD": "b1", "Eckerle4": "b1", "MGH09": "b1", "MGH10": "b1", "Rat42": "b1",
-    "Rat43": "b1", "Thurber": "b1 b2 b3 b4",
-}  # fmt: skip
+EXACT = {"Lanczos1": 1e-24}  # its residuals are the rounding of its numbers
 
 
-def expression(text, columns):
-    """Return the tree of a Python expression."""
-
-    def made(node):
-        match node:
-            case ast.BinOp():
-                return Operation(OPERATORS[type(node.op)], made(node.left), made(node.right))
-            case ast.UnaryOp():
-                return Operation("-", None, made(node.operand))
-            case ast.Constant():
-                return Number(float(node.value))
-            case ast.Name("pi"):
-                return Number(math.pi, "pi")
-            case ast.Name(name):
-                return Name(name) if name in columns else Unknown(name)
-            case ast.Call():
-                return Apply(node.func.id.replace("arctan", "atan"), made(node.args[0]))
-
-    return made(ast.parse(text, mode="eval").body)
-
-
-def curve_of(*texts, columns=("x",)):
-    trees = tuple(expression(text, columns) for text in texts)
-    names = dict.fromkeys(unknown.name for tree in trees for unknown in unknowns_of(tree))
-    return Curve(trees, tuple(names), tuple(columns))
+def curve_of(text, columns=("x",)):
+    hypothesis = parse(text).resolve([*columns, "y", "z"])
+    assert hypothesis.curve is not None
+    return hypothesis.curve
 
 
 def objective_of(curve, X, Y, loss="mse", l2=0.0, weight=None):
@@ -61,41 +34,130 @@ def objective_of(curve, X, Y, loss="mse", l2=0.0, weight=None):
 
 
 def nist(entry):
-    columns = entry["columns"]
-    y = np.array(columns["y"])
-    curve = curve_of(entry["model"], columns=tuple(entry["predictors"]))
-    curve = Curve(curve.expressions, tuple(entry["parameters"]), curve.columns)
-    X = np.column_stack([columns[name] for name in entry["predictors"]])
-    return objective_of(curve, X, np.log(y) if entry["response"].startswith("log") else y)
+    columns = {name: np.array(values) for name, values in entry["columns"].items()}
+    hypothesis = parse(entry["formula"].replace("~", "=")).resolve(list(columns))
+    curve, (target,) = hypothesis.curve, hypothesis.targets
+    assert sorted(curve.parameters) == entry["parameters"]
+    return objective_of(curve, np.column_stack([columns[name] for name in curve.columns]), values_of(target, columns))
+
+
+def ordered(objective, entry, values):
+    """Return values by the set's order of parameters in the curve's."""
+    named = dict(zip(entry["parameters"], values, strict=True))
+    return np.array([named[name] for name in objective.curve.parameters])
 
 
 STARTS = [pytest.param(entry, start, id=f"{entry['name']}-{start}") for entry in SETS for start in ("start1", "start2")]
 
 
 @pytest.mark.parametrize(("entry", "start"), STARTS)
-def test_the_certified_sum_of_squares_of_nist_is_reached_from_a_start(entry, start):
+def test_nist_s_certified_digits_are_reached_from_a_start(entry, start):
     objective = nist(entry)
-    problem = Projection(objective, tuple(SOLVED.get(entry["name"], "").split()))
-    found = descend_curve(problem, np.array(entry[start])[problem.searched])
-    rounding = 1e-24 if entry["name"] in EXACT else 0.0
+    history, search = minimise_curve(objective, ordered(objective, entry, entry[start]))
+    assert history.stop == "optimum"
+    assert (search.at_bound, search.undetermined, dict(search.endless)) == ((), (), {})
+    total = objective.value(history.weights) * objective.rows
+    assert total == pytest.approx(entry["residual_sum_of_squares"], rel=1e-9, abs=EXACT.get(entry["name"], 0.0))
+    certified = ordered(objective, entry, entry["certified"])
+    np.testing.assert_allclose(history.weights, certified, rtol=1e-10)
+
+
+@pytest.mark.parametrize("entry", SETS, ids=lambda entry: entry["name"])
+def test_the_linear_parameters_that_are_solved_for_need_no_start(entry):
+    objective = nist(entry)
+    problem = Projection(objective, linear_in(objective.curve))
+    found = descend_curve(problem, ordered(objective, entry, entry["start2"])[problem.searched])
     total = found.loss * objective.rows
-    assert total == pytest.approx(entry["residual_sum_of_squares"], rel=1e-9, abs=rounding)
+    assert total == pytest.approx(entry["residual_sum_of_squares"], rel=1e-9, abs=EXACT.get(entry["name"], 0.0))
 
 
 def test_a_step_to_where_the_equation_is_not_defined_is_not_made():
     x = np.linspace(1, 5, 30)
-    objective = objective_of(curve_of("a*log(x - c)"), x, 2 * np.log(x - 0.9))
+    objective = objective_of(curve_of("y = a*log(x - c)"), x, 2 * np.log(x - 0.9))
     found = descend_curve(Projection(objective), np.array([40.0, 0.0]))
     np.testing.assert_allclose(found.w, [2, 0.9], rtol=1e-10)
 
 
-def test_a_start_outside_the_domain_is_said_to_be_undefined():
-    objective = objective_of(curve_of("a*log(x - c)"), [1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
-    assert descend_curve(Projection(objective), np.array([1.0, 5.0])).stop == "undefined"
+def test_a_start_outside_the_domain_is_left_as_it_is():
+    objective = objective_of(curve_of("y = a*log(x - c)"), [1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    history, _ = minimise_curve(objective, np.array([1.0, 5.0]), budget=0.0)
+    assert history.stop == "stalled"
+    assert np.isnan(history.final_loss)
+    np.testing.assert_array_equal(history.weights, [1.0, 5.0])
+
+
+def test_parameters_that_only_count_as_a_product_change_as_little_as_can_be_and_are_named():
+    x = np.linspace(0.1, 5, 40)
+    y = 6 * np.exp(-x)
+    history, search = minimise_curve(objective_of(curve_of("y = a*b*exp(-c*x)"), x, y), np.array([1.0, 2.0, 0.5]))
+    a, b, c = history.weights
+    np.testing.assert_allclose([a * b, c], [6, 1], rtol=1e-10)
+    assert history.stop == "optimum"
+    (direction,) = search.undetermined
+    assert direction == pytest.approx({"a": -a / b, "b": 1.0}, rel=1e-6)
 
 
 def test_a_parameter_that_no_row_determines_stays_where_it_starts():
     x = np.linspace(0, 3, 20)
-    objective = objective_of(curve_of("a*exp(-k*x) + 0*c"), x, 3 * np.exp(-2 * x))
-    found = descend_curve(Projection(objective), np.array([1.0, 1.0, 7.0]), Box.of(None, 3))
-    np.testing.assert_allclose(found.w, [3, 2, 7], rtol=1e-9)
+    objective = objective_of(curve_of("y = a*exp(-k*x) + 0*c"), x, 3 * np.exp(-2 * x))
+    history, search = minimise_curve(objective, np.array([1.0, 1.0, 7.0]))
+    np.testing.assert_allclose(history.weights, [3, 2, 7], rtol=1e-10)
+    assert search.undetermined == ({"c": 1.0},)
+
+
+@pytest.mark.parametrize(
+    ("text", "y", "start", "names"),
+    [
+        ("y = 1/(1 + exp(-k*(x - m)))", lambda x: x > 2.2, [1.0, 2.0], {"k"}),
+        ("y = v*x/(k + x)", lambda x: x**1.3, [10.0, 5.0], {"v", "k"}),
+        ("y = a*x**n/(k**n + x**n)", lambda x: x > 2, [1.0, 1.0, 1.0], {"n"}),
+        ("y = a*exp(-b*x)", lambda x: x < 0.2, [1.0, 1.0], {"a", "b"}),
+    ],
+)
+def test_a_parameter_that_grows_without_bound_is_named_and_no_minimum_claimed(text, y, start, names):
+    x = np.linspace(0.1, 5, 40)
+    history, search = minimise_curve(objective_of(curve_of(text), x, y(x)), np.array(start))
+    assert history.stop == "stalled"
+    assert set(search.endless) == names
+    assert len(history) < 1000
+
+
+def test_two_terms_that_start_alike_part():
+    x = np.linspace(0.1, 5, 40)
+    objective = objective_of(curve_of("y = a*exp(-b*x) + c*exp(-d*x)"), x, 5 * np.exp(-x) + 3 * np.exp(-4 * x))
+    history, _ = minimise_curve(objective, np.ones(4))
+    np.testing.assert_allclose(sorted(history.weights), [1, 3, 4, 5], rtol=1e-8)
+
+
+def test_a_width_keeps_the_sign_of_its_start():
+    x = np.linspace(-3, 3, 50)
+    objective = objective_of(curve_of("y = a*exp(-x**2/s**2)"), x, 2 * np.exp(-(x**2) / 1.5**2))
+    for sign in (1.0, -1.0):
+        history, _ = minimise_curve(objective, np.array([1.0, sign * 20]))
+        np.testing.assert_allclose(history.weights, [2, sign * 1.5], rtol=1e-10)
+
+
+def test_steps_are_recorded_told_and_kept(tmp_path):
+    x = np.linspace(0, 3, 20)
+    objective = objective_of(curve_of("y = a*exp(-k*x)"), x, 3 * np.exp(-2 * x) + 0.1 * np.sin(9 * x))
+    told = []
+    history, _ = minimise_curve(objective, np.ones(2), run=RunOptions(on_epoch=lambda *step: told.append(step)))
+    assert history.optimizer == "levenberg-marquardt"
+    assert told == list(zip(history.epoch.tolist(), history.loss.tolist(), strict=True))
+    np.testing.assert_array_equal(history.snapshots[0], np.ones(2))
+    assert history.loss[0] == objective.value(np.ones(2))
+    assert (np.diff(history.loss[:-1]) < 0).all()
+
+
+def test_an_interrupt_ends_with_what_was_reached():
+    def interrupt(step, loss):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    entry = next(entry for entry in SETS if entry["name"] == "Thurber")
+    objective = nist(entry)
+    history, _ = minimise_curve(
+        objective, ordered(objective, entry, entry["start1"]), run=RunOptions(on_epoch=interrupt)
+    )
+    assert history.stop == "interrupted"
+    assert history.final_loss == history.loss.min() < history.loss[0]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STEPS = 1000  # at most
 DAMPING = 1e-3  # of the largest squared singular value, at first
 EASED, RAISED = 1 / 5, 4.0  # what a step that lowers the loss, or does not, makes of the damping
-LONGEST = 1.0  # a step, as a share of the parameters: a longer one may cross a pole of the equation
+LONGEST = 0.9  # a step, as a share of the parameters or of the start: a longer one may cross a pole of the equation
 NEXT_TO_NOTHING = 1e-13  # a step of such a share of the parameters is the last one
 NO_GAIN, TIMES = 1e-14, 4  # of the loss: so many steps in a row that gain less are the last ones
 TRIES = 60  # dampings of a step that does not lower the loss: 4^60 shortens any step to nothing
@@ -120,7 +120,7 @@ def _descended(
 ) -> CurveDescent:
     scale: Floats = np.zeros(at.size)
     stop: End = "spent"
-    damping, idle, step = DAMPING, 0, 0
+    damping, idle, step, start = DAMPING, 0, 0, at
     note(at, system)
     while step < steps:
         scale = np.maximum(scale, lengths(system.K))
@@ -129,12 +129,13 @@ def _descended(
             stop = "still"
             break
         svd, reach = ScaledSVD.of(system.K[:, free], scale[free]), float(np.linalg.norm(scale * at))
+        longest = LONGEST * max(reach, float(np.linalg.norm(scale * start)))
         for _ in range(TRIES):
             move = np.zeros_like(at)
             move[free] = -svd.solve(system.r, damping * svd.top**2)
             length = float(np.linalg.norm(scale * move))
-            if length > LONGEST * reach > 0.0:
-                move *= LONGEST * reach / length
+            if length > longest > 0.0:
+                move *= longest / length
             there = box.clipped(at + move)
             last = bool(np.linalg.norm(scale * (there - at)) <= NEXT_TO_NOTHING * reach)
             found = problem.system(there) if np.isfinite(there).all() else None

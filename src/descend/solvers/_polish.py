@@ -1,4 +1,4 @@
-"""The last steps to a minimum of squared error: Gauss-Newton, with residuals of twice float64's digits."""
+"""The last steps to a minimum, where the loss no longer shows them: Gauss-Newton, at last with exact residuals."""
 
 from __future__ import annotations
 
@@ -6,56 +6,75 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.base.double_double import pair, rounded, subtract
+from descend.base.threads import block_rows, map_slices
+from descend.formula.evaluate import evaluate_exactly
 from descend.solvers._scaled_svd import ScaledSVD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from descend.base.typing import Floats
-    from descend.solvers._levenberg import Box
-    from descend.solvers._separable import Projection
+    from descend.objectives.curve import CurveObjective
+    from descend.solvers._levenberg import Box, Searched
 
-    Exact = Callable[[Floats], Floats | None]
+    Residuals = Callable[[Floats, Floats], Floats]
 
 MOST = 100  # steps: where the curve bends much beside its residuals, each leaves a good part of the way
 NEAR = 1e-3  # of the parameters: a longer step is not one of the last
-SHRINKING = 0.95  # of the step before: what does not become shorter is rounding, or goes nowhere
+SHRINKING = 0.95  # of the step before: what does not become shorter is rounding, or leads nowhere
 ROUNDING = 2.0**-52  # of the parameters: the last step
 RISE = 1e-9  # of the loss: more is not rounding
+AT_WORK = 60  # arrays that exact arithmetic holds, about
 
 
-def polished(problem: Projection, w: Floats, box: Box, exact: Exact) -> Floats:
-    """Return the parameters after steps that go on where the loss no longer shows them: they become ever shorter.
+def polished(problem: Searched, w: Floats, box: Box, residuals: Residuals | None = None) -> Floats:
+    """Return the parameters after undamped steps that become ever shorter; ``w`` where they lead elsewhere.
 
-    exact: the residuals at all parameters with their rounding left out.
+    problem: the loss as a function of all parameters. residuals: gives better ones than the system's, from these and
+    the parameters.
     """
-    for residuals in (problem.plain, exact):
-        w = _stepped(problem, w, box, residuals)
-    return w
-
-
-def _stepped(problem: Projection, w: Floats, box: Box, residuals: Exact) -> Floats:
-    before, start = np.inf, w
+    before, at = np.inf, w
     with np.errstate(all="ignore"):
+        first = system = problem.system(w)
         for _ in range(MOST):
-            at, r = problem.full(w), residuals(w)
-            if at is None or r is None:
-                break
-            free = box.free(w, at[1].T @ r)
+            if system is None:
+                return w
+            r = system.r if residuals is None else residuals(system.r, at)
+            free = box.free(at, system.K.T @ r)
             if not free.any():
                 break
-            svd = ScaledSVD.of(at[1][:, free])
+            svd = ScaledSVD.of(system.K[:, free])
             move = np.zeros_like(w)
             move[free] = -svd.solve(r)
-            there = box.clipped(w + move)
-            length = float(np.linalg.norm(svd.scale * (there - w)[free]))
-            length /= float(np.linalg.norm(svd.scale * w[free])) or 1.0
+            there = box.clipped(at + move)
+            length = float(np.linalg.norm(svd.scale * (there - at)[free]))
+            length /= float(np.linalg.norm(svd.scale * at[free])) or 1.0
             if not length < min(SHRINKING * before, NEAR):
                 break
-            w, before = there, length
+            at, before, system = there, length, problem.system(there)
             if length <= ROUNDING:
                 break
-        first, last = problem.plain(start), problem.plain(w)
-    if first is None or last is None or last @ last > (1 + RISE) * (first @ first):
-        return start
-    return w
+    if first is None or system is None or not system.loss <= first.loss + RISE * abs(first.loss):
+        return w
+    return at
+
+
+def exact_errors(objective: CurveObjective, w: Floats) -> Floats:
+    """Return the linear predictor less the target (rows x outputs), computed with twice float64's digits.
+
+    Where the difference is not finite it is that of float64.
+    """
+    named = dict(zip(objective.curve.parameters, w.tolist(), strict=True))
+
+    def part(rows: slice) -> Floats:
+        columns = {name: objective.X[rows, place] for place, name in enumerate(objective.curve.columns)}
+        made = []
+        for output, expression in enumerate(objective.curve.expressions):
+            high, low = evaluate_exactly(expression, columns, named)
+            y = objective.Y[rows, output]
+            made.append(rounded(subtract((high + 0 * y, low + 0 * y), pair(y))))
+        return np.stack(made, axis=1)
+
+    blocks = list(map_slices(part, objective.rows, block_rows(AT_WORK)))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
