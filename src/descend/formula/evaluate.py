@@ -25,11 +25,12 @@ WHOLE = 100  # the highest power that is made by multiplying
 
 
 def values_of(
-    expression: Expression, columns: Mapping[str, Floats], parameters: Mapping[str, float] | None = None
+    expression: Expression, columns: Mapping[str, Floats], parameters: Mapping[str, float | Floats] | None = None
 ) -> Floats:
     """Return the expression's value for every row; where it is not defined (log of 0) the value is not finite.
 
-    parameters: the value of each parameter of an equation. One number comes back where no column is used.
+    parameters: the value of each parameter of an equation, or its values (draws x 1) for draws x rows. One number comes
+    back where no column is used.
 
     >>> from descend.formula.parser import parse
     >>> (target,) = parse("log(price) / 2 ~ area").targets
@@ -114,7 +115,7 @@ class _Values(Visitor["Floats"]):
         "max": np.maximum,
     }
 
-    def __init__(self, columns: Mapping[str, Floats], parameters: Mapping[str, float]) -> None:
+    def __init__(self, columns: Mapping[str, Floats], parameters: Mapping[str, float | Floats]) -> None:
         self.columns, self.parameters = columns, parameters
 
     def number(self, value: float) -> Floats:

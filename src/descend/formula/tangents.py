@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from descend.formula.ast import Apply, Expression, Name, Operation, Unknown
 
     Tangent = tuple[Floats, dict[str, Floats]]
+    Parameters = Mapping[str, float | Floats]
 
 
-def tangents_of(expression: Expression, columns: Mapping[str, Floats], parameters: Mapping[str, float]) -> Tangent:
+def tangents_of(expression: Expression, columns: Mapping[str, Floats], parameters: Parameters) -> Tangent:
     """Return the value for every row, and its derivative in each parameter that the expression uses.
 
     Forward differentiation (Griewank and Walther 2008, chapter 3). A value or a derivative that depends on no column is
-    one number.
+    one number. Parameters that are arrays (draws x 1) give arrays (draws x rows).
     """
     with np.errstate(all="ignore"):
         return _Tangents(columns, parameters).visit(expression)
@@ -31,7 +32,7 @@ def tangents_of(expression: Expression, columns: Mapping[str, Floats], parameter
 class _Tangents(Visitor["Tangent"]):
     """A value with its derivatives by parameter; those that are 0 everywhere are left out."""
 
-    def __init__(self, columns: Mapping[str, Floats], parameters: Mapping[str, float]) -> None:
+    def __init__(self, columns: Mapping[str, Floats], parameters: Parameters) -> None:
         self.columns, self.parameters = columns, parameters
 
     def number(self, value: float) -> Tangent:
@@ -47,7 +48,7 @@ class _Tangents(Visitor["Tangent"]):
         inner, slopes = self.visit(call.argument)
         function = FUNCTIONS[call.function]
         outer = function.derivative(inner) if slopes else inner
-        return function.value(inner), {name: outer * slope for name, slope in slopes.items()}
+        return function.value(inner), _chained(slopes, outer)
 
     def negated(self, operand: Expression) -> Tangent:
         value, slopes = self.visit(operand)
@@ -72,7 +73,18 @@ class _Tangents(Visitor["Tangent"]):
                 value = np.power(a, b)
                 by_base = np.multiply(b, np.power(a, np.subtract(b, 1.0))) if da else value
                 by_exponent = np.where(value == 0, 0.0, np.multiply(value, np.log(a))) if db else value
-                return value, _combined(da, by_base, db, by_exponent)
+                return value, _combined(_chained(da, by_base), 1.0, db, by_exponent)
+
+
+def _chained(slopes: dict[str, Floats], outer: Floats) -> dict[str, Floats]:
+    """Return ``outer`` times the derivatives; what does not change has no slope, also where ``outer`` is infinite.
+
+    So (x / t)**0.5 has the derivative 0 in t at x = 0.
+    """
+    made = {name: np.multiply(outer, slope) for name, slope in slopes.items()}
+    if np.isfinite(outer).all():
+        return made
+    return {name: np.where(slopes[name] == 0, 0.0, slope) for name, slope in made.items()}
 
 
 def _combined(da: dict[str, Floats], a: Floats | float, db: dict[str, Floats], b: Floats | float) -> dict[str, Floats]:
