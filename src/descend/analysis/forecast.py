@@ -81,9 +81,10 @@ class Forecast:
     """What is known before the first step.
 
     ``curvatures`` are the Hessian's eigenvalues, smallest first, and ``condition`` is the largest over the smallest
-    above 0; ``raw_condition`` is that of the columns before they are standardised. ``reason`` is the code of the
-    sentence that says why nothing more is known, None where more is. ``asked`` says whether the recipe asks for a run
-    of epochs, which will be as forecast.
+    above 0; ``raw_condition`` is that of the columns before they are standardised. ``local`` is the largest rate
+    that is stable by the curvature where a run of an equation starts; it changes as the parameters move. ``reason`` is
+    the code of the sentence that says why nothing more is known, None where more is. ``asked`` says whether the recipe
+    asks for a run of epochs, which will be as forecast.
     """
 
     curvatures: Floats = field(default_factory=lambda: np.empty(0))
@@ -93,6 +94,7 @@ class Forecast:
     bound: Bound | None = None
     batch_size: int | None = None
     batch_sure: float | None = None
+    local: float | None = None
     reason: str | None = None
     asked: bool = True
 
@@ -137,6 +139,15 @@ def foretell(
     optimizer = optimizer_of(objective, quadratic, sgd).recurrence
     assert optimizer is not None
     return replace(made, outlook=foresee(quadratic, start, optimizer, recipe.length, names))
+
+
+def local_forecast(steepest: float, recipe: Recipe) -> Forecast:
+    """Return what the curvature where an equation's run starts says: which rates are stable there."""
+    decay = recipe.weight_decay or 0.0
+    if not recipe.recurs or not 0 < steepest + decay < np.inf:
+        return Forecast(reason="forecast.curve")
+    stable = largest_stable_rate(steepest + decay, recipe.momentum, recipe.nesterov)
+    return Forecast(local=stable, batch_size=recipe.batch_size, reason="forecast.curve-local")
 
 
 def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int, names: Sequence[str]) -> Outlook:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def fit_command(
     *,
     file: o.File,
-    formula: o.Formula,
+    formula: o.Hypothesis,
     out: o.Out = None,
     module: o.Module = None,
     settings: o.Given,
@@ -59,7 +59,7 @@ def fit_command(
         raise OptionError("option.no-effect", name="resume", needs="checkpoint")
     if checkpoint is not None:
         require_writable(checkpoint, [*sources_of(file), *([] if out is None else [out])])
-    stated = Stated(formula, o.given_recipe(settings, module), reading)
+    stated = Stated(o.joined(formula), o.given_recipe(settings, module), reading)
     opened: list[Forecast] = []
 
     try:

@@ -11,7 +11,7 @@ from descend.tables.reading_settings import reading_keywords
 def forecast_command(
     *,
     file: o.File,
-    formula: o.Formula,
+    formula: o.Hypothesis,
     settings: o.Given,
     reading: o.Given,
     json: o.Json = False,
@@ -26,13 +26,13 @@ def forecast_command(
     from descend.tables.open import open_rows
     from descend.tables.table import Table
 
-    recipe = o.given_recipe(settings)
-    rows = open_rows(file, formula, **reading_keywords(reading))
+    recipe, hypothesis = o.given_recipe(settings), o.joined(formula)
+    rows = open_rows(file, hypothesis, **reading_keywords(reading))
     with reading_progress(rows) as on_read:
-        made = run(formula, rows, recipe=recipe, scratch=reading["scratch"], on_read=on_read)
+        made = run(hypothesis, rows, recipe=recipe, scratch=reading["scratch"], on_read=on_read)
     if json:
         tell_json(forecast_facts(made))
     else:
         columns = len(rows.columns if isinstance(rows, Table) else rows.head.columns)
-        tell(tell_forecast(made, speak(), rows.name, (rows.rows, columns), formula))
+        tell(tell_forecast(made, speak(), rows.name, (rows.rows, columns), hypothesis))
     return 0

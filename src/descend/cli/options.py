@@ -64,7 +64,7 @@ def _lists() -> dict[str, str]:
 
 File = Annotated[str, _argument("file", "FILE")]
 RowsFile = Annotated[str | None, _argument("rows-file", "[FILE]")]
-Formula = Annotated[str, _argument("formula", "FORMULA")]
+Hypothesis = Annotated[list[str], _argument("formula", "FORMULA")]
 Formulas = Annotated[list[str], _argument("formulas", "FORMULA...")]
 ModelFile = Annotated[str, _argument("model", "MODEL")]
 LabId = Annotated[str | None, _argument("lab-id", "[LAB]")]
@@ -153,6 +153,13 @@ def _option_of(row: Setting) -> inspect.Parameter:
 
 def _parsed(row: Setting, value: Any) -> Any:
     return row.kind.parse(row.name, value) if isinstance(value, str) else value
+
+
+def joined(parts: list[str]) -> str:
+    """Return a hypothesis as one text: several equations are one system of them. Raises OptionError for other texts."""
+    if len(parts) > 1 and not all("=" in part and "~" not in part for part in parts):
+        raise OptionError("option.several", parts=" ".join(parts))
+    return "; ".join(parts)
 
 
 def given_recipe(settings: Given, module: str | None = None) -> Recipe:

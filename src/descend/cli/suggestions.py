@@ -29,6 +29,8 @@ def unquoted(arguments: Sequence[str]) -> str | None:
     words = [word for index, word in enumerate(arguments) if not _of_option(arguments, index)]
     if not words or words[0] not in WITH_FORMULA or any("~" in word.strip("~") for word in words):
         return None
+    if "=" in words[3:] and len(words) > 4:
+        return " ".join(words[2:])
     tilde = {"~", os.path.expanduser("~")}
     for index, word in enumerate(words[2:], 2):
         left, right = words[2:index], words[index + 1 :]

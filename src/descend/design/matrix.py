@@ -344,6 +344,13 @@ class Design:
             raw[0] -= self.means @ raw
         return raw
 
+    def from_raw(self, raw: Floats) -> Floats:
+        """Return parameters (columns x outputs) of the columns as they are as those of the standardised ones."""
+        weights = raw * self.scales[:, None]
+        if self.hypothesis.intercept:
+            weights[0] += self.means @ raw
+        return np.asarray(weights)
+
 
 def width_of(hypothesis: Hypothesis, uses: Mapping[str, Use], data: Columns) -> int:
     """Return how many columns a hypothesis has, without encoding rows; raises DesignError as ``Design.learn``."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from descend.analysis.certificates import Certificate, certify
+from descend.analysis.curve_inference import infer_curve
 from descend.analysis.diagnosis import Evidence, diagnose, is_unfinished
 from descend.analysis.inference import MOST, Inference, infer
 from descend.analysis.refined_least_squares import HARD, exactly, worth_it
@@ -15,6 +16,7 @@ from descend.base.messages import Note
 from descend.model.cautions import kept_errors, medians, ranges_of
 from descend.model.record import Assessment, FittedRows
 from descend.model.sample import keep_sample
+from descend.objectives.curve import CurveObjective
 
 if TYPE_CHECKING:
     from descend.analysis.refined_least_squares import Exact
@@ -41,6 +43,9 @@ def assess(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[F
     findings = diagnose(_evidence(problem, trained, recipe))
     if not np.isfinite(history.final_loss) or history.stop in ("diverged", "interrupted"):
         return fitted, Assessment(findings=findings, forecast=forecast)
+    if isinstance(trained.over, CurveObjective):
+        certificate = Certificate("none", None, history.final_gradient_norm)
+        return fitted, Assessment(None, certificate, _of_curve(trained.over, trained, recipe), findings, forecast)
     if not fitted.linear:
         certificate = Certificate("none", None, history.final_gradient_norm)
         why = Note(fitted.refusals["inference"], {})
@@ -80,10 +85,10 @@ def rows_of_fit(statement: Statement, trained: TrainedProblem) -> FittedRows:
 
 def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
     """Return the errors by which a transformed target's mean is predicted; None where its prediction is the mean."""
-    rows = trained.shown or trained.whole
+    rows = trained.over if isinstance(trained.over, CurveObjective) else trained.shown or trained.whole
     if rows is None or not medians(problem.target):
         return None
-    errors = kept_errors(rows.X, rows.Y, trained.weights)
+    errors = kept_errors(rows.Y, trained.hypothesis.predictor(rows.X.astype(np.float64)))
     return errors if np.isfinite(errors).all() else None
 
 
@@ -125,6 +130,23 @@ def _arrived(trained: TrainedProblem, certificate: Certificate) -> bool:
     loss = abs(trained.history.final_loss)
     near = NEAR if at_optimum else NEAR_ENOUGH
     return certificate.gap is not None and certificate.gap <= near * loss / trained.objective.rows
+
+
+def _of_curve(objective: CurveObjective, trained: TrainedProblem, recipe: Recipe) -> Inference | Note:
+    """Return the inference of an equation; parameters that a bound stopped have none."""
+    w, history = trained.weights.ravel(), trained.history
+    limits = recipe.limits
+    at_bound = [
+        name for name, value in zip(objective.curve.parameters, w, strict=True) if value in limits.get(name, ())
+    ]
+    arrived = history.stop == "optimum"
+    if not arrived:
+        free = np.array([name not in at_bound for name in objective.curve.parameters])
+        loss, slope, curvature = objective.gauss_newton(w)
+        if np.isfinite(curvature).all():
+            step = np.linalg.lstsq(curvature[np.ix_(free, free)], slope[free], rcond=None)[0]
+            arrived = float(slope[free] @ step) / 2 <= NEAR_ENOUGH * abs(loss) / objective.rows
+    return infer_curve(objective, w, at_bound=at_bound, arrived=arrived)
 
 
 def _hessian(trained: TrainedProblem) -> Floats | None:

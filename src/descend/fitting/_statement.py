@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from descend.analysis.verification import Split
     from descend.fitting.model import Model
     from descend.fitting.trained import TrainedProblem
+    from descend.formula.equation import Equation
     from descend.formula.formula import Formula
     from descend.solvers.recipe import Recipe
 
@@ -57,7 +58,7 @@ class Statement:
         return model
 
 
-def state_table(formula: str | Formula, table: Any, recipe: Recipe) -> Statement:
+def state_table(formula: str | Formula | Equation, table: Any, recipe: Recipe) -> Statement:
     """State a hypothesis on a table in memory."""
     problem = Problem.of(formula, table, recipe)
     return Statement(problem, recipe, problem.split(recipe))

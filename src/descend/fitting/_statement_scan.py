@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from descend.design.matrix import Design
     from descend.fitting.trained import TrainedProblem
     from descend.formula.ast import Hypothesis
+    from descend.formula.equation import Equation
     from descend.formula.formula import Formula
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
@@ -127,7 +128,13 @@ class ScanStatement(Statement):
 
 
 def state_scan(
-    formula: str | Formula, scan: Scan, recipe: Recipe, reading: Reading, checkpoint: Path | None, *, resume: bool
+    formula: str | Formula | Equation,
+    scan: Scan,
+    recipe: Recipe,
+    reading: Reading,
+    checkpoint: Path | None,
+    *,
+    resume: bool,
 ) -> Statement:
     """State a hypothesis on a scan, and survey its rows.
 
@@ -141,7 +148,7 @@ def state_scan(
 
 
 def survey_statement(
-    formula: str | Formula,
+    formula: str | Formula | Equation,
     scan: Scan,
     recipe: Recipe,
     reading: Reading,

@@ -13,8 +13,8 @@ from descend.analysis.verification import HOLDOUT_FROM, split_rows, told_base
 from descend.base.arguments import require_functions
 from descend.base.errors import DesignError, FitError, OptionError
 from descend.fitting._assessment import unfinished
+from descend.fitting._stated import stated
 from descend.fitting.problem import Problem
-from descend.formula.parser import parse
 from descend.objectives.target import choose_family, target_uses
 from descend.solvers.recipe import Recipe
 from descend.tables.columns import gather, uses
@@ -66,7 +66,7 @@ def compare(
     table = held(open_rows(source, memory=memory, header=header_of(None, *formulas)), memory)
     if not isinstance(table, Table):
         raise OptionError("option.scan-compare", name=table.name, rows=table.rows)
-    hypotheses = [parse(formula).resolve(table.columns, table.repeated) for formula in formulas]
+    hypotheses = [stated(formula, table.columns, table.repeated, recipe) for formula in formulas]
     outputs = [{name.name for name in hypothesis.outputs} for hypothesis in hypotheses]
     for hypothesis, output in zip(hypotheses, outputs, strict=True):
         if output != outputs[0]:
@@ -100,7 +100,7 @@ def compare(
         verdicts.append(verdict_of(problem.target, truth, predicted, told, base, finished=done).code if done else LATE)
         losses.append(family.row_errors(problem.target, truth, predicted))
         bases.append(family.row_errors(problem.target, truth, told))
-        columns.append(len(trained.design.names))
+        columns.append(len(trained.weights))
     about = table.name, rows, len(split.folds)
     return _compared(about, family, family.unit(truth), hypotheses, losses, bases[0], columns, verdicts)
 

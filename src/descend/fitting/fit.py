@@ -15,6 +15,7 @@ from descend.fitting._assessment import assess, rows_of_fit
 from descend.fitting._statement import state_table
 from descend.fitting._statement_torch import state_module
 from descend.fitting.model import Model
+from descend.formula.parser import parse
 from descend.model.cautions import medians
 from descend.model.record import Provenance
 from descend.objectives.networks.build import is_module
@@ -58,7 +59,8 @@ def fit(
 ) -> Model:
     """Fit a hypothesis on a table by gradient descent and test it on rows it has not seen.
 
-    formula: ``"score ~ hours"``; table: whatever ``descend.read`` takes; settings: the fields of ``Recipe``,
+    formula: ``"score ~ hours"``, or an equation in named parameters, ``"y = a * exp(-b * x) + c"`` (a list of them is
+    one system of equations); table: whatever ``descend.read`` takes; settings: the fields of ``Recipe``,
     which tells what each means; their kinds, ranges and defaults are the table in ``solvers.settings``.
     In place of them a PyTorch module, inputs and ``targets``: ``fit(module, X, y)``; or a module and a torch Dataset or
     DataLoader of pairs, of which a Dataset's test rows are held out and a DataLoader is only fitted.
@@ -87,6 +89,8 @@ def fit(
     require("resume", resume, "bool")
     require_functions(on_epoch=on_epoch, on_refit=on_refit, on_forecast=on_forecast, on_read=on_read)
     kept = None if checkpoint is None else Path(checkpoint)
+    if isinstance(formula, list | tuple):
+        formula = parse(formula)
     with workers_of(cluster) as workers:
         if is_module(formula):
             statement = state_module(

@@ -158,7 +158,7 @@ def prepare_forecast(
         every = replace(recipe, test="none", patience=None)
         statement = survey_statement(formula, rows, every, reading)
         design, objective = statement.design, statement.objective()
-    return design, objective, recipe.start(design.names, objective.outputs)
+    return design, objective, recipe.start_of(design, objective.outputs)
 
 
 def _raw_condition(design: Design, objective: RowsObjective | PartsObjective) -> float:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.analysis.verification import Split, Verification, baseline, judge, left_out, split_rows
-from descend.base.errors import OptionError, TableError
+from descend.base.errors import DesignError, OptionError, TableError
 from descend.base.messages import Note
 from descend.design.matrix import Design, width_of
+from descend.fitting._curve import curve_objective, fit_curve
 from descend.fitting._network import fit_network
+from descend.fitting._stated import stated
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
 from descend.formula.ast import Hypothesis, Poly
-from descend.formula.parser import parse
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss
 from descend.objectives.rows import DesignRows
@@ -28,7 +29,9 @@ from descend.tables.open import read
 
 if TYPE_CHECKING:
     from descend.base.typing import Floats, OnEpoch, Rows
+    from descend.formula.equation import Equation
     from descend.formula.formula import Formula
+    from descend.objectives.curve import CurveObjective
     from descend.objectives.families import Family
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
@@ -57,14 +60,14 @@ class Outline:
     why: Note
 
     @classmethod
-    def of(cls, formula: str | Formula | Hypothesis, table: Table, recipe: Recipe) -> Outline:
+    def of(cls, formula: str | Formula | Equation | Hypothesis, table: Table, recipe: Recipe) -> Outline:
         """Decide how the columns of a table (of a scan its first rows) are read, and the family of the target."""
-        parsed = parse(formula) if isinstance(formula, str) else formula
-        hypothesis = parsed if isinstance(parsed, Hypothesis) else parsed.resolve(table.columns, table.repeated)
-        require_parameters(hypothesis, recipe)
+        hypothesis = stated(formula, table.columns, table.repeated, recipe)
         named = "auto" if callable(recipe.loss) else recipe.loss
         wanted = uses(hypothesis, table)
         family, why = choose_family(hypothesis, table, recipe.family, named)
+        if hypothesis.written and family.classes and not family.link.outer:
+            raise DesignError("design.equation-classes", formula=hypothesis.text, family=family.name)
         return cls(hypothesis, wanted, target_uses(hypothesis, family), family, why)
 
     @property
@@ -91,13 +94,6 @@ class Outline:
         return Problem(self.hypothesis, self.uses, data, target, loss, notes, base=base)
 
 
-def require_parameters(hypothesis: Hypothesis, recipe: Recipe) -> None:
-    """Raise OptionError for settings of an equation's parameters where a formula has none."""
-    for name in ("bounds", "fixed", "parameters"):
-        if getattr(recipe, name) is not None and not hypothesis.written:
-            raise OptionError("option.equation-only", name=name, formula=hypothesis.text)
-
-
 @dataclass(frozen=True)
 class Problem:
     """A hypothesis stated on a table: its columns, its target and its loss; every fit and refit starts from it.
@@ -117,7 +113,7 @@ class Problem:
 
     @classmethod
     def of(
-        cls, formula: str | Formula | Hypothesis, source: Any, recipe: Recipe, data: Columns | None = None
+        cls, formula: str | Formula | Equation | Hypothesis, source: Any, recipe: Recipe, data: Columns | None = None
     ) -> Problem:
         """Read a table and state a hypothesis on it.
 
@@ -178,19 +174,32 @@ class Problem:
             return 0.0
         return effort.rows * (effort.sums + (0.0 if solved else REFIT))
 
-    def train(self, rows: Rows, recipe: Recipe, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
-        """Fit on some of the rows."""
+    def train(
+        self, rows: Rows, recipe: Recipe, run: RunOptions = DEFAULT_OPTIONS, warm: Floats | None = None
+    ) -> TrainedProblem:
+        """Fit on some of the rows; ``warm`` are the parameters of an equation's fit on nearly the same rows."""
         design_rows = rows
         rows, held = self.held_out(rows, recipe)
         if recipe.drop_last and recipe.batch is not None and recipe.batch > rows.size and self.stream is None:
             raise OptionError("option.no-batch", rows=rows.size, batch=recipe.batch)
         design = self.learn_design(design_rows, recipe)
+        if self.hypothesis.curve is not None:
+            fitted, stops = (
+                self._curve(design, rows, recipe),
+                None if held is None else self._curve(design, held, recipe),
+            )
+            return fit_curve(design, fitted, self._rows(rows), recipe, stops, run, warm)
         if recipe.networked:
             sources = partial(self._sources, design, rows, held, recipe)
             return fit_network(design, self.target, self.loss, self._rows(rows), sources, recipe, run)
         objective = self.over(design, rows, recipe)
         validation = None if held is None else self.over(design, held, recipe).beside(objective)
         return run_solver(design, objective, self._rows(rows), recipe, validation, run)
+
+    def _curve(self, design: Design, rows: Rows, recipe: Recipe) -> CurveObjective:
+        """Return the loss of an equation over some of the rows."""
+        X, Y = self._arrays(design, rows)
+        return curve_objective(self.hypothesis, X, Y, self.loss, recipe)
 
     def _sources(
         self, design: Design, rows: Rows, held: Rows | None, recipe: Recipe, network: Network
@@ -217,6 +226,8 @@ class Problem:
 
     def learn_design(self, rows: Rows, recipe: Recipe) -> Design:
         """Learn the design from some of the rows; who goes there step by step may want all columns as they are."""
+        if self.hypothesis.curve is not None:
+            return Design.learn(self.hypothesis, self.uses, self.data, rows=rows, standardize=False)
         settle = recipe.method == "auto"
         if self._laid is not None and rows.size:
             plain, X = self._laid
@@ -312,11 +323,14 @@ class Problem:
                     Z = trained.hypothesis.predictor(self.matrix(trained.design, test))
                     predictions.append(self.target.predict(Z))
                 else:
-                    predictions.append(self._refitted(fitted, test, recipe))
+                    predictions.append(self._refitted(fitted, test, recipe, trained))
         return truth[tested], np.concatenate(predictions), np.concatenate(bases)
 
-    def _refitted(self, fitted: Rows, test: Rows, recipe: Recipe) -> Floats:
-        """Return the predictions of some rows by a fit on others; least squares are solved without a run."""
+    def _refitted(self, fitted: Rows, test: Rows, recipe: Recipe, trained: TrainedProblem | None) -> Floats:
+        """Return the predictions of some rows by a fit on others; least squares are solved without a run.
+
+        trained: the fit of all rows to fit, from whose parameters those of an equation are sought.
+        """
         if recipe.method == "auto" and recipe.patience is None and not recipe.networked:
             design, objective = self.objective(fitted, recipe)
             start = start_values(design, objective, recipe)
@@ -324,6 +338,7 @@ class Problem:
             if quadratic is not None:
                 weights = quadratic.minimum_near(start).reshape(objective.shape)
                 return self.target.predict(self.matrix(design, test) @ weights)
-        again = self.train(fitted, recipe)
+        warm = None if trained is None or self.hypothesis.curve is None else trained.weights.ravel()
+        again = self.train(fitted, recipe, warm=warm)
         made = self.target.predict(again.hypothesis.predictor(self.matrix(again.design, test)))
         return np.full_like(made, np.nan) if again.history.diverged else made

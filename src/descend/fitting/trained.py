@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats, Rows
     from descend.design.matrix import Design
     from descend.model.hypothesis import FittedHypothesis
+    from descend.objectives.curve import CurveObjective
     from descend.objectives.objective import OverRows
     from descend.objectives.quadratic import GramObjective
     from descend.objectives.target import Target
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from descend.solvers.closed_form import ClosedFormRun
     from descend.solvers.history import History
     from descend.solvers.recipe import Recipe
+    from descend.solvers.search import Search
     from descend.tables.columns import Columns
 
     OnForecast = Callable[[Forecast], None]
@@ -38,17 +40,18 @@ class TrainedProblem:
 
     ``over`` and ``data`` are the fitted rows; where these are too many to hold, ``data`` and ``shown`` are some of
     them. ``quadratic`` is squared error's engine over them, ``descent`` its run in closed form, ``forecast`` what was
-    known before it, each where it was made.
+    known before it, each where it was made; ``search`` what was tried for an equation's minimum.
     """
 
     hypothesis: FittedHypothesis
     history: History
-    over: OverRows | ModuleObjective
+    over: OverRows | ModuleObjective | CurveObjective
     data: Columns
     quadratic: GramObjective | None = None
     descent: ClosedFormRun | None = None
     forecast: Forecast | None = None
     shown: RowsObjective | None = None
+    search: Search | None = None
 
     @property
     def design(self) -> Design:
@@ -77,7 +80,7 @@ class TrainedProblem:
 
 def start_values(design: Design, objective: OverRows, recipe: Recipe) -> Floats:
     """Return the parameters that a recipe's run begins with, flat."""
-    start = recipe.start(design.names, objective.outputs)
+    start = recipe.start_of(design, objective.outputs)
     if recipe.method == "auto":
         start.reshape(objective.shape)[design.constant] = 0.0  # no number has an effect here
     return start

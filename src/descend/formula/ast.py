@@ -194,6 +194,11 @@ class Hypothesis:
         return _unique(name for term in self.terms for factor in term for name in names_of(factor))
 
     @property
+    def parameters(self) -> list[str]:
+        """The parameters of an equation, in the order in which they stand."""
+        return list(dict.fromkeys(one.name for expression in self.written for one in unknowns_of(expression)))
+
+    @property
     def outputs(self) -> list[Name]:
         """The columns that the targets use."""
         return _unique(name for target in self.targets for name in names_of(target))
@@ -225,6 +230,21 @@ def unknowns_of(expression: Expression) -> Iterable[Unknown]:
             for side in (expression.left, expression.right):
                 if side is not None:
                     yield from unknowns_of(side)
+
+
+def constant_parts(expression: Expression) -> Iterable[Expression]:
+    """Yield the largest parts of an expression that use columns and no parameters."""
+    if not any(unknowns_of(expression)):
+        if any(names_of(expression)):
+            yield expression
+        return
+    match expression:
+        case Apply(argument=inner):
+            yield from constant_parts(inner)
+        case Operation():
+            for side in (expression.left, expression.right):
+                if side is not None:
+                    yield from constant_parts(side)
 
 
 def functions_of(expression: Expression) -> list[str]:

@@ -60,10 +60,17 @@ class Formula:
         hypothesis = self.resolve(columns)
         return [name.name for name in (*hypothesis.inputs, *hypothesis.outputs)]
 
-    def resolve(self, columns: Sequence[str], repeated: Collection[str] = ()) -> Hypothesis:
+    def resolve(
+        self,
+        columns: Sequence[str],
+        repeated: Collection[str] = (),
+        declared: Collection[str] = (),
+        held: Collection[str] = (),
+    ) -> Hypothesis:
         """Return the hypothesis over those columns, with ``.`` written out; it leaves out a column of row numbers.
 
-        repeated: the names that several columns have. Raises FormulaError where the formula uses one of these, for a
+        repeated: the names that several columns have. declared, held: those of ``Equation.resolve``, which say nothing
+        to a formula: it has no parameters. Raises FormulaError where the formula uses one of these, for a
         name that is not among the columns, for a target on the right, and for a right-hand side of nothing.
         """
         outputs = [name.name for target in self.targets for name in names_of(target)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from descend.formula.ast import Apply, Expression, Name, Number, Operation, Unknown
@@ -9,6 +10,8 @@ from descend.formula.visitor import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from descend.formula.ast import Curve
 
 
 class Rebuilt(Visitor[Expression]):
@@ -41,6 +44,13 @@ class Rebuilt(Visitor[Expression]):
     def joined(self, operation: Operation, left: Expression, right: Expression) -> Expression:
         """Return the same operation of both sides built anew."""
         return Operation(operation.operator, self.visit(left), self.visit(right))
+
+
+def held_at(curve: Curve, values: Mapping[str, float]) -> Curve:
+    """Return a curve in the other parameters, with these held at their values."""
+    expressions = tuple(substituted(expression, values) for expression in curve.expressions)
+    free = tuple(name for name in curve.parameters if name not in values)
+    return replace(curve, expressions=expressions, parameters=free)
 
 
 def substituted(expression: Expression, values: Mapping[str, float]) -> Expression:

@@ -80,9 +80,9 @@ def _bends(expression: Any) -> bool:
     return not (straight and np.ptp(slopes) <= BENT * np.abs(slopes).max())
 
 
-def kept_errors(X: Floats, Y: Floats, weights: Floats) -> Floats:
+def kept_errors(Y: Floats, Z: Floats) -> Floats:
     """Return the fitted rows' errors of the transformed targets, in order of size: all, or ERRORS quantiles."""
-    errors = np.sort(Y.astype(np.float64) - X.astype(np.float64) @ weights, axis=0)
+    errors = np.sort(Y.astype(np.float64) - Z.astype(np.float64), axis=0)
     if len(errors) <= ERRORS:
         return np.asarray(errors)
     return np.asarray(np.quantile(errors, (np.arange(ERRORS) + 0.5) / ERRORS, axis=0))

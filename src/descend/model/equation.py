@@ -9,9 +9,13 @@ import numpy as np
 from descend.base.visible import in_a_line
 from descend.design.encodings import CONSTANT
 from descend.design.matrix import INTERCEPT, Design
+from descend.formula.rebuilt import substituted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from descend.base.typing import Floats
+    from descend.formula.ast import Hypothesis
     from descend.objectives.target import Target
 
 ROUNDING = 1e-12
@@ -36,6 +40,17 @@ def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
             name = INTERCEPT if name == CONSTANT else name
             total[name] = total.get(name, 0.0) + value
     return total
+
+
+def written_lines(hypothesis: Hypothesis, target: Target, numbers: Mapping[str, float]) -> list[str]:
+    """Return an equation as it was written with the numbers of its parameters, a line an output."""
+    told = {name: float(f"{value:.{DIGITS}g}") for name, value in numbers.items()}
+    if hypothesis.about == "probability":
+        lefts = [f"P({target.columns[0]} = {target.levels[-1]})"]
+    else:
+        lefts = [str(expression) for expression in hypothesis.targets]
+    pairs = zip(lefts, hypothesis.written, strict=True)
+    return [in_a_line(f"{left} = {substituted(right, told)}") for left, right in pairs]
 
 
 def network_line(design: Design, target: Target, title: str) -> str:

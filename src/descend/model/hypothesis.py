@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from descend.base.messages import Note
     from descend.base.typing import Floats
     from descend.design.matrix import Design
+    from descend.formula.ast import Coefficient
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
     from descend.objectives.objective import Objective
@@ -104,6 +105,10 @@ class FittedHypothesis(Protocol):
 
     def weight_names(self, target: Target) -> list[str]:
         """Return a name for each of the flat weights, where the kind is ``readable``."""
+        ...
+
+    def coefficient_names(self, output: int) -> list[Coefficient]:
+        """Return the name of each row of ``raw`` in an output, with the sign that the named parameter has."""
         ...
 
     @property

@@ -21,11 +21,13 @@ from descend.base.errors import ModelError, OptionError
 from descend.base.messages import Note, has
 from descend.base.version import __version__
 from descend.design.matrix import Design
+from descend.formula.equation import through
 from descend.formula.parser import parse
 from descend.model.fitted import FittedModel
 from descend.model.hypothesis import HYPOTHESES, Stored
 from descend.model.record import Assessment, FittedRows, Provenance
 from descend.model.sample import Sample
+from descend.objectives.families import FAMILIES
 from descend.objectives.losses import make_loss
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.target import Target, target_uses
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     import os
 
     from descend.base.container import Tensors
+    from descend.formula.ast import Hypothesis
     from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.families import Family
 
@@ -83,6 +86,7 @@ def _taken_apart(model: FittedModel) -> tuple[dict[str, Any], Tensors]:
     header = {
         "version": __version__,
         "formula": model.formula,
+        "equation": _equation(model.design.hypothesis),
         "design": model.design.describe(),
         "target": model.target.describe(),
         "loss": model.loss,
@@ -137,7 +141,7 @@ def _taken_apart(model: FittedModel) -> tuple[dict[str, Any], Tensors]:
 def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], module: Any, file: str) -> M:
     table = stored_fields.facts(header["table"], ("name", "rows", "columns"))
     table_columns = stored_fields.texts(table["columns"])
-    hypothesis = parse(stored_fields.text(header["formula"])).resolve(table_columns)
+    hypothesis = _hypothesis(header, table_columns)
     design = Design.restore(hypothesis, header["design"], [tensors[moment] for moment in MOMENTS])
     target = Target.restore(hypothesis, header["target"])
     width, family, outputs = len(design.names), target.family, len(target.predictions)
@@ -182,6 +186,27 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
         ),
         descent=_descent(header["descent"], tensors, shape) if fitted.linear else None,
     )
+
+
+def _equation(hypothesis: Hypothesis) -> dict[str, Any] | None:
+    """Return what an equation needs besides its text to be understood as it was; None for a formula."""
+    if not hypothesis.written:
+        return None
+    return {"parameters": hypothesis.parameters, "curve": hypothesis.curve is not None}
+
+
+def _hypothesis(header: dict[str, Any], columns: list[str]) -> Hypothesis:
+    """Return what the text of a file says of the columns; raises FormulaError, ValueError."""
+    parsed = parse(stored_fields.text(header["formula"]))
+    if header.get("equation") is None:
+        return parsed.resolve(columns)
+    found = stored_fields.facts(header["equation"], ("parameters", "curve"))
+    names = stored_fields.distinct(found["parameters"])
+    family = stored_fields.facts(header["target"]).get("family")
+    outer = FAMILIES[stored_fields.one_of(family, [*FAMILIES])].link.outer
+    held = names if stored_fields.flag(found["curve"]) else ()
+    hypothesis = parsed.resolve(columns, declared=names, held=held)
+    return through(hypothesis, outer, held) if hypothesis.about == "mean" and outer else hypothesis
 
 
 def _kind_of(header: dict[str, Any]) -> type[FittedHypothesis]:

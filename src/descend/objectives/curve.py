@@ -83,16 +83,7 @@ class CurveObjective:
 
     def linearised(self, w: Floats, rows: slice = slice(None)) -> tuple[Floats, Floats]:
         """Return the linear predictor (rows x outputs) and its derivative (rows x outputs x parameters)."""
-        X = self.X[rows]
-        named, columns = self._named(w), self._columns(X)
-        Z = np.empty((len(X), self.outputs))
-        J = np.zeros((len(X), self.outputs, len(named)))
-        places = {name: place for place, name in enumerate(named)}
-        for output, expression in enumerate(self.curve.expressions):
-            Z[:, output], slopes = tangents_of(expression, columns, named)
-            for name, slope in slopes.items():
-                J[:, output, places[name]] = slope
-        return Z, J
+        return tangents_at(self.curve, self.X[rows], w)
 
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``; not finite where it overflows or is not defined."""
@@ -166,18 +157,26 @@ class CurveObjective:
         for first in range(0, rows, size):
             yield self.on(self.data.take(order[first : min(first + size, rows)]))
 
-    def _named(self, w: Floats) -> dict[str, float]:
-        return dict(zip(self.curve.parameters, w.tolist(), strict=True))
-
-    def _columns(self, X: Floats) -> dict[str, Floats]:
-        return {name: X[:, place] for place, name in enumerate(self.curve.columns)}
-
     def _weight(self, rows: slice) -> Floats | float:
         return 1.0 if self.data.weight is None else self.data.weight[rows]
 
     @property
     def _block_rows(self) -> int:
         return block_rows(self.outputs * (len(self.curve.parameters) + 1) + AT_WORK)
+
+
+def tangents_at(curve: Curve, X: Floats, w: Floats) -> tuple[Floats, Floats]:
+    """Return the linear predictor (rows x outputs) and its derivative (rows x outputs x parameters) at ``w``."""
+    named = dict(zip(curve.parameters, w.tolist(), strict=True))
+    columns = {name: X[:, place] for place, name in enumerate(curve.columns)}
+    places = {name: place for place, name in enumerate(curve.parameters)}
+    Z = np.empty((len(X), len(curve.expressions)))
+    J = np.zeros((len(X), len(curve.expressions), len(places)))
+    for output, expression in enumerate(curve.expressions):
+        Z[:, output], slopes = tangents_of(expression, columns, named)
+        for name, slope in slopes.items():
+            J[:, output, places[name]] = slope
+    return Z, J
 
 
 def predictor_of(curve: Curve, X: Floats, w: Floats) -> Floats:

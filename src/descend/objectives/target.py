@@ -122,6 +122,10 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
     """
     named = None if asked == "auto" else FAMILIES.require(asked, "auto")
     columns = _columns_under(hypothesis)
+    if named is None and loss == "auto" and hypothesis.about == "probability":
+        family = next(family for family in FAMILIES.values() if family.classes and family.link.outer)
+        family.require(hypothesis, columns)
+        return family, Note("family.probability", {"column": columns[0]})
     if named is not None or loss != "auto":
         family = family_of_loss(loss) if named is None else named
         family.require(hypothesis, columns)
@@ -145,7 +149,7 @@ def number_family(loss: str) -> Family:
 def _looked_at(hypothesis: Hypothesis, columns: Sequence[str], table: Table) -> TargetColumn:
     """Look at what the target's columns hold; raises DesignError for text of all different values."""
     name, kinds = columns[0], {column: table.kind(column) for column in columns}
-    if len(columns) > 1 or not isinstance(hypothesis.targets[0], Name):
+    if len(columns) > 1 or not isinstance(hypothesis.targets[0], Name) or hypothesis.about == "mean":
         return TargetColumn(", ".join(columns), plain=False)
     if kinds[name] == "number":
         # a column of nothing but 0 and 1 is a class; a bad cell in it is told when the column is read
@@ -189,7 +193,21 @@ def of_classes(hypothesis: Hypothesis, family: Family, levels: tuple[str, ...], 
     if len(levels) < 2:
         raise DesignError("design.one-class", column=columns[0], level="".join(levels))
     family.require_levels(columns[0], levels)
-    return Target(family, hypothesis.targets, columns, levels, kind_of(levels, kind))
+    return Target(
+        family, hypothesis.targets, columns, _last(levels, hypothesis.level, columns[0]), kind_of(levels, kind)
+    )
+
+
+def _last(levels: tuple[str, ...], level: str | None, column: str) -> tuple[str, ...]:
+    """Return the classes with the one whose probability an equation gives as the last; raises DesignError."""
+    if level is None:
+        return levels
+    named = [
+        other for other in levels if other == level or (are_numbers((other, level)) and float(other) == float(level))
+    ]
+    if not named:
+        raise DesignError("design.no-such-level", column=column, level=level, levels=", ".join(levels[:12]))
+    return (*(other for other in levels if other != named[0]), named[0])
 
 
 def kind_of(levels: Sequence[str], kind: str) -> str:

@@ -77,13 +77,13 @@ def tell_inference(model: FittedModel, level: float, lang: str) -> RenderableTyp
     statistics, p_values = inference.statistics(coefficients), inference.p_values(coefficients)
     reach = inference.quantile(level) * inference.errors
     for index, output in enumerate(outputs):
-        for row, name in enumerate(model.design.names):
-            value, error = coefficients[row, index], inference.errors[row, index]
+        for row, one in enumerate(model.hypothesis.coefficient_names(index)):
+            value, error = one.sign * coefficients[row, index], inference.errors[row, index]
             ends = value - reach[row, index], value + reach[row, index]
-            figures = [(error, "6g"), (statistics[row, index], "4g"), (p_values[row, index], "3g")]
+            figures = [(error, "6g"), (one.sign * statistics[row, index], "4g"), (p_values[row, index], "3g")]
             shown = [_figure(figure, digits) for figure, digits in (*figures, *((end, "6g") for end in ends))]
             label = [output if row == 0 else ""] if several else []
-            grid.add_row(*label, name, f"{value:.8g}", *shown)
+            grid.add_row(*label, one.parameter, f"{value:.8g}", *shown)
     lines: list[RenderableType] = ["", Text(title, style="dim"), grid]
     if kind == "t":
         spreads = ", ".join(say("inference.spread", lang, spread=value**0.5) for value in inference.variances)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from descend.base.atomic_files import json_ready
 from descend.base.messages import Note, say
 
@@ -86,9 +88,15 @@ def _inference_facts(model: FittedModel, lang: str) -> dict[str, Any]:
     inference = model.inference
     if isinstance(inference, Note):
         return {"reason": inference.tell(lang)}
-    coefficients = model.contrasts
+    contrasts = model.contrasts
+    named = [model.hypothesis.coefficient_names(index) for index in range(contrasts.shape[1])]
+    coefficients = contrasts * np.array([[one.sign for one in each] for each in named]).T
+    if model.design.hypothesis.coefficients and len(named) > 1:  # each output has parameters of its own
+        columns: Any = [[one.parameter for one in each] for each in named]
+    else:
+        columns = [one.parameter for one in named[0]]
     return {
-        "columns": model.design.names,
+        "columns": columns,
         "outputs": model.target.outputs[-coefficients.shape[1] :],
         "coefficients": coefficients,
         "standard_errors": inference.errors,

@@ -36,6 +36,7 @@ def iterate(
     validation: Objective | None = None,
     patience: int | None = None,
     batch_history: bool = False,
+    bounds: tuple[Floats, Floats] | None = None,
     run: RunOptions = DEFAULT_OPTIONS,
 ) -> History:
     """Return the history of up to ``epochs`` epochs from ``w``.
@@ -45,11 +46,12 @@ def iterate(
     tolerance: stop when the gradient's norm falls to so many times its first (full batch only).
     patience: stop when the loss on ``validation`` has not improved for so many epochs, and go back to its best.
     batch_history: keep the loss of every batch.
+    bounds: the least and the greatest value of each parameter: a step beyond one ends on it (Goldstein 1964).
 
     An interrupt (Ctrl-C) ends the run with what was reached.
     """
     w = np.array(w)
-    parts = objective, w, optimizer, optimizer.init(w), schedule, validation
+    parts = objective, w, optimizer, optimizer.init(w), schedule, validation, bounds
     if batch_size is None:
         training = _Vector(*parts)
         limits = Limits(epochs, patience, tolerance, ABOVE_THE_START)
@@ -72,6 +74,7 @@ class _Vector:
     memory: State
     schedule: Schedule
     validation: Objective | None
+    bounds: tuple[Floats, Floats] | None
 
     def look(self, epoch: int) -> Look:
         loss, self._gradient = self.objective.value_and_gradient(self.w)
@@ -81,7 +84,12 @@ class _Vector:
 
     def step(self, epoch: int, record: EpochRecorder) -> None:
         with np.errstate(over="ignore", invalid="ignore"):
-            self.optimizer.update(self.w, self._gradient, self.memory, self.rate(epoch))
+            self.update(self._gradient, self.rate(epoch))
+
+    def update(self, gradient: Floats, rate: float) -> None:
+        self.optimizer.update(self.w, gradient, self.memory, rate)
+        if self.bounds is not None:
+            np.clip(self.w, *self.bounds, out=self.w)
 
     def rate(self, epoch: int) -> float:
         return self.optimizer.lr * self.schedule.factor(epoch)
@@ -114,7 +122,7 @@ class _Batches(_Vector):
                 if self.keeps:
                     record.batch_losses.append(loss)
                     self.run.tell_batch(epoch, loss)
-                self.optimizer.update(self.w, gradient, self.memory, rate)
+                self.update(gradient, rate)
 
     def restore(self, saved: SavedRun) -> None:
         super().restore(saved)

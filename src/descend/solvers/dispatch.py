@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from descend.base.typing import Floats
     from descend.objectives.in_memory import RowsObjective
-    from descend.objectives.objective import OverRows, RowsLoss
+    from descend.objectives.objective import Objective, OverRows, RowsLoss
     from descend.solvers.history import History
     from descend.solvers.optimizers import Optimizer
     from descend.solvers.recipe import Recipe
@@ -73,11 +73,26 @@ def _solved(
     if quadratic is not None and sgd is not None and told:
         return fast_forward(quadratic, start, sgd, recipe.length, tolerance=recipe.tolerance, halt=run.halt)
     engine = quadratic if quadratic is not None and quadratic.trustworthy else objective
-    history = iterate(
-        engine,
+    history = take_epochs(engine, start, optimizer, recipe, validation, run=run)
+    return history if engine is not quadratic else replace(history, gap=quadratic.excess(history.weights))
+
+
+def take_epochs(
+    objective: Objective,
+    start: Floats,
+    optimizer: Optimizer,
+    recipe: Recipe,
+    validation: Objective | None = None,
+    *,
+    bounds: tuple[Floats, Floats] | None = None,
+    run: RunOptions = DEFAULT_OPTIONS,
+) -> History:
+    """Run a recipe's epochs with an optimizer, and return the history; ``bounds`` as in ``iterate``."""
+    return iterate(
+        objective,
         start.astype(recipe.arithmetic),
         optimizer,
-        schedule,
+        recipe.make_schedule(),
         recipe.length,
         batch_size=recipe.batch_size,
         drop_last=recipe.drop_last,
@@ -86,9 +101,9 @@ def _solved(
         validation=validation,
         patience=recipe.patience,
         batch_history=recipe.batch_history,
+        bounds=bounds,
         run=run,
     )
-    return history if engine is not quadratic else replace(history, gap=quadratic.excess(history.weights))
 
 
 def _centred(objective: RowsLoss, history: History) -> History:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from descend.base.typing import Floats
+    from descend.design.matrix import Design
     from descend.objectives.penalties import Penalty
 
     Init = str | Mapping[str, float | Sequence[float]] | Sequence[float] | np.ndarray[Any, Any]
@@ -256,6 +258,18 @@ class Recipe(Settings):
         if not SCHEDULES[self.schedule].spread:
             settings.pop("epochs", None)
         return settings
+
+    def start_of(self, design: Design, outputs: int) -> Floats:
+        """Return the first parameters of a design, flat; of an equation those given by name are in its own units.
+
+        Raises OptionError as ``start``.
+        """
+        named = design.hypothesis.coefficients
+        if not named or not hasattr(self.init, "items"):
+            return self.start(design.names, outputs)
+        given = self.start([one.parameter for each in named for one in each], 1)
+        signs = np.array([one.sign for each in named for one in each])
+        return design.from_raw((given * signs).reshape(outputs, -1).T).ravel()
 
     def start(self, names: list[str], outputs: int) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the first parameters, flat; raises OptionError when the given ones do not fit the columns."""

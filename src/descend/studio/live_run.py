@@ -78,7 +78,7 @@ class Slide:
     def forecast(self, recipe: Recipe) -> Forecast:
         """Return the forecast of a recipe's run."""
         quadratic, names = self.quadratic(recipe.l2)[0], self.prepared.design.names
-        start = recipe.start(names, self.fitted.outputs)
+        start = recipe.start_of(self.prepared.design, self.fitted.outputs)
         key = (recipe.l2, repr(recipe.init), recipe.seed)
         if key not in self._rates:
             if len(self._rates) > KEPT:
@@ -92,7 +92,7 @@ class Slide:
     def view(self, recipe: Recipe) -> View:
         """Return the run of a recipe of plain, momentum or Nesterov SGD over all rows."""
         quadratic, unseen = self.quadratic(recipe.l2)
-        start = recipe.start(self.prepared.design.names, self.fitted.outputs)
+        start = recipe.start_of(self.prepared.design, self.fitted.outputs)
         optimizer = optimizer_of(self.fitted, quadratic, recipe).recurrence
         assert optimizer is not None
         descent = ClosedFormRun(quadratic, start, optimizer)

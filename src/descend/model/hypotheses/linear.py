@@ -10,7 +10,8 @@ import numpy as np
 from descend.analysis.refined_least_squares import in_blocks
 from descend.base import stored_fields
 from descend.base.double_double import rounded
-from descend.model.equation import equation_lines
+from descend.formula.ast import Coefficient
+from descend.model.equation import equation_lines, written_lines
 from descend.model.hypothesis import HYPOTHESES, Parameter
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.penalties import L2
@@ -65,6 +66,11 @@ class LinearHypothesis:
         """Whether the design scales or centres a column."""
         return bool((self.design.means != 0).any() or (self.design.scales != 1).any())
 
+    def coefficient_names(self, output: int) -> list[Coefficient]:
+        """Return the parameters that an equation names, else the columns."""
+        named = self.design.hypothesis.coefficients
+        return list(named[output]) if named else [Coefficient(name) for name in self.design.names]
+
     def weight_names(self, target: Target) -> list[str]:
         """Return the columns' names, with the outputs' before them where there are several."""
         names, outputs = self.design.names, target.outputs
@@ -107,19 +113,35 @@ class LinearHypothesis:
 
     def equation(self, target: Target) -> str:
         """Return the equation in the units of the table, a line an output."""
+        hypothesis = self.design.hypothesis
+        if hypothesis.written:
+            return "\n".join(written_lines(hypothesis, target, self.coefficients(target)))
         return "\n".join(equation_lines(self.design, target, self.raw))
 
     def coefficients(self, target: Target) -> dict[str, Any]:
-        """Return the coefficients in raw units by column (``(intercept)`` too)."""
-        raw = self.raw
-        made = {
-            output: dict(zip(self.design.names, map(float, raw[:, index]), strict=True))
-            for index, output in enumerate(target.outputs)
-        }
-        return made if len(made) > 1 else next(iter(made.values()))
+        """Return the coefficients in raw units by column (``(intercept)`` too), of an equation by its parameters."""
+        each = self._named()
+        if self.design.hypothesis.coefficients:
+            found = {name: value for one in each for name, value in one.items()}
+            return {name: found[name] for name in self.design.hypothesis.parameters}
+        return dict(zip(target.outputs, each, strict=True)) if len(each) > 1 else each[0]
+
+    def _named(self) -> list[dict[str, float]]:
+        """Return the coefficients of each output by name, with the signs of the named parameters."""
+        raw, made = self.raw, []
+        for output in range(raw.shape[1]):
+            named = zip(self.coefficient_names(output), raw[:, output].tolist(), strict=True)
+            made.append({one.parameter: one.sign * value for one, value in named})
+        return made
 
     def parameters(self) -> list[Parameter]:
-        """Return the coefficients in raw units, a number for each output; pixels' are left out: they are pictures."""
+        """Return the coefficients in raw units, a number for each output; pixels' are left out: they are pictures.
+
+        Of an equation its parameters, a number each.
+        """
+        if self.design.hypothesis.coefficients:
+            found = {name: value for each in self._named() for name, value in each.items()}
+            return [Parameter(name, np.asarray(found[name])) for name in self.design.hypothesis.parameters]
         named = zip(self.design.names, self.design.pixels, self.raw, strict=True)
         return [Parameter(name, values) for name, pixel, values in named if not pixel]
 

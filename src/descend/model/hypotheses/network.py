@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from descend.base.container import Tensors
     from descend.base.typing import Floats
     from descend.design.matrix import Design
+    from descend.formula.ast import Coefficient
     from descend.model.hypothesis import Stored
     from descend.objectives.losses import Loss
     from descend.objectives.networks.network import Network
@@ -87,6 +88,10 @@ class NetworkHypothesis:
     def weight_names(self, target: Target) -> list[str]:
         """Return the number of each weight: they have no names one by one."""
         return [str(index) for index in range(self.weights.size)]
+
+    def coefficient_names(self, output: int) -> list[Coefficient]:
+        """Raise ModelError: a network has no coefficients."""
+        raise self._refused("coefficients")
 
     @property
     def finite(self) -> bool:

@@ -228,7 +228,7 @@ class Bench:
         if recipe.networked:
             return {"forecast": Forecast(reason=NetworkHypothesis.refusals["forecast"], asked=True)}
         objective = problem.over(design, rows, recipe)
-        start = recipe.start(design.names, objective.outputs)
+        start = recipe.start_of(design, objective.outputs)
         forecast = foretell(objective, start, recipe, quadratic_of(objective, recipe, start), design.names)
         if not (problem.loss.quadratic and recipe.arithmetic == "float64"):
             return {"forecast": forecast}

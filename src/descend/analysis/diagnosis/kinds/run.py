@@ -118,7 +118,7 @@ def _outlook(evidence: Evidence) -> Outlook | None:
         return None
     names = evidence.design.names
     optimizer = SGD(history.lr, recipe.momentum, recipe.nesterov)
-    return foresee(quadratic, recipe.start(names, quadratic.shape[1]), optimizer, history.epochs, names)
+    return foresee(quadratic, recipe.start_of(evidence.design, quadratic.shape[1]), optimizer, history.epochs, names)
 
 
 def _too_large(evidence: Evidence, outlook: Outlook | None) -> list[Sign]:

@@ -1,0 +1,134 @@
+"""The fit of an equation in named parameters on rows in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from descend.analysis.forecast import Forecast, local_forecast
+from descend.base.errors import OptionError
+from descend.fitting.trained import TrainedProblem
+from descend.formula.ast import constant_parts
+from descend.formula.evaluate import undefined, values_of
+from descend.formula.rebuilt import held_at
+from descend.model.hypotheses.curve import CurveHypothesis
+from descend.objectives.curve import CurveObjective
+from descend.objectives.penalties import L2
+from descend.objectives.rows import DesignRows
+from descend.solvers.curve_minimum import minimise_curve
+from descend.solvers.dispatch import take_epochs
+from descend.solvers.optimizers import OPTIMIZERS
+from descend.solvers.rates import local_curvature
+
+if TYPE_CHECKING:
+    from descend.base.typing import Floats
+    from descend.design.matrix import Design
+    from descend.formula.ast import Hypothesis
+    from descend.objectives.losses import Loss
+    from descend.solvers.optimizers import Optimizer
+    from descend.solvers.recipe import Recipe
+    from descend.solvers.run_options import RunOptions
+    from descend.tables.columns import Columns
+
+
+def curve_objective(hypothesis: Hypothesis, X: Floats, Y: Floats, loss: Loss, recipe: Recipe) -> CurveObjective:
+    """Return the loss of an equation over rows, in the parameters that are not held."""
+    assert hypothesis.curve is not None
+    curve = held_at(hypothesis.curve, recipe.held)
+    penalty = L2(recipe.l2, np.ones(len(curve.parameters)))
+    return CurveObjective(DesignRows(np.asfortranarray(X, dtype=np.float64), Y), curve, loss, penalty)
+
+
+def fit_curve(
+    design: Design,
+    objective: CurveObjective,
+    data: Columns,
+    recipe: Recipe,
+    validation: CurveObjective | None,
+    run: RunOptions,
+    warm: Floats | None = None,
+) -> TrainedProblem:
+    """Fit an equation on rows, whose columns are ``data``; raises OptionError, FitError.
+
+    warm: parameters near the minimum, of a fit on nearly the same rows; nothing else is then tried.
+    """
+    bounds = _bounds(objective, recipe)
+    require_defined(objective, data)
+    search = None
+    if recipe.method == "auto":
+        forecast = Forecast(reason="forecast.curve", asked=False)
+        run.tell_forecast(forecast)
+        if warm is not None:
+            history, search = minimise_curve(objective, warm, bounds, budget=0.0, run=run)
+        else:
+            start = _start(objective, recipe, bounds)
+            history, search = minimise_curve(objective, start, bounds, seed=recipe.seed, run=run)
+    else:
+        start = _start(objective, recipe, bounds)
+        if start is None:
+            start = minimise_curve(objective, None, bounds, seed=recipe.seed)[0].snapshots[0]
+        steepest = local_curvature(objective, start)
+        forecast = local_forecast(steepest, recipe)
+        run.tell_forecast(forecast)
+        optimizer = _optimizer(recipe, steepest)
+        history = take_epochs(objective, start, optimizer, recipe, validation, bounds=bounds, run=run)
+    fitted = CurveHypothesis(design, history.weights.reshape(-1, 1), recipe.held)
+    return TrainedProblem(fitted, history, objective, data, forecast=forecast, search=search)
+
+
+def _bounds(objective: CurveObjective, recipe: Recipe) -> tuple[Floats, Floats] | None:
+    """Return the least and the greatest value of each parameter, None where none is bounded."""
+    limits = recipe.limits
+    if not limits:
+        return None
+    ends = [limits.get(name, (-np.inf, np.inf)) for name in objective.curve.parameters]
+    return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
+
+
+def _start(objective: CurveObjective, recipe: Recipe, bounds: tuple[Floats, Floats] | None) -> Floats | None:
+    """Return the parameters that a run begins with, None where they are to be found.
+
+    Where only some are given, the others are those of the least loss beside these. Raises OptionError for values that
+    are not of the equation's parameters, or outside of their bounds.
+    """
+    names = objective.curve.parameters
+    if isinstance(recipe.init, str):
+        return None if recipe.init == "zeros" else np.random.default_rng(recipe.seed).standard_normal(len(names))
+    if not hasattr(recipe.init, "items"):
+        return recipe.start(list(names), 1)
+    given = {name: value for name, value in recipe.init.items() if name not in recipe.held}
+    start = replace(recipe, init=given).start(list(names), 1)
+    if bounds is not None:
+        for name, value, low, high in zip(names, start, *bounds, strict=True):
+            if name in given and not low <= value <= high:
+                raise OptionError("option.init-bounds", name=name, value=value, low=low, high=high)
+    missing = [place for place, name in enumerate(names) if name not in given]
+    if missing:
+        rest = replace(objective, curve=held_at(objective.curve, given), penalty=objective.penalty.scaled(0.0))
+        rest = replace(rest, penalty=L2(0.0, np.ones(len(missing))))
+        within = None if bounds is None else (bounds[0][missing], bounds[1][missing])
+        start[missing] = minimise_curve(rest, None, within, seed=recipe.seed)[0].weights
+    return start
+
+
+def _optimizer(recipe: Recipe, steepest: float) -> Optimizer:
+    """Return the recipe's optimizer, with the rate that it names, its usual one, or a safe one where it starts."""
+    if recipe.rate is not None:
+        return recipe.make_optimizer(recipe.rate)
+    usual = OPTIMIZERS[recipe.method].usual("lr")
+    decay = recipe.weight_decay or 0.0
+    safe = 1 / (steepest + decay) if steepest + decay > 0 and np.isfinite(steepest) else 0.01
+    return recipe.make_optimizer(safe if usual is None else usual)
+
+
+def require_defined(objective: CurveObjective, data: Columns) -> None:
+    """Raise UndefinedError where a part of the equation without parameters is not defined in a row."""
+    columns = {name: objective.X[:, place] for place, name in enumerate(objective.curve.columns)}
+    for expression in objective.curve.expressions:
+        for part in constant_parts(expression):
+            values = np.broadcast_to(values_of(part, columns), objective.rows)
+            if not np.isfinite(values).all():
+                row = int(np.argmin(np.isfinite(values)))
+                raise undefined(part, term=str(part), file=data.file(row), line=data.line(row))
