@@ -15,6 +15,7 @@ import descend
 from descend.base import stored_fields
 from descend.base.errors import ModelError
 from descend.base.messages import Note, has, say
+from descend.formula.ast import Coefficient
 from descend.model.hypothesis import HYPOTHESES, FittedHypothesis, Parameter, require_answerable
 from descend.model.inputs import kept_columns
 from descend.model.record import Assessment
@@ -58,6 +59,9 @@ class Decay:
     @property
     def raw(self):
         raise ModelError("model.no-coefficients", title=self.title)
+
+    def coefficient_names(self, output):  # noqa: ARG002
+        return [Coefficient(name) for name in self.names]
 
     @property
     def finite(self):
@@ -133,6 +137,7 @@ MODELS = {
     "linear, two classes": lambda: descend.fit("c ~ a", TABLE, test="none", l2=0.01),
     "linear, three classes": lambda: descend.fit("d ~ a + b", TABLE, test="none", l2=0.01),
     "network": lambda: descend.fit("y ~ a + b", TABLE, hypothesis="mlp(3)", epochs=2, test="none"),
+    "curve": lambda: descend.fit("y = p * exp(-q * a) + r", TABLE, test="none"),
     "decay": a_decay,
 }
 
