@@ -166,7 +166,7 @@ def test_what_a_kind_refuses_is_told_in_both_languages(kind):
     for code in kind.refusals.values():
         for lang in LANGUAGES:
             assert say(code, lang, title="mlp(3)")
-    assert has(f"report.{kind.name}") or kind.linear
+    assert has(f"report.{kind.name}") or kind.readable
 
 
 def test_a_kind_has_all_that_is_asked_of_it(model):
