@@ -60,7 +60,7 @@ class Decay:
     def raw(self):
         raise ModelError("model.no-coefficients", title=self.title)
 
-    def coefficient_names(self, output):  # noqa: ARG002
+    def coefficient_names(self, output):
         return [Coefficient(name) for name in self.names]
 
     @property
