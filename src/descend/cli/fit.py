@@ -59,7 +59,7 @@ def fit_command(
         raise OptionError("option.no-effect", name="resume", needs="checkpoint")
     if checkpoint is not None:
         require_writable(checkpoint, [*sources_of(file), *([] if out is None else [out])])
-    stated = Stated(o.joined(formula), o.given_recipe(settings, module), reading)
+    stated = Stated(o.one_hypothesis(formula), o.given_recipe(settings, module), reading)
     opened: list[Forecast] = []
 
     try:

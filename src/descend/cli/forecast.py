@@ -26,7 +26,7 @@ def forecast_command(
     from descend.tables.open import open_rows
     from descend.tables.table import Table
 
-    recipe, hypothesis = o.given_recipe(settings), o.joined(formula)
+    recipe, hypothesis = o.given_recipe(settings), o.one_hypothesis(formula)
     rows = open_rows(file, hypothesis, **reading_keywords(reading))
     with reading_progress(rows) as on_read:
         made = run(hypothesis, rows, recipe=recipe, scratch=reading["scratch"], on_read=on_read)

@@ -155,7 +155,7 @@ def _parsed(row: Setting, value: Any) -> Any:
     return row.kind.parse(row.name, value) if isinstance(value, str) else value
 
 
-def joined(parts: list[str]) -> str:
+def one_hypothesis(parts: list[str]) -> str:
     """Return a hypothesis as one text: several equations are one system of them. Raises OptionError for other texts."""
     if len(parts) > 1 and not all("=" in part and "~" not in part for part in parts):
         raise OptionError("option.several", parts=" ".join(parts))

@@ -331,7 +331,8 @@ class Problem:
 
         trained: the fit of all rows to fit, from whose parameters those of an equation are sought.
         """
-        if recipe.method == "auto" and recipe.patience is None and not recipe.networked:
+        straight = self.hypothesis.curve is None and not recipe.networked
+        if recipe.method == "auto" and recipe.patience is None and straight:
             design, objective = self.objective(fitted, recipe)
             start = start_values(design, objective, recipe)
             quadratic = quadratic_of(objective, recipe, start)
