@@ -1,4 +1,4 @@
-"""The standard errors of an equation's parameters: NIST's, statsmodels', and those of mpmath; and why there are none."""
+"""The standard errors of an equation's parameters: those of NIST, statsmodels and mpmath; and why there are none."""
 
 from __future__ import annotations
 
@@ -210,4 +210,5 @@ def test_the_reason_why_there_are_no_errors_is_said(equation, settings, arrived,
     found = infer_curve(objective, np.full(objective.shape[0], 0.5), arrived=arrived)
     assert isinstance(found, Note)
     assert found.code == code
-    assert found.tell() and found.tell("ko")
+    assert found.tell()
+    assert found.tell("ko")
