@@ -56,6 +56,7 @@ ERRORS = {  # the error: formula, table, settings, the labels of what is offered
         "y ~ noise + z + log1p(noise**2)",
     ),
     "formula.function-near": ("y ~ sqr(x**2) + z", clean(), {}, "rename", "y ~ sqrt(x**2) + z"),
+    "formula.parameter-or-column": ("y = a + b*noize + c*x", clean(), {}, "rename declare", "y = a + b*noise + c*x"),
     "design.one-level": ("y ~ x*c", clean(c=lambda t: np.full(60, "u")), {}, "leave-out", "y ~ x"),
     "design.all-distinct": (
         "y ~ x + c",

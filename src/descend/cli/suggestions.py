@@ -22,7 +22,7 @@ ALONE = frozenset(  # options without a value
 
 
 def unquoted(arguments: Sequence[str]) -> str | None:
-    """Return the formula that was typed without quotes, None where there is none.
+    """Return the formula or the equation that was typed without quotes, None where there is none.
 
     The shell splits it at its blanks, and replaces a ``~`` that stands alone by the home folder.
     """
@@ -40,7 +40,7 @@ def unquoted(arguments: Sequence[str]) -> str | None:
             return " ".join([*left, "~", word[1:], *right])
         if len(word) > 1 and word.endswith("~"):
             return " ".join([*left, word[:-1], "~", *right])
-    return None
+    return " ".join(words[2:]) if "=" in words[3:] else None
 
 
 def near_option(error: Any) -> str:

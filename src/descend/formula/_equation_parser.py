@@ -65,7 +65,8 @@ class EquationParser(ArithmeticParser):
         if self.ends():
             self.fail("formula.no-right")
         self.links = 0
-        return Relation(target, self.arithmetic(), position, probability=probability, level=level)
+        right_position = self.token.position
+        return Relation(target, self.arithmetic(), position, right_position, probability=probability, level=level)
 
     def ends(self) -> bool:
         """Tell whether an equation ends here."""

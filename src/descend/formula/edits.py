@@ -26,7 +26,8 @@ def resolved(formula: str, known: Iterable[str] = ()) -> Hypothesis:
     The names of an equation that are not ``known`` are its parameters, its targets apart.
     """
     parsed = parse(formula)
-    return parsed.resolve(_columns(parsed, known))
+    columns = _columns(parsed, known)
+    return parsed.resolve(columns, declared=parsed.parameters_among(columns))
 
 
 def without(formula: str, terms: Iterable[Term], known: Iterable[str] = ()) -> str | None:

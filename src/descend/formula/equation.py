@@ -26,7 +26,7 @@ from descend.formula.linear_predictor import inside
 from descend.formula.rebuilt import Rebuilt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from descend.formula._affine import Signed
     from descend.formula.ast import Term
@@ -37,7 +37,7 @@ CONSTANTS = {"pi": Number(math.pi, "pi")}
 
 @dataclass(frozen=True)
 class Relation:
-    """One equation: its left side, its right side with a ``Name`` for each column and parameter, and where it starts.
+    """One equation: its left side, its right side with a ``Name`` for each column and parameter, and where both start.
 
     probability: whether the left side is ``P(column)``, with the class in ``level`` where it is named.
     """
@@ -45,6 +45,7 @@ class Relation:
     target: Expression
     right: Expression
     position: int
+    right_position: int
     probability: bool = False
     level: str | None = None
 
@@ -67,6 +68,11 @@ class Equation:
     def columns_among(self, columns: Sequence[str]) -> list[str]:
         """Return which columns of a table the equation uses."""
         return [name for name in dict.fromkeys(name.name for name in self.names) if name in columns]
+
+    def parameters_among(self, columns: Sequence[str]) -> list[str]:
+        """Return the names on the right that are neither columns nor constants, in the order in which they stand."""
+        used = (name.name for relation in self.relations for name in names_of(relation.right))
+        return [name for name in dict.fromkeys(used) if name not in columns and name not in CONSTANTS]
 
     @property
     def columns(self) -> list[Name]:
@@ -97,11 +103,10 @@ class Equation:
         outputs = self._outputs(columns, repeated)
         self._check_declared(columns, declared)
         parameters = self._parameters(columns, repeated, declared, outputs)
-        constants = {name: number for name, number in CONSTANTS.items() if name not in (*columns, *declared)}
-        told_apart = _ToldApart(columns, constants)
+        told_apart = _ToldApart(columns)
         written = tuple(told_apart.visit(relation.right) for relation in self.relations)
         if not parameters:
-            fail("formula.no-parameter", self.text, self.relations[0].position)
+            fail("formula.no-parameter", self.text, self.relations[0].right_position)
         (first, *_) = self.relations
         hypothesis = Hypothesis(
             self.text,
@@ -114,7 +119,7 @@ class Equation:
         )
         made = through(hypothesis, "sigmoid" if first.probability else "", held)
         if not made.inputs and not made.intercept:
-            fail("formula.no-column", self.text, self.relations[0].position, known=first_names(columns))
+            fail("formula.no-column", self.text, self.relations[0].right_position, known=first_names(columns))
         return made
 
     def _outputs(self, columns: Sequence[str], repeated: Collection[str]) -> set[str]:
@@ -134,31 +139,30 @@ class Equation:
         return outputs
 
     def _check_declared(self, columns: Sequence[str], declared: Collection[str]) -> None:
-        used = [name for relation in self.relations for name in names_of(relation.right)]
-        for parameter in declared:
-            place = next((name.position for name in used if name.name == parameter), 0)
-            if parameter in columns:
-                fail("formula.declared-column", self.text, place, found=parameter)
-            if parameter not in {name.name for name in used}:
-                others = [name.name for name in used if name.name not in columns]
-                near = near_name(parameter, others)
+        used = {name.name: name.position for relation in self.relations for name in names_of(relation.right)}
+        parameters = self.parameters_among(columns)
+        for name in declared:
+            if name in columns:
+                fail("formula.declared-column", self.text, used.get(name, 0), found=name)
+            if name not in parameters:
+                near = near_name(name, parameters)
                 code = "formula.declared-unused-near" if near else "formula.declared-unused"
-                known = ", ".join(dict.fromkeys(others))
-                fail(code, self.text, len(self.text), found=parameter, known=known, near=near)
+                fail(code, self.text, len(self.text), found=name, known=", ".join(parameters), near=near)
 
     def _parameters(
         self, columns: Sequence[str], repeated: Collection[str], declared: Collection[str], outputs: set[str]
     ) -> set[str]:
         """Return the names on the right that are parameters."""
         used = [name for relation in self.relations for name in names_of(relation.right)]
-        unused = [name for name in columns if name not in outputs | {name.name for name in used} | {ROW_NUMBERS}]
+        taken = {*outputs, *(name.name for name in used), ROW_NUMBERS}
+        unused = [name for name in columns if name not in taken]
         found: set[str] = set()
         for name in used:
             if name.name in outputs:
                 fail("formula.target-on-right", self.text, name.position, found=name.name)
             if name.name in repeated:
                 fail("formula.repeated-column", self.text, name.position, found=name.name)
-            if name.name in columns or (name.name in CONSTANTS and name.name not in declared):
+            if name.name in columns or name.name in CONSTANTS:
                 continue
             if name.name not in declared and (near := close_to(name.name, unused)):
                 fail("formula.parameter-or-column", self.text, name.position, found=name.name, near=near)
@@ -171,13 +175,13 @@ class Equation:
 class _ToldApart(Rebuilt):
     """The same expression with a parameter, or a constant, for each name that is no column."""
 
-    def __init__(self, columns: Sequence[str], constants: Mapping[str, Number]) -> None:
-        self.columns, self.constants = set(columns), constants
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = set(columns)
 
     def column(self, name: Name) -> Expression:
         if name.name in self.columns:
             return name
-        return self.constants.get(name.name) or Unknown(name.name, name.position)
+        return CONSTANTS.get(name.name) or Unknown(name.name, name.position)
 
 
 def through(hypothesis: Hypothesis, outer: str, held: Collection[str] = ()) -> Hypothesis:

@@ -60,6 +60,10 @@ class Formula:
         hypothesis = self.resolve(columns)
         return [name.name for name in (*hypothesis.inputs, *hypothesis.outputs)]
 
+    def parameters_among(self, columns: Sequence[str]) -> list[str]:
+        """Return no names: a formula has no parameters."""
+        return []
+
     def resolve(
         self,
         columns: Sequence[str],

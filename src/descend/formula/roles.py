@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 from descend.base.errors import FormulaError
 from descend.formula.ast import Name
-from descend.formula.edits import terms_with, without
+from descend.formula.edits import renamed, terms_with, without
+from descend.formula.equation import Equation
 from descend.formula.notation import quoted
-from descend.formula.parser import parse
+from descend.formula.parser import is_equation, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def roles(formula: str, columns: Sequence[str]) -> dict[str, Role]:
-    """Return which columns a formula takes as targets and which as inputs; none where it is not one."""
+    """Return which columns a formula or an equation takes as targets and which as inputs; none where it is not one."""
     hypothesis = _read(formula, columns)
     if hypothesis is None:
         return {}
@@ -30,10 +31,11 @@ def roles(formula: str, columns: Sequence[str]) -> dict[str, Role]:
 def toggled(formula: str, column: str, columns: Sequence[str]) -> str:
     """Return the formula with a column as one more input, or without every term that has it.
 
-    It stays as it is for a target, and for a name that no formula can hold (one with a backtick).
+    It stays as it is for a target, for a name that no formula can hold (one with a backtick), and where it is an
+    equation: what a column does there only its author knows.
     """
     hypothesis = _read(formula, columns)
-    if not _can_be_written(column) or (hypothesis is not None and column in _targets(hypothesis)):
+    if not _can_be_written(column) or is_equation(formula) or (hypothesis and column in _targets(hypothesis)):
         return formula
     if hypothesis is None:
         others = [name for name in columns if name != column and _can_be_written(name)]
@@ -47,11 +49,15 @@ def toggled(formula: str, column: str, columns: Sequence[str]) -> str:
 def retargeted(formula: str, column: str, columns: Sequence[str]) -> str:
     """Return the formula with a column as its target; where it was an input, the old target takes its place.
 
-    It stays as it is where the column is a target already, and for a name that no formula can hold.
+    Of an equation the left side is replaced; ``P(...)`` stays, without the old level. A formula stays as it is where
+    the column is a target already, for a name that no formula can hold, and where it is several equations or one that
+    cannot be read.
     """
     hypothesis = _read(formula, columns)
-    if not _can_be_written(column) or (hypothesis is not None and column in _targets(hypothesis)):
+    if not _can_be_written(column) or (hypothesis and column in _targets(hypothesis)):
         return formula
+    if is_equation(formula):
+        return _with_left_side(formula, column) if hypothesis and len(hypothesis.targets) == 1 else formula
     if hypothesis is None:
         return f"{quoted(column)} ~ 1"
     mine = terms_with(hypothesis, column)
@@ -60,6 +66,17 @@ def retargeted(formula: str, column: str, columns: Sequence[str]) -> str:
     for name in _targets(hypothesis) if mine else []:
         made = _joined(made, quoted(name))
     return made
+
+
+def _with_left_side(equation: str, column: str) -> str:
+    """Return an equation with another column on its left, and the old one in its place on the right."""
+    (old,) = parse(equation).columns
+    made = renamed(equation, column, old.name) or equation
+    parsed = parse(made)
+    assert isinstance(parsed, Equation)
+    (relation,) = parsed.relations
+    left = f"P({quoted(column)})" if relation.probability else quoted(column)
+    return f"{left} = {made[relation.right_position :]}"
 
 
 def _targets(hypothesis: Hypothesis) -> list[str]:
@@ -76,7 +93,8 @@ def _can_be_written(column: str) -> bool:
 
 def _read(formula: str, columns: Sequence[str]) -> Hypothesis | None:
     try:
-        return parse(formula).resolve(list(columns))
+        parsed = parse(formula)
+        return parsed.resolve(list(columns), declared=parsed.parameters_among(columns))
     except FormulaError:
         return None
 

@@ -203,7 +203,7 @@ def _uneven(evidence: Evidence, sample: Subsample, left: _Errors) -> list[Sign]:
     expression = evidence.target.expressions[left.output]
     truth = evidence.data.numbers[evidence.target.columns[left.output]]
     alone = isinstance(expression, Name) and "~" not in expression.name and targets == 1
-    if alone and float(explained @ left.fitted) > 0 and truth.min() > 0:
+    if alone and not evidence.design.hypothesis.written and float(explained @ left.fitted) > 0 and truth.min() > 0:
         logs = np.log(truth[sample.chosen])
         other = _evenness(sample, logs - sample.basis @ (sample.basis.T @ logs))
         if other is None or other[1] < share:

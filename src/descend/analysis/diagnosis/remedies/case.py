@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from descend.analysis.diagnosis.change import Change
 from descend.base.errors import FormulaError, OptionError
+from descend.formula.parser import is_equation
 from descend.solvers.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -55,10 +56,13 @@ class Case:
         return Change(label, None, settings)
 
     def writing(self, label: Note, formula: str | None) -> list[Change]:
-        """Return the change to another formula; starting values by column are dropped, as its columns are others."""
+        """Return the change to another formula; starting values by column are dropped, as its columns are others.
+
+        Those of an equation are by parameter, and stay.
+        """
         if formula is None:
             return []
-        start = {} if isinstance(self.recipe.init, str) else {"init": None}
+        start = {} if isinstance(self.recipe.init, str) or is_equation(formula) else {"init": None}
         return [Change(label, formula, start)]
 
     def possible(self, offer: Offer) -> tuple[Change, ...]:

@@ -12,6 +12,7 @@ from descend.formula import edits
 from descend.formula.ast import Arithmetic, Name
 from descend.formula.notation import quoted, written
 from descend.formula.parser import parse
+from descend.solvers.parameter_settings import names_given
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +104,13 @@ def rename(key: str) -> Offer:
         return case.writing(label, edits.renamed(case.formula, found, near))
 
     return offer
+
+
+def declare_parameter(case: Case) -> list[Change]:
+    """Say that a name that is near to a column's is a parameter."""
+    found = case.values["found"]
+    names = [*names_given(case.recipe.parameters), found]
+    return [case.setting(Note("remedy.declare", {"parameter": found}), parameters=names)]
 
 
 def rename_function(case: Case) -> list[Change]:
