@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import least_squares, minimize
+from threadpoolctl import threadpool_limits
 
 from descend.formula.evaluate import values_of
+from descend.formula.exchange import exchangeable
 from descend.formula.parser import parse
 from descend.formula.separable import linear_in
 from descend.objectives.curve import CurveObjective
@@ -15,6 +18,7 @@ from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
 from descend.solvers._levenberg import descend_curve
 from descend.solvers._separable import Projection
+from descend.solvers.checkpoint import Checkpoint
 from descend.solvers.curve_minimum import minimise_curve
 from descend.solvers.run_options import RunOptions
 
@@ -29,6 +33,7 @@ def curve_of(text, columns=("x",)):
 
 
 def objective_of(curve, X, Y, loss="mse", l2=0.0, weight=None):
+    """Return the loss of a curve over rows; weight: of each row."""
     X, Y = (np.reshape(np.asarray(A, dtype=float), (len(A), -1)) for A in (X, Y))
     return CurveObjective(DesignRows(X, Y, weight), curve, LOSSES[loss], L2(l2, np.ones(len(curve.parameters))))
 
@@ -161,3 +166,151 @@ def test_an_interrupt_ends_with_what_was_reached():
     )
     assert history.stop == "interrupted"
     assert history.final_loss == history.loss.min() < history.loss[0]
+
+
+def test_a_run_is_taken_up_from_its_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr("descend.solvers.checkpoint.EVERY", 0.0)
+
+    def interrupt(step, loss):
+        if step == 20:
+            raise KeyboardInterrupt
+
+    entry = next(entry for entry in SETS if entry["name"] == "Thurber")
+    objective = nist(entry)
+    start = ordered(objective, entry, entry["start1"])
+    kept = Checkpoint(tmp_path / "run", {"run": 1})
+    first, _ = minimise_curve(objective, start, run=RunOptions(on_epoch=interrupt, checkpoint=kept))
+    again, _ = minimise_curve(
+        objective, start, run=RunOptions(checkpoint=Checkpoint(tmp_path / "run", {"run": 1}, resume=True))
+    )
+    assert again.stop == "optimum"
+    np.testing.assert_array_equal(again.loss[:20], first.loss[:20])
+    np.testing.assert_allclose(again.weights, ordered(objective, entry, entry["certified"]), rtol=1e-10)
+
+
+KINDS = {
+    "y = a*exp(-b*x) + c": [(1, 5), (0.2, 2), (-1, 1)],
+    "y = a/(1 + exp(-k*(x - m)))": [(1, 5), (0.5, 3), (1, 4)],
+    "y = v*x/(k + x)": [(1, 5), (0.3, 4)],
+    "y = a*exp(-(x - m)**2/(2*s**2)) + c": [(1, 5), (1, 4), (0.4, 1.5), (-1, 1)],
+    "y = a*sin(w*x + p) + c": [(1, 3), (0.8, 2), (0, 1), (-1, 1)],
+}
+
+
+def test_the_minimum_within_bounds_is_no_higher_than_scipy_s_in_200_problems():
+    stopped = 0
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        text, ranges = list(KINDS.items())[seed % len(KINDS)]
+        true, x = np.array([random.uniform(*each) for each in ranges]), np.sort(random.uniform(0.1, 5, 40))
+        y = objective_of(curve_of(text), x, x).predictor(true)[:, 0]
+        y += random.normal(0, 0.1 * y.std(), 40)
+        width = 0.3 * np.array([high - low for low, high in ranges])
+        which = random.uniform(size=true.size)
+        low = np.where(which < 0.35, true + random.uniform(-1, 0.5, true.size) * width, -np.inf)
+        high = np.where(which > 0.65, true + random.uniform(-0.5, 1, true.size) * width, np.inf)
+        start = np.clip(true * random.uniform(0.7, 1.3, true.size), low, high)
+        objective = objective_of(curve_of(text), x, y)
+        history, search = minimise_curve(objective, start, (low, high), budget=0.0)
+        near = 1e-9 * (np.abs(start) + 1e-3)
+        scipy = least_squares(
+            lambda w, objective=objective: (objective.predictor(w) - objective.Y).ravel(),
+            np.clip(start, low + near, high - near),
+            lambda w, objective=objective: objective.linearised(w)[1][:, 0],
+            bounds=(low, high), xtol=1e-14, ftol=1e-14, gtol=1e-14, x_scale="jac",
+        )  # fmt: skip
+        assert history.stop == "optimum"
+        assert ((history.weights >= low) & (history.weights <= high)).all()
+        assert history.final_loss * 40 <= 2 * scipy.cost * (1 + 1e-7)
+        at = dict(zip(objective.curve.parameters, zip(history.weights, low, high, strict=True), strict=True))
+        assert all(at[name][0] in at[name][1:] for name in search.at_bound)
+        stopped += bool(search.at_bound)
+    assert stopped > 50
+
+
+def least(objective, *starts):
+    """Return the least loss that SciPy finds from any of the starts."""
+    found = []
+    for start in starts:
+        found.append(minimize(objective.value_and_gradient, start, jac=True, method="BFGS", options={"gtol": 1e-12}))
+        options = {"xatol": 1e-12, "fatol": 1e-15, "maxiter": 5000, "maxfev": 9000}
+        found.append(minimize(objective.value, start, method="Nelder-Mead", options=options))
+    return min(each.fun for each in found)
+
+
+def targets_of(family, x):
+    random, mean = np.random.default_rng(1), 4 * np.exp(-0.8 * x) + 1
+    match family:
+        case "logistic":
+            return (random.uniform(size=x.size) < 1 / (1 + np.exp(2 - mean))).astype(float)
+        case "poisson":
+            return random.poisson(np.exp(mean / 2)).astype(float)
+    return np.abs(mean + random.standard_t(2, x.size) * 0.15)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.02])
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if loss.families[0] != "softmax"])
+def test_any_loss_ends_at_the_minimum_that_scipy_finds(name, strength):
+    x = np.sort(np.random.default_rng(0).uniform(0.1, 5, 80))
+    y = targets_of(LOSSES[name].families[0], x)
+    objective = objective_of(curve_of("y = a*exp(-b*x) + c"), x, y, name, strength)
+    start = np.array([2, 0.5, 0.5])
+    history, _ = minimise_curve(objective, start, budget=0.0)
+    assert history.stop == "optimum"
+    assert history.final_loss == pytest.approx(objective.value(history.weights), rel=1e-14)
+    assert history.final_loss <= least(objective, start, history.weights, history.weights * 1.02) * (1 + 1e-10)
+
+
+def test_classes_that_a_curve_parts_have_no_minimum():
+    x = np.linspace(0.1, 5, 40)
+    objective = objective_of(curve_of("y = k*(x - m)"), x, x > 2.2, "binary_cross_entropy")
+    history, search = minimise_curve(objective, np.array([1.0, 2.0]), budget=0.0)
+    assert history.stop == "stalled"
+    assert "k" in search.endless
+
+
+def test_a_row_of_weight_three_is_three_rows():
+    x = np.linspace(0.1, 5, 30)
+    y, weight = 4 * np.exp(-0.8 * x) + 0.1 * np.sin(9 * x), 1.0 + 2 * (np.arange(30) % 2)
+    curve, places = curve_of("y = a*exp(-b*x)"), np.repeat(np.arange(30), weight.astype(int))
+    weighed = objective_of(curve, x, y, "sse", weight=weight[:, None])
+    repeated = objective_of(curve, x[places], y[places], "sse")
+    found = [minimise_curve(each, np.ones(2))[0].weights for each in (weighed, repeated)]
+    np.testing.assert_allclose(*found, rtol=1e-12)
+
+
+def test_equations_that_share_a_parameter_are_fitted_together():
+    x = np.linspace(0.1, 5, 30)
+    Y = np.column_stack([4 * np.exp(-0.8 * x) + 0.1 * np.sin(9 * x), 2 + np.exp(-0.8 * x) + 0.1 * np.cos(7 * x)])
+    objective = objective_of(curve_of("y = a*exp(-b*x); z = c + d*exp(-b*x)"), x, Y)
+    history, _ = minimise_curve(objective, np.ones(4))
+    options = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
+    found = least_squares(lambda w: (objective.predictor(w) - Y).ravel(), np.ones(4), **options)
+    assert history.final_loss * 60 == pytest.approx(2 * found.cost, rel=1e-12)
+    np.testing.assert_allclose(history.weights, found.x, rtol=1e-6)
+
+
+def test_the_answer_does_not_depend_on_the_number_of_threads():
+    x = np.linspace(0.1, 5, 200_000)
+    y = 4 * np.exp(-0.8 * x) + 0.1 * np.sin(9 * x)
+    objective = objective_of(curve_of("y = a*exp(-b*x) + c"), x, y)
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(minimise_curve(objective, np.ones(3), budget=0.0)[0].weights)
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("y = a*exp(-b*x) + c*exp(-d*x)", ((("a", "b"), ("c", "d")),)),
+        ("y = a*exp(-b*x) - c*exp(-d*x)", ()),
+        ("y = a*exp(-b*x) + c*exp(d*x)", ()),
+        ("y = a*exp(-b*x) + c*exp(-b*x)", ()),
+        ("y = k + a*cos(x/p) + b*sin(x/p) + c*cos(x/q) + d*sin(x/q)", ((("a", "p", "b"), ("c", "q", "d")),)),
+        ("y = a*exp(-b*x) + c*exp(-d*x); z = exp(-b*x) + exp(-d*x)", ((("a", "b"), ("c", "d")),)),
+    ],
+)
+def test_terms_that_can_change_places_are_found(text, groups):
+    assert exchangeable(curve_of(text)) == groups

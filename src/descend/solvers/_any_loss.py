@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from descend.solvers._levenberg import STEPS, descend_curve
+from descend.solvers._line_search import EPSILON
 from descend.solvers._separable import PenaltyRows, System
 
 if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.objectives.curve import CurveObjective
+    from descend.objectives.losses import Loss
     from descend.solvers._levenberg import Box, CurveDescent, Note
 
 FLATTEST = 1e-8  # of the largest curvature of a row: what is flatter, or bends down, counts as so much
@@ -63,7 +65,7 @@ def descend_any_loss(
     1993). note: called with the parameters and the system of each step, with the loss itself.
     """
     if not objective.loss.cornered:
-        return descend_curve(AnyLoss(objective), start, box, steps=steps, note=note)
+        return descend_curve(AnyLoss(objective), start, box, steps=steps, floor=certainty(objective), note=note)
     w, made, size = start, 0, np.inf
     while True:
         value = objective.value(box.clipped(w))
@@ -77,6 +79,16 @@ def descend_any_loss(
         sharp = smoothed == objective.loss or size <= SHARPEST * objective.loss.residual(value)
         if sharp or made >= steps or found.stop == "undefined" or not value:
             return replace(found, loss=value, steps=made)
+
+
+def certainty(objective: CurveObjective) -> float:
+    """Return the loss at which each row's class is certain, of a loss that falls for ever there; 0 of any other."""
+    return EPSILON * objective.share * objective.rows if objective.loss.endless else 0.0
+
+
+def sharpest(objective: CurveObjective, w: Floats) -> Loss:
+    """Return the smooth loss that stands for one with corners near its minimum ``w``; the loss itself without them."""
+    return objective.loss.rounded(SHARPEST * objective.loss.residual(objective.value(w)))
 
 
 def _told(objective: CurveObjective, note: Note | None) -> Note | None:

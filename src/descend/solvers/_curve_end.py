@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.solvers._any_loss import certainty
 from descend.solvers._line_search import EPSILON
 from descend.solvers._scaled_svd import ScaledSVD
 from descend.solvers._termination import CLOSE, unseen
@@ -60,6 +61,8 @@ def end_of(objective: CurveObjective, first: System, last: System, start: Floats
     share = np.divide(-svd.solve(last.r), size, out=np.zeros_like(size), where=size > 0)
     decrement, exact = float(np.square(svd.U.T @ last.r).sum()), last.loss <= rounding(objective)
     grown, flat = np.abs(w[free]) > GROWN * np.abs(start[free]), flat_directions(svd)
+    if last.loss <= certainty(objective) and grown.any():
+        return CurveEnd(False, at_bound, (), _by_name(own, np.where(grown, np.sign(w[free]), 0.0)))
     gone_on = [part for part in (direction / size for direction in flat) if grown[_counts(part)].any()]
     if gone_on and not undetermined(first):
         return CurveEnd(False, at_bound, (), _by_name(own, gone_on[0] * np.sign(w[free])))

@@ -97,13 +97,14 @@ def descend_curve(
     *,
     steps: int = STEPS,
     enough: float = NO_GAIN,
+    floor: float = 0.0,
     note: Note | None = None,
 ) -> CurveDescent:
     """Go down from ``start`` (the searched parameters) to a minimum.
 
     box: the bounds of the searched parameters. enough: the share of the loss that a step must gain; four in a row that
-    gain less are the end. note: called with the searched parameters and the system of each step, the start's too.
-    A step to where the equation is not defined counts as one that does not lower the loss.
+    gain less are the end, and so is a loss of ``floor``. note: called with the searched parameters and the system of
+    each step, the start's too. A step to where the equation is not defined counts as one that does not lower the loss.
     """
     box = Box.of(None, start.size) if box is None else box
     at = box.clipped(start.astype(np.float64))
@@ -112,11 +113,11 @@ def descend_curve(
         if system is None or not np.isfinite(system.loss):
             nothing = np.full(at.size, np.nan)
             return CurveDescent(nothing, at, np.inf, 0, "undefined", nothing)
-        return _descended(problem, at, system, box, steps, enough, note or (lambda at, system: None))
+        return _descended(problem, at, system, box, steps, enough, floor, note or (lambda at, system: None))
 
 
 def _descended(
-    problem: Searched, at: Floats, system: System, box: Box, steps: int, enough: float, note: Note
+    problem: Searched, at: Floats, system: System, box: Box, steps: int, enough: float, floor: float, note: Note
 ) -> CurveDescent:
     scale: Floats = np.zeros(at.size)
     stop: End = "spent"
@@ -148,7 +149,7 @@ def _descended(
             idle = idle + 1 if system.loss - found.loss <= enough * abs(system.loss) else 0
             at, system, step, damping = there, found, step + 1, damping * EASED
             note(at, system)
-        if last or not lower or idle >= TIMES:
+        if last or not lower or idle >= TIMES or system.loss <= floor:
             stop = "still" if last or lower else "stuck"
             break
     return CurveDescent(problem.parameters(at, system.linear), at, system.loss, step, stop, scale)

@@ -1,0 +1,164 @@
+"""A run from a start of an equation to the minimum beside it, recorded step by step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from descend.formula.separable import linear_in
+from descend.solvers._any_loss import AnyLoss, descend_any_loss, sharpest
+from descend.solvers._curve_end import FLAT, CurveEnd, end_of, flat_directions, rounding, undetermined
+from descend.solvers._levenberg import Box, descend_curve
+from descend.solvers._polish import exact_errors, polished
+from descend.solvers._scaled_svd import ScaledSVD
+from descend.solvers._separable import Projection
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.base.typing import Floats
+    from descend.objectives.curve import CurveObjective
+    from descend.solvers._levenberg import Note, Searched
+    from descend.solvers._recorder import StepRecorder
+    from descend.solvers._separable import System
+    from descend.solvers.history import Stop
+
+EXACT_ELEMENTS = 200_000  # rows times outputs: of more, exact residuals would take seconds
+LOOKS = 6  # at other parameters, to see whether an equation has too many
+ESCAPES, ASIDE, STEPS_ASIDE = 3, 0.1, 60  # from a saddle: how often at most, how far (of the parameters), for how long
+SAME = 1e-9  # of the loss: minima so close are as low
+LOWER = 1e-8  # of the loss: what is lower by more is lower
+
+
+@dataclass(frozen=True)
+class CurveRun:
+    """A run from a start to a minimum within a box, recorded step by step."""
+
+    objective: CurveObjective
+    box: Box
+    recorder: StepRecorder
+
+    def go(self, start: Floats) -> tuple[Floats, float, CurveEnd, Stop]:
+        """Go from ``start`` (all parameters) to a minimum; return it, its loss, what is known of it and the stop."""
+        whole = self.whole
+        if not len(self.recorder):
+            value, gradient = self.objective.value_and_gradient(start)
+            self.recorder.step(start, value, gradient)
+        first = whole.system(start)
+        if first is None:
+            return start, float("nan"), CurveEnd(), "stalled"
+        redundant = self._redundant(start, first)
+        w, spent = self._down(self.recorder.last, solved=not redundant)
+        last = self._system(w)
+        for _ in range(0 if redundant else ESCAPES):
+            lower = self._lower(w, last)
+            if lower is None:
+                break
+            w, spent = self._down(lower, solved=True)
+            last = self._system(w)
+        w = self._as_signed(w, start)
+        last = self._system(w)
+        self._note(np.arange(w.size), whole)(w, last._replace(loss=self.objective.value(w)))
+        facts = end_of(self.objective, first, last, start, w, self.box)
+        stop: Stop = "epochs" if spent else "optimum" if facts.arrived else "stalled"
+        return w, self.objective.value(w), facts, stop
+
+    def _system(self, w: Floats) -> System:
+        """Return the system at an end; of a loss with corners, of the smooth one whose minimum was found last."""
+        objective = self.objective
+        if objective.loss.cornered:
+            objective = objective.under(sharpest(objective, w))
+        found = replace(self, objective=objective).whole.system(w)
+        assert found is not None
+        return found
+
+    @property
+    def whole(self) -> Searched:
+        """The loss as a function of all parameters."""
+        return Projection(self.objective) if self.objective.loss.quadratic else AnyLoss(self.objective)
+
+    def _down(self, w: Floats, *, solved: bool) -> tuple[Floats, bool]:
+        """Go down from ``w`` to a minimum; return it, and whether the steps were spent before.
+
+        solved: whether the linear parameters that have no bounds are solved for.
+        """
+        if self.objective.loss.quadratic:
+            problem = Projection(self.objective, self._linear if solved else ())
+            places = problem.searched
+            found = descend_curve(problem, w[places], self.box.at(places), note=self._note(places, problem))
+        else:
+            found = descend_any_loss(self.objective, w, self.box, note=self._note(np.arange(w.size), self.whole))
+        return self._polished(found.w if np.isfinite(found.w).all() else w), found.stop == "spent"
+
+    def _polished(self, w: Floats) -> Floats:
+        if self.objective.loss.cornered and sharpest(self.objective, w) != self.objective.loss:
+            return w
+        w = polished(self.whole, w, self.box)
+        exact = self.objective.loss.quadratic and self.objective.Y.size <= EXACT_ELEMENTS
+        return polished(self.whole, w, self.box, self._exact) if exact else w
+
+    @property
+    def _linear(self) -> tuple[str, ...]:
+        names = zip(self.objective.curve.parameters, self.box.open, strict=True)
+        unbounded = {name for name, unbounded in names if unbounded}
+        return tuple(name for name in linear_in(self.objective.curve) if name in unbounded)
+
+    def _redundant(self, w: Floats, first: System) -> bool:
+        """Tell whether the equation has more parameters than it can use, at ``w`` and wherever it is looked at.
+
+        None of them is then solved for: all steps are of least length, and so, about, is the change from the start.
+        """
+        if not undetermined(first):
+            return False
+        random = np.random.default_rng(0)
+        elsewhere = (self.box.clipped(w * 10 ** random.uniform(-2, 2, w.size)) for _ in range(LOOKS))
+        return all(system is None or undetermined(system) for system in map(self.whole.system, elsewhere))
+
+    def _lower(self, w: Floats, last: System) -> Floats | None:
+        """Return parameters of a lower loss beside ``w``, which is a saddle where two terms have become the same."""
+        if not self.objective.loss.quadratic or last.loss <= rounding(self.objective):
+            return None
+        problem = Projection(self.objective, self._linear)
+        box = self.box.at(problem.searched)
+        for direction in flat_directions(ScaledSVD.of(last.K, rank=FLAT)):
+            parts = np.divide(np.abs(direction), np.abs(w), out=np.abs(direction), where=w != 0)
+            for side in (ASIDE, -ASIDE):
+                there = self.box.clipped(w + direction * side / parts.max())
+                found = descend_curve(problem, there[problem.searched], box, steps=STEPS_ASIDE)
+                if found.loss < (1 - LOWER) * last.loss:
+                    return found.w
+        return None
+
+    def _as_signed(self, w: Floats, start: Floats) -> Floats:
+        """Return a minimum as low with the signs of ``start``: of a width that is squared either sign will do."""
+        if not self.objective.loss.quadratic:
+            return w
+        problem, loss = Projection(self.objective, self._linear), self.objective.value(w)
+        for place in problem.searched[(w * start)[problem.searched] < 0]:
+            other = w.copy()
+            other[place] *= -1
+            system = problem.system(self.box.clipped(other)[problem.searched])
+            if system is not None and abs(system.loss - loss) <= SAME * loss:
+                w = self._polished(problem.parameters(other[problem.searched], system.linear))
+        return w
+
+    def _note(self, places: NDArray[np.intp], problem: Searched) -> Note:
+        """Return what records each step, but the start again."""
+
+        def note(nonlinear: Floats, system: System) -> None:
+            w = problem.parameters(nonlinear, system.linear)
+            if np.array_equal(w, self.recorder.last):
+                return
+            slope = 2 * (system.K.T @ system.r)
+            gradient = np.zeros(w.size)
+            gradient[places] = np.where(self.box.at(places).free(nonlinear, slope), slope, 0.0)
+            self.recorder.step(w, system.loss, gradient)
+
+        return note
+
+    def _exact(self, r: Floats, w: Floats) -> Floats:
+        """Return the residuals ``r`` without rounding."""
+        better = Projection(self.objective).weighed(exact_errors(self.objective, w), w)
+        return np.where(np.isfinite(better), better, r)
