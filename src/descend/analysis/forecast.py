@@ -32,6 +32,7 @@ STALLED = 0.5  # of the start's excess loss: a run that leaves more than half of
 HARDLY = 0.01  # of the start's loss: a bound of the fall below one per cent means that the run stalls
 WORTH = 0.05  # minutes: what rates may cost a run that has no forecast of its epochs
 LOADED = 0.3  # of an eigenvector's largest share: a column with less is not named
+LOWER = 0.99  # of a rate: one below this share of it is told beside it
 NAMED = 4  # columns of a direction at most: more do not fit into a sentence
 LARGEST = {"float32": float(np.finfo(np.float32).max), "float64": float(np.finfo(np.float64).max)}
 
@@ -82,9 +83,10 @@ class Forecast:
 
     ``curvatures`` are the Hessian's eigenvalues, smallest first, and ``condition`` is the largest over the smallest
     above 0; ``raw_condition`` is that of the columns before they are standardised. ``local`` is the largest rate
-    that is stable by the curvature where a run of an equation starts; it changes as the parameters move. ``reason`` is
-    the code of the sentence that says why nothing more is known, None where more is. ``asked`` says whether the recipe
-    asks for a run of epochs, which will be as forecast.
+    that is stable by the curvature where a run of an equation starts, and ``lasting`` the one that is stable on a way
+    from there to a minimum; the curvature changes as the parameters move. ``reason`` is the code of the sentence that
+    says why nothing more is known, None where more is. ``asked`` says whether the recipe asks for a run of epochs,
+    which will be as forecast.
     """
 
     curvatures: Floats = field(default_factory=lambda: np.empty(0))
@@ -95,6 +97,7 @@ class Forecast:
     batch_size: int | None = None
     batch_sure: float | None = None
     local: float | None = None
+    lasting: float | None = None
     reason: str | None = None
     asked: bool = True
 
@@ -141,13 +144,16 @@ def foretell(
     return replace(made, outlook=foresee(quadratic, start, optimizer, recipe.length, names))
 
 
-def local_forecast(steepest: float, recipe: Recipe) -> Forecast:
-    """Return what the curvature where an equation's run starts says: which rates are stable there."""
+def local_forecast(first: float, steepest: float, recipe: Recipe) -> Forecast:
+    """Return what an equation's curvature says of rates: ``first`` where the run starts, ``steepest`` on a way down."""
     decay = recipe.weight_decay or 0.0
-    if not recipe.recurs or not 0 < steepest + decay < np.inf:
-        return Forecast(reason="forecast.curve")
-    stable = largest_stable_rate(steepest + decay, recipe.momentum, recipe.nesterov)
-    return Forecast(local=stable, batch_size=recipe.batch_size, reason="forecast.curve-local")
+    if not recipe.recurs or not (0 < first + decay < np.inf and 0 < steepest + decay < np.inf):
+        return Forecast(reason="forecast.curve", batch_size=recipe.batch_size)
+    here, lasting = (
+        largest_stable_rate(curvature + decay, recipe.momentum, recipe.nesterov) for curvature in (first, steepest)
+    )
+    reason = "forecast.curve-local" if lasting < LOWER * here else "forecast.curve-start"
+    return Forecast(local=here, lasting=lasting, batch_size=recipe.batch_size, reason=reason)
 
 
 def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int, names: Sequence[str]) -> Outlook:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from descend.solvers.run_options import RunOptions
     from descend.tables.columns import Columns
 
+FEW = 20_000  # rows by which a rate is chosen
+LOOKS = 20  # points on a way at which the curvature is looked at
+
 
 def curve_objective(hypothesis: Hypothesis, X: Floats, Y: Floats, loss: Loss, recipe: Recipe) -> CurveObjective:
     """Return the loss of an equation over rows, in the parameters that are not held."""
@@ -54,6 +57,8 @@ def fit_curve(
 
     warm: parameters near the minimum, of a fit on nearly the same rows; nothing else is then tried.
     """
+    if recipe.dtype == "float32":
+        raise OptionError("option.curve-float64")
     bounds = _bounds(objective, recipe)
     require_defined(objective, data)
     search = None
@@ -69,8 +74,8 @@ def fit_curve(
         start = _start(objective, recipe, bounds)
         if start is None:
             start = minimise_curve(objective, None, bounds, seed=recipe.seed)[0].snapshots[0]
-        steepest = local_curvature(objective, start)
-        forecast = local_forecast(steepest, recipe)
+        steepest = _steepest(objective, start, bounds)
+        forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
         run.tell_forecast(forecast)
         optimizer = _optimizer(recipe, steepest)
         history = take_epochs(objective, start, optimizer, recipe, validation, bounds=bounds, run=run)
@@ -111,6 +116,14 @@ def _start(objective: CurveObjective, recipe: Recipe, bounds: tuple[Floats, Floa
         within = None if bounds is None else (bounds[0][missing], bounds[1][missing])
         start[missing] = minimise_curve(rest, None, within, seed=recipe.seed)[0].weights
     return start
+
+
+def _steepest(objective: CurveObjective, start: Floats, bounds: tuple[Floats, Floats] | None) -> float:
+    """Return the largest curvature on the way that a solver takes from a start to a minimum, over at most FEW rows."""
+    few = objective.sampled(-(-objective.rows // FEW)) if objective.rows > FEW else objective
+    way = minimise_curve(few, start, bounds, budget=0.0)[0].snapshots
+    looked = way[np.unique(np.linspace(0, len(way) - 1, LOOKS).astype(np.int64))]
+    return float(np.nanmax([local_curvature(few, w) for w in looked]))
 
 
 def _optimizer(recipe: Recipe, steepest: float) -> Optimizer:

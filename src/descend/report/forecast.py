@@ -135,7 +135,9 @@ def _reason(forecast: Forecast, lang: str) -> str:
         if not forecast.rates:
             return say("forecast.batches-bound", lang, **facts)
         return say("forecast.batches-sure", lang, stable=forecast.rates[0].stable, **facts)
-    return say(code, lang) if forecast.local is None else say(code, lang, stable=forecast.local)
+    return (
+        say(code, lang) if forecast.local is None else say(code, lang, local=forecast.local, lasting=forecast.lasting)
+    )
 
 
 def _stable(forecast: Forecast, outlook: Outlook) -> float:
