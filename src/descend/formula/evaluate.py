@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from descend.base.double_double import add, divide, multiply, pair, settled, subtract
-from descend.base.double_functions import exact_larger, exact_power, exact_smaller
+from descend.base.double_double import multiply, pair, settled
 from descend.base.errors import DesignError, UndefinedError
 from descend.formula.ast import Apply, Expression, Name, Number, Operation, Unknown, functions_of, names_of
 from descend.formula.functions import FUNCTIONS
+from descend.formula.operators import OPERATORS
 from descend.formula.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -105,16 +105,6 @@ def powers(x: Pair, most: int) -> list[Pair]:
 class _Values(Visitor["Floats"]):
     """The value for every row."""
 
-    operators: Mapping[str, Callable[[Floats, Floats], Floats]] = {
-        "+": np.add,
-        "-": np.subtract,
-        "*": np.multiply,
-        "/": np.divide,
-        "**": np.power,
-        "min": np.minimum,
-        "max": np.maximum,
-    }
-
     def __init__(self, columns: Mapping[str, Floats], parameters: Mapping[str, float | Floats]) -> None:
         self.columns, self.parameters = columns, parameters
 
@@ -134,7 +124,7 @@ class _Values(Visitor["Floats"]):
         return np.negative(self.visit(operand))
 
     def joined(self, operation: Operation, left: Expression, right: Expression) -> Floats:
-        return self.operators[operation.operator](self.visit(left), self.visit(right))
+        return OPERATORS[operation.operator].value(self.visit(left), self.visit(right))
 
 
 class _Slopes(Visitor["Floats"]):
@@ -181,16 +171,6 @@ class _Slopes(Visitor["Floats"]):
 class _ExactValues(Visitor["Pair"]):
     """The value for every row with twice float64's digits; float64's where it is too large for pairs."""
 
-    operators: Mapping[str, Callable[[Pair, Pair], Pair]] = {
-        "+": add,
-        "-": subtract,
-        "*": multiply,
-        "/": divide,
-        "**": exact_power,
-        "min": exact_smaller,
-        "max": exact_larger,
-    }
-
     def __init__(self, columns: Mapping[str, Floats], parameters: Mapping[str, Pair | float]) -> None:
         self.columns, self.parameters = columns, parameters
 
@@ -212,11 +192,16 @@ class _ExactValues(Visitor["Pair"]):
         return -high, -low
 
     def joined(self, operation: Operation, left: Expression, right: Expression) -> Pair:
-        a, operator = self.visit(left), operation.operator
-        if operator == "**" and isinstance(right, Number) and right.value.is_integer() and 1 <= right.value <= WHOLE:
+        a, operator = self.visit(left), OPERATORS[operation.operator]
+        if (
+            operator.name == "**"
+            and isinstance(right, Number)
+            and right.value.is_integer()
+            and 1 <= right.value <= WHOLE
+        ):
             return settled(powers(a, int(right.value))[-1], np.power(a[0], right.value))
         b = self.visit(right)
-        return settled(self.operators[operator](a, b), _Values.operators[operator](a[0], b[0]))
+        return settled(operator.exact(a, b), operator.value(a[0], b[0]))
 
 
 class _Inverse(Visitor["Undo"]):

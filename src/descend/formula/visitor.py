@@ -53,3 +53,35 @@ class Visitor(ABC, Generic[Result]):
     @abstractmethod
     def joined(self, operation: Operation, left: Expression, right: Expression) -> Result:
         """Return the result for two expressions joined by the operation's operator: + - * / ** min or max."""
+
+
+class SharingVisitor(Visitor[Result]):
+    """A visitor that visits a part once where the same object stands in several places of the expression."""
+
+    def __init__(self, expression: Expression) -> None:
+        self._shared, self._known = _shared(expression), dict[int, Result]()
+
+    def visit(self, expression: Expression) -> Result:
+        """Return the result for an expression."""
+        place = id(expression)
+        if place not in self._shared:
+            return super().visit(expression)
+        if place not in self._known:
+            self._known[place] = super().visit(expression)
+        return self._known[place]
+
+
+def _shared(expression: Expression) -> set[int]:
+    """Return the identities of the parts that stand in several places of an expression."""
+    seen, several, waiting = set[int](), set[int](), [expression]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            several.add(id(part))
+            continue
+        seen.add(id(part))
+        if isinstance(part, Apply):
+            waiting.append(part.argument)
+        elif isinstance(part, Operation):
+            waiting += [side for side in (part.left, part.right) if side is not None]
+    return several
