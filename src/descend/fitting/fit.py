@@ -164,4 +164,6 @@ def _diverged(model: Model, trained: TrainedProblem, recipe: Recipe) -> Diverged
             if not recipe.standardize:
                 code += "-raw"
             return DivergedError(code, model, stable=stable, safe=0.9 * stable, **values)
-    return DivergedError("fit.diverged", model, suggestion=history.lr / 10, **values)
+    lasting = None if trained.forecast is None else trained.forecast.lasting
+    suggestion = history.lr / 10 if lasting is None or lasting > history.lr else lasting / 2
+    return DivergedError("fit.diverged", model, suggestion=suggestion, **values)
