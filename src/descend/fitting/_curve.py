@@ -61,7 +61,7 @@ def fit_curve(
         raise OptionError("option.curve-float64")
     bounds = _bounds(objective, recipe)
     require_defined(objective, data)
-    search = None
+    search, drawn = None, None
     if recipe.method == "auto":
         forecast = Forecast(reason="forecast.curve", asked=False)
         run.tell_forecast(forecast)
@@ -73,13 +73,14 @@ def fit_curve(
     else:
         start = _start(objective, recipe, bounds)
         if start is None:
-            start = minimise_curve(objective, None, bounds, seed=recipe.seed)[0].snapshots[0]
+            start = _drawn(objective, bounds, recipe.seed)
+            drawn = dict(zip(objective.curve.parameters, start.tolist(), strict=True))
         steepest = _steepest(objective, start, bounds)
         forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
         run.tell_forecast(forecast)
         optimizer = _optimizer(recipe, steepest)
         history = take_epochs(objective, start, optimizer, recipe, validation, bounds=bounds, run=run)
-    fitted = CurveHypothesis(design, history.weights.reshape(-1, 1), recipe.held)
+    fitted = CurveHypothesis(design, history.weights.reshape(-1, 1), recipe.held, drawn)
     return TrainedProblem(fitted, history, objective, data, forecast=forecast, search=search)
 
 
@@ -118,9 +119,29 @@ def _start(objective: CurveObjective, recipe: Recipe, bounds: tuple[Floats, Floa
     return start
 
 
+def _drawn(objective: CurveObjective, bounds: tuple[Floats, Floats] | None, seed: int) -> Floats:
+    """Return a start drawn about the parameters of the least loss: each times a factor between 1/2 and 3/2.
+
+    A run of an optimizer needs parameters of the right magnitudes, and starts off the minimum so that it can be seen.
+    """
+    found = minimise_curve(_few(objective), None, bounds, seed=seed)[0].weights
+    factors = np.random.default_rng(seed).uniform(0.5, 1.5, found.size)
+    for share in (1.0, 0.5, 0.25, 0.1, 0.0):  # nearer where the equation is not defined
+        start = found * (1 + share * (factors - 1))
+        start = start if bounds is None else np.clip(start, *bounds)
+        if np.isfinite(objective.value(start)):
+            return np.asarray(start)
+    return np.asarray(found)
+
+
+def _few(objective: CurveObjective) -> CurveObjective:
+    """Return the loss over at most FEW rows."""
+    return objective.sampled(-(-objective.rows // FEW)) if objective.rows > FEW else objective
+
+
 def _steepest(objective: CurveObjective, start: Floats, bounds: tuple[Floats, Floats] | None) -> float:
     """Return the largest curvature on the way that a solver takes from a start to a minimum, over at most FEW rows."""
-    few = objective.sampled(-(-objective.rows // FEW)) if objective.rows > FEW else objective
+    few = _few(objective)
     way = minimise_curve(few, start, bounds, budget=0.0)[0].snapshots
     looked = way[np.unique(np.linspace(0, len(way) - 1, LOOKS).astype(np.int64))]
     return float(np.nanmax([local_curvature(few, w) for w in looked]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from descend.base.visible import in_a_line
 from descend.design.encodings import CONSTANT
 from descend.design.matrix import INTERCEPT, Design
-from descend.formula.rebuilt import substituted
+from descend.formula.printing import equations_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,13 +45,10 @@ def addends(design: Design, raw: Floats, output: int) -> dict[str, float]:
 
 def written_lines(hypothesis: Hypothesis, target: Target, numbers: Mapping[str, float]) -> list[str]:
     """Return an equation as it was written with the numbers of its parameters, a line an output."""
-    told = {name: float(f"{value:.{DIGITS}g}") for name, value in numbers.items()}
+    told = {name: f"{value:.{DIGITS}g}" for name, value in numbers.items()}
     if hypothesis.about == "probability":
-        lefts = [f"P({target.columns[0]} = {target.levels[-1]})"]
-    else:
-        lefts = [str(expression) for expression in hypothesis.targets]
-    pairs = zip(lefts, hypothesis.written, strict=True)
-    return [in_a_line(f"{left} = {substituted(right, told)}") for left, right in pairs]
+        hypothesis = replace(hypothesis, level=target.levels[-1])
+    return [in_a_line(line) for line in equations_of(hypothesis, told)]
 
 
 def network_line(design: Design, target: Target, title: str) -> str:

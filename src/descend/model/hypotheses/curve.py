@@ -10,6 +10,7 @@ import numpy as np
 
 from descend.base import stored_fields
 from descend.base.errors import ModelError
+from descend.base.messages import Note
 from descend.formula.ast import Coefficient
 from descend.formula.rebuilt import held_at
 from descend.model.equation import written_lines
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from descend.analysis.inference import Inference
     from descend.base.container import Tensors
-    from descend.base.messages import Note
     from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.formula.ast import Curve
@@ -40,6 +40,7 @@ class CurveHypothesis:
     """A linear predictor that is an expression in the columns and in parameters.
 
     ``weights`` (parameters x 1) are the parameters that were fitted, in the order of the curve's; ``held`` the others.
+    ``drawn`` is the start of a run for which none was given.
     The design has the columns that the equation uses, as they are in the table.
     """
 
@@ -51,6 +52,7 @@ class CurveHypothesis:
     design: Design
     weights: Floats
     held: Mapping[str, float]
+    drawn: Mapping[str, float] | None = None
 
     @cached_property
     def curve(self) -> Curve:
@@ -149,8 +151,11 @@ class CurveHypothesis:
         """Return None: the parameters say everything."""
 
     def notes(self, settings: Mapping[str, Any]) -> list[Note]:
-        """Return none."""
-        return []
+        """Tell where a run started for which no start was given."""
+        if self.drawn is None:
+            return []
+        start = ", ".join(f"{name}={value:.6g}" for name, value in self.drawn.items())
+        return [Note("note.drawn-start", {"start": start, "seed": settings.get("seed", 0)})]
 
     def describe(self) -> tuple[dict[str, Any], Tensors]:
         """Return which parameters are held at what, and the values of the others."""
