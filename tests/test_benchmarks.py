@@ -38,6 +38,16 @@ def test_the_certified_digits_of_a_set_are_counted():
     assert float(exactness.row(entry)["descend"]) > 12
 
 
+def test_the_certified_digits_of_an_equation_are_counted():
+    curves = import_module("benchmarks.curves")
+    entries = json.loads(curves.SETS.read_text(encoding="utf-8"))
+    text, facts = curves.table(curves.Problem.of(entry) for entry in entries if entry["name"] in ("Misra1a", "Nelson"))
+    ours = [fact for fact in facts if fact["contestant"] == "descend"]
+    assert len(ours) == 4
+    assert min(fact[kind] for fact in ours for kind in ("parameters", "deviations")) > 10
+    assert "| descend | 4 of 4 | 4 of 4 | 4 of 4 | 0 |" in text
+
+
 @pytest.mark.parametrize("strength", [0.0, 0.1])
 @pytest.mark.parametrize(("loss", "outputs"), [("binary_cross_entropy", 1), ("cross_entropy", 3)])
 def test_the_referee_finds_the_minimum_that_scipy_finds(loss, outputs, strength):
