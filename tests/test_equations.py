@@ -5,6 +5,7 @@ import pytest
 import descend
 from descend import DesignError, parse
 from descend.formula.ast import Coefficient
+from descend.formula.parameter_notes import parameter_notes
 from descend.formula.separable import linear_in
 
 COLUMNS = ("y", "x", "z", "hours", "my column", "속도")
@@ -149,3 +150,15 @@ def test_text_in_an_equation_is_an_error_and_booleans_are_numbers():
     assert (caught.value.code, caught.value.values["column"]) == ("design.text-in-equation", "group")
     model = descend.fit("y = a + b*done", rows, test="none")
     assert list(model.coefficients.values()) == pytest.approx([1.5, 2.25])
+
+
+def test_a_parameter_that_is_called_like_a_column_is_told():
+    rows = {"y": [1.0, 3.0, 2.0, 4.5], "x": [1.0, 2.0, 3.0, 5.0], "hours": [0.0, 1.0, 0.0, 2.0]}
+    hypothesis = resolved("y = hour*x + b", list(rows), declared=["hour"])
+    (note,) = parameter_notes(hypothesis, list(rows))
+    assert (note.code, note.values) == ("note.parameter-near-column", {"parameter": "hour", "column": "hours"})
+    assert parameter_notes(resolved("y ~ x", list(rows)), ["y", "x", "X"]) == []
+    model = descend.fit("y = hour*x + b", rows, test="none", parameters="hour")
+    assert "note.parameter-near-column" in {note.code for note in model.notes}
+    (caution,) = model.cautions({"x": [2.0], "b": [1.0]})
+    assert (caution.code, caution.values) == ("note.parameter-is-column", {"parameter": "b"})

@@ -17,6 +17,7 @@ from descend.fitting._network import fit_network
 from descend.fitting._stated import stated
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
 from descend.formula.ast import Hypothesis, Poly
+from descend.formula.parameter_notes import parameter_notes
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import make_loss
 from descend.objectives.rows import DesignRows
@@ -86,7 +87,7 @@ class Outline:
         own = callable(recipe.loss)
         loss = make_loss("auto" if own else recipe.loss, target.family, delta=recipe.delta)
         loss.check(target.encode(data), target.columns[0])
-        notes = [*told]
+        notes = [*told, *parameter_notes(self.hypothesis, data.table.columns)]
         if recipe.optimizer == "auto" and recipe.iterates and not recipe.networked:
             notes.append(Note("note.sgd-asked", {}))
         if own:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from descend.base.errors import ModelError, TableError
+from descend.formula.parameter_notes import parameter_notes
 from descend.model.cautions import beyond, medians
 from descend.model.inputs import gather_inputs, prepared_table, wanted_columns
 from descend.model.intervals import require_inference, with_intervals
@@ -51,11 +52,13 @@ class FittedModel(ModelRecord):
         """Return cautions about predictions of ``source``, for ``Note.tell``.
 
         How the numbers of columns were read, such as units left out; columns farther outside of the fitted range than
-        half its width; and targets whose prediction is a median.
+        half its width; parameters of an equation that are called like a column; and targets whose prediction is a
+        median.
         """
         data = gather_inputs(self, source, missing=missing)
         read = reading_notes(wanted_columns(self, data.table), data.table)
-        return [*read, *beyond(self.ranges, data), *medians(self.target)]
+        named = parameter_notes(self.design.hypothesis, data.table.columns)
+        return [*read, *named, *beyond(self.ranges, data), *medians(self.target)]
 
     def predictions(self, source: Any, *, missing: str = "error", mean: bool = False) -> pl.DataFrame:
         """Return the rows of ``source`` with their predictions beside them, as a polars frame.

@@ -8,6 +8,7 @@ import numpy as np
 
 from descend.base.errors import TableError
 from descend.base.messages import Note
+from descend.formula.parameter_notes import parameter_notes
 from descend.model.cautions import beyond, medians, together
 from descend.model.inputs import gather_inputs, wanted_columns
 from descend.model.intervals import require_inference, with_intervals
@@ -68,6 +69,7 @@ def predict_to(
         notes += [
             *scan.head.notes,
             *reading_notes(wanted, scan.head),
+            *parameter_notes(model.design.hypothesis, scan.head.columns),
             *together(heard),
             *([] if mean else medians(model.target)),
         ]
