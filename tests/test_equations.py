@@ -3,7 +3,7 @@
 import pytest
 
 import descend
-from descend import DesignError, parse
+from descend import DesignError, FormulaError, parse
 from descend.formula.ast import Coefficient
 from descend.formula.parameter_notes import parameter_notes
 from descend.formula.separable import linear_in
@@ -162,3 +162,96 @@ def test_a_parameter_that_is_called_like_a_column_is_told():
     assert "note.parameter-near-column" in {note.code for note in model.notes}
     (caution,) = model.cautions({"x": [2.0], "b": [1.0]})
     assert (caution.code, caution.values) == ("note.parameter-is-column", {"parameter": "b"})
+
+
+BAD = [  # the equation, the code, the text before the place that is pointed at, and the names that are declared
+    ("= a*x", "formula.no-left", ""),
+    ("y =", "formula.no-right", "y ="),
+    ("y = a*x; z =", "formula.no-right", "y = a*x; z ="),
+    ("y = a*x;", "formula.empty-equation", "y = a*x;"),
+    ("y = a*x;; z = b*x", "formula.empty-equation", "y = a*x;"),
+    ("y = a*x; z", "formula.no-equals", "y = a*x; z"),
+    ("P(y = 1)", "formula.no-equals", "P(y = 1)"),
+    ("y == a*x", "formula.double-equals", "y ="),
+    ("y = a = b*x", "formula.second-equals", "y = a "),
+    ("y ~ a = b*x", "formula.tilde-and-equals", "y ~ a "),
+    ("y = 2x", "formula.no-times", "y = 2"),
+    ("y = a x + b", "formula.no-times", "y = a "),
+    ("y = (a + b)x", "formula.no-times", "y = (a + b)"),
+    ("y = (a + b)(x + 1)", "formula.no-times", "y = (a + b)"),
+    ("y = 2(x + a)", "formula.no-times", "y = 2"),
+    ("y = a(x + 1)", "formula.function-or-product", "y = "),
+    ("y = exp x + a", "formula.function-without-parentheses", "y = "),
+    ("y = a*sin 2", "formula.function-without-parentheses", "y = a*"),
+    ("y = a*Exp(x)", "formula.function-near", "y = a*"),
+    ("y = a*sqr(x)", "formula.function-near", "y = a*"),
+    ("y = a*poly(x, 2)", "formula.of-formulas", "y = a*"),
+    ("y = a*C(x)", "formula.of-formulas", "y = a*"),
+    ("y = a*P(x)", "formula.probability-on-left", "y = a*"),
+    ("y = a*max(x)", "formula.one-argument", "y = a*"),
+    ("y = a*max()", "formula.operand", "y = a*max("),
+    ("y = a*exp(x, 2)", "formula.expected", "y = a*exp(x"),
+    ("y = a*exp()", "formula.operand", "y = a*exp("),
+    ("y = a*(x + 1", "formula.unfinished", "y = a*(x + 1"),
+    ("y = a*x)", "formula.misplaced", "y = a*x"),
+    ("y = a*x, b", "formula.misplaced", "y = a*x"),
+    ("y = a:x", "formula.misplaced", "y = a"),
+    ("y = .", "formula.operand", "y = "),
+    ("y = a +", "formula.no-operand", "y = a +"),
+    ("y = a * / x", "formula.operand", "y = a * "),
+    ("y = +a*x", "formula.operand", "y = "),
+    ("y = a*x!", "formula.character", "y = a*x"),
+    ("y = a*x[1]", "formula.character", "y = a*x"),
+    ("y = a*`x", "formula.open-backtick", "y = a*"),
+    ("y = a*``", "formula.empty-name", "y = a*"),
+    ('P(y = "yes) = sigmoid(a*x)', "formula.open-quote", "P(y = "),
+    ("y = 'a'*x", "formula.operand", "y = "),
+    ("y = 1e999*a*x", "formula.too-large", "y = "),
+    ("3 = a*x", "formula.target-without-column", ""),
+    ("y + z = a*x", "formula.two-on-left", "y + "),
+    ("y, z = a*x", "formula.misplaced", "y"),
+    ("y = a*x; y = b*z", "formula.target-twice", "y = a*x; "),
+    ("P(log(y)) = a*x", "formula.probability-of-column", "P("),
+    ("P(1) = a*x", "formula.probability-of-column", "P("),
+    ("P(y = ) = a*x", "formula.expected", "P(y = "),
+    ("P(y = 1) = sigmoid(a*x); z = b*x", "formula.probability-alone", ""),
+    ("a = b*x", "formula.unknown-column", ""),
+    ("hour = b*x", "formula.unknown-column-near", ""),
+    ("y = a*y", "formula.target-on-right", "y = a*"),
+    ("y = a*x; z = b*y", "formula.target-on-right", "y = a*x; z = b*"),
+    ("y = x", "formula.no-parameter", "y = "),
+    ("y = 2*x + pi", "formula.no-parameter", "y = "),
+    ("y = exp(a) + b", "formula.no-column", "y = "),
+    ("y = a + b", "formula.no-column", "y = "),
+    ("y = a*hour", "formula.parameter-or-column", "y = a*"),
+    ("y = X*x + Z", "formula.parameter-or-column", "y = X*x + "),
+    ("y = a*xx + two", "formula.repeated-column", "y = a*xx + "),
+    ("two = a*x", "formula.repeated-column", ""),
+    ("y = a*x", "formula.declared-column", "y = a*", "x"),
+    ("y = a*x", "formula.declared-unused", "y = a*x", "rate"),
+    ("y = rate*x", "formula.declared-unused-near", "y = rate*x", "rat"),
+    ("y = a*pi*x", "formula.declared-unused", "y = a*pi*x", "pi"),
+    (
+        "; ".join(f"{t} = x*({'+'.join(f'{t}{n}' for n in range(150))})" for t in "yz"),
+        "formula.too-many-parameters",
+        None,
+    ),
+    (" + ".join(["y = a*x", *["b"] * 250]), "formula.too-deep", None),
+    ("y = " + "(" * 70 + "a*x" + ")" * 70, "formula.too-deep", None),
+    ("y = a*x; " * 101 + "y = a*x", "formula.too-many-equations", None),
+    ("y = a*x + " * 3000, "formula.too-long", None),
+]
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case[0][:40])
+def test_a_bad_equation_is_told_where_it_is_bad_in_both_languages(case):
+    text, code, before, *declared = case
+    with pytest.raises(FormulaError) as caught:
+        resolved(text, [*COLUMNS, "two"], repeated=["two"], declared=declared)
+    error = caught.value
+    assert error.code == code
+    assert before is None or error.values["position"] == len(before)
+    for lang in ("en", "ko"):
+        assert error.tell(lang)
+        assert "{" not in error.tell(lang) + error.hint(lang)
+        assert error.hint(lang) or code == "formula.expected"

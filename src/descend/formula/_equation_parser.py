@@ -14,15 +14,16 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import NoReturn
 
-from descend.formula._arithmetic import ArithmeticParser
+from descend.formula._arithmetic import PICKS, ArithmeticParser
 from descend.formula._tokens import tokens_of
-from descend.formula.ast import Expression, Number, fail, names_of
+from descend.formula.ast import Expression, Name, Number, fail, names_of
 from descend.formula.equation import Equation, Relation
-from descend.formula.functions import function_named
+from descend.formula.functions import FUNCTIONS, function_named
 
 MAX_RELATIONS = 100
 PROBABILITY = "P"
 OF_FORMULAS = ("poly", "C")
+INSIDE = "(...)"
 
 
 class EquationParser(ArithmeticParser):
@@ -111,9 +112,18 @@ class EquationParser(ArithmeticParser):
             self.fail("formula.of-formulas", found=found)
         if found.upper() == PROBABILITY:
             self.fail("formula.probability-on-left")
+        known = (*FUNCTIONS, *PICKS)
         near = get_close_matches(found.lower(), known, n=1)
         code = "formula.function-near" if near else "formula.function-or-product"
         self.fail(code, found=found, known=", ".join(known), near="".join(near))
+
+    def name(self) -> Name:
+        """Read a name."""
+        if self.token.kind in ("sign", "text"):
+            self.fail("formula.operand", found=self.token.text)
+        if self.token.kind == "end":
+            self.fail("formula.no-operand")
+        return super().name()
 
     def misplaced(self) -> NoReturn:
         """Fail because something stands where a sign was expected, or a second = ."""
@@ -123,5 +133,6 @@ class EquationParser(ArithmeticParser):
         if before.kind == "name" and function_named(before.text) and token.kind != "sign":
             self.fail("formula.function-without-parentheses", before, found=before.text)
         if token.kind in ("name", "quoted", "number") or self.stands("("):
-            self.fail("formula.no-times", found=token.text, before=before.text)
+            shown = [INSIDE if one.text in "()" else one.text for one in (before, token)]
+            self.fail("formula.no-times", found=token.text, product=" * ".join(shown))
         self.fail("formula.misplaced", found=token.text)
