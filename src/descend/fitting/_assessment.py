@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from descend.analysis.certificates import Certificate, certify
-from descend.analysis.curve_inference import infer_curve
 from descend.analysis.diagnosis import Evidence, diagnose, is_unfinished
 from descend.analysis.inference import MOST, Inference, infer
 from descend.analysis.refined_least_squares import HARD, exactly, worth_it
@@ -16,7 +15,6 @@ from descend.base.messages import Note
 from descend.model.cautions import kept_errors, medians, ranges_of
 from descend.model.record import Assessment, FittedRows
 from descend.model.sample import keep_sample
-from descend.objectives.curve import CurveObjective
 
 if TYPE_CHECKING:
     from descend.analysis.refined_least_squares import Exact
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from descend.fitting.problem import Problem
     from descend.fitting.trained import TrainedProblem
     from descend.model.hypothesis import FittedHypothesis
+    from descend.objectives.curve import CurveObjective
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.torch_module import ModuleObjective
     from descend.solvers.recipe import Recipe
@@ -43,9 +42,9 @@ def assess(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[F
     findings = diagnose(_evidence(problem, trained, recipe))
     if not np.isfinite(history.final_loss) or history.stop in ("diverged", "interrupted"):
         return fitted, Assessment(findings=findings, forecast=forecast)
-    if isinstance(trained.over, CurveObjective):
+    if trained.curve is not None:
         certificate = Certificate("none", None, history.final_gradient_norm)
-        return fitted, Assessment(None, certificate, _of_curve(trained.over, trained, recipe), findings, forecast)
+        return fitted, Assessment(None, certificate, _of_curve(trained.curve, trained, recipe), findings, forecast)
     if not fitted.linear:
         certificate = Certificate("none", None, history.final_gradient_norm)
         why = Note(fitted.refusals["inference"], {})
@@ -85,7 +84,7 @@ def rows_of_fit(statement: Statement, trained: TrainedProblem) -> FittedRows:
 
 def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
     """Return the errors by which a transformed target's mean is predicted; None where its prediction is the mean."""
-    rows = trained.over if isinstance(trained.over, CurveObjective) else trained.shown or trained.whole
+    rows = trained.curve or trained.shown or trained.whole
     if rows is None or not medians(problem.target):
         return None
     errors = kept_errors(rows.Y, trained.hypothesis.predictor(rows.X.astype(np.float64)))
@@ -134,6 +133,8 @@ def _arrived(trained: TrainedProblem, certificate: Certificate) -> bool:
 
 def _of_curve(objective: CurveObjective, trained: TrainedProblem, recipe: Recipe) -> Inference | Note:
     """Return the inference of an equation; parameters that a bound stopped have none."""
+    from descend.analysis.curve_inference import infer_curve
+
     w, history = trained.weights.ravel(), trained.history
     limits = recipe.limits
     at_bound = [

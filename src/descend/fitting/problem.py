@@ -12,7 +12,6 @@ from descend.analysis.verification import Split, Verification, baseline, judge, 
 from descend.base.errors import DesignError, OptionError, TableError
 from descend.base.messages import Note
 from descend.design.matrix import Design, width_of
-from descend.fitting._curve import curve_objective, fit_curve
 from descend.fitting._network import fit_network
 from descend.fitting._stated import stated
 from descend.fitting.trained import TrainedProblem, run_solver, start_values
@@ -185,6 +184,8 @@ class Problem:
             raise OptionError("option.no-batch", rows=rows.size, batch=recipe.batch)
         design = self.learn_design(design_rows, recipe)
         if self.hypothesis.curve is not None:
+            from descend.fitting._curve import fit_curve
+
             fitted, stops = (
                 self._curve(design, rows, recipe),
                 None if held is None else self._curve(design, held, recipe),
@@ -199,6 +200,8 @@ class Problem:
 
     def _curve(self, design: Design, rows: Rows, recipe: Recipe) -> CurveObjective:
         """Return the loss of an equation over some of the rows."""
+        from descend.fitting._curve import curve_objective
+
         X, Y = self._arrays(design, rows)
         return curve_objective(self.hypothesis, X, Y, self.loss, recipe)
 

@@ -69,6 +69,11 @@ class TrainedProblem:
         return cast("OverRows", self.over)
 
     @property
+    def curve(self) -> CurveObjective | None:
+        """The objective of an equation that is not linear in its parameters, None of any other hypothesis."""
+        return None if self.design.hypothesis.curve is None else cast("CurveObjective", self.over)
+
+    @property
     def whole(self) -> RowsObjective | None:
         """The fitted rows where all of them are in memory, else None."""
         return self.over if isinstance(self.over, RowsObjective) and self.shown is None else None
