@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
+from conftest import called
 
 from descend.base.errors import OptionError
 from descend.formula.parser import parse
@@ -86,6 +88,42 @@ def test_a_lab_is_told_in_both_languages_and_its_hypothesis_reads_its_table(name
     table = lab.table()
     assert parse(lab.hypothesis).resolve(table.columns).terms
     assert table.height >= 3
+
+
+AS_WRITTEN = {
+    "study-hours": ("score ~ hours", ["W", "b"]),
+    "fruit-yield": (
+        "apples + oranges ~ temperature + rainfall + humidity",
+        ["w11", "w12", "w13", "b1", "w21", "w22", "w23", "b2"],
+    ),
+    "noisy-line": ("y ~ x", ["W", "b"]),
+    "signs": ("positive ~ 0 + x", ["W"]),
+    "sine-cubic": ("y ~ I(x**3) + I(x**2) + x", ["a", "b", "c", "d"]),
+}
+
+
+@pytest.mark.parametrize("name", AS_WRITTEN)
+def test_a_lab_as_its_source_writes_it_is_the_same_run_as_its_formula_with_named_coefficients(name):
+    formula, names = AS_WRITTEN[name]
+    written, stated = LABS[name], dataclasses.replace(LABS[name], hypothesis=formula)
+    (problem, named), (_, plain) = train_lab(written), train_lab(stated)
+    assert list(named.hypothesis.coefficients(problem.target)) == names
+    assert np.array_equal(named.weights, plain.weights)
+    assert np.array_equal(named.history.loss, plain.history.loss)
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_a_lab_tells_its_equation_as_written_with_the_numbers_that_it_came_to(capsys, lang):
+    code, out, _ = called(capsys, "lab", "study-hours", "--lang", lang)
+    assert code == 0
+    assert "score = W * hours + b" in out
+    assert "score = 19.7401" in out
+    _, out, _ = called(capsys, "lab", "study-hours", "--json", "--lang", lang)
+    facts = json.loads(out)
+    assert facts["hypothesis"] == "score = W * hours + b"
+    assert facts["equation"].startswith("score = 19.7401")
+    assert {name: round(value, 4) for name, value in facts["coefficients"].items()} == {"W": 19.7401, "b": 0.5909}
+    assert {check.get("column") for check in facts["checks"]} == {None, "W", "b"}
 
 
 def test_an_unknown_lab_is_an_error():

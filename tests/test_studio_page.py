@@ -188,7 +188,7 @@ def test_what_is_taken_along_is_what_it_says(studio_server, page, tmp_path, caps
         assert taken[name].startswith(kind)
     assert len(taken["History (CSV)"].splitlines()) == 1002
     command = page.locator(".script pre").first.inner_text()
-    assert command.startswith('descend fit study-hours.csv "score ~ hours"')
+    assert command.startswith('descend fit study-hours.csv "score = W * hours + b"')
     assert "--lr 0.01" in command
     assert "import descend" in page.locator(".script pre").last.inner_text()
 

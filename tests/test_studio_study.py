@@ -533,8 +533,8 @@ def test_what_is_stated_while_a_table_is_read_was_of_another(loop, study, csv):
         await fitted(study)
 
     loop.run(journey())
-    assert (study.formula, study.error) == ("score ~ hours", None)
-    assert [run.formula for run in study.runs.rows] == ["score ~ hours"]
+    assert (study.formula, study.error) == ("score = W * hours + b", None)
+    assert [run.formula for run in study.runs.rows] == ["score = W * hours + b"]
 
 
 def test_a_damaged_file_is_told_and_the_table_before_it_is_gone_on_with(loop, study, csv, noisy, tmp_path):

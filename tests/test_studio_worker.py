@@ -457,9 +457,9 @@ def test_a_table_that_is_gone_is_told_when_it_is_needed_again(ask, worker, csv):
     worker.kill()
     csv.unlink()
     assert refused(ask, "prepare", FORMULA, {}).code == "table.not-found"
-    assert ask("example", "study-hours").formula == "score ~ hours"
+    assert ask("example", "study-hours").formula == "score = W * hours + b"
     worker.kill()
-    assert ask("prepare", "score ~ hours", {}).table_name == "study-hours"
+    assert ask("prepare", "score = W * hours + b", {}).table_name == "study-hours"
 
 
 def test_a_call_that_is_cancelled_leaves_the_process_ready(during, ask, worker):

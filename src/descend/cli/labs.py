@@ -98,5 +98,9 @@ def _facts(outcome: Outcome) -> dict[str, object]:
         }
         for check in outcome.checks
     ]
-    facts = json_ready({"id": outcome.lab.id, "reproduced": outcome.good, "figures": len(checks), "checks": checks})
+    told: dict[str, object] = {"hypothesis": outcome.lab.hypothesis} if outcome.lab.hypothesis else {}
+    if outcome.equation:
+        told |= {"equation": outcome.equation, "coefficients": outcome.coefficients}
+    counts = {"reproduced": outcome.good, "figures": len(checks)}
+    facts = json_ready({"id": outcome.lab.id, **told, **counts, "checks": checks})
     return dict(facts)

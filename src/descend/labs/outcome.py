@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -71,11 +71,16 @@ class Snippet:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of a lab: its checks, and a lesson's parts in order."""
+    """The outcome of a lab: its checks, and a lesson's parts in order.
+
+    ``equation`` is what a worked example came to, and ``coefficients`` its numbers by name, where these are finite.
+    """
 
     lab: Lab | Lesson
     checks: list[Check]
     parts: Sequence[Section | Snippet] = ()
+    equation: str = ""
+    coefficients: dict[str, Any] = field(default_factory=dict)
 
     @property
     def good(self) -> int:

@@ -50,6 +50,9 @@ def tell_outcome(outcome: Outcome, lang: str) -> RenderableType:
         parts += [Text(say("lab.hypothesis", lang, lr=lab.lr, epochs=lab.epochs, **facts)), ""]
         if outcome.checks:
             parts += [tell_checks(outcome.checks, lang, ("lab.printed", "lab.ours", "lab.reproduced")), ""]
+        if outcome.equation:
+            equation = Padding(Text(outcome.equation), (0, 0, 0, 2))
+            parts += [Text(say("lab.equation", lang, epochs=lab.epochs)), equation, ""]
         if lab.note:
             parts.append(Text(f"{say('lab.note', lang)}: {lab.note[lang]}", style="dim"))
     style = "green" if outcome.whole else "bold red"

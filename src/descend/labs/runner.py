@@ -47,7 +47,10 @@ def run_lab(lab: Lab | Lesson) -> Outcome:
     elif lab.id == "signs":
         falls = bool((np.diff(trained.history.loss) < 0).all())
         checks.append(Check("lab.falls", {}, "", float(trained.history.loss[-1]), falls))
-    return Outcome(lab, checks)
+    if not math.isfinite(trained.history.final_loss):
+        return Outcome(lab, checks)
+    fitted, target = trained.hypothesis, problem.target
+    return Outcome(lab, checks, equation=fitted.equation(target), coefficients=fitted.coefficients(target))
 
 
 def train_lab(
@@ -133,8 +136,9 @@ def _figures(lab: Lab, problem: Problem, trained: TrainedProblem) -> Iterator[Ch
     if "after_last_update" in figures:
         after = figures["after_last_update"]
         printed_weights = [*after["bias"], *(row[0] for row in after["weight"])]
-        for name, printed, ours in zip(trained.design.names, printed_weights, trained.weights[:, 0], strict=True):
-            yield check("weight-of", printed, ours, printed_weights, column=name)
+        named = trained.hypothesis.coefficient_names(0)
+        for one, printed, ours in zip(named, printed_weights, trained.weights[:, 0], strict=True):
+            yield check("weight-of", printed, ours, printed_weights, column=one.parameter)
         for row, (printed, ours) in enumerate(zip(after["predictions"], predicted(lab.epochs)[:, 0], strict=True)):
             yield check("prediction-of", printed, ours, after["predictions"], row=row + 1)
         yield check("final-loss", after["loss"], history.at(lab.epochs - 1), [1e-6])
@@ -184,7 +188,8 @@ def _noisy_line(lab: Lab) -> Iterator[Check]:
     start = float(np.mean([run.history.loss[0] for run in runs]))
     yield Check("lab.start-loss", {}, 9.0, start, abs(start - 9) < 0.1)
     left = (1 - 2 * lab.lr) ** lab.epochs
-    for index, (name, end, first) in enumerate((("b", 2.0, 0.0), ("W", 3.0, 5.0))):
+    names = [one.parameter for one in runs[0].hypothesis.coefficient_names(0)]
+    for index, (name, end, first) in enumerate(zip(names, (2.0, 3.0), (0.0, 5.0), strict=True)):
         expected = end + (first - end) * left
         ours = float(np.mean([run.weights[index, 0] for run in runs]))
         yield Check("lab.arrives", {"column": name, "value": end}, expected, ours, abs(ours - expected) < 0.02)
@@ -195,8 +200,9 @@ def _sine_cubic(lab: Lab) -> Iterator[Check]:
     table = lab.table()
     x, y = table["x"].to_numpy(), table["y"].to_numpy()
     cubic = np.polynomial.polynomial.polyfit(x, y, 3)
-    _, far = train_lab(lab, epochs=FAR)
-    for name, printed, ours in zip(far.design.names, cubic, far.weights[:, 0], strict=True):
+    problem, far = train_lab(lab, epochs=FAR)
+    named = far.hypothesis.coefficients(problem.target)
+    for (name, ours), printed in zip(named.items(), cubic[::-1], strict=True):  # written from the highest power down
         yield Check(
             "lab.limit-of",
             {"name": name},
