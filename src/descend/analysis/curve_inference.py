@@ -15,15 +15,15 @@ import numpy as np
 from descend.analysis._information import DIGITS, EPSILON, EVEN, FLAT, spread_out
 from descend.analysis.inference import Inference
 from descend.base.messages import Note
-from descend.base.threads import block_rows, map_slices
+from descend.objectives.curve import stacked, triangle_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
     from descend.base.typing import Floats
-    from descend.objectives.curve import CurveObjective
+    from descend.objectives.curve_loss import CurveLoss
 
 TIED = 1e-6  # of a flat direction: a parameter with a smaller part in it is determined
 WHOLE = 1e-6  # how far from a whole number of degrees of freedom is rounding
@@ -43,23 +43,16 @@ class Tangents:
     directions: Floats
 
     @classmethod
-    def of(cls, objective: CurveObjective, w: Floats, among: NDArray[np.bool_] | None = None) -> Tangents:
-        """Factorise the derivative at ``w`` in the parameters ``among`` (by default all), block by block.
-
-        A row of weight k is k rows.
-        """
+    def of(cls, objective: CurveLoss, w: Floats, among: NDArray[np.bool_] | None = None) -> Tangents:
+        """Return those at ``w`` in the parameters ``among`` (by default all); a row of weight k is k rows."""
         chosen = np.ones(w.size, dtype=bool) if among is None else among
-        outputs, count = objective.outputs, int(chosen.sum())
+        return cls.told(objective.tangents(w).triangles, chosen)
 
-        def part(rows: slice) -> list[Floats]:
-            J = objective.linearised(w, rows)[1][:, :, chosen]
-            weight = objective.data.weight
-            J = J if weight is None else J * np.sqrt(weight[rows])[:, :, None]
-            return [_triangle(J[:, output]) for output in range(outputs)]
-
-        blocks = list(map_slices(part, objective.rows, block_rows(outputs * (w.size + 1))))
-        each = [_triangle(np.concatenate(same)) for same in zip(*blocks, strict=True)] if blocks[1:] else blocks[0]
-        triangle = _triangle(np.concatenate(each)) if outputs > 1 else each[0]
+    @classmethod
+    def told(cls, triangles: Sequence[Floats], among: NDArray[np.bool_]) -> Tangents:
+        """Return what the triangular factors of each output's derivative tell of the parameters ``among``."""
+        each = [triangle_of(triangle[:, among]) for triangle in triangles]
+        triangle, count = stacked(each), int(among.sum())
         lengths = np.sqrt(np.square(triangle).sum(axis=0))
         _, spread, V = np.linalg.svd(triangle / np.where(lengths > 0, lengths, 1.0))
         return cls(tuple(each), lengths, np.pad(spread, (0, count - spread.size)), V.T)
@@ -94,7 +87,7 @@ class Tangents:
 
 
 def infer_curve(
-    objective: CurveObjective, weights: Floats, *, at_bound: Collection[str] = (), arrived: bool
+    objective: CurveLoss, weights: Floats, *, at_bound: Collection[str] = (), arrived: bool
 ) -> Inference | Note:
     """Return the inference of a curve at its parameters (flat), or why there is none.
 
@@ -113,18 +106,16 @@ def infer_curve(
         return (_least_squares if loss.quadratic else _likelihood)(objective, weights, free)
 
 
-def _least_squares(objective: CurveObjective, w: Floats, free: NDArray[np.bool_]) -> Inference | Note:
+def _least_squares(objective: CurveLoss, w: Floats, free: NDArray[np.bool_]) -> Inference | Note:
     """Return that of squared error; with several outputs, each has a residual variance of its own.
 
     The covariance is then (J'J)^-1 J'SJ (J'J)^-1 with S these variances. An output's rows give up as many degrees of
     freedom as its part of the trace of the projection on the tangents.
     """
-    tangents, rows = Tangents.of(objective, w, free), objective.rows
+    sums, rows = objective.tangents(w), objective.rows
+    tangents = Tangents.told(sums.triangles, free)
     if not EPSILON * tangents.condition < DIGITS:
         return Note("inference.digits", {})
-    residuals = objective.predictor(w) - objective.Y
-    weight = 1.0 if objective.data.weight is None else objective.data.weight
-    squares = (np.square(residuals) * weight).sum(axis=0)
     root, taken, several = tangents.root, np.array([float(tangents.rank)]), len(tangents.each) > 1
     projected = [triangle @ root for triangle in tangents.each]
     if several:
@@ -132,17 +123,17 @@ def _least_squares(objective: CurveObjective, w: Floats, free: NDArray[np.bool_]
     freedom = rows - int(np.ceil(taken.max() - WHOLE))
     if freedom < 1:
         return Note("inference.no-freedom", {"rows": rows, "columns": tangents.rank})
-    variances = squares / (rows - taken)
+    variances = sums.residuals / (rows - taken)
     deviations = np.sqrt(variances)
     if several:
-        spread = _triangle(np.concatenate([one * own for one, own in zip(projected, deviations, strict=True)]))
+        spread = stacked([one * own for one, own in zip(projected, deviations, strict=True)])
         root = root @ spread.T
     else:
         root = root * deviations
     return _among(free, root, tangents.undetermined, variances, freedom)
 
 
-def _likelihood(objective: CurveObjective, w: Floats, free: NDArray[np.bool_]) -> Inference | Note:
+def _likelihood(objective: CurveLoss, w: Floats, free: NDArray[np.bool_]) -> Inference | Note:
     """Return that of a likelihood, by the observed information."""
     information = objective.gauss_newton(w)[2][np.ix_(free, free)] / objective.share
     tangents = Tangents.of(objective, w, free)
@@ -165,7 +156,3 @@ def _among(
     errors = np.full((free.size, 1), np.nan)
     errors[free, 0] = np.where(undetermined, np.nan, np.sqrt(np.square(root).sum(axis=1)))
     return Inference(spread_out(root, free), variances, errors, freedom)
-
-
-def _triangle(J: Floats) -> Floats:
-    return np.asarray(np.linalg.qr(J, mode="r"))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.base.reductions import total_of
 from descend.base.threads import block_rows, map_slices, summed
 from descend.formula.evaluate import values_of
 from descend.formula.tangents import tangents_of
+from descend.objectives.curve_loss import CurveLoss, TangentSums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,18 +26,19 @@ AT_WORK = 4  # arrays that an expression holds besides its derivatives, about
 
 
 @dataclass(frozen=True)
-class CurveObjective:
+class CurveObjective(CurveLoss):
     """loss(f(x; parameters), Y) over rows in memory.
 
     curve: the expressions, one an output, with the names of its columns (those of ``data.X``, in order) and of its
-    parameters (the flat vector ``w``, in order). A loss that is not finite at ``w`` says that an expression is not
-    defined there.
+    parameters (the flat vector ``w``, in order). Where these rows are a ``part`` of more, no sum is divided by their
+    count.
     """
 
     data: DesignRows
     curve: Curve
     loss: Loss
     penalty: Penalty
+    part: bool = False
 
     @property
     def X(self) -> Floats:
@@ -48,16 +51,6 @@ class CurveObjective:
         return self.data.Y
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """The number of parameters, and 1."""
-        return len(self.curve.parameters), 1
-
-    @property
-    def outputs(self) -> int:
-        """The number of expressions."""
-        return len(self.curve.expressions)
-
-    @property
     def rows(self) -> int:
         """The number of rows."""
         return len(self.data)
@@ -68,14 +61,9 @@ class CurveObjective:
         return int(self.Y.shape[1])
 
     @property
-    def elements(self) -> int:
-        """Rows times targets: what a mean is divided by."""
-        return max(self.rows * self.targets, 1)
-
-    @property
     def share(self) -> float:
-        """What one element's loss counts for: 1 over rows and targets for a mean."""
-        return 1 / self.elements if self.loss.mean else 1.0
+        """What one element's loss counts for: 1 where these rows are a part of more, as in ``CurveLoss`` otherwise."""
+        return 1.0 if self.part else super().share
 
     def predictor(self, w: Floats) -> Floats:
         """Return the linear predictor, rows x outputs."""
@@ -94,10 +82,6 @@ class CurveObjective:
 
         (total,) = summed(part, self.rows, self._block_rows)
         return float(total[0]) * self.share + float(self.penalty.value(w[:, None]))
-
-    def gradient(self, w: Floats) -> Floats:
-        """Return the derivative at ``w``."""
-        return self.value_and_gradient(w)[1]
 
     def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
         """Return both from one reading of the rows."""
@@ -129,14 +113,32 @@ class CurveObjective:
         gradient = slope * self.share + self.penalty.gradient(w[:, None], w.dtype).ravel()
         return value, gradient, curvature * self.share + np.diag(self.penalty.curvatures)
 
-    def curvature_limit(self) -> None:
-        """Return None: the curvature has no limit that is known."""
-        return
+    def triangle(self, w: Floats) -> Floats:
+        """Return R with R'R the sum over the rows of J'CJ: the triangles of blocks, factored again (TSQR)."""
 
-    def under(self, loss: Loss) -> CurveObjective:
-        """Return the same rows under another loss; one that only measures them has no penalty."""
-        penalty = self.penalty.scaled(0.0) if loss.measure else self.penalty
-        return replace(self, loss=loss, penalty=penalty)
+        def task(rows: slice) -> Floats:
+            Z, J = self.linearised(w, rows)
+            curvature = np.maximum(self.loss.curvature(Z, self.Y[rows]) * self._weight(rows), 0.0)
+            return triangle_of((J * np.sqrt(curvature)[:, :, None]).reshape(-1, w.size))
+
+        return stacked(list(map_slices(task, self.rows, self._block_rows)))
+
+    def tangents(self, w: Floats) -> TangentSums:
+        """Return the triangular factors of the derivative, and the sums of squares."""
+
+        def task(rows: slice) -> TangentSums:
+            Z, J = self.linearised(w, rows)
+            weight, Y = self._weight(rows), self.Y[rows]
+            root = 1.0 if self.data.weight is None else np.sqrt(self.data.weight[rows])
+            factors = tuple(triangle_of(J[:, output] * root) for output in range(self.outputs))
+            residuals, targets = (np.square(values) * weight for values in (Z - Y, Y))
+            return TangentSums(factors, residuals.sum(axis=0), targets.sum(axis=0))
+
+        return joined_tangents(list(map_slices(task, self.rows, self._block_rows)))
+
+    def target_squares(self) -> float:
+        """Return the sum of the squared targets, of rows that count by their weight."""
+        return float((np.square(self.Y) * self._weight(slice(None))).sum())
 
     def on(self, data: DesignRows) -> CurveObjective:
         """Return the same loss on other rows."""
@@ -189,6 +191,23 @@ def predictor_of(curve: Curve, X: Floats, w: Floats) -> Floats:
         return np.stack([np.broadcast_to(values, len(X[rows])) for values in made], axis=1)
 
     return _joined(list(map_slices(part, len(X), block_rows(len(curve.expressions) + AT_WORK))))
+
+
+def joined_tangents(parts: Sequence[TangentSums]) -> TangentSums:
+    """Return what all rows say, from what blocks or parts of them say."""
+    triangles = tuple(stacked(same) for same in zip(*(one.triangles for one in parts), strict=True))
+    residuals, targets = total_of((one.residuals, one.targets) for one in parts)
+    return TangentSums(triangles, residuals, targets)
+
+
+def stacked(triangles: Sequence[Floats]) -> Floats:
+    """Return R of the rows of some triangular factors, one upon the other (Demmel et al. 2012)."""
+    return triangles[0] if len(triangles) == 1 else triangle_of(np.concatenate(triangles))
+
+
+def triangle_of(J: Floats) -> Floats:
+    """Return R of a QR factorisation."""
+    return np.asarray(np.linalg.qr(J, mode="r"))
 
 
 def _joined(blocks: Sequence[Floats]) -> Floats:

@@ -15,6 +15,7 @@ from descend.solvers._separable import PenaltyRows, System
 if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.objectives.curve import CurveObjective
+    from descend.objectives.curve_loss import CurveLoss
     from descend.objectives.losses import Loss
     from descend.solvers._levenberg import Box, CurveDescent, Note
 
@@ -81,12 +82,12 @@ def descend_any_loss(
             return replace(found, loss=value, steps=made)
 
 
-def certainty(objective: CurveObjective) -> float:
+def certainty(objective: CurveLoss) -> float:
     """Return the loss at which each row's class is certain, of a loss that falls for ever there; 0 of any other."""
     return EPSILON * objective.share * objective.rows if objective.loss.endless else 0.0
 
 
-def sharpest(objective: CurveObjective, w: Floats) -> Loss:
+def sharpest(objective: CurveLoss, w: Floats) -> Loss:
     """Return the smooth loss that stands for one with corners near its minimum ``w``; the loss itself without them."""
     return objective.loss.rounded(SHARPEST * objective.loss.residual(objective.value(w)))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.typing import Floats
-    from descend.objectives.curve import CurveObjective
+    from descend.objectives.curve_loss import CurveLoss
     from descend.solvers._levenberg import Box
     from descend.solvers._separable import System
 
@@ -46,7 +46,7 @@ class CurveEnd:
     endless: Mapping[str, float] = field(default_factory=dict)
 
 
-def end_of(objective: CurveObjective, first: System, last: System, start: Floats, w: Floats, box: Box) -> CurveEnd:
+def end_of(objective: CurveLoss, first: System, last: System, start: Floats, w: Floats, box: Box) -> CurveEnd:
     """Return the facts of an end at ``w``, where the system is ``last``; at the start it was ``first``."""
     names = np.array(objective.curve.parameters)
     free = box.free(w, last.K.T @ last.r)
@@ -68,16 +68,15 @@ def end_of(objective: CurveObjective, first: System, last: System, start: Floats
         return CurveEnd(False, at_bound, (), _by_name(own, gone_on[0] * np.sign(w[free])))
     if (np.abs(share) > FAR).any() and (not exact or grown[np.abs(share) > FAR].any()):
         return CurveEnd(False, at_bound, (), _by_name(own, share))
-    near = exact or decrement <= max(CLOSE * abs(last.loss), unseen(objective, w, last.loss))
+    near = exact or decrement <= CLOSE * abs(last.loss) or decrement <= unseen(objective, w, last.loss)
     return CurveEnd(near, at_bound, tuple(_by_name(own, direction) for direction in flat))
 
 
-def rounding(objective: CurveObjective) -> float:
+def rounding(objective: CurveLoss) -> float:
     """Return what squared error comes to where the residuals are rounding; 0 of any other loss."""
     if not objective.loss.quadratic:
         return 0.0
-    weight = 1.0 if objective.data.weight is None else objective.data.weight
-    return FEW_DIGITS**2 * float((np.square(objective.Y) * weight).sum()) * objective.share
+    return FEW_DIGITS**2 * objective.target_squares() * objective.share
 
 
 def undetermined(system: System) -> bool:

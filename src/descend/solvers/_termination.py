@@ -15,7 +15,7 @@ from descend.solvers._line_search import EPSILON
 
 if TYPE_CHECKING:
     from descend.base.typing import Floats
-    from descend.objectives.curve import CurveObjective
+    from descend.objectives.curve_loss import CurveLoss
     from descend.objectives.objective import RowsLoss
     from descend.solvers._line_search import Point
 
@@ -70,7 +70,7 @@ def outcome(objective: RowsLoss, point: Point, decrement: float) -> Outcome:
     return "stalled"
 
 
-def unseen(objective: RowsLoss | CurveObjective, w: Floats, value: float) -> float:
+def unseen(objective: RowsLoss | CurveLoss, w: Floats, value: float) -> float:
     """Return by how much the loss changes with the last digits of the parameters, whose signs alternate."""
     signs = np.where(np.arange(w.size) % 2, -1.0, 1.0)
     return abs(objective.value(w * (1 + LAST_DIGITS * signs)) - value)

@@ -12,7 +12,7 @@ from descend.solvers.optimizers import SGD
 
 if TYPE_CHECKING:
     from descend.base.typing import Floats
-    from descend.objectives.curve import CurveObjective
+    from descend.objectives.curve_loss import CurveLoss
     from descend.objectives.quadratic import GramObjective
 
 SHARES = (1e-2, 1e-4, 1e-6)  # of the start's excess loss: what a forecast gives the epochs to
@@ -35,7 +35,7 @@ class Rates:
     epochs: int | None
 
 
-def local_curvature(objective: CurveObjective, w: Floats) -> float:
+def local_curvature(objective: CurveLoss, w: Floats) -> float:
     """Return the largest curvature of an equation's loss at ``w``; nan where it is not defined."""
     curvature = objective.gauss_newton(w)[2]
     return float(np.linalg.eigvalsh(curvature)[-1]) if np.isfinite(curvature).all() else float("nan")
