@@ -134,6 +134,14 @@ def test_two_terms_that_start_alike_part():
     np.testing.assert_allclose(sorted(history.weights), [1, 3, 4, 5], rtol=1e-8)
 
 
+@pytest.mark.parametrize("start", [[0.0, 0.0], [1e30, 100.0], [1.0, 0.0]])
+def test_a_start_at_zero_or_far_away_leads_to_the_minimum(start):
+    x = np.linspace(0.1, 5, 40)
+    history, search = minimise_curve(objective_of(curve_of("y = a*exp(b*x)"), x, 5 * np.exp(-x)), np.array(start))
+    np.testing.assert_allclose(history.weights, [5, -1], rtol=1e-10)
+    assert (history.stop, search.undetermined, dict(search.endless)) == ("optimum", (), {})
+
+
 def test_a_width_keeps_the_sign_of_its_start():
     x = np.linspace(-3, 3, 50)
     objective = objective_of(curve_of("y = a*exp(-x**2/s**2)"), x, 2 * np.exp(-(x**2) / 1.5**2))

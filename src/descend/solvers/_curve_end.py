@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.formula.separable import linear_in
 from descend.solvers._any_loss import certainty
 from descend.solvers._line_search import EPSILON
 from descend.solvers._scaled_svd import ScaledSVD
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from descend.solvers._separable import System
 
 FLAT = 1e-12  # of the largest singular value of columns of length 1: the rows do not tell such a direction from none
-NO_EFFECT = 1e-12  # of the largest effect of a parameter's whole size: rounding
+NO_EFFECT = 1e-10  # of the largest change of the curve with a parameter's whole size: rounding
 FAR = 0.01  # of a parameter: where an undamped step would change it by more, the steps have not come to their end
-FADED = 1e-9  # of the effect of a parameter's whole size at the start: the curve hardly depends on it any more
 GROWN = 3.0  # times its start: such a parameter has gone on, one below only lost its effect
 SHOWN = 1e-3  # of the largest part of a direction: a smaller one is not told
 FEW_DIGITS = 8 * EPSILON  # of the targets: residuals so small are rounding
@@ -54,14 +54,14 @@ def end_of(objective: CurveLoss, first: System, last: System, start: Floats, w: 
     if not free.any():
         return CurveEnd(arrived=True, at_bound=at_bound)
     own, K, size = names[free].tolist(), last.K[:, free].copy(), np.maximum(np.abs(w), np.abs(start))[free]
-    begun, ended = (np.sqrt(np.square(system.K[:, free]).sum(axis=0)) for system in (first, last))
-    begun, ended = begun * np.abs(start[free]), ended * size
-    K[:, (ended <= FADED * begun) | (ended <= NO_EFFECT * ended.max())] = 0.0
+    nonlinear = ~np.isin(names[free], linear_in(objective.curve))
+    lengths = np.sqrt(np.square(K).sum(axis=0))
+    K[:, nonlinear & (lengths * np.where(size > 0, size, 1.0) <= NO_EFFECT * (lengths * np.abs(w[free])).max())] = 0.0
     svd = ScaledSVD.of(K, rank=FLAT)
     share = np.divide(-svd.solve(last.r), size, out=np.zeros_like(size), where=size > 0)
     decrement, exact = float(np.square(svd.U.T @ last.r).sum()), last.loss <= rounding(objective)
     grown, flat = np.abs(w[free]) > GROWN * np.abs(start[free]), flat_directions(svd)
-    if last.loss <= certainty(objective) and grown.any():
+    if objective.loss.endless and last.loss <= certainty(objective) and grown.any():
         return CurveEnd(False, at_bound, (), _by_name(own, np.where(grown, np.sign(w[free]), 0.0)))
     gone_on = [part for part in (direction / size for direction in flat) if grown[_counts(part)].any()]
     if gone_on and not undetermined(first):

@@ -87,7 +87,8 @@ class CurveRun:
         if self.objective.loss.quadratic:
             problem = Projection(self.objective, self._linear if solved else ())
             places = problem.searched
-            found = descend_curve(problem, w[places], self.box.at(places), note=self._note(places, problem))
+            note, floor = self._note(places, problem), rounding(self.objective)
+            found = descend_curve(problem, w[places], self.box.at(places), floor=floor, note=note)
         else:
             found = descend_any_loss(self.objective, w, self.box, note=self._note(np.arange(w.size), self.whole))
         return self._polished(found.w if np.isfinite(found.w).all() else w), found.stop == "spent"
@@ -113,6 +114,7 @@ class CurveRun:
         if not undetermined(first):
             return False
         random = np.random.default_rng(0)
+        w = np.where(w == 0, 1.0, w)
         elsewhere = (self.box.clipped(w * 10 ** random.uniform(-2, 2, w.size)) for _ in range(LOOKS))
         return all(system is None or undetermined(system) for system in map(self.whole.system, elsewhere))
 

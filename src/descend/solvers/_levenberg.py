@@ -25,7 +25,6 @@ EASED, RAISED = 1 / 5, 4.0  # what a step that lowers the loss, or does not, mak
 LONGEST = 0.9  # a step, as a share of the parameters or of the start: a longer one may cross a pole of the equation
 NEXT_TO_NOTHING = 1e-13  # a step of such a share of the parameters is the last one
 NO_GAIN, TIMES = 1e-14, 4  # of the loss: so many steps in a row that gain less are the last ones
-NOTHING = 1e-36  # of the start's loss: residuals so small are under the rounding of the targets
 TRIES = 60  # dampings of a step that does not lower the loss: 4^60 shortens any step to nothing
 
 End = Literal["still", "stuck", "spent", "undefined"]
@@ -104,9 +103,8 @@ def descend_curve(
     """Go down from ``start`` (the searched parameters) to a minimum.
 
     box: the bounds of the searched parameters. enough: the share of the loss that a step must gain; four in a row that
-    gain less are the end, and so is a loss of ``floor``, or next to none of the start's. note: called with the searched
-    parameters and the system of each step, the start's too. A step to where the equation is not defined counts as one
-    that does not lower the loss.
+    gain less are the end, and so is a loss of ``floor``. note: called with the searched parameters and the system of
+    each step, the start's too. A step to where the equation is not defined counts as one that does not lower the loss.
     """
     box = Box.of(None, start.size) if box is None else box
     at = box.clipped(start.astype(np.float64))
@@ -124,7 +122,6 @@ def _descended(
     scale: Floats = np.zeros(at.size)
     stop: End = "spent"
     damping, idle, step, start = DAMPING, 0, 0, at
-    floor = max(floor, NOTHING * system.loss)
     note(at, system)
     while step < steps:
         scale = np.maximum(scale, lengths(system.K))
