@@ -84,7 +84,7 @@ class Forecast:
     ``curvatures`` are the Hessian's eigenvalues, smallest first, and ``condition`` is the largest over the smallest
     above 0; ``raw_condition`` is that of the columns before they are standardised. ``local`` is the largest rate
     that is stable by the curvature where a run of an equation starts, and ``lasting`` the one that is stable on a way
-    from there to a minimum; the curvature changes as the parameters move. ``reason`` is the code of the sentence that
+    from there to a minimum, both beside the ``rate`` that was asked for; they change as the parameters move. ``reason`` is the code of the sentence that
     says why nothing more is known, None where more is. ``asked`` says whether the recipe asks for a run of epochs,
     which will be as forecast.
     """
@@ -98,6 +98,7 @@ class Forecast:
     batch_sure: float | None = None
     local: float | None = None
     lasting: float | None = None
+    rate: float | None = None
     reason: str | None = None
     asked: bool = True
 
@@ -152,8 +153,11 @@ def local_forecast(first: float, steepest: float, recipe: Recipe) -> Forecast:
     here, lasting = (
         largest_stable_rate(curvature + decay, recipe.momentum, recipe.nesterov) for curvature in (first, steepest)
     )
-    reason = "forecast.curve-local" if lasting < LOWER * here else "forecast.curve-start"
-    return Forecast(local=here, lasting=lasting, batch_size=recipe.batch_size, reason=reason)
+    if recipe.rate is not None:
+        reason = "forecast.curve-descends" if recipe.rate < lasting else "forecast.curve-beyond"
+    else:
+        reason = "forecast.curve-local" if lasting < LOWER * here else "forecast.curve-start"
+    return Forecast(local=here, lasting=lasting, rate=recipe.rate, batch_size=recipe.batch_size, reason=reason)
 
 
 def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int, names: Sequence[str]) -> Outlook:

@@ -71,10 +71,9 @@ def fit_curve(
             start = _start(objective, recipe, bounds)
             history, search = minimise_curve(objective, start, bounds, seed=recipe.seed, run=run)
     else:
-        start = _start(objective, recipe, bounds)
-        if start is None:
-            start = _drawn(objective, bounds, recipe.seed)
-            drawn = dict(zip(objective.curve.parameters, start.tolist(), strict=True))
+        given = _start(objective, recipe, bounds)
+        start = _drawn(objective, bounds, recipe.seed) if given is None else given
+        drawn = dict(zip(objective.curve.parameters, start.tolist(), strict=True)) if given is None else None
         steepest = _steepest(objective, start, bounds)
         forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
         run.tell_forecast(forecast)
@@ -82,6 +81,15 @@ def fit_curve(
         history = take_epochs(objective, start, optimizer, recipe, validation, bounds=bounds, run=run)
     fitted = CurveHypothesis(design, history.weights.reshape(-1, 1), recipe.held, drawn)
     return TrainedProblem(fitted, history, objective, data, forecast=forecast, search=search)
+
+
+def forecast_curve(objective: CurveObjective, recipe: Recipe) -> Forecast:
+    """Return what is known of an equation's run, of sgd where the recipe names no optimizer, before its first step."""
+    recipe = replace(recipe, optimizer="sgd") if recipe.method == "auto" else recipe
+    bounds = _bounds(objective, recipe)
+    given = _start(objective, recipe, bounds)
+    start = _drawn(objective, bounds, recipe.seed) if given is None else given
+    return local_forecast(local_curvature(objective, start), _steepest(objective, start, bounds), recipe)
 
 
 def _bounds(objective: CurveObjective, recipe: Recipe) -> tuple[Floats, Floats] | None:

@@ -11,6 +11,7 @@ from descend.analysis.forecast import foretell
 from descend.base.arguments import require, require_functions
 from descend.base.errors import OptionError
 from descend.fitting.problem import Problem
+from descend.objectives.curve import CurveObjective
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide
 from descend.solvers.closed_form import ClosedFormRun, whole_epoch
@@ -59,6 +60,10 @@ def forecast(
     design, objective, start = prepare_forecast(
         formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
     )
+    if isinstance(objective, CurveObjective):
+        from descend.fitting._curve import forecast_curve
+
+        return forecast_curve(objective, recipe)
     made = foretell(objective, start, recipe, None, design.names)
     if not made.curvatures.size:
         return made
@@ -126,6 +131,8 @@ def trajectory(
     design, objective, start = prepare_forecast(
         formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
     )
+    if isinstance(objective, CurveObjective):
+        raise OptionError("option.no-trajectory", found=design.hypothesis.text)
     if not objective.loss.quadratic:
         raise OptionError("option.no-trajectory", found=objective.loss.name)
     if recipe.optimizer == "auto":
@@ -140,8 +147,10 @@ def trajectory(
 
 def prepare_forecast(
     formula: str | Formula, table: Any, recipe: Recipe, reading: Reading, memory: str | int | None, query: str | None
-) -> tuple[Design, RowsObjective | PartsObjective, Floats]:
-    """Return the design of a table, the objective over all of its rows, and the start of a run (flat)."""
+) -> tuple[Design, RowsObjective | PartsObjective | CurveObjective, Floats]:
+    """Return the design of a table, the objective over all of its rows, and the start of a run (flat; of zeros where an
+    equation is not linear in its parameters).
+    """
     require_functions(on_read=reading.on_read)
     rows = open_rows(table, formula, memory=memory, scratch=reading.scratch, query=query)
     if recipe.networked:
@@ -150,8 +159,13 @@ def prepare_forecast(
     objective: RowsObjective | PartsObjective
     if isinstance(rows, Table):
         problem = Problem.of(formula, rows, recipe)
+        everything = np.arange(len(problem.data))
+        if problem.hypothesis.curve is not None:
+            design = problem.learn_design(everything, recipe)
+            over = problem.over_curve(design, everything, recipe)
+            return design, over, np.zeros(over.shape[0])
         problem.effort(recipe, len(problem.data)).require(recipe)
-        design, objective = problem.objective(np.arange(len(problem.data)), recipe)
+        design, objective = problem.objective(everything, recipe)
     else:
         from descend.fitting._statement_scan import survey_statement
 

@@ -187,8 +187,8 @@ class Problem:
             from descend.fitting._curve import fit_curve
 
             fitted, stops = (
-                self._curve(design, rows, recipe),
-                None if held is None else self._curve(design, held, recipe),
+                self.over_curve(design, rows, recipe),
+                None if held is None else self.over_curve(design, held, recipe),
             )
             return fit_curve(design, fitted, self._rows(rows), recipe, stops, run, warm)
         if recipe.networked:
@@ -198,7 +198,7 @@ class Problem:
         validation = None if held is None else self.over(design, held, recipe).beside(objective)
         return run_solver(design, objective, self._rows(rows), recipe, validation, run)
 
-    def _curve(self, design: Design, rows: Rows, recipe: Recipe) -> CurveObjective:
+    def over_curve(self, design: Design, rows: Rows, recipe: Recipe) -> CurveObjective:
         """Return the loss of an equation over some of the rows."""
         from descend.fitting._curve import curve_objective
 

@@ -31,7 +31,7 @@ def forecast_line(forecast: Forecast, lang: str) -> Text:
         return Text(outlook_sentence(forecast, outlook, lang), style=style)
     if bound is not None:
         return Text(bound_sentence(bound, lang), style="bold red" if bound.prospect == "stalls" else "")
-    return Text(_reason(forecast, lang))
+    return Text(_reason(forecast, lang), style="bold red" if forecast.reason == "forecast.curve-beyond" else "")
 
 
 def outlook_sentence(forecast: Forecast, outlook: Outlook, lang: str) -> str:
@@ -135,9 +135,9 @@ def _reason(forecast: Forecast, lang: str) -> str:
         if not forecast.rates:
             return say("forecast.batches-bound", lang, **facts)
         return say("forecast.batches-sure", lang, stable=forecast.rates[0].stable, **facts)
-    return (
-        say(code, lang) if forecast.local is None else say(code, lang, local=forecast.local, lasting=forecast.lasting)
-    )
+    if forecast.local is None:
+        return say(code, lang)
+    return say(code, lang, local=forecast.local, lasting=forecast.lasting, lr=forecast.rate)
 
 
 def _stable(forecast: Forecast, outlook: Outlook) -> float:
