@@ -84,9 +84,9 @@ class Forecast:
     ``curvatures`` are the Hessian's eigenvalues, smallest first, and ``condition`` is the largest over the smallest
     above 0; ``raw_condition`` is that of the columns before they are standardised. ``local`` is the largest rate
     that is stable by the curvature where a run of an equation starts, and ``lasting`` the one that is stable on a way
-    from there to a minimum, both beside the ``rate`` that was asked for; they change as the parameters move. ``reason`` is the code of the sentence that
-    says why nothing more is known, None where more is. ``asked`` says whether the recipe asks for a run of epochs,
-    which will be as forecast.
+    from there to a minimum, both beside the ``rate`` that was asked for; they change as the parameters move. ``reason``
+    is the code of the sentence that says why nothing more is known, None where more is. ``asked`` says whether the
+    recipe asks for a run of epochs, which will be as forecast.
     """
 
     curvatures: Floats = field(default_factory=lambda: np.empty(0))
