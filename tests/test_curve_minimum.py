@@ -16,7 +16,8 @@ from descend.objectives.curve import CurveObjective
 from descend.objectives.losses import LOSSES
 from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
-from descend.solvers._levenberg import descend_curve
+from descend.solvers._curve_order import in_order
+from descend.solvers._levenberg import Box, descend_curve
 from descend.solvers._separable import Projection
 from descend.solvers.checkpoint import Checkpoint
 from descend.solvers.curve_minimum import minimise_curve
@@ -140,6 +141,17 @@ def test_a_start_at_zero_or_far_away_leads_to_the_minimum(start):
     history, search = minimise_curve(objective_of(curve_of("y = a*exp(b*x)"), x, 5 * np.exp(-x)), np.array(start))
     np.testing.assert_allclose(history.weights, [5, -1], rtol=1e-10)
     assert (history.stop, search.undetermined, dict(search.endless)) == ("optimum", (), {})
+
+
+def test_a_way_that_leads_nowhere_with_linear_parameters_solved_for_is_tried_without():
+    x = np.linspace(0.1, 5, 60)
+    y = 3 / (1 + np.exp(-2 * (x - 2))) + 0.03 * np.sin(9 * x)
+    objective = objective_of(curve_of("y = a/(1 + exp(-k*(x - m)))"), x, y)
+    start = np.array([5.0, 5.0, 5.0])
+    assert descend_curve(Projection(objective, ("a",)), start[1:]).loss > 0.01
+    history, _ = minimise_curve(objective, start, budget=0.0)
+    assert history.stop == "optimum"
+    np.testing.assert_allclose(history.weights, [3, 2, 2], rtol=0.05)
 
 
 def test_a_width_keeps_the_sign_of_its_start():
@@ -322,3 +334,12 @@ def test_the_answer_does_not_depend_on_the_number_of_threads():
 )
 def test_terms_that_can_change_places_are_found(text, groups):
     assert exchangeable(curve_of(text)) == groups
+
+
+def test_terms_that_can_change_places_are_put_in_rising_order_but_for_their_bounds():
+    curve = curve_of("y = c + a*exp(-(x - m)**2) + b*exp(-(x - n)**2)")
+    w, low = np.array([0.5, 1.0, 7.0, 2.0, 3.0]), np.full(5, -np.inf)
+    assert curve.parameters == ("c", "a", "m", "b", "n")
+    assert in_order(curve, w, Box.of(None, 5)).tolist() == [0.5, 2.0, 3.0, 1.0, 7.0]
+    low[2] = 0.0
+    assert in_order(curve, w, Box(low, -low)).tolist() == w.tolist()

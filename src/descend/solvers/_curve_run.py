@@ -12,6 +12,7 @@ from descend.solvers._any_loss import AnyLoss, descend_any_loss, sharpest
 from descend.solvers._curve_end import FLAT, CurveEnd, end_of, flat_directions, rounding, undetermined
 from descend.solvers._levenberg import Box, descend_curve
 from descend.solvers._polish import exact_errors, polished
+from descend.solvers._recorder import StepRecorder
 from descend.solvers._scaled_svd import ScaledSVD
 from descend.solvers._separable import Projection
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.objectives.curve import CurveObjective
     from descend.solvers._levenberg import Note, Searched
-    from descend.solvers._recorder import StepRecorder
     from descend.solvers._separable import System
     from descend.solvers.history import Stop
 
@@ -42,17 +42,25 @@ class CurveRun:
 
     def go(self, start: Floats) -> tuple[Floats, float, CurveEnd, Stop]:
         """Go from ``start`` (all parameters) to a minimum; return it, its loss, what is known of it and the stop."""
-        whole = self.whole
         if not len(self.recorder):
             value, gradient = self.objective.value_and_gradient(start)
             self.recorder.step(start, value, gradient)
-        first = whole.system(start)
+        first = self.whole.system(start)
         if first is None:
             return start, float("nan"), CurveEnd(), "stalled"
-        redundant = self._redundant(start, first)
-        w, spent = self._down(self.recorder.last, solved=not redundant)
+        solved = not self._redundant(start, first)
+        w, facts, stop = self._ended(self.recorder.last, start, first, solved=solved)
+        if solved and self.objective.loss.quadratic and self._linear and not facts.arrived:
+            other, _ = replace(self, recorder=StepRecorder())._down(start, solved=False)
+            if self.objective.value(other) < (1 - LOWER) * self.objective.value(w):
+                w, facts, stop = self._ended(start, start, first, solved=False)
+        return w, self.objective.value(w), facts, stop
+
+    def _ended(self, w: Floats, start: Floats, first: System, *, solved: bool) -> tuple[Floats, CurveEnd, Stop]:
+        """Go from ``w`` to a minimum; return it, what is known of it and the stop."""
+        w, spent = self._down(w, solved=solved)
         last = self._system(w)
-        for _ in range(0 if redundant else ESCAPES):
+        for _ in range(ESCAPES if solved else 0):
             lower = self._lower(w, last)
             if lower is None:
                 break
@@ -60,10 +68,9 @@ class CurveRun:
             last = self._system(w)
         w = self._as_signed(w, start)
         last = self._system(w)
-        self._note(np.arange(w.size), whole)(w, last._replace(loss=self.objective.value(w)))
+        self._note(np.arange(w.size), self.whole)(w, last._replace(loss=self.objective.value(w)))
         facts = end_of(self.objective, first, last, start, w, self.box)
-        stop: Stop = "epochs" if spent else "optimum" if facts.arrived else "stalled"
-        return w, self.objective.value(w), facts, stop
+        return w, facts, "epochs" if spent else "optimum" if facts.arrived else "stalled"
 
     def _system(self, w: Floats) -> System:
         """Return the system at an end; of a loss with corners, of the smooth one whose minimum was found last."""
