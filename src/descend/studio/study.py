@@ -87,6 +87,14 @@ class Study:
         return Recipe(**self.settings)
 
     @property
+    def declared(self) -> tuple[str, ...]:
+        """The names that the stated settings say are parameters; none where these make no sense."""
+        try:
+            return self.recipe.declared
+        except OptionError:
+            return ()
+
+    @property
     def view(self) -> View | None:
         """The run that is shown."""
         return self.shown.view

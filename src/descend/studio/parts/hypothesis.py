@@ -62,7 +62,9 @@ class HypothesisPart(PagePart):
         try:
             parsed = parse(formula)
             if profile is not None:
-                parsed.resolve([column.name for column in profile.columns])
+                columns = [column.name for column in profile.columns]
+                own = parsed.parameters_among(columns)
+                parsed.resolve(columns, declared=[name for name in self.study.declared if name in own])
             self._point("")
         except FormulaError as error:
             self._point(f"{error.caret[2:].replace(chr(10) + '  ', chr(10))}\n{error.tell(self.study.lang)}")
