@@ -28,7 +28,8 @@ def evidence(formula, table, *, rows=None, **settings):
         recipe,
         trained.quadratic,
         trained.forecast,
-        not trained.hypothesis.linear,
+        trained.hypothesis.network is not None,
+        search=trained.search,
     )
 
 
@@ -64,3 +65,9 @@ def high_leverage(away):
 def heteroscedastic(growth):
     t = clean(200)
     return evidence("y ~ x + z", {**t, "y": 50 + t["x"] + t["noise"] * np.exp(growth * t["x"])})
+
+
+def decay(rows=60, until=6.0, **more):
+    """Return a table with nothing wrong: y = 3 exp(-0.8 x) + 0.5 and noise."""
+    x, noise = np.linspace(0, until, rows), upright(rows, 1)[0]
+    return {"x": x, "y": 3 * np.exp(-0.8 * x) + 0.5 + 0.1 * noise, **more}

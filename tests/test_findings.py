@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from conftest import ROOT
-from finding_fixtures import clean, evidence, heteroscedastic, high_leverage, rate_too_large, unscaled
+from finding_fixtures import clean, decay, evidence, heteroscedastic, high_leverage, rate_too_large, unscaled
 from scipy.integrate import quad
 from scipy.special import ndtr
 from scipy.stats import kstest
@@ -19,6 +19,7 @@ from statsmodels.discrete._diagnostics_count import test_poisson_dispersion as d
 from statsmodels.stats.stattools import durbin_watson
 
 import descend
+from descend.analysis.curve_inference import infer_curve
 from descend.analysis.diagnosis import FINDINGS, Change, diagnose
 from descend.analysis.diagnosis.kinds.autocorrelation import durbin_watson_test
 from descend.analysis.diagnosis.remedies.case import Case
@@ -29,6 +30,7 @@ from descend.base.messages import codes
 from descend.objectives.families import FAMILIES
 from descend.report.json import model_facts
 from descend.solvers.recipe import Recipe
+from descend.solvers.search import OtherMinimum, Search
 from descend.tables.reading_settings import reading_keywords
 
 # one case for every finding, each with a number that makes it stronger
@@ -254,6 +256,61 @@ def overdispersed(spread):
     return evidence("y ~ x", {**t, "y": counts(t, spread)}, family="poisson")
 
 
+def undetermined_together(more):
+    return evidence(f"y = a*d*exp(-b*x) + c + {more}*d*x", decay())
+
+
+def undetermined(more):
+    return evidence(f"y = a*(d + c*exp(-b*x)) + {more}*d*x", decay())
+
+
+def no_effect(end):
+    base = evidence("y = a*exp(-b*x) + c + 0.1*max(0, x - k)", decay())
+    return replace(base, weights=np.array([[3.0], [0.8], [0.5], [end]]), search=None)
+
+
+def correlated_parameters(until):
+    base = evidence("y = a*exp(-b*x) + c", decay(until=until))
+    return replace(base, inference=infer_curve(base.curve, base.weights.ravel(), arrived=True))
+
+
+def at_bound(least):
+    return evidence("y = a*exp(-b*x) + c", decay(), bounds={"c": (least, None)})
+
+
+def searched(**facts):
+    """Return the evidence of a curve's fit whose search found these."""
+    base = evidence("y = a*exp(-b*x) + c", decay())
+    return replace(base, search=Search(**facts))
+
+
+def endless(share):
+    return searched(endless={"a": share} if share else {})
+
+
+def endless_line(bend):
+    base = searched(endless={"a": 1.0})
+    return replace(base, weights=np.array([[1e3 / bend], [1e-3 * bend], [0.0]]))
+
+
+def endless_constant(height):
+    return replace(searched(endless={"a": 1.0}), weights=np.array([[height], [0.1], [1.0]]))
+
+
+def other_minimum(times):
+    least = evidence("y = a*exp(-b*x) + c", decay()).history.final_loss
+    return searched(starts=10, reached=9, others=(OtherMinimum(times * least, np.array([1.0, 2.0, 3.0])),))
+
+
+def lone_minimum(reached):
+    return searched(starts=30, reached=reached, others=(OtherMinimum(9.0, np.array([1.0, 2.0, 3.0])),))
+
+
+def not_at_minimum(stop):
+    base = searched()
+    return replace(base, history=replace(base.history, stop=stop))
+
+
 THRESHOLDS = [  # what builds it, the number at which it is told and the one, just short of that, at which it is not
     (unscaled, 101, 99),
     (rate_too_large, 1.001, 0.999),
@@ -296,6 +353,17 @@ THRESHOLDS = [  # what builds it, the number at which it is told and the one, ju
     (overdispersed, 1.24, 1.23),
     (missing_code, 5.01, 4.99),
     (near_same_levels, 1, 0),
+    (undetermined_together, 0, 1),
+    (undetermined, 0, 1),
+    (no_effect, 6.1, 5.9),
+    (correlated_parameters, 0.5, 6),
+    (at_bound, 0.6, 0.1),
+    (endless, 1.0, 0.0),
+    (endless_line, 0.1, 10),
+    (endless_constant, 0.01, 0.02),
+    (other_minimum, 1.99, 2.01),
+    (lone_minimum, 3, 4),
+    (not_at_minimum, "stalled", "optimum"),
 ]
 NAMES = {leakage_category: "leakage-classes"}
 
@@ -354,6 +422,7 @@ NOISE = {
 RARE = np.where(np.isin(np.arange(100), [3, 44, 91]), "rare", "usual")
 IMAGES = np.random.default_rng(0).integers(0, 2, (800, 2, 2), dtype=np.uint8) * 255
 ONE = {"test": "none"}
+GRID, EVEN = np.linspace(0, 6, 60), 0.1 * np.tile([1, -1, -1, 1], 15)
 CASES = {  # the finding: formula, table, settings and the labels of what is offered
     "unscaled": (MASS, PENGUINS, {**BIRDS, "standardize": False, "lr": 1e-6, "epochs": 50}, "standardise-best"),
     "unscaled at the optimum": (MASS, PENGUINS, {**BIRDS, "standardize": False, "l2": 1e-6}, "standardise"),
@@ -466,6 +535,14 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
         ONE,
         "",
     ),
+    "undetermined-together": ("y = a*d*exp(-b*x) + c", decay(), {}, "hold"),
+    "undetermined": ("y = a*(d + c*exp(-b*x))", decay(), {}, "hold"),
+    "no-effect": ("y = a*exp(-b*x) + c + 0*k*x", decay(), {}, "hold"),
+    "correlated-parameters": ("y = a*exp(-b*x) + c", decay(until=0.5), {}, ""),
+    "at-bound": ("y = a*exp(-b*x) + c", decay(), {"bounds": {"c": (0.6, None), "b": (0, 9)}}, "free"),
+    "endless": ("y = a/(1 + exp(-k*(x - 3))) + b", {"x": GRID, "y": (GRID > 3) + EVEN}, {}, ""),
+    "endless-line": ("y = a*x/(b + x)", {"x": GRID, "y": 2 * GRID + 0.02 * GRID**2}, {}, ""),
+    "endless-constant": ("y = a + exp(-b*(x + 1))", {"x": GRID, "y": 1 - EVEN}, {}, ""),
     "underfit-network": (
         "y ~ other",
         clean(2000),
@@ -598,6 +675,9 @@ HARDLY_EVER = {  # the findings of runs that no table here brings about: setting
 }
 
 
+OF_A_SEARCH = {"other-minimum", "lone-minimum", "not-at-minimum"}  # they offer nothing, and THRESHOLDS has each
+
+
 @pytest.mark.parametrize("code", HARDLY_EVER)
 def test_a_run_that_ended_too_soon_offers_what_makes_the_way_shorter(code):
     settings, labels = HARDLY_EVER[code]
@@ -609,7 +689,7 @@ def test_a_run_that_ended_too_soon_offers_what_makes_the_way_shorter(code):
 
 
 def test_every_finding_has_a_case_and_what_it_offers_is_known():
-    assert {case.split()[0] for case in (*CASES, *HARDLY_EVER)} == set(FINDINGS)
+    assert {case.split()[0] for case in (*CASES, *HARDLY_EVER, *OF_A_SEARCH)} == set(FINDINGS)
     offering = {case.split()[0] for case, (*_, labels) in CASES.items() if labels}
     assert {name for name, kind in FINDINGS.items() if kind.offers} == offering | set(HARDLY_EVER)
 

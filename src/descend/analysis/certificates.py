@@ -9,8 +9,8 @@ a row's logit, or of the difference of two classes' logits, by a step of length 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from descend.base.typing import Floats
     from descend.objectives.objective import OverRows, RowsLoss
+    from descend.solvers.search import Search
 
 FLAT = 1e-12  # of the largest eigenvalue of a penalised Hessian: below it a direction has no curvature
-Certainty = Literal["exact", "bound", "none"]
+SOLID = 1e-10  # of the largest eigenvalue of a Hessian with a diagonal of 1: what is more is no rounding
+Certainty = Literal["exact", "bound", "none", "minimum"]
 CERTAINTIES: tuple[Certainty, ...] = get_args(Certainty)
 
 
@@ -32,12 +34,19 @@ class Certificate:
     """The excess of the loss over the least possible.
 
     ``gap`` is the excess itself (``kind`` "exact"), an upper bound of it ("bound"), or None where nothing is known
-    ("none"). ``slope`` is the gradient's norm.
+    ("none"). ``slope`` is the gradient's norm. Of a curve it is shown at most that this is a minimum ("minimum"), of
+    which there may be others: the search went down from ``starts`` starts, of which ``reached`` led to it.
     """
 
     kind: Certainty
     gap: float | None
     slope: float
+    starts: int | None = None
+    reached: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what is known, as a model's file keeps it."""
+        return {name: value for name, value in asdict(self).items() if value is not None or name == "gap"}
 
 
 def certify(
@@ -74,6 +83,22 @@ def certify(
     if reach is None:
         return Certificate("none", None, slope)
     return Certificate("bound", float(np.exp(longest * reach) * decrement**2 / 2), slope)
+
+
+def certify_minimum(hessian: Floats | None, slope: float, search: Search | None) -> Certificate:
+    """Return the certificate of a curve's parameters: whether the curvature is positive in all directions.
+
+    hessian: the second derivative in the parameters that no bound holds; None where it was not computed, or where the
+    gradient has not vanished. slope: the gradient's norm. search: how the minimum was searched for.
+    """
+    starts, reached = (None, None) if search is None else (search.starts, search.reached)
+    if hessian is None or not np.isfinite(hessian).all() or not (np.diag(hessian) > 0).all():
+        return Certificate("none", None, slope)
+    lengths = np.sqrt(np.diag(hessian))
+    values = np.linalg.eigvalsh(hessian / np.outer(lengths, lengths))
+    if not values.min(initial=1.0) > SOLID * values.max(initial=1.0):
+        return Certificate("none", None, slope)
+    return Certificate("minimum", None, slope, starts, reached)
 
 
 def _root(objective: OverRows, weights: Floats, hessian: Floats, live: NDArray[np.bool_] | None) -> Floats | None:

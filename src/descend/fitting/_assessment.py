@@ -39,12 +39,14 @@ def assess(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[F
     Of a fit that diverged or was interrupted only the findings are known.
     """
     fitted, forecast, history = trained.hypothesis, trained.forecast, trained.history
-    findings = diagnose(_evidence(problem, trained, recipe))
+    evidence = _evidence(problem, trained, recipe)
+    if evidence.curve is not None:
+        from descend.fitting._curve_assessment import assess_curve
+
+        return fitted, assess_curve(evidence.curve, evidence)
+    findings = diagnose(evidence)
     if not np.isfinite(history.final_loss) or history.stop in ("diverged", "interrupted"):
         return fitted, Assessment(findings=findings, forecast=forecast)
-    if trained.curve is not None:
-        certificate = Certificate("none", None, history.final_gradient_norm)
-        return fitted, Assessment(None, certificate, _of_curve(trained.curve, trained, recipe), findings, forecast)
     if not fitted.linear:
         certificate = Certificate("none", None, history.final_gradient_norm)
         why = Note(fitted.refusals["inference"], {})
@@ -106,14 +108,15 @@ def _evidence(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> Evid
         design=trained.design,
         target=problem.target,
         data=trained.data,
-        over=cast("RowsObjective | ModuleObjective", trained.shown or trained.over),
+        over=cast("RowsObjective | ModuleObjective | CurveObjective", trained.shown or trained.over),
         weights=trained.weights,
         history=trained.history,
         recipe=recipe,
         quadratic=trained.quadratic,
         forecast=trained.forecast,
-        networked=not trained.hypothesis.linear,
+        networked=trained.hypothesis.network is not None,
         rows=trained.over.rows,
+        search=trained.search,
     )
 
 
@@ -129,25 +132,6 @@ def _arrived(trained: TrainedProblem, certificate: Certificate) -> bool:
     loss = abs(trained.history.final_loss)
     near = NEAR if at_optimum else NEAR_ENOUGH
     return certificate.gap is not None and certificate.gap <= near * loss / trained.objective.rows
-
-
-def _of_curve(objective: CurveObjective, trained: TrainedProblem, recipe: Recipe) -> Inference | Note:
-    """Return the inference of an equation; parameters that a bound stopped have none."""
-    from descend.analysis.curve_inference import infer_curve
-
-    w, history = trained.weights.ravel(), trained.history
-    limits = recipe.limits
-    at_bound = [
-        name for name, value in zip(objective.curve.parameters, w, strict=True) if value in limits.get(name, ())
-    ]
-    arrived = history.stop == "optimum"
-    if not arrived:
-        free = np.array([name not in at_bound for name in objective.curve.parameters])
-        loss, slope, curvature = objective.gauss_newton(w)
-        if np.isfinite(curvature).all():
-            step = np.linalg.lstsq(curvature[np.ix_(free, free)], slope[free], rcond=None)[0]
-            arrived = float(slope[free] @ step) / 2 <= NEAR_ENOUGH * abs(loss) / objective.rows
-    return infer_curve(objective, w, at_bound=at_bound, arrived=arrived)
 
 
 def _hessian(trained: TrainedProblem) -> Floats | None:

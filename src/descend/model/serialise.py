@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from descend.base.container import Tensors
     from descend.formula.ast import Hypothesis
     from descend.model.hypothesis import FittedHypothesis
-    from descend.objectives.families import Family
 
 M = TypeVar("M", bound=FittedModel)
 MOMENTS = ("means", "scales", "sizes", "spreads")
 FINDING_FACTS = ("code", "severity", "values")
+CERTIFICATE = tuple(field.name for field in dataclass_fields(Certificate))
 QUADRATIC_TENSORS = ("curvatures", "directions", "minimum", "flat")
 REST = "rest"
 DESCENTS_UP_TO = 500
@@ -102,7 +102,7 @@ def _taken_apart(model: FittedModel) -> tuple[dict[str, Any], Tensors]:
         "sampled": model.sample is not None,
         "findings": [{fact: getattr(finding, fact) for fact in FINDING_FACTS} for finding in model.findings],
         "fixes": [[fix.as_dict() for fix in finding.fixes] for finding in model.findings],
-        "certificate": None if model.certificate is None else asdict(model.certificate),
+        "certificate": None if model.certificate is None else model.certificate.as_dict(),
         "inference": _note_or_freedom(model.inference),
         "descent": None,
         **described,
@@ -181,7 +181,7 @@ def _put_together(header: dict[str, Any], tensors: Tensors, kind: type[M], modul
         assessment=Assessment(
             None if header["verification"] is None else Verification.restore(header["verification"], target),
             _certificate(header["certificate"]),
-            _inference(header["inference"], tensors, shape, family),
+            _inference(header["inference"], tensors, fitted, target),
             _findings(header["findings"], header.get("fixes")),
         ),
         descent=_descent(header["descent"], tensors, shape) if fitted.linear else None,
@@ -219,20 +219,21 @@ def _note_or_freedom(inference: Inference | Note) -> dict[str, Any]:
     return {"note": asdict(inference)} if isinstance(inference, Note) else {"freedom": inference.freedom}
 
 
-def _inference(found: dict[str, Any], tensors: Tensors, shape: tuple[int, int], family: Family) -> Inference | Note:
+def _inference(found: dict[str, Any], tensors: Tensors, fitted: FittedHypothesis, target: Target) -> Inference | Note:
     if "note" in stored_fields.facts(found):
         return _note(found["note"], "inference.")
-    columns, freedom = shape[0], found["freedom"]
+    family, columns, freedom = target.family, len(fitted.weights), found["freedom"]
     if (freedom is None) == family.dispersion:
         raise ValueError(f"freedom {freedom}")
-    each = family.contrasts(np.empty(shape)).shape[1]
+    each = family.contrasts(np.empty(fitted.weights.shape)).shape[1]
     wide = columns if family.dispersion else columns * each
-    shapes = (wide, wide), (each,), (columns, each)
+    shapes = (wide, wide), (each if fitted.linear else len(target.expressions),), (columns, each)
     root, variances, errors = (
         stored_fields.array(tensors[f"inference.{name}"], shape, finite=name != "errors")
         for name, shape in zip(INFERENCE_TENSORS, shapes, strict=True)
     )
-    told = root.reshape(columns, -1).any(axis=1)  # NaN is the error of a column of which the rows say nothing
+    # NaN is the error of a column of which the rows say nothing, and of a parameter that they do not determine
+    told = root.reshape(columns, -1).any(axis=1) & (fitted.linear | ~np.isnan(errors).any(axis=1))
     if (variances < 0).any() or (errors < 0).any() or not np.isfinite(errors[told]).all():
         raise ValueError("negative variance")
     rest = tensors.get(f"inference.{REST}")
@@ -289,12 +290,16 @@ def _settings(found: Any) -> dict[str, Any]:
 def _certificate(found: Any) -> Certificate | None:
     if found is None:
         return None
-    facts = stored_fields.facts(found, ("kind", "gap", "slope"))
+    facts = stored_fields.some(found, CERTIFICATE)
     kind, gap = stored_fields.one_of(facts["kind"], CERTAINTIES), facts["gap"]
-    if (gap is None) != (kind == "none"):
+    if (gap is None) != (kind in ("none", "minimum")):
         raise ValueError(f"certificate {kind}")
+    searched = [facts.get(name) for name in ("starts", "reached")]
     return Certificate(
-        kind, None if gap is None else stored_fields.real(gap, 0), stored_fields.real_or_nan(facts["slope"])
+        kind,
+        None if gap is None else stored_fields.real(gap, 0),
+        stored_fields.real_or_nan(facts["slope"]),
+        *(None if count is None else stored_fields.whole_number(count) for count in searched),
     )
 
 

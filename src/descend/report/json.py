@@ -39,7 +39,7 @@ def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = 
                 "loss": history.final_loss,
                 "gradient_norm": history.final_gradient_norm,
                 "gap": history.gap,
-                "certificate": None if model.certificate is None else asdict(model.certificate),
+                "certificate": None if model.certificate is None else model.certificate.as_dict(),
                 "rows": model.fitted_rows,
                 "settings": model.settings,
                 "penalty": None if penalty is None else penalty.tell(lang),

@@ -116,6 +116,8 @@ def fit_lines(model: FittedModel, lang: str) -> list[str]:
     }
     if history.optimizer == "auto":
         how = "solved" if history.stop == "solved" else "lbfgs" if math.isnan(history.lr) else "limit"
+    elif math.isnan(history.lr):
+        how = "steps"
     else:
         how = "run" if history.batch_size is None else "run-batches"
     first, last = float(history.loss[0]), history.final_loss
@@ -137,6 +139,10 @@ def fit_lines(model: FittedModel, lang: str) -> list[str]:
         lines.append(say("report.no-optimum", lang))
     elif certificate is not None and certificate.kind == "bound":
         lines.append(say("report.gap", lang, gap=certificate.gap))
+    elif certificate is not None and certificate.kind == "minimum":
+        searched = certificate.starts is not None and certificate.starts > 1
+        facts = {"starts": certificate.starts, "reached": certificate.reached}
+        lines.append(say("report.minimum-of-starts" if searched else "report.minimum", lang, **facts))
     elif certificate is not None and certificate.kind == "none":
         lines.append(say("report.not-certified", lang, slope=certificate.slope))
     short = history.stop == "stalled" or (history.stop == "epochs" and history.optimizer == "auto")

@@ -42,7 +42,7 @@ def diagnose(evidence: Evidence) -> list[Finding]:
         signs = [sign for sign in signs if kinds.isdisjoint(FINDINGS[sign.kind].unless)]
         found = [FINDINGS[sign.kind].finding(sign, evidence) for sign in signs]
         found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-        exact = not evidence.networked and evidence.sample.rows < SMALL and _exact(evidence, evidence.sample)
+        exact = "equation" in evidence.holds and evidence.sample.rows < SMALL and _exact(evidence, evidence.sample)
         return found[:1] if exact else found
 
 
@@ -64,7 +64,8 @@ def _one_thread(evidence: Evidence) -> AbstractContextManager[object]:
 
     On a busy machine these would wait for one another far longer than they work.
     """
-    return nullcontext() if evidence.networked or evidence.sample.X.size < LARGE else one_blas_thread()
+    small = "design" not in evidence.holds or evidence.sample.X.size < LARGE
+    return nullcontext() if small else one_blas_thread()
 
 
 def _exact(evidence: Evidence, sample: Subsample) -> bool:

@@ -13,17 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from descend.analysis.diagnosis.change import Change
-    from descend.analysis.diagnosis.evidence import Evidence
+    from descend.analysis.diagnosis.evidence import Evidence, Need
     from descend.analysis.diagnosis.remedies.case import Offer
 
     Look = Callable[[Evidence], list["Sign"]]
 
 Severity = Literal["error", "warning", "hint"]
-Stage = Literal["run", "cells", "target", "columns", "residuals"]
-Need = Literal["run", "classes", "design", "equation"]
+Stage = Literal["run", "cells", "target", "columns", "parameters", "residuals"]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "hint")
-STAGES: tuple[Stage, ...] = ("run", "cells", "target", "columns", "residuals")
+STAGES: tuple[Stage, ...] = ("run", "cells", "target", "columns", "parameters", "residuals")
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,9 @@ class FindingKind:
     """A kind of finding: everything about it but the sentences ``finding.NAME`` and ``finding.NAME.remedy``.
 
     look: sees it; kinds that are seen together share one. stage: of the road, in whose order findings are told.
-    needs: "run": what any run leaves; "classes": the target's classes; "design": the columns of an equation, whatever
-    its run came to; "equation": finite weights too. A network has the first two only.
+    needs: "run": what any run leaves; "classes": the target's classes; "design": the columns of a linear hypothesis,
+    whatever its run came to; "equation": finite weights too; "curve": an equation that is not linear in its parameters,
+    whatever its run came to; "minimum": finite parameters too. A network has the first two only.
     offers: the changes that mend it, the best first. unless: the kinds beside which it has nothing to say.
     unfinished: it says that the fit ended before it had arrived; endless: that there is nowhere to arrive.
     """
@@ -110,9 +110,7 @@ class FindingKind:
 
     def serves(self, evidence: Evidence) -> bool:
         """Tell whether the evidence holds what the kind needs."""
-        if self.needs == "run" or evidence.networked:
-            return self.needs in ("run", "classes")
-        return self.needs == "design" or evidence.sound
+        return self.needs in evidence.holds
 
     def finding(self, sign: Sign, evidence: Evidence) -> Finding:
         """Return the finding that a sign of this kind is, with the changes that mend it."""

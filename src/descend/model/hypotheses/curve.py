@@ -120,8 +120,7 @@ class CurveHypothesis:
     def scores(self, inference: Inference, data: Columns) -> Floats:
         """Return the derivative of the predictor in the parameters, times the root of the covariance."""
         _, J = tangents_at(self.curve, self.design.matrix(data), self.weights.ravel())
-        made = J @ inference.root
-        return made[:, 0] if inference.freedom is not None and made.shape[1] == 1 else made
+        return J @ inference.root
 
     def objective(self, X: Floats, Y: Floats, loss: Loss, l2: float) -> Objective:
         """Return the loss over rows."""
