@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import beyond, calls, curves, digits, epochs, exactness, minibatches, startup, studio
+from benchmarks import beyond, calls, curves, digits, epochs, exactness, minibatches, planted, startup, studio
 from benchmarks.climbing import REPEATS, Caps, run, say
 from benchmarks.contest import Absent
 from benchmarks.pairs import measure
@@ -35,6 +35,7 @@ OTHERS: dict[str, Callable[[int], tuple[str, list[dict[str, Any]]]]] = {
     "exactness": lambda _: exactness.table(),
     "digits": lambda _: digits.accuracies(),
     "curves": lambda _: curves.table(),
+    "planted": planted.table,
     "studio": studio.table,
 }
 RESULTS = Path(__file__).parent / "results"

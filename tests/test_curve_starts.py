@@ -19,8 +19,8 @@ from descend.solvers._curve_batch import Batch
 from descend.solvers._curve_magnitudes import Magnitudes, largest
 from descend.solvers._curve_search import blocks
 from descend.solvers._curve_starts import drawn_starts
-from descend.solvers._levenberg import Box, descend_curve
-from descend.solvers._separable import Projection
+from descend.solvers._levenberg import Box
+from descend.solvers.curve_minimum import minimise_curve
 
 SETS = json.loads((Path(__file__).parent / "data" / "nist-nonlinear.json").read_text(encoding="utf-8"))
 EXACT = {"Lanczos1"}  # its residuals are the rounding of its numbers
@@ -43,20 +43,14 @@ def found_by(objective, seed=0, **bounds):
     return drawn_starts(objective, box_of(objective, **bounds), seed=seed)
 
 
-def minimum_of(objective, seed=0):
-    """Return the least squares, from the best starts to the end."""
-    problem = Projection(objective, linear_in(objective.curve))
-    starts = found_by(objective, seed).starts[:3]
-    ends = [descend_curve(problem, start[problem.searched]) for start in starts]
-    return min(ends, key=lambda end: end.loss)
-
-
 @pytest.mark.parametrize("entry", SETS, ids=[entry["name"] for entry in SETS])
 def test_the_certified_sum_of_squares_of_nist_is_reached_without_a_start(entry):
     columns = {name: np.array(values) for name, values in entry["columns"].items()}
     objective = objective_of(f"{entry['response']} = {entry['model'].replace('arctan', 'atan')}", columns)
     rounding = 1e-24 if entry["name"] in EXACT else 0.0
-    total = minimum_of(objective).loss * objective.rows
+    history, _ = minimise_curve(objective, None)
+    total = history.final_loss * objective.rows
+    assert history.stop == "optimum"
     assert total == pytest.approx(entry["residual_sum_of_squares"], rel=1e-9, abs=rounding)
 
 
@@ -93,8 +87,8 @@ def test_a_planted_curve_is_found_at_any_scale_of_its_column(text, scale):
     expression = parse(text).resolve(["x", "y"]).curve.expressions[0]
     curve = values_of(expression, {"x": x}, scaled(text, scale))
     y = curve + random.normal(0, 0.05, x.size)
-    found = minimum_of(objective_of(text, {"x": x, "y": y}))
-    assert found.loss <= np.square(y - curve).mean()
+    history, _ = minimise_curve(objective_of(text, {"x": x, "y": y}), None)
+    assert history.final_loss <= np.square(y - curve).mean()
 
 
 def test_large_tables_are_searched_on_some_of_their_rows():
@@ -183,6 +177,59 @@ def test_a_count_has_a_start_near_the_minimum_of_its_deviance():
     y = random.poisson(20 * np.exp(-5e3 * x) + 3).astype(float)
     objective = objective_of("y = a*exp(-b*x) + c", {"x": x, "y": y}, "poisson", "exp")
     assert found_by(objective).starts[0] == pytest.approx([20, 5e3, 3], rel=0.1)
+
+
+def two_waves():
+    """Return rows of a wave that hide another minimum at twice its frequency."""
+    x = np.linspace(0, 1, 60)
+    return objective_of("y = a*sin(w*x)", {"x": x, "y": np.sin(20 * x) + 0.7 * np.sin(40 * x)})
+
+
+def test_a_search_tells_from_how_many_starts_the_minimum_was_reached_and_which_others_there_are():
+    objective = two_waves()
+    history, search = minimise_curve(objective, None)
+    assert abs(history.weights[1]) == pytest.approx(20, rel=0.02)
+    assert 1 <= search.reached <= search.starts <= search.drawn
+    other = search.others[0]
+    assert other.parameters[1] == pytest.approx(40, rel=0.02)
+    assert other.loss == pytest.approx(objective.value(other.parameters))
+    np.testing.assert_allclose(objective.gradient(other.parameters), 0, atol=1e-7)
+    assert history.final_loss < other.loss
+
+
+def test_a_run_begins_at_the_draw_that_leads_to_its_minimum():
+    history, _ = minimise_curve(two_waves(), None)
+    assert history.loss[0] > (1 + 1e-7) * history.final_loss
+    assert (np.diff(history.loss) <= 1e-12).all()
+
+
+def test_a_minimum_far_above_the_drawn_ones_is_left():
+    start = np.array([0.7, 40.0])
+    history, search = minimise_curve(two_waves(), start)
+    assert abs(history.weights[1]) == pytest.approx(20, rel=0.02)
+    assert search.given
+    assert [other.parameters[1] for other in search.others][:1] == pytest.approx([40], rel=0.02)
+
+
+def test_without_a_budget_only_the_given_start_is_used():
+    history, search = minimise_curve(two_waves(), np.array([0.7, 40.0]), budget=0.0)
+    assert history.weights[1] == pytest.approx(40, rel=0.02)
+    assert (search.starts, search.drawn) == (1, 0)
+
+
+def test_terms_that_can_change_places_stand_in_the_order_of_their_rates():
+    x = np.linspace(0, 3, 80)
+    y = 3 * np.exp(-4 * x) + 2 * np.exp(-x) + 0.01 * np.cos(50 * x)
+    for seed in range(4):
+        history, _ = minimise_curve(objective_of("y = a*exp(-b*x) + c*exp(-d*x)", {"x": x, "y": y}), None, seed=seed)
+        np.testing.assert_allclose(history.weights, [2, 1, 3, 4], rtol=0.05)
+
+
+def test_a_width_that_is_squared_is_positive():
+    x = np.linspace(-1, 1, 80)
+    for seed in range(4):
+        objective = objective_of("y = a*exp(-(x - m)**2/s**2)", {"x": x, "y": np.exp(-((x - 0.3) ** 2) / 0.01)})
+        np.testing.assert_allclose(minimise_curve(objective, None, seed=seed)[0].weights, [1, 0.3, 0.1], rtol=1e-8)
 
 
 def sizes_of(text, **columns):

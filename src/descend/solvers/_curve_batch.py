@@ -108,6 +108,11 @@ class Batch:
         with np.errstate(all="ignore"):
             return np.concatenate([projected(*self.basis(part))[0] for part in parts])
 
+    def solved(self, draws: Floats) -> Floats:
+        """Return the linear parameters of least squares for each draw."""
+        with np.errstate(all="ignore"):
+            return projected(*self.basis(draws))[1]
+
     def _tangents(self, held: Floats, free: Mapping[str, Floats | float]) -> list[tuple[Floats, dict[str, Floats]]]:
         """Return each expression's values and its derivatives in the ``free`` parameters.
 

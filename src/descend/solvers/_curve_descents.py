@@ -27,11 +27,13 @@ class Descents:
     """Descents on the system with the linear parameters projected out, by Kaufman (1975), side by side.
 
     The columns are scaled by their largest lengths so far (More 1978). The arithmetic is that of a search: its sums of
-    squares are good to the digits that tell basins apart, and its ends are starts for a solver that is exact.
+    squares are good to the digits that tell basins apart, and its ends are starts for a solver that is exact. origins:
+    the draws that the descents began at.
     """
 
     def __init__(self, batch: Batch, draws: Floats, box: Box) -> None:
         self.batch, self.box, self.draws = batch, box, draws
+        self.origins = draws
         count, width = draws.shape
         self.damping, self.gains = np.full(count, DAMPING), np.full(count, np.inf)
         self.scale, self.slope = np.zeros((count, width)), np.zeros((count, width))

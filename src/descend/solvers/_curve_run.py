@@ -40,11 +40,15 @@ class CurveRun:
     box: Box
     recorder: StepRecorder
 
-    def go(self, start: Floats) -> tuple[Floats, float, CurveEnd, Stop]:
-        """Go from ``start`` (all parameters) to a minimum; return it, its loss, what is known of it and the stop."""
+    def go(self, start: Floats, origin: Floats | None = None) -> tuple[Floats, float, CurveEnd, Stop]:
+        """Go from ``start`` (all parameters) to a minimum; return it, its loss, what is known of it and the stop.
+
+        origin: where the way to ``start`` began, if not there; what is known of the end is by the whole way.
+        """
         if not len(self.recorder):
             value, gradient = self.objective.value_and_gradient(start)
             self.recorder.step(start, value, gradient)
+        start = start if origin is None else origin
         first = self.whole.system(start)
         if first is None:
             return start, float("nan"), CurveEnd(), "stalled"

@@ -11,6 +11,8 @@ from descend.solvers._curve_descents import Descents
 from descend.solvers._curve_draws import Draws
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from descend.base.typing import Floats
@@ -24,6 +26,7 @@ WAVES = 4  # times as many where there is a frequency
 REFINED = 30
 ENOUGH = 3  # draws that led to the best end
 BEAM = 8
+UNCHANGED = 1e-7  # of the sum of squares: the curve is the same
 SHORT, MIDDLE, LONG = 6, 10, 80  # steps of the first descents, of the better ones, of the best
 ALIKE = 0.2  # decades: draws as near as that are one
 SAME, ROUNDING = 1e-6, 1e-17  # of a sum of squares, and of that of the targets: ends that differ by less are one
@@ -33,10 +36,12 @@ SAME, ROUNDING = 1e-6, 1e-17  # of a sum of squares, and of that of the targets:
 class Ends:
     """Where draws led: different ends, the least sum of squares first.
 
-    nonlinear, linear: the parameters, ends x parameters. losses: the sums of squares. reached: from how many of the
-    ``refined`` draws each was reached. drawn: how many draws were screened.
+    origins: the nonlinear parameters of a draw that led to each, ends x parameters. nonlinear, linear: the parameters
+    of the ends. losses: the sums of squares. reached: from how many of the ``refined`` draws each was reached. drawn:
+    how many draws were screened.
     """
 
+    origins: Floats
     nonlinear: Floats
     linear: Floats
     losses: Floats
@@ -48,7 +53,7 @@ class Ends:
     def of(cls, descents: Descents, drawn: int) -> Ends:
         """Return where each descent led, as an end of its own."""
         ones = np.ones(len(descents), dtype=np.int64)
-        return cls(descents.draws, descents.solved, descents.losses, ones, len(descents), drawn)
+        return cls(descents.origins, descents.draws, descents.solved, descents.losses, ones, len(descents), drawn)
 
 
 def search(batch: Batch, box: Box, random: Random, work: float) -> Ends:
@@ -66,6 +71,8 @@ def search(batch: Batch, box: Box, random: Random, work: float) -> Ends:
         for steps, kept in ((SHORT, 2 * REFINED), (MIDDLE, REFINED), (LONG, REFINED)):
             descents.run(steps)
             descents.keep(np.argsort(descents.losses, kind="stable")[:kept])
+        descents.draws = _plain(batch, descents.draws, draws.phases)
+        descents.origins = _plain(batch, descents.origins, draws.phases)
         rounds.append(Ends.of(descents, count))
         found = merged_ends(rounds, ROUNDING * batch.total)
         if not batch.nonlinear or found.reached[:1].sum() >= ENOUGH or drawn * batch.effort > work:
@@ -132,6 +139,19 @@ def _grown(batch: Batch, draws: Draws, parts: list[tuple[set[str], set[str]]], r
     return np.array([known for _, known in beam]).reshape(len(beam), width), count
 
 
+def _plain(batch: Batch, draws: Floats, phases: Collection[str]) -> Floats:
+    """Return draws with parameters of positive sign, and phases within half a turn, where the curve stays the same."""
+    made, losses = draws, batch.screened(draws)
+    for place, name in enumerate(batch.nonlinear):
+        changed = made.copy()
+        turn = 2 * np.pi * np.round(made[:, place] / (2 * np.pi))
+        changed[:, place] = made[:, place] - turn if name in phases else np.abs(made[:, place])
+        with np.errstate(invalid="ignore"):
+            same = np.abs(batch.screened(changed) - losses) <= UNCHANGED * losses
+        made = np.where(same[:, None], changed, made)
+    return made
+
+
 def _different(draws: Floats, losses: Floats, count: int) -> NDArray[np.int64]:
     """Return the places of the best draws; of those that are alike in all parameters the best one."""
     order = np.argsort(losses, kind="stable")
@@ -155,6 +175,7 @@ def merged_ends(ends: list[Ends], least: float) -> Ends:
             places.append(place)
             reached.append(counts[place])
     return Ends(
+        np.concatenate([each.origins for each in ends])[places],
         np.concatenate([each.nonlinear for each in ends])[places],
         np.concatenate([each.linear for each in ends])[places],
         losses[places],

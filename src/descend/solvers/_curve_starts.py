@@ -36,11 +36,14 @@ SHRUNK = 0.75  # a target's share of what stands for its mean where the mean's l
 class DrawnStarts:
     """Starts that draws led to, the best first.
 
-    starts: all parameters, starts x parameters. losses: the loss of each on the rows of the search, which are all rows
-    of a small table. reached: from how many of the ``refined`` draws each was reached. drawn: how many were screened.
+    objective: the loss over the rows of the search, which are all rows of a small table. starts: all parameters, starts
+    x parameters. origins: those of a draw that led to each. losses: the loss of each start on the rows of the search.
+    reached: from how many of the ``refined`` draws each was reached. drawn: how many were screened.
     """
 
+    objective: CurveObjective
     starts: Floats
+    origins: Floats
     losses: Floats
     reached: NDArray[np.int64]
     refined: int
@@ -57,15 +60,14 @@ def drawn_starts(objective: CurveObjective, box: Box, *, seed: int = 0, budget: 
     random = np.random.default_rng(seed)
     some = objective.on(objective.data.take(_some_rows(objective.X, MORE_ROWS, random)))
     few = _some_rows(some.X, ROWS, random)
-    starts, found = [], []
+    starts, origins, found = [], [], []
     for batch in _batches(some, box):
         inside = box.at(_places(some, batch.nonlinear))
         ends = search(batch.on(few), inside, random, budget * SPEED)
         if len(few) < some.rows and len(ends.losses):
             ends = _on_more_rows(batch, ends, inside)
-        w = np.zeros((len(ends.losses), len(some.curve.parameters)))
-        w[:, _places(some, batch.linear)], w[:, _places(some, batch.nonlinear)] = ends.linear, ends.nonlinear
-        starts.append(w)
+        starts.append(_parameters(some, batch, ends.linear, ends.nonlinear))
+        origins.append(_parameters(some, batch, batch.solved(ends.origins), ends.origins))
         found.append(ends)
     w = np.concatenate(starts)
     with np.errstate(all="ignore"):
@@ -74,7 +76,13 @@ def drawn_starts(objective: CurveObjective, box: Box, *, seed: int = 0, budget: 
     order = order[np.isfinite(losses[order])]
     reached = np.concatenate([ends.reached for ends in found])
     return DrawnStarts(
-        w[order], losses[order], reached[order], sum(each.refined for each in found), sum(each.drawn for each in found)
+        some,
+        w[order],
+        np.concatenate(origins)[order],
+        losses[order],
+        reached[order],
+        sum(each.refined for each in found),
+        sum(each.drawn for each in found),
     )
 
 
@@ -116,8 +124,17 @@ def _on_more_rows(batch: Batch, ends: Ends, box: Box) -> Ends:
     descents = Descents(batch, ends.nonlinear[:BEST], box)
     descents.run(LAST)
     reached = ends.reached[:BEST]
-    each = Ends(descents.draws, descents.solved, descents.losses, reached, ends.refined, ends.drawn)
+    each = Ends(
+        ends.origins[:BEST], descents.draws, descents.solved, descents.losses, reached, ends.refined, ends.drawn
+    )
     return merged_ends([each], 0.0)
+
+
+def _parameters(objective: CurveObjective, batch: Batch, linear: Floats, nonlinear: Floats) -> Floats:
+    """Return all parameters in their order, of both kinds."""
+    w = np.zeros((len(nonlinear), len(objective.curve.parameters)))
+    w[:, _places(objective, batch.linear)], w[:, _places(objective, batch.nonlinear)] = linear, nonlinear
+    return w
 
 
 def _places(objective: CurveObjective, names: tuple[str, ...]) -> NDArray[np.int64]:

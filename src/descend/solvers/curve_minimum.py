@@ -16,6 +16,7 @@ import numpy as np
 from descend.base.threads import one_blas_thread
 from descend.solvers._curve_end import CurveEnd
 from descend.solvers._curve_run import CurveRun
+from descend.solvers._curve_trials import TriedStarts, tried_starts
 from descend.solvers._levenberg import Box
 from descend.solvers._recorder import StepRecorder
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
@@ -43,20 +44,28 @@ def minimise_curve(
 
     start: all parameters, in the order of ``curve.parameters``; None: starts are drawn from the ``seed``.
     bounds: the least and the greatest value of each parameter, infinite where there is none.
-    budget: how many seconds the search among drawn starts takes, about; 0: only from the start that is given.
+    budget: how many seconds the search among drawn starts takes, about, counted as work; 0: none beside a start that
+    is given. Else the way goes on from a drawn start where that leads lower than the given one by more than chance.
     The history has the start and every step of the way from it. It stops at the "optimum", or "stalled" where the
     steps come to an end that is no minimum (the ``Search`` says whether the parameters go on without end), or after a
     thousand steps ("epochs"); an interrupt (Ctrl-C) ends it with what was reached.
     """
-    del seed, budget  # of the search among drawn starts
     began, box = perf_counter(), Box.of(bounds, objective.shape[0])
     recorder = StepRecorder(run, MOST_STEPS)
     first = box.clipped(np.ones(objective.shape[0]) if start is None else start.astype(np.float64))
     stop: Stop = "interrupted"
-    facts, w = CurveEnd(), None
+    facts, w, tried = CurveEnd(), None, TriedStarts()
     try:
         with np.errstate(all="ignore"), one_blas_thread():
-            w, loss, facts, stop = CurveRun(objective, box, recorder).go(first)
+            if start is None and not len(recorder):
+                tried = tried_starts(objective, box, seed=seed, budget=budget)
+                first = first if tried.first is None else tried.first
+            w, loss, facts, stop = CurveRun(objective, box, recorder).go(first, tried.origin)
+            if start is not None and budget > 0:
+                tried = tried_starts(objective, box, seed=seed, budget=budget)
+                if tried.first is not None and tried.far_below(w):
+                    recorder.step(tried.first, *objective.value_and_gradient(tried.first))
+                    w, loss, facts, stop = CurveRun(objective, box, recorder).go(tried.first, tried.origin)
     except KeyboardInterrupt:
         if not len(recorder):
             recorder.note(first, objective.value(first), float("nan"))
@@ -64,7 +73,8 @@ def minimise_curve(
     if w is not None:  # rounding hides in the losses which of the last steps is the best: it is the last one
         history = replace(history, weights=w, final_loss=loss)
     search = Search(
-        given=start is not None, seconds=perf_counter() - began, at_bound=facts.at_bound,
-        undetermined=facts.undetermined, endless=facts.endless,
+        starts=max(tried.refined, 1), given=start is not None, drawn=tried.drawn,
+        reached=tried.reached(w) if tried.refined else 1, others=tried.others(w, objective),
+        seconds=perf_counter() - began, at_bound=facts.at_bound, undetermined=facts.undetermined, endless=facts.endless,
     )  # fmt: skip
     return history, search

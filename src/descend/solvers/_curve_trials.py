@@ -1,0 +1,136 @@
+"""The minima of an equation that drawn starts lead to, each gone down to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from descend.formula.exchange import exchangeable
+from descend.formula.separable import linear_in
+from descend.solvers._curve_end import rounding
+from descend.solvers._curve_run import CurveRun
+from descend.solvers._curve_starts import drawn_starts
+from descend.solvers._recorder import StepRecorder
+from descend.solvers.search import OtherMinimum
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from descend.base.typing import Floats
+    from descend.objectives.curve import CurveObjective
+    from descend.solvers._levenberg import Box
+
+TRIED = 5  # of the ends that draws led to
+MOST_STEPS = 200  # of all trials: after so many none begins
+ALIKE = 1e-7  # of the loss: minima that differ by less are one
+CHANCE = 10.0  # rows times the logarithm of a ratio of losses: what is less, chance does
+
+
+@dataclass(frozen=True)
+class TriedStart:
+    """An end, its loss on the rows of the search, a draw that led there, how many did, and whether it is a minimum."""
+
+    w: Floats
+    loss: float
+    origin: Floats
+    reached: int
+    arrived: bool
+
+
+@dataclass(frozen=True)
+class TriedStarts:
+    """The minima that were found, the best first.
+
+    objective: the loss on the rows of the search. first: where a run to the best one begins. refined, drawn: from how
+    many draws the search went down, and from how many these were chosen.
+    """
+
+    objective: CurveObjective | None = None
+    minima: tuple[TriedStart, ...] = ()
+    first: Floats | None = None
+    refined: int = 0
+    drawn: int = 0
+
+    @property
+    def origin(self) -> Floats | None:
+        """The draw that led to the best end."""
+        return self.minima[0].origin if self.minima else None
+
+    def reached(self, w: Floats | None) -> int:
+        """Return how many draws led to the minimum ``w``."""
+        return sum(trial.reached for trial in self.minima if w is not None and self._alike(trial, w))
+
+    def others(self, w: Floats | None, objective: CurveObjective) -> tuple[OtherMinimum, ...]:
+        """Return the minima besides ``w``, with their losses on all rows."""
+        if w is None:
+            return ()
+        found = [trial.w for trial in self.minima if trial.arrived and not self._alike(trial, w)]
+        made = [OtherMinimum(objective.value(other), other) for other in found]
+        return tuple(sorted(made, key=lambda minimum: minimum.loss))
+
+    def far_below(self, w: Floats) -> bool:
+        """Tell whether there is a minimum that is lower than ``w`` by more than chance does."""
+        if self.objective is None or not self.minima or not self.minima[0].arrived:
+            return False
+        loss, least = self.objective.value(w), self.minima[0].loss
+        if not np.isfinite(loss):
+            return True
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lower = least < loss and loss > rounding(self.objective)
+            return bool(lower and self.objective.elements * np.log(loss / least) > CHANCE)
+
+    def _alike(self, trial: TriedStart, w: Floats) -> bool:
+        assert self.objective is not None
+        return bool(abs(trial.loss - self.objective.value(w)) <= ALIKE * trial.loss + rounding(self.objective))
+
+
+def tried_starts(objective: CurveObjective, box: Box, *, seed: int, budget: float) -> TriedStarts:
+    """Go down from the best drawn starts, on the rows of the search.
+
+    Terms that can change places are in the order of their nonlinear parameters. A run begins at the draw that led to
+    the best minimum, where it leads there; on a large table, and where it does not, it begins at that minimum.
+    """
+    drawn = drawn_starts(objective, box, seed=seed, budget=budget)
+    some, steps = drawn.objective, 0
+    found: list[TriedStart] = []
+    for start, origin, reached in zip(drawn.starts[:TRIED], drawn.origins, drawn.reached.tolist(), strict=False):
+        recorder = StepRecorder()
+        w, loss, _, stop = CurveRun(some, box, recorder).go(start, origin)
+        steps += len(recorder)
+        if np.isfinite(loss):
+            order = _order(objective, box, w)
+            _add(found, TriedStart(w[order], loss, origin[order], reached, stop == "optimum"), rounding(some))
+        if steps > MOST_STEPS:
+            break
+    found.sort(key=lambda trial: trial.loss)
+    first = found[0].w if found else None
+    if found and some.rows == objective.rows:
+        w, loss, *_ = CurveRun(some, box, StepRecorder()).go(found[0].origin)
+        leads = loss <= (1 + ALIKE) * found[0].loss + rounding(some)
+        first = found[0].origin if leads and (_order(objective, box, w) == np.arange(w.size)).all() else first
+    return TriedStarts(some, tuple(found), first, drawn.refined, drawn.drawn)
+
+
+def _add(found: list[TriedStart], trial: TriedStart, least: float) -> None:
+    """Add a trial, to one that ended as low where there is one."""
+    for place, other in enumerate(found):
+        if abs(trial.loss - other.loss) <= ALIKE * other.loss + least:
+            found[place] = replace(other, reached=other.reached + trial.reached)
+            return
+    found.append(trial)
+
+
+def _order(objective: CurveObjective, box: Box, w: Floats) -> NDArray[np.intp]:
+    """Return the places that put terms alike in order; none of them moves where one has a bound."""
+    names, linear = objective.curve.parameters, linear_in(objective.curve)
+    order = np.arange(w.size)
+    for group in exchangeable(objective.curve):
+        terms = [np.array([names.index(name) for name in term]) for term in group]
+        if not box.open[np.concatenate(terms)].all():
+            continue
+        own = [place for place, name in enumerate(group[0]) if name not in linear] or list(range(len(group[0])))
+        ranked = sorted(terms, key=lambda term: w[term[own]].tolist())
+        order[np.concatenate(terms)] = np.concatenate(ranked)
+    return order
