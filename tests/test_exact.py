@@ -370,6 +370,26 @@ def test_no_condition_scale_or_number_of_rows_costs_digits(seed, power, rows, co
         assert_digits(mine, theirs)
 
 
+@pytest.mark.parametrize(
+    ("formula", "row"),
+    [
+        ("y ~ log(x) + x", lambda x: [1, mpmath.log(x), x]),
+        ("y ~ exp(I(x / 1000)) + sqrt(x) + x", lambda x: [1, mpmath.exp(x / 1000), mpmath.sqrt(x), x]),
+        ("y ~ sin(I(x / 1000)) + tanh(I(x / 1000)) + x", lambda x: [1, mpmath.sin(x / 1000), mpmath.tanh(x / 1000), x]),
+        ("y ~ I(x**1.5) + atan(x) + x", lambda x: [1, x**1.5, mpmath.atan(x), x]),
+    ],
+)
+def test_functions_of_a_column_that_are_nearly_a_line_cost_no_digits(formula, row):
+    random = np.random.default_rng(1)
+    x = np.round(random.uniform(1000, 1010, 60), 3)
+    y = np.round(3 + 2 * np.log(x) - 0.5 * x + random.normal(0, 0.01, 60), 4)
+    made = descend.fit(formula, {"x": x, "y": y}, test="none").coefficients
+    with mpmath.workdps(60):
+        X = mpmath.matrix([row(mpmath.mpf(value)) for value in x.tolist()])
+        expected = mpmath.lu_solve(X.T * X, X.T * mpmath.matrix([mpmath.mpf(value) for value in y.tolist()]))
+    np.testing.assert_allclose(list(made.values()), [float(value) for value in expected], rtol=10.0**-DIGITS)
+
+
 def test_several_targets_have_their_digits_each():
     columns = ill_conditioned(5, 1e7)
     columns["z"] = 1e5 * columns["y"] ** 2 + 3

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.base.reductions import total_of
 from descend.base.threads import block_rows, map_slices, summed
+from descend.formula.curvatures import curvatures_of
 from descend.formula.evaluate import values_of
 from descend.formula.tangents import tangents_of
 from descend.objectives.curve_loss import CurveLoss, TangentSums
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from descend.base.typing import Floats
     from descend.formula.ast import Curve
+    from descend.formula.tangents import Slopes
     from descend.objectives.losses import Loss
     from descend.objectives.penalties import Penalty
     from descend.objectives.rows import DesignRows
@@ -87,31 +90,47 @@ class CurveObjective(CurveLoss):
         """Return both from one reading of the rows."""
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            Z, J = self.linearised(w, rows)
-            weight, Y = self._weight(rows), self.Y[rows]
-            slopes = self.loss.slope(Z, Y) * weight
-            return np.array([(self.loss.value(Z, Y) * weight).sum()]), np.einsum("ia,iap->p", slopes, J)
+            Z, slopes = self._tangents(w, rows)
+            total, pull = self._pulled(Z, rows)
+            return total, self._gradient(slopes, pull)
 
-        total, slope = summed(part, self.rows, self._block_rows)
-        value = float(total[0]) * self.share + float(self.penalty.value(w[:, None]))
-        return value, slope * self.share + self.penalty.gradient(w[:, None], w.dtype).ravel()
+        total, gradient = summed(part, self.rows, self._block_rows)
+        return self._penalised(w, total, gradient)
 
     def gauss_newton(self, w: Floats) -> tuple[float, Floats, Floats]:
-        """Return the loss, its derivative, and J'CJ with C the loss's curvature: the Hessian without f's own."""
+        """Return the loss, its derivative, and J'CJ with C the loss's curvature: the Hessian without f's own.
+
+        Where the loss is not convex C counts as 0.
+        """
 
         def part(rows: slice) -> tuple[Floats, ...]:
-            Z, J = self.linearised(w, rows)
-            weight, Y = self._weight(rows), self.Y[rows]
-            slopes = self.loss.slope(Z, Y) * weight
-            rooted = J * np.sqrt(np.maximum(self.loss.curvature(Z, Y) * weight, 0.0))[:, :, None]
-            flat = rooted.reshape(-1, J.shape[2])
-            total = np.array([(self.loss.value(Z, Y) * weight).sum()])
-            return total, np.einsum("ia,iap->p", slopes, J), flat.T @ flat
+            Z, slopes = self._tangents(w, rows)
+            total, pull = self._pulled(Z, rows)
+            bends = [np.maximum(bend, 0.0) for bend in self._bends(Z, rows)]
+            return total, self._gradient(slopes, pull), self._crossed(slopes, bends, len(Z))
 
-        total, slope, curvature = summed(part, self.rows, self._block_rows)
-        value = float(total[0]) * self.share + float(self.penalty.value(w[:, None]))
-        gradient = slope * self.share + self.penalty.gradient(w[:, None], w.dtype).ravel()
-        return value, gradient, curvature * self.share + np.diag(self.penalty.curvatures)
+        total, gradient, curvature = summed(part, self.rows, self._block_rows)
+        return *self._penalised(w, total, gradient), self._bent(curvature)
+
+    def hessian(self, w: Floats) -> Floats:
+        """Return the second derivative at ``w`` (parameters x parameters): J'CJ, and slopes times the curve's own."""
+
+        def part(rows: slice) -> tuple[Floats, ...]:
+            X = self.X[rows]
+            columns, named = _columns(self.curve, X), _named(self.curve, w)
+            made = [curvatures_of(expression, columns, named) for expression in self.curve.expressions]
+            Z = _side_by_side([values for values, _, _ in made], len(X))
+            _, pull = self._pulled(Z, rows)
+            total = self._crossed([slopes for _, slopes, _ in made], self._bends(Z, rows), len(X))
+            for output, (_, _, seconds) in enumerate(made):
+                for (p, q), second in seconds.items():
+                    term, first, other = _dot(second, pull[:, output], len(X)), self._places[p], self._places[q]
+                    total[first, other] += term
+                    total[other, first] = total[first, other]
+            return (total,)
+
+        (curvature,) = summed(part, self.rows, block_rows(self.outputs * len(self.curve.parameters) ** 2 + AT_WORK))
+        return self._bent(curvature)
 
     def triangle(self, w: Floats) -> Floats:
         """Return R with R'R the sum over the rows of J'CJ: the triangles of blocks, factored again (TSQR)."""
@@ -159,6 +178,63 @@ class CurveObjective(CurveLoss):
         for first in range(0, rows, size):
             yield self.on(self.data.take(order[first : min(first + size, rows)]))
 
+    def _tangents(self, w: Floats, rows: slice) -> tuple[Floats, list[Slopes]]:
+        """Return the linear predictor of some rows, and for each output its derivatives, a vector or a number each."""
+        X = self.X[rows]
+        columns, named = _columns(self.curve, X), _named(self.curve, w)
+        made = [tangents_of(expression, columns, named) for expression in self.curve.expressions]
+        return _side_by_side([values for values, _ in made], len(X)), [slopes for _, slopes in made]
+
+    def _pulled(self, Z: Floats, rows: slice) -> tuple[Floats, Floats]:
+        """Return the sum of the losses of some rows, and their slopes, with the weights."""
+        Y = self.Y[rows]
+        if self.data.weight is None:
+            total, pull = self.loss.total_and_slope(Z, Y)
+            return np.array([total]), pull
+        weight = self.data.weight[rows]
+        return np.array([(self.loss.value(Z, Y) * weight).sum()]), self.loss.slope(Z, Y) * weight
+
+    def _bends(self, Z: Floats, rows: slice) -> list[Floats]:
+        """Return the loss's curvature of each output with the weights: a vector, or a number for all rows."""
+        weight = None if self.data.weight is None else self.data.weight[rows]
+        if self.loss.quadratic:
+            steady = np.asarray(self.loss.curvature_limit)
+            return [steady if weight is None else steady * weight[:, 0]] * self.outputs
+        bends = self.loss.curvature(Z, self.Y[rows])
+        return list((bends if weight is None else bends * weight).T)
+
+    def _gradient(self, slopes: list[Slopes], pull: Floats) -> Floats:
+        total = np.zeros(len(self.curve.parameters))
+        for output, own in enumerate(slopes):
+            for name, slope in own.items():
+                total[self._places[name]] += _dot(slope, pull[:, output], len(pull))
+        return total
+
+    def _crossed(self, slopes: list[Slopes], bends: list[Floats], rows: int) -> Floats:
+        """Return J'CJ of some rows from the vectors and numbers that J consists of."""
+        total = np.zeros((len(self.curve.parameters),) * 2)
+        for own, bend in zip(slopes, bends, strict=True):
+            named = list(own.items())
+            for count, (p, slope) in enumerate(named):
+                first = self._places[p]
+                bent = slope if bend.ndim == 0 else slope * bend
+                for q, other in named[count:]:
+                    second = self._places[q]
+                    total[first, second] += _dot(bent, other, rows) * (bend if bend.ndim == 0 else 1.0)
+                    total[second, first] = total[first, second]
+        return total
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.curve.parameters)}
+
+    def _penalised(self, w: Floats, total: Floats, gradient: Floats) -> tuple[float, Floats]:
+        value = float(total[0]) * self.share + float(self.penalty.value(w[:, None]))
+        return value, gradient * self.share + self.penalty.gradient(w[:, None], w.dtype).ravel()
+
+    def _bent(self, curvature: Floats) -> Floats:
+        return np.asarray(curvature * self.share + np.diag(self.penalty.curvatures))
+
     def _weight(self, rows: slice) -> Floats | float:
         return 1.0 if self.data.weight is None else self.data.weight[rows]
 
@@ -169,8 +245,7 @@ class CurveObjective(CurveLoss):
 
 def tangents_at(curve: Curve, X: Floats, w: Floats) -> tuple[Floats, Floats]:
     """Return the linear predictor (rows x outputs) and its derivative (rows x outputs x parameters) at ``w``."""
-    named = dict(zip(curve.parameters, w.tolist(), strict=True))
-    columns = {name: X[:, place] for place, name in enumerate(curve.columns)}
+    columns, named = _columns(curve, X), _named(curve, w)
     places = {name: place for place, name in enumerate(curve.parameters)}
     Z = np.empty((len(X), len(curve.expressions)))
     J = np.zeros((len(X), len(curve.expressions), len(places)))
@@ -183,12 +258,12 @@ def tangents_at(curve: Curve, X: Floats, w: Floats) -> tuple[Floats, Floats]:
 
 def predictor_of(curve: Curve, X: Floats, w: Floats) -> Floats:
     """Return the linear predictor, rows x outputs, of rows of the curve's columns; not finite where it is undefined."""
-    named = dict(zip(curve.parameters, w.tolist(), strict=True))
+    named = _named(curve, w)
 
     def part(rows: slice) -> Floats:
-        columns = {name: X[rows, place] for place, name in enumerate(curve.columns)}
+        columns = _columns(curve, X[rows])
         made = [values_of(expression, columns, named) for expression in curve.expressions]
-        return np.stack([np.broadcast_to(values, len(X[rows])) for values in made], axis=1)
+        return _side_by_side(made, len(X[rows]))
 
     return _joined(list(map_slices(part, len(X), block_rows(len(curve.expressions) + AT_WORK))))
 
@@ -208,6 +283,27 @@ def stacked(triangles: Sequence[Floats]) -> Floats:
 def triangle_of(J: Floats) -> Floats:
     """Return R of a QR factorisation."""
     return np.asarray(np.linalg.qr(J, mode="r"))
+
+
+def _named(curve: Curve, w: Floats) -> dict[str, float]:
+    return dict(zip(curve.parameters, w.tolist(), strict=True))
+
+
+def _columns(curve: Curve, X: Floats) -> dict[str, Floats]:
+    return {name: X[:, place] for place, name in enumerate(curve.columns)}
+
+
+def _side_by_side(vectors: list[Floats], rows: int) -> Floats:
+    """Return vectors, or numbers for all rows, as columns: rows x outputs."""
+    made = [values if np.ndim(values) else np.full(rows, values) for values in vectors]
+    return made[0][:, None] if len(made) == 1 else np.stack(made).T
+
+
+def _dot(one: Floats, other: Floats, rows: int) -> float:
+    """Return the sum over rows of a product; each factor is a vector, or a number for all rows."""
+    if np.ndim(one) and np.ndim(other):
+        return float(one @ other)
+    return float(np.multiply(one, other).sum() if np.ndim(one) or np.ndim(other) else rows * one * other)
 
 
 def _joined(blocks: Sequence[Floats]) -> Floats:
