@@ -13,7 +13,7 @@ from descend.solvers._curve_end import FLAT, CurveEnd, end_of, flat_directions, 
 from descend.solvers._levenberg import Box, descend_curve
 from descend.solvers._polish import exact_errors, polished
 from descend.solvers._recorder import StepRecorder
-from descend.solvers._scaled_svd import ScaledSVD
+from descend.solvers._scaled_svd import ScaledSVD, lengths
 from descend.solvers._separable import Projection
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 EXACT_ELEMENTS = 200_000  # rows times outputs: of more, exact residuals would take seconds
 LOOKS = 6  # at other parameters, to see whether an equation has too many
 ESCAPES, ASIDE, STEPS_ASIDE = 3, 0.1, 60  # from a saddle: how often at most, how far (of the parameters), for how long
+HESSIAN_CELLS = 20_000_000  # rows times outputs times squared parameters: a Hessian of fewer takes less than a second
+BENT = 1e-10  # of the largest curvature: one so far below 0 is not rounding
 SAME = 1e-9  # of the loss: minima so close are as low
 LOWER = 1e-8  # of the loss: what is lower by more is lower
 
@@ -130,19 +132,35 @@ class CurveRun:
         return all(system is None or undetermined(system) for system in map(self.whole.system, elsewhere))
 
     def _lower(self, w: Floats, last: System) -> Floats | None:
-        """Return parameters of a lower loss beside ``w``, which is a saddle where two terms have become the same."""
-        if not self.objective.loss.quadratic or last.loss <= rounding(self.objective):
+        """Return parameters of a lower loss beside ``w``, a saddle (where two terms are the same) or a maximum."""
+        if last.loss <= rounding(self.objective) or self.objective.loss.cornered:
             return None
-        problem = Projection(self.objective, self._linear)
-        box = self.box.at(problem.searched)
-        for direction in flat_directions(ScaledSVD.of(last.K, rank=FLAT)):
+        squares = self.objective.loss.quadratic
+        problem: Searched = Projection(self.objective, self._linear) if squares else AnyLoss(self.objective)
+        places = problem.searched if isinstance(problem, Projection) else np.arange(w.size)
+        for direction in (*flat_directions(ScaledSVD.of(last.K, rank=FLAT)), *self._downward(w, last)):
             parts = np.divide(np.abs(direction), np.abs(w), out=np.abs(direction), where=w != 0)
             for side in (ASIDE, -ASIDE):
                 there = self.box.clipped(w + direction * side / parts.max())
-                found = descend_curve(problem, there[problem.searched], box, steps=STEPS_ASIDE)
+                found = descend_curve(problem, there[places], self.box.at(places), steps=STEPS_ASIDE)
                 if found.loss < (1 - LOWER) * last.loss:
                     return found.w
         return None
+
+    def _downward(self, w: Floats, last: System) -> Floats:
+        """Return the directions, in rows, in which the loss bends down; none of a table whose Hessian takes long."""
+        free = self.box.free(w, last.K.T @ last.r)
+        if not free.any() or self.objective.Y.size * w.size**2 > HESSIAN_CELLS:
+            return np.empty((0, w.size))
+        scale = lengths(last.K[:, free])
+        bends = self.objective.hessian(w)[np.ix_(free, free)] / np.outer(scale, scale)
+        if not np.isfinite(bends).all():
+            return np.empty((0, w.size))
+        values, vectors = np.linalg.eigh(bends)
+        down = values < -BENT * np.abs(values).max()
+        made = np.zeros((int(down.sum()), w.size))
+        made[:, free] = (vectors[:, down] / scale[:, None]).T
+        return made
 
     def _as_signed(self, w: Floats, start: Floats) -> Floats:
         """Return a minimum as low with the signs of ``start``: of a width that is squared either sign will do."""
