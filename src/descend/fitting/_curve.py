@@ -63,13 +63,14 @@ def fit_curve(
     require_defined(objective, data)
     search, drawn = None, None
     if recipe.method == "auto":
-        forecast = Forecast(reason="forecast.curve", asked=False)
+        named = not isinstance(recipe.init, str) or recipe.init != "zeros"
+        forecast = Forecast(reason=f"forecast.curve-{'given' if named else 'search'}", asked=False)
         run.tell_forecast(forecast)
         if warm is not None:
             history, search = minimise_curve(objective, warm, bounds, budget=0.0, run=run)
         else:
             start = _start(objective, recipe, bounds)
-            history, search = minimise_curve(objective, start, bounds, seed=recipe.seed, run=run)
+            history, search = minimise_curve(objective, start, bounds, seed=recipe.seed, budget=recipe.search, run=run)
     else:
         given = _start(objective, recipe, bounds)
         start = _drawn(objective, bounds, recipe.seed) if given is None else given

@@ -132,7 +132,8 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
         return family, Note(
             "family.by-loss" if named is None else "family.asked", {"family": family.name, "loss": loss}
         )
-    return recognise_family(_looked_at(hypothesis, columns, table))
+    family, why = recognise_family(_looked_at(hypothesis, columns, table))
+    return family, Note("family.equation", {"columns": ", ".join(columns)}) if hypothesis.written else why
 
 
 def family_of_loss(loss: str) -> Family:

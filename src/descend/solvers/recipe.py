@@ -91,6 +91,8 @@ class Recipe(Settings):
         ("auto": a graphics processor where there is one), half precision on cuda, and the processes that read a torch
         Dataset.
     keep_rows: how many rows of the table the model, and so its file, keeps for its pictures; 0: none.
+    search: about how many seconds the starts of an equation that is not linear in its parameters are sought for; 0:
+        only from the values that are given.
     minutes: how long the work on very many columns, of which nothing is heard until it is done, may take by an
         estimate before it; more is refused.
 

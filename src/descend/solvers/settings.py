@@ -196,6 +196,7 @@ class Settings:
     mixed_precision: bool = _row(False, Flag(), needs=(NETWORK,))
     workers: int = _row(0, Whole(), "", needs=(NETWORK,))
     keep_rows: int = _row(KEPT_ROWS, Whole(), "output", control=Control("number", f"{KEPT_ROWS:,}"))
+    search: float = _row(2.0, RealNumber(0, float_info.max), needs=(LINEAR,), control=Control("number", "2"))
     minutes: float = _row(
         1.0, RealNumber(0, open_low=True, code="option.positive"), commands=EVERY, control=Control("number", "1")
     )
