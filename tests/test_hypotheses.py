@@ -73,6 +73,9 @@ class Decay:
     def at(self, weights):
         return replace(self, weights=np.asarray(weights, dtype=np.float64).reshape(3, 1))
 
+    def with_parameters(self, values):
+        return self.at([values[name] for name in self.names])
+
     def exactly(self, coefficients, rest):
         raise NotImplementedError
 

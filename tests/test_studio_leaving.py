@@ -49,6 +49,10 @@ CASES = [
     (PENGUINS, SPECIES, {"missing": "drop", "init": np.arange(9.0).reshape(3, 3) / 7, "epochs": 3, "test": 4}),
     (PENGUINS, SPECIES, {"missing": "drop", "hypothesis": "mlp(4, dropout=0.1)", "epochs": 2, "weight_decay": 0.01,
                          "clip": 0.5, "optimizer": "adamw", "device": "cpu", "batch_size": 64}),
+    (SCORES, "score = top * (1 - exp(-rate * hours)) + base",
+     {"init": {"rate": 0.25, "top": 80.0}, "fixed": {"base": 20}, "bounds": {"rate": (0, 3), "top": (None, 1e3)}}),
+    (SCORES, "score = W * hours + b", {"init": {"W": 0.5, "b": -1 / 3}, "lr": "auto", "epochs": 4}),
+    (SCORES, "score = hour * hours**p", {"parameters": ["hour"], "optimizer": "adam", "lr": 0.01, "epochs": 9}),
 ]  # fmt: skip
 
 

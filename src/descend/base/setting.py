@@ -41,6 +41,10 @@ class Kind:
         """Return the value of a text from the command line or the page; raises OptionError."""
         return text
 
+    def written(self, value: Any) -> Any:
+        """Return a value as it is written on the command line and the page, where a text says it; else the value."""
+        return value
+
 
 class Flag(Kind):
     """A bool, or None where it is ``optional``."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from descend.tables.columns import Columns
 
 FEW = 20_000  # rows by which a rate is chosen
+SHORT = 0.3  # seconds of a search for parameters that are only to be looked at
 LOOKS = 20  # points on a way at which the curvature is looked at
 
 
@@ -93,6 +94,29 @@ def forecast_curve(objective: CurveObjective, recipe: Recipe) -> Forecast:
     return local_forecast(local_curvature(objective, start), _steepest(objective, start, bounds), recipe)
 
 
+def begin_curve(
+    design: Design, objective: CurveObjective, data: Columns, recipe: Recipe
+) -> tuple[CurveHypothesis, Forecast]:
+    """Return an equation as it is before its fit, and the forecast of its run; raises as ``fit_curve``.
+
+    Its parameters are those that the run begins with. Of a run to the optimum they are those that the recipe gives,
+    or the least that a short search finds.
+    """
+    bounds = _bounds(objective, recipe)
+    require_defined(objective, data)
+    start = _start(objective, recipe, bounds)
+    if recipe.method == "auto":
+        forecast = Forecast(reason="forecast.curve", asked=False)
+        if start is None:
+            start = minimise_curve(objective, None, bounds, seed=recipe.seed, budget=SHORT)[0].weights
+    else:
+        if start is None:
+            start = _drawn(objective, bounds, recipe.seed, budget=SHORT)
+        steepest = _steepest(objective, start, bounds)
+        forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
+    return CurveHypothesis(design, start.reshape(-1, 1), recipe.held), forecast
+
+
 def _bounds(objective: CurveObjective, recipe: Recipe) -> tuple[Floats, Floats] | None:
     """Return the least and the greatest value of each parameter, None where none is bounded."""
     limits = recipe.limits
@@ -128,12 +152,12 @@ def _start(objective: CurveObjective, recipe: Recipe, bounds: tuple[Floats, Floa
     return start
 
 
-def _drawn(objective: CurveObjective, bounds: tuple[Floats, Floats] | None, seed: int) -> Floats:
+def _drawn(objective: CurveObjective, bounds: tuple[Floats, Floats] | None, seed: int, budget: float = 2.0) -> Floats:
     """Return a start drawn about the parameters of the least loss: each times a factor between 1/2 and 3/2.
 
     A run of an optimizer needs parameters of the right magnitudes, and starts off the minimum so that it can be seen.
     """
-    found = minimise_curve(_few(objective), None, bounds, seed=seed)[0].weights
+    found = minimise_curve(_few(objective), None, bounds, seed=seed, budget=budget)[0].weights
     factors = np.random.default_rng(seed).uniform(0.5, 1.5, found.size)
     for share in (1.0, 0.5, 0.25, 0.1, 0.0):  # nearer where the equation is not defined
         start = found * (1 + share * (factors - 1))

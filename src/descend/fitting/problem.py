@@ -28,9 +28,11 @@ from descend.tables.columns import Columns, gather, reading_notes, uses
 from descend.tables.open import read
 
 if TYPE_CHECKING:
+    from descend.analysis.forecast import Forecast
     from descend.base.typing import Floats, OnEpoch, Rows
     from descend.formula.equation import Equation
     from descend.formula.formula import Formula
+    from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.curve import CurveObjective
     from descend.objectives.families import Family
     from descend.objectives.losses import Loss
@@ -204,6 +206,12 @@ class Problem:
 
         X, Y = self._arrays(design, rows)
         return curve_objective(self.hypothesis, X, Y, self.loss, recipe)
+
+    def begin(self, design: Design, rows: Rows, recipe: Recipe) -> tuple[FittedHypothesis, Forecast]:
+        """Return an equation that is not linear as it is before its fit on some rows, and the forecast of its run."""
+        from descend.fitting._curve import begin_curve
+
+        return begin_curve(design, self.over_curve(design, rows, recipe), self._rows(rows), recipe)
 
     def _sources(
         self, design: Design, rows: Rows, held: Rows | None, recipe: Recipe, network: Network

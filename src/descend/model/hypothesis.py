@@ -120,6 +120,13 @@ class FittedHypothesis(Protocol):
         """Return the hypothesis with other weights (flat, or of the same shape), and nothing exact about them."""
         ...
 
+    def with_parameters(self, values: Mapping[str, float]) -> Self:
+        """Return an equation with other values of its parameters, by name, in the units of the table.
+
+        Those that are held keep theirs. Only of a hypothesis whose design has named ``parameters``.
+        """
+        ...
+
     def exactly(self, coefficients: Floats, rest: Floats | None) -> Self:
         """Return the hypothesis with coefficients to more digits than its weights; raises ModelError for a network."""
         ...

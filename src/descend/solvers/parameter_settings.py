@@ -45,6 +45,10 @@ class ParameterBounds(Kind):
         bounds_of(text)
         return text
 
+    def written(self, value: Any) -> Any:
+        """Return the ranges as a text."""
+        return None if value is None else text_of_bounds(bounds_of(value))
+
 
 class ParameterValues(Kind):
     """A number for each of some parameters: ``{"a": 1}`` or ``"a=1, b=2"``."""
@@ -58,6 +62,10 @@ class ParameterValues(Kind):
         held_of(text)
         return text
 
+    def written(self, value: Any) -> Any:
+        """Return the numbers as a text."""
+        return None if value is None else text_of_values(held_of(value))
+
 
 class ParameterNames(Kind):
     """Names: ``["a", "b"]`` or ``"a, b"``."""
@@ -65,6 +73,10 @@ class ParameterNames(Kind):
     def check(self, name: str, value: Any, *, objects: bool = False) -> None:
         """Refuse what gives no names."""
         names_given(value)
+
+    def written(self, value: Any) -> Any:
+        """Return the names as a text."""
+        return None if value is None else ", ".join(names_given(value))
 
 
 def bounds_of(value: Any) -> Bounds:

@@ -16,8 +16,6 @@ from descend.solvers.parameter_settings import (
     bounds_of,
     held_of,
     names_given,
-    text_of_bounds,
-    text_of_values,
 )
 from descend.solvers.schedules import SCHEDULES, Schedule
 from descend.solvers.settings import (
@@ -32,7 +30,7 @@ from descend.solvers.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,11 +46,6 @@ EQUATIONS = "sgd"  # and of an equation's run epoch by epoch
 BATCH = 32  # rows a step of a network whose optimizer is left to us
 STEPS = 3000  # that it takes where the epochs are left to us too
 FEWEST, MOST = 5, 500
-NAMED: dict[str, Callable[[Recipe], str]] = {  # settings by parameter, as they are written
-    "bounds": lambda recipe: text_of_bounds(recipe.limits),
-    "fixed": lambda recipe: text_of_values(recipe.held),
-    "parameters": lambda recipe: ", ".join(names_given(recipe.parameters)),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +235,7 @@ class Recipe(Settings):
                 value = value.tolist()
             if name == "init" and not isinstance(value, str):
                 value = "given"
-            if name in NAMED and value is not None:
-                value = NAMED[name](self)
+            value = row.kind.written(value)
             if name in ("hypothesis", "optimizer", "loss") and not isinstance(value, str):
                 value = getattr(value, "__name__", type(value).__name__)
             if value != row.default:

@@ -73,13 +73,24 @@ def path_picture(view: View, plane: Plane) -> dict[str, Any]:
 def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) -> dict[str, Any]:
     """Return the data of all three pictures, and the equation, at one epoch."""
     epoch = view.nearest(epoch)
-    weights = view.weights(epoch)
     fitted, unseen = view.losses(epoch)
     made: dict[str, Any] = {"epoch": epoch, "loss": significant(fitted)}
     if unseen is not None:
         made["unseen"] = significant(unseen)
+    return made | _placed(view, picture, plane, view.weights(epoch))
+
+
+def moment_by_hand(
+    view: View, picture: DataPicture, plane: Plane | None, weights: Floats, loss: float
+) -> dict[str, Any]:
+    """Return the data of all three pictures for parameters that are of no epoch, with their loss."""
+    return {"epoch": None, "loss": significant(loss), **_placed(view, picture, plane, weights)}
+
+
+def _placed(view: View, picture: DataPicture, plane: Plane | None, weights: Floats) -> dict[str, Any]:
+    """Return what the hypothesis says with some parameters, and where they lie on the plane."""
     with np.errstate(all="ignore"):
-        made["data"] = picture.moving(view, weights)
+        made: dict[str, Any] = {"data": picture.moving(view, weights)}
     if plane is not None:
         made["place"] = exact(*plane.project(weights.reshape(1, -1)).T)[0]
     return made
@@ -87,7 +98,11 @@ def moment(view: View, picture: DataPicture, plane: Plane | None, epoch: int) ->
 
 def equation_at(view: View, epoch: int, lang: str) -> list[str]:
     """Return the equation after an epoch, a line per output; for a network or many columns a short description."""
-    weights = view.weights(view.nearest(epoch))
+    return equation_of(view, view.weights(view.nearest(epoch)), lang)
+
+
+def equation_of(view: View, weights: Floats, lang: str) -> list[str]:
+    """Return the equation with some parameters, as ``equation_at``."""
     if "coefficients" in view.hypothesis.refusals:
         return [say("studio.equation-network", lang)]
     if max(len(view.design.names), len(view.target.outputs)) > WIDE:

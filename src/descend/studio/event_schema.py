@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 DRAGGED: Shape = {"value": str, "serial": str}
 RATE: Shape = {"rate": float, "serial": str}
 SCRUBBED: Shape = {"epoch": float, "serial": str}
+MOVED: Shape = {"name": str, "value": float, "serial": str}
+HELD: Shape = {"name": str, "held": bool}
 PLANE: Shape = [int, int]
 
 

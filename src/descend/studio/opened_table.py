@@ -41,6 +41,11 @@ class OpenedTable:
         """The path of the last file asked for, and the name that the person sees."""
         return (self.unread.path, self.unread.shown) if self.unread else (self.source[1], self.file)
 
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the worker's table's columns."""
+        return [] if self.opened is None else [column.name for column in self.opened.columns]
+
     def take(self, profile: Profile, file: str) -> None:
         """Hold another table."""
         self.file, self.profile, self.opened = file, profile, profile

@@ -15,6 +15,7 @@ from descend.studio.charts import growing_picture
 from descend.studio.event_schema import PLANE, RATE, SCRUBBED, only
 from descend.studio.parts.head import HeadPart
 from descend.studio.parts.hypothesis import HypothesisPart
+from descend.studio.parts.parameters import ParametersPart
 from descend.studio.parts.part import PagePart
 from descend.studio.parts.predict import PredictPart
 from descend.studio.parts.recipe import RecipePart
@@ -133,6 +134,7 @@ class Page:
         self.stage = Stage({key: part.say(f"stage-{key}") for key in STAGE_LABELS})
         self.scrub = Scrub({key: part.say(f"stage-{key}") for key in SCRUB_LABELS})
         self.rate = Rate({key: part.say(f"zone-{key}") for key in RATE_LABELS}, self.study.zones().told(), 0.1)
+        self.parameters = ParametersPart(self.study, self._by_hand, self._to_the_end)
         self.stage.on("ready", lambda _: self._draw())
         self.stage.on("way", only(str, lambda way: self.study.show(way=way)))
         self.stage.on("plane", only(PLANE, lambda chosen: self.study.show(chosen=chosen)))
@@ -230,13 +232,21 @@ class Page:
         drawn = known and not (told and self.study.view is None and not self.study.runs.rows)  # else three empty ones
         if ("alone" in self.below.classes) != (known and not drawn):
             self.below.classes(toggle="alone")
-        for part, shown in (wanted | dict.fromkeys((self.stage, self.scrub, self.rate), drawn)).items():
+        sliders = drawn and self.parameters.shown
+        wanted |= {self.stage: drawn, self.scrub: drawn, self.parameters.widget: sliders}
+        wanted[self.rate] = drawn and not (sliders and self._to_optimum)  # without a rate there is more to see
+        for part, shown in wanted.items():
             if part.visible != shown:
                 part.set_visibility(shown)
 
+    @property
+    def _to_optimum(self) -> bool:
+        """Whether the optimizer takes no learning rate."""
+        return bool(self.study.settings.get("optimizer", "auto") == "auto")
+
     def _zones(self) -> None:
         rate = self.study.rate()
-        fixed = self.study.settings.get("optimizer", "auto") == "auto" or self.study.table.profile is None
+        fixed = self._to_optimum or self.study.table.profile is None
         self.rate.paint(self.study.zones().told(), rate if rate == rate else 0.0, disabled=fixed)
 
     def _draw(self, *, still: bool = True, serial: str | None = None) -> None:
@@ -245,8 +255,13 @@ class Page:
         if made is None:
             self.stage.run_method("clear")
             self.scrub.tell(epoch=0, last=0, disabled=True)
+            self.parameters.show(0)
             return
         self._show_moment(made["moment"], last=made["last"])
+        by_hand = self.parameters.show(made["moment"]["epoch"])
+        if by_hand is not None:
+            made["moment"] = by_hand
+            self.words.state(self.parameters.equation)
         self.stage.draw(made, serial)
 
     def _show_moment(self, moment: dict[str, Any], **more: Any) -> None:
@@ -271,7 +286,17 @@ class Page:
             return
         moment = self.study.shown.scrub(epoch)
         self._show_moment(moment)
+        self.parameters.at_epoch(moment["epoch"])
         self.stage.draw({"moment": moment}, serial)
+
+    def _by_hand(self, moment: dict[str, Any], serial: str) -> None:
+        """Show the parameters that were set by hand."""
+        self.words.state(self.parameters.equation)
+        self.stage.draw({"moment": moment}, serial)
+
+    def _to_the_end(self) -> None:
+        if self.study.view is not None:
+            self._scrubbed(self.study.view.end, None)
 
     # runs that are shared
 

@@ -21,6 +21,8 @@ FINE_ROWS = 41  # points of the grid where each of them costs a pass over the ro
 FINE_COSTLY = 21
 LINES = 11
 FLOW = 80
+LOOKS = 12  # points of a path at which its loss is looked at
+TOP = 3.0  # times the largest loss on the path
 
 
 def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
@@ -51,6 +53,8 @@ def contours(view: View, plane: Plane) -> dict[str, Any]:
     if not np.isfinite(values).any():
         return {**made, "kind": "none"}
     with np.errstate(all="ignore"):
+        if not view.hypothesis.linear:
+            values = np.minimum(values, _top(view, values))
         height = heights_of(values, view.surface.value(view.goal))
     return {
         **made,
@@ -66,6 +70,16 @@ def surface(view: View, plane: Plane) -> tuple[Floats, Floats, Floats]:
     """Return the grid of a, of b, and the loss there (b x a); with one parameter the loss over a alone (1 x a)."""
     quick = isinstance(view.surface, GramObjective)
     return losses_on(view.surface, plane, FINE if quick else FINE_ROWS if view.hypothesis.readable else FINE_COSTLY)
+
+
+def _top(view: View, values: Floats) -> float:
+    """Return the loss above which all is drawn as high, because a loss that is not quadratic may explode.
+
+    It is TOP times the largest loss on the path, and no less than half of the ``values`` on the plane.
+    """
+    seen = [view.surface.value(w) for w in view.path[np.unique(np.linspace(0, len(view.path) - 1, LOOKS).astype(int))]]
+    highest = max((value for value in seen if np.isfinite(value)), default=0.0)
+    return max(TOP * highest, float(np.median(values[np.isfinite(values)])))
 
 
 def _flow(view: View, start: Floats) -> Floats:

@@ -92,7 +92,8 @@ def _options(given: Mapping[str, Any], names: Sequence[str] | None) -> list[tupl
             start = _start(value, names)
             made += [(SETTINGS[name].flags[0], [start])] if start else []
             continue
-        value, row = _plain(value), SETTINGS[name]
+        row = SETTINGS[name]
+        value = row.kind.written(_plain(value))
         if not row.panel or not isinstance(value, str | int | float):
             raise OptionError("studio.no-command", name=name)
         if isinstance(value, bool):

@@ -19,9 +19,10 @@ from descend.studio.reading import Unread, changed
 from descend.studio.runs import Run, Runs, run_of
 from descend.studio.shown_run import ShownRun
 from descend.studio.sketch import LIVE, Sketch
+from descend.studio.statement import USUAL, carried_over
 from descend.studio.threads import in_thread
 from descend.studio.turns import Turns
-from descend.studio.view import view_of
+from descend.studio.view import view_of, view_of_outset
 from descend.studio.worker.child import as_descend_error
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from descend.studio.worker.session import Opened, Prepared
     from descend.studio.zones import Zones
 
-USUAL: dict[str, Any] = {"optimizer": "sgd", "lr": "auto", "epochs": 100}
 SETTLED = 0.45  # seconds without a change after which the full fit and its test start
 BENDING = ("l2", "init", "seed")  # settings that change the loss surface or the start of the path
 
@@ -87,14 +87,6 @@ class Study:
         return Recipe(**self.settings)
 
     @property
-    def declared(self) -> tuple[str, ...]:
-        """The names that the stated settings say are parameters; none where these make no sense."""
-        try:
-            return self.recipe.declared
-        except OptionError:
-            return ()
-
-    @property
     def view(self) -> View | None:
         """The run that is shown."""
         return self.shown.view
@@ -112,7 +104,7 @@ class Study:
     @property
     def stale(self) -> bool:
         """Whether the shown run is of an earlier statement."""
-        return self.view is not None and not self.live and not self.settled
+        return self.view is not None and self.view.fitted and not self.live and not self.settled
 
     def show(self, way: str | None = None, chosen: list[int] | None = None) -> None:
         """Show the data another way, or the loss over two other parameters."""
@@ -250,9 +242,8 @@ class Study:
         named = False
         if formula is not None and formula != self.formula:
             named = self.table.names_heading(formula)
+            self.settings = carried_over(self.settings, self.formula, formula, self.table.column_names)
             self.formula = formula
-            if not isinstance(self.settings.get("init", ""), str):
-                self.settings.pop("init")  # parameters of other columns
         self.set(**settings)
         if named:
             await self.reread(header=True)
@@ -274,7 +265,8 @@ class Study:
             self._refuse_statement(turn, as_descend_error(error), forget=True)
             return
         if self.turns.done(turn):
-            self.heard({"hypothesis", "recipe", "zones", "words", "busy", "leave", *(["stage"] if self.live else [])})
+            drawn = self.live or (self.view is not None and not self.view.fitted)
+            self.heard({"hypothesis", "recipe", "zones", "words", "busy", "leave", *(["stage"] if drawn else [])})
             self.settle(0.0)
 
     def _refuse_statement(self, turn: int, error: DescendError, *, forget: bool) -> None:
@@ -306,9 +298,10 @@ class Study:
                     self.shown.look(scene, anew=True)
 
     def _draw_sketch(self, prepared: Prepared, recipe: Recipe) -> tuple[Slide | None, Scene | None]:
-        """Return the slide and the scene of the stated run, None where there is no closed form; in a thread."""
+        """Return the slide, None where there is no closed form, and the scene before the fit, if any; in a thread."""
         slide = self.sketch.slide_for(prepared, recipe)
-        return slide, None if slide is None else self.shown.draw(slide.view(recipe))
+        view = slide.view(recipe) if slide is not None else view_of_outset(prepared)
+        return slide, None if view is None else self.shown.draw(view)
 
     def _forget(self) -> None:
         self.sketch.forget()

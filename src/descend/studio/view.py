@@ -59,7 +59,7 @@ class View:
     the fitted and the unseen rows there (None without unseen rows); ``hypothesis`` predicts with these parameters.
     ``path`` holds the parameters (flat) at the epochs ``path_epoch`` and ``goal`` those at the centre of the plane;
     ``surface`` is the loss as a function of them. ``end`` is the epoch of the final parameters: the last one, or the
-    best one of a run that went back to its best.
+    best one of a run that went back to its best. ``fitted`` is False of an equation before its fit.
     """
 
     hypothesis: FittedHypothesis
@@ -76,6 +76,7 @@ class View:
     diverged: bool
     end: int
     any_epoch: bool = True
+    fitted: bool = True
     forecast: tuple[float, LossCurve] | None = None
 
     @property
@@ -134,6 +135,40 @@ def view_of(model: Model) -> View:
         diverged=model.history.diverged,
         end=run.end,
         any_epoch=False,
+    )
+
+
+def view_of_outset(prepared: Prepared) -> View | None:
+    """Return the view of an equation before its fit: one epoch, with the parameters that its run begins with.
+
+    None for any other hypothesis, and where the loss of these parameters is not defined.
+    """
+    if prepared.outset is None:
+        return None
+    hypothesis, rows = prepared.outset, rows_of(prepared)
+    fitted, l2 = ~rows.tested, float(prepared.settings.get("l2", 0.0))
+    Y = prepared.target.encode(rows.columns)
+    surface = hypothesis.objective(rows.X[fitted], Y[fitted], prepared.loss, l2)
+    weights = hypothesis.weights.ravel()
+    with np.errstate(all="ignore"):
+        loss = surface.value(weights)
+    if not np.isfinite(loss):
+        return None
+    return View(
+        hypothesis=hypothesis,
+        target=prepared.target,
+        rows=rows,
+        curve=LossCurve(np.zeros(1, dtype=np.int64), np.array([loss]), np.empty(0)),
+        weights=lambda epoch: hypothesis.weights,
+        losses=lambda epoch: (loss, None),
+        path_epoch=np.zeros(1, dtype=np.int64),
+        path=weights[None],
+        goal=weights,
+        surface=surface,
+        lr=float("nan"),
+        diverged=False,
+        end=0,
+        fitted=False,
     )
 
 
@@ -197,17 +232,19 @@ def _unseen_loss(model: Model, rows: ShownRows, kept: PlotRows) -> Callable[[Flo
 
     It is comparable with that of the fitted rows: it has the same penalty, and a sum is scaled to as many rows.
     """
-    if not rows.tested.any() or not model.hypothesis.linear:
+    if not rows.tested.any() or not model.hypothesis.readable:
         return None
     loss = make_loss(model.loss, model.target.family, delta=model.delta)
     X, Y = rows.X[rows.tested], kept.Y[rows.tested]
     share = 1 / Y.size if loss.mean else model.fitted_rows / len(Y)
-    penalty = L2(float(model.settings.get("l2", 0.0)), model.design.penalised)
+    counts = model.design.penalised if model.hypothesis.linear else np.ones(model.weights.size)
+    penalty = L2(float(model.settings.get("l2", 0.0)), counts)
 
     def unseen(w: Floats) -> float:
         W = w.reshape(model.weights.shape)
         with np.errstate(all="ignore"):
-            return float(loss.total_and_slope(X @ W, Y)[0] * share) + penalty.value(W)
+            Z = model.hypothesis.at(W).predictor(X)
+            return float(loss.total_and_slope(Z, Y)[0] * share) + penalty.value(W)
 
     return unseen
 

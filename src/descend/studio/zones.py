@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BELOW, ABOVE = 4.0, 1.0  # decades shown below and above the edge
 WIDEST = (-6.0, 1.0)
+BOUND = ("sure", "unsure")  # what is known below and above a bound
 SLOW = 0.01  # as a share of the best rate: a hundred times as many epochs
 
 
@@ -22,16 +23,22 @@ SLOW = 0.01  # as a share of the best rate: a hundred times as many epochs
 class Zones:
     """A slider over powers of ten from ``low`` to ``high``.
 
-    ``edge`` is the rate above which the run diverges (``sure``: a bound; above it the run may diverge), ``best`` the
-    fastest one; None where they are not known, and then ``reason`` is the code of the sentence that says why.
+    ``edge`` is the rate above which the run diverges, or may diverge: ``kinds`` say what the rates below and above it
+    are. ``best`` is the fastest rate; None where they are not known, and then ``reason`` is the code of the sentence
+    that says why.
     """
 
     low: float = WIDEST[0]
     high: float = WIDEST[1]
     edge: float | None = None
     best: float | None = None
-    sure: bool = False
+    kinds: tuple[str, str] = ("stable", "diverges")
     reason: str | None = None
+
+    @property
+    def sure(self) -> bool:
+        """Whether the edge is a bound: what is below it is sure to descend."""
+        return self.kinds == BOUND
 
     def told(self) -> dict[str, Any]:
         """Return the zones as the slider draws them: positions are shares of its length."""
@@ -39,8 +46,8 @@ class Zones:
         if self.edge is not None and math.isfinite(self.edge):
             edge = self.share(self.edge)
             slow = 0.0 if self.best is None else self.share(SLOW * self.best)
-            kinds = ("sure", "unsure") if self.sure else ("stable", "diverges")
-            parts = [("slow", 0.0, slow), (kinds[0], slow, edge), (kinds[1], edge, 1.0)]
+            below, above = self.kinds
+            parts = [("slow", 0.0, slow), (below, slow, edge), (above, edge, 1.0)]
         return {
             "low": self.low,
             "high": self.high,
@@ -70,9 +77,11 @@ def zones_foretold(forecast: Forecast | None, recipe: Recipe) -> Zones:
     if forecast is None:
         return Zones()
     if recipe.recurs and forecast.batch_sure is not None and recipe.batch_size is not None:
-        return Zones(*_around(forecast.batch_sure), edge=forecast.batch_sure, sure=True)
+        return Zones(*_around(forecast.batch_sure), edge=forecast.batch_sure, kinds=BOUND)
     if recipe.recurs and forecast.bound is not None and math.isfinite(forecast.bound.sure):
-        return Zones(*_around(forecast.bound.sure), edge=forecast.bound.sure, sure=True)
+        return Zones(*_around(forecast.bound.sure), edge=forecast.bound.sure, kinds=BOUND)
+    if recipe.recurs and forecast.lasting is not None:
+        return Zones(*_around(forecast.lasting), edge=forecast.lasting, kinds=("stable", "unsure"))
     if recipe.recurs and forecast.rates and recipe.make_schedule().constant:
         plain = forecast.rates[0]
         if math.isfinite(plain.stable):

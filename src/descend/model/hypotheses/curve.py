@@ -105,6 +105,10 @@ class CurveHypothesis:
         """Return the equation with other parameters."""
         return replace(self, weights=np.asarray(weights, dtype=np.float64).reshape(self.weights.shape))
 
+    def with_parameters(self, values: Mapping[str, float]) -> Self:
+        """Return the equation with other values of the parameters that are not held."""
+        return self.at(np.array([values[name] for name in self.curve.parameters]))
+
     def exactly(self, coefficients: Floats, rest: Floats | None) -> Self:
         """Raise ModelError: there are no more digits."""
         raise ModelError("model.no-coefficients", title=self.title)

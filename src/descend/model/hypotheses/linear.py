@@ -72,8 +72,11 @@ class LinearHypothesis:
         return list(named[output]) if named else [Coefficient(name) for name in self.design.names]
 
     def weight_names(self, target: Target) -> list[str]:
-        """Return the columns' names, with the outputs' before them where there are several."""
-        names, outputs = self.design.names, target.outputs
+        """Return the parameters that an equation names, else the columns, after the outputs where there are several."""
+        named, outputs = self.design.hypothesis.coefficients, target.outputs
+        if named:
+            return [("-" if one.sign < 0 else "") + one.parameter for each in zip(*named, strict=True) for one in each]
+        names = self.design.names
         return list(names) if len(outputs) == 1 else [f"{output}: {name}" for name in names for output in outputs]
 
     @property
@@ -86,6 +89,13 @@ class LinearHypothesis:
         """Return the hypothesis with other weights."""
         made = np.asarray(weights, dtype=np.float64).reshape(self.weights.shape)
         return replace(self, weights=made, exact=None, rest=None)
+
+    def with_parameters(self, values: Mapping[str, float]) -> Self:
+        """Return an equation with other values of its parameters."""
+        named = self.design.hypothesis.coefficients
+        assert named, "a formula has no parameters by name"
+        raw = np.array([[one.sign * values[one.parameter] for one in each] for each in named]).T
+        return self.at(self.design.from_raw(raw))
 
     def exactly(self, coefficients: Floats, rest: Floats | None) -> Self:
         """Return the hypothesis with coefficients to more digits than its weights give."""

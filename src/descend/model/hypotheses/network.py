@@ -103,6 +103,10 @@ class NetworkHypothesis:
         made = np.asarray(weights, dtype=np.float64).reshape(-1, 1)
         return type(self)(self.design, made, self.module.at(made.ravel()))
 
+    def with_parameters(self, values: Mapping[str, float]) -> Self:
+        """Raise ModelError: a network has no named parameters."""
+        raise self._refused("coefficients")
+
     def exactly(self, coefficients: Floats, rest: Floats | None) -> Self:
         """Raise ModelError: a network has no coefficients."""
         raise self._refused("coefficients")

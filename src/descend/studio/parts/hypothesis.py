@@ -10,7 +10,8 @@ from descend.formula.parser import parse
 from descend.objectives.families import FAMILIES
 from descend.objectives.losses import LOSSES
 from descend.studio.parts.part import PagePart
-from descend.studio.widgets import Field, tag
+from descend.studio.statement import example_equation, understood
+from descend.studio.widgets import Field, button, tag
 
 if TYPE_CHECKING:
     from descend.studio.study import Study
@@ -28,6 +29,9 @@ class HypothesisPart(PagePart):
                 placeholder="score ~ hours", help=self.say("help-formula"),
             ).classes("formula")  # fmt: skip
             self.caret = tag("div", "caret mono", role="status")
+            with tag("p", "suggested") as self.suggested:
+                tag("span", text=self.say("try-equation"))
+                self.example = button("", self._take_example, "mono")
             with tag("div", "settings"):
                 families = [
                     ("auto", self.say("auto-family")),
@@ -60,11 +64,10 @@ class HypothesisPart(PagePart):
         """Mark the error of the formula while it is typed."""
         profile = self.study.table.profile
         try:
-            parsed = parse(formula)
-            if profile is not None:
-                columns = [column.name for column in profile.columns]
-                own = parsed.parameters_among(columns)
-                parsed.resolve(columns, declared=[name for name in self.study.declared if name in own])
+            if profile is None:
+                parse(formula)
+            else:
+                understood(formula, self.study.settings, [column.name for column in profile.columns])
             self._point("")
         except FormulaError as error:
             self._point(f"{error.caret[2:].replace(chr(10) + '  ', chr(10))}\n{error.tell(self.study.lang)}")
@@ -72,6 +75,7 @@ class HypothesisPart(PagePart):
     def show(self) -> None:
         """Show the stated formula and settings."""
         self.formula.put(self.study.formula)
+        self._suggest()
         self.family.put(self.study.settings.get("family", "auto"))
         self.loss.put(self.study.settings.get("loss", "auto"))
         error = self.study.error
@@ -79,6 +83,18 @@ class HypothesisPart(PagePart):
             self.check(self.study.formula)
         else:
             self._point("")
+
+    def _suggest(self) -> None:
+        """Offer an example of an equation, where the stated formula is of numbers and a number."""
+        profile = self.study.table.profile
+        text = "" if profile is None else example_equation(self.study.formula, profile)
+        self.suggested.set_visibility(bool(text))
+        if self.example._text != text:
+            self.example._text = text
+            self.example.update()
+
+    def _take_example(self) -> None:
+        self.state(self.example._text or "")
 
     def _point(self, text: str) -> None:
         self.caret._text = text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from descend.base.errors import OptionError
 from descend.base.setting import Flag
+from descend.formula.parser import is_equation
 from descend.solvers.optimizers import OPTIMIZERS
 from descend.solvers.recipe import NETWORKS
 from descend.solvers.settings import LINEAR, OF_OPTIMIZERS, SETTINGS, is_default
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from descend.solvers.optimizers import Optimizer
     from descend.studio.study import Study
 
+OF_PARAMETERS = ("bounds", "fixed", "parameters")  # which only an equation has by name
 GIVEN = "given"  # values that no control can show
 
 
@@ -126,7 +128,9 @@ class RecipePart(PagePart):
             elif kind == "range":
                 field.put(value or row.default)
             else:
-                field.put("" if value is None else str(value))
+                field.put("" if value is None else str(row.kind.written(value)))
+            if name in OF_PARAMETERS:
+                field.set_visibility(is_equation(self.study.formula))
             if name in OF_OPTIMIZERS:
                 has = optimizer is not None and name in optimizer.own()
                 if optimizer is not None and name in optimizer.folded:

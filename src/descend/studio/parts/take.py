@@ -54,7 +54,9 @@ class TakePart(PagePart):
     def _scripts(self, run: Run) -> dict[str, str]:
         """Return the command line and the Python script that repeat a run, where there are any."""
         file, prepared = self.study.table.file or "table.csv", self.study.sketch.prepared
-        names = None if prepared is None or prepared.formula != run.formula else prepared.design.names
+        names = None
+        if prepared is not None and prepared.formula == run.formula and not prepared.design.hypothesis.parameters:
+            names = prepared.design.names  # of an equation only a start by name is in its own units
         reading = self.study.table.reading
         made = {"python": python_code(file, run.formula, run.settings, reading=reading)}
         try:

@@ -46,6 +46,27 @@ class Rate(ui.element, component="rate.js", esm=DRAWING):
             self.run_method("paint", now)
 
 
+class ParameterSliders(ui.element, component="parameters.js", esm=DRAWING):
+    """The sliders of an equation's parameters, with the loss of the values that they stand at."""
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        super().__init__()
+        none: dict[str, Any] = {
+            "sliders": [],
+            "loss": None,
+            "fit": None,
+            "byHand": False,
+            "moved": False,
+            "rows": None,
+            "more": 0,
+        }
+        self._props.update(labels=labels, first=none)
+
+    def paint(self, now: dict[str, Any]) -> None:
+        """Draw other sliders, values and losses."""
+        self.run_method("paint", now)
+
+
 class Scrub(ui.element, component="scrub.js", esm=DRAWING):
     """The scrubber through the epochs."""
 

@@ -39,10 +39,10 @@ export default {
     zoneName() {
       const { edge, best } = this.zones;
       if (!edge) return "";
-      const past = this.zones.parts.at(-1)?.kind;
-      if (this.inner >= edge.rate) return this.labels[past] ?? "";
+      const kinds = this.zones.parts.map((part) => part.kind);
+      if (this.inner >= edge.rate) return this.labels[kinds.at(-1)] ?? "";
       if (best && this.inner < best.rate / 100) return this.labels.slow;
-      return this.labels[past === "unsure" ? "sure" : "stable"];
+      return this.labels[kinds.find((kind) => kind === "sure" || kind === "stable")] ?? "";
     },
   },
   mounted() {

@@ -330,17 +330,27 @@ export default {
         layer.line(one.data, one.colour, one.width, one.dash);
         if (one.data.length < 25 && !one.dash.length) layer.dots(one.data, one.colour, 3);
       }
+      if (moment.epoch === null) return this.paintLevel(layer, moment.loss);
       layer.upright(moment.epoch, colours.muted);
       if (moment.loss !== null && moment.loss !== undefined) layer.dots([[moment.epoch, Math.max(moment.loss, this.loss.yr[0])]], this.colour(0), 6, { rim: colours.paper });
+    },
+    // The loss of parameters that were set by hand, which are of no epoch.
+    paintLevel(layer, loss) {
+      const [low, high] = this.loss.yr;
+      if (loss === null) return;
+      const level = Math.min(Math.max(loss, low), high);
+      layer.line([[0, level], [this.loss.end, level]], this.colour(1), 2.2, [3, 4]);
     },
     paintPath(layer, moment) {
       const { colours } = this;
       const flat = this.plane.kind === "line";
-      const count = this.path.epochs.filter((epoch) => epoch <= moment.epoch).length;
+      const byHand = moment.epoch === null;
+      const count = byHand ? this.path.epochs.length : this.path.epochs.filter((epoch) => epoch <= moment.epoch).length;
       const line = this.path.line.slice(0, count).map((point) => (flat ? this.onLine(point[0]) : point));
       const place = flat ? this.onLine(moment.place[0]) : moment.place;
-      layer.line([...line, place], colours.paper, 4.5);
-      layer.line([...line, place], this.colour(1), 2.4);
+      const walked = byHand ? line : [...line, place];
+      layer.line(walked, colours.paper, 4.5);
+      layer.line(walked, this.colour(1), 2.4);
       if (count < 80) layer.dots(line, this.colour(1), 2.6);
       layer.dots(line.slice(0, 1), colours.ink, 5, { rim: colours.paper });
       layer.dots([place], this.colour(1), 7, { rim: colours.paper });

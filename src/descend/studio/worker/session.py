@@ -22,6 +22,7 @@ from descend.objectives.families import TargetColumn, recognise_family
 from descend.objectives.rows import DesignRows
 from descend.solvers.dispatch import quadratic_of
 from descend.solvers.recipe import Recipe
+from descend.solvers.settings import KEPT_ROWS
 from descend.studio.profile import profile, propose
 from descend.tables.formats import recognise
 from descend.tables.open import read
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from descend.base.messages import Note
     from descend.base.typing import OnEpoch, Rows
     from descend.design.matrix import Design
+    from descend.model.hypothesis import FittedHypothesis
     from descend.model.sample import Sample
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
@@ -61,6 +63,7 @@ class Prepared:
     ``fitted`` is the loss over the fitted rows, ``stopping`` over those held out to stop by (with the setting
     ``patience``) and ``unseen`` over the test rows, each reduced to a quadratic with the penalty; None where there are
     no such rows, and for all but squared error of equations in float64. ``names`` are the columns of the design.
+    ``outset`` is an equation that is not linear, with the parameters that its run is likely to begin with.
     """
 
     formula: str
@@ -76,6 +79,7 @@ class Prepared:
     notes: list[Note]
     forecast: Forecast
     names: list[str]
+    outset: FittedHypothesis | None = None
     fitted: RowsObjective | None = None
     stopping: RowsObjective | None = None
     unseen: RowsObjective | None = None
@@ -143,7 +147,10 @@ class Bench:
         problem, split, design = self._state_problem(formula, recipe)
         rows, held = problem.held_out(split.train, recipe)
         tested = split.folds[0][1] if split.method == "holdout" else None
-        told = self._forecast_and_objectives(problem, design, rows, held, tested, recipe)
+        if problem.hypothesis.curve is not None:
+            told = self._outset(problem, design, rows, recipe)
+        else:
+            told = self._forecast_and_objectives(problem, design, rows, held, tested, recipe)
         none = np.empty(0, dtype=np.int64)
         return Prepared(
             formula=formula,
@@ -220,6 +227,13 @@ class Bench:
         if kept is None or kept[0] != key:
             self._kept[what] = kept = key, make()
         return kept[1]
+
+    def _outset(self, problem: Problem, design: Design, rows: Rows, recipe: Recipe) -> dict[str, Any]:
+        """Return what an equation that is not linear begins with, as some of its rows suggest, and the forecast."""
+        if rows.size > KEPT_ROWS:
+            rows = np.sort(np.random.default_rng(recipe.seed).choice(rows, KEPT_ROWS, replace=False))
+        outset, forecast = problem.begin(design, rows, recipe)
+        return {"outset": outset, "forecast": forecast}
 
     def _forecast_and_objectives(
         self, problem: Problem, design: Design, rows: Rows, held: Rows | None, tested: Rows | None, recipe: Recipe
