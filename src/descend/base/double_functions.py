@@ -8,7 +8,6 @@ NumPy's warnings off.
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cache
 from math import factorial
 from typing import TYPE_CHECKING
@@ -176,7 +175,7 @@ def exact_erf(x: Pair) -> Pair:
     order = 0
     while (np.abs(term[0]) > 1e-34 * np.abs(total[0])).any():
         order += 1
-        term = multiply(term, multiply(square, _fraction(Fraction(2, 2 * order + 1))))
+        term = multiply(term, multiply(square, _ratio(2, 2 * order + 1)))
         total = add(total, term)
     made = multiply(multiply(total, _constant(TWO_BY_ROOT_PI)), exact_exp((-square[0], -square[1])))
     return settled(made, np.where(np.isnan(x[0]), x[0], np.sign(x[0])))
@@ -274,13 +273,15 @@ def _series(x: Pair, coefficient: Callable[[int], Pair], doubled: int, terms: in
 @cache
 def _factorials(first: int, step: int, sign: int) -> Callable[[int], Pair]:
     """Return the coefficients sign^n / (first + n step)!, as a function of n."""
-    return cache(lambda n: _fraction(Fraction(sign**n, factorial(first + n * step))))
+    return cache(lambda n: _ratio(sign**n, factorial(first + n * step)))
 
 
 @cache
-def _fraction(value: Fraction) -> Pair:
-    high = float(value)
-    return np.asarray(high), np.asarray(float(value - Fraction(high)))
+def _ratio(above: int, below: int) -> Pair:
+    """Return the quotient of two whole numbers; Python rounds such a quotient correctly, however large they are."""
+    high = above / below
+    share, whole = high.as_integer_ratio()
+    return np.asarray(high), np.asarray((above * whole - share * below) / (whole * below))
 
 
 @cache
@@ -289,7 +290,7 @@ def _constant(parts: tuple[float, ...]) -> Pair:
 
 
 def _one() -> Pair:
-    return _fraction(Fraction(1))
+    return _ratio(1, 1)
 
 
 def _scaled(x: Pair, turns: Floats) -> Pair:

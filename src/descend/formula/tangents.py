@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -46,7 +47,7 @@ def tangents_of(expression: Expression, columns: Mapping[str, Floats], parameter
 
 def any_undefined(derivatives: Iterable[Floats]) -> bool:
     """Return whether one of the derivatives may be NaN in a row."""
-    return any(np.isnan(np.sum(slope)) for slope in derivatives)
+    return any(math.isnan(slope.sum()) for slope in derivatives)
 
 
 def chain_term(slope: Floats, factor: Floats) -> Floats:
