@@ -1,5 +1,8 @@
 """Equations with named parameters: what they mean for a table, where they are linear, and what is told of bad ones."""
 
+from itertools import combinations
+from random import Random
+
 import pytest
 
 import descend
@@ -29,7 +32,8 @@ LINEAR = {
     "y = b/x + a": ("I(1 / x)", ["a", "b"]),
     "y = m": ("1", ["m"]),
     "log(y) = a + b*log(x)": ("log(x)", ["a", "b"]),
-    "y = 1*a*x + 0": ("0 + x", ["a"]),
+    "y = 1*a*x/1 + 0": ("0 + x", ["a"]),
+    "y = x*(a + b*z)": ("0 + x + I(x * z)", ["a", "b"]),
     "y = w*`my column` + α*속도": ("0 + `my column` + 속도", ["w", "α"]),
 }
 
@@ -102,9 +106,20 @@ def test_the_probability_of_a_line_is_linear_in_its_logits(text):
     assert (made.about, made.level, made.intercept) == ("probability", "1", True)
 
 
-def test_a_probability_that_is_no_sigmoid_has_its_logit_as_predictor():
-    made = resolved("P(y = 1) = c + (1 - c) * sigmoid(k * x)")
-    assert str(made.curve.expressions[0]) == "logit(c + ((1 - c) * sigmoid(k * x)))"
+@pytest.mark.parametrize(
+    "right",
+    [
+        "c + ((1 - c) * sigmoid(k * x))",
+        "1 / (2 + exp(k * x))",
+        "exp(k * x) / (1 + exp(c * x))",
+        "2 / (1 + exp(k * x))",
+        "1 - exp(k * x)",
+        "2 - sigmoid(k * x)",
+    ],
+)
+def test_a_probability_that_is_no_sigmoid_has_its_logit_as_predictor(right):
+    made = resolved(f"P(y = 1) = {right}")
+    assert str(made.curve.expressions[0]) == f"logit({right})"
 
 
 LEVELS = {
@@ -141,6 +156,31 @@ SEPARABLE = {
 @pytest.mark.parametrize("text", SEPARABLE)
 def test_the_largest_set_of_parameters_in_which_a_curve_is_linear_is_found(text):
     assert linear_in(resolved(text).curve) == SEPARABLE[text]
+
+
+def largest(names, bends):
+    """The size of the largest set without a pair, by looking at every set."""
+    sets = (set(chosen) for size in range(len(names) + 1) for chosen in combinations(names, size))
+    return max(len(one) for one in sets if not any(pair <= one for pair in bends))
+
+
+def test_no_set_of_linear_parameters_is_larger_than_the_one_that_is_found():
+    random = Random(1)
+    for _ in range(60):
+        names = [f"p{index}" for index in range(7)]
+        bends = [set(pair) for pair in combinations(names, 2) if random.random() < 0.35]
+        terms = [*(f"{name}*x" for name in names), *("*".join(sorted(pair)) for pair in bends)]
+        curve = resolved(f"y = {' + '.join(terms)}", held=names).curve
+        found = set(linear_in(curve))
+        assert len(found) == largest(names, bends)
+        assert not any(pair <= found for pair in bends)
+
+
+def test_of_many_parameters_a_set_is_found_too():
+    made = resolved("y = " + " + ".join(f"a{index}*b{index}*x**{index}" for index in range(20)))
+    found = linear_in(made.curve)
+    assert len(found) == 20
+    assert not any({f"a{index}", f"b{index}"} <= set(found) for index in range(20))
 
 
 def test_text_in_an_equation_is_an_error_and_booleans_are_numbers():

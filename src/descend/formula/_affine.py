@@ -83,7 +83,7 @@ def _sum(a: dict[str, Signed], b: dict[str, Signed]) -> dict[str, Signed]:
         first, own = made.get(name, (sign, ZERO))
         if own == ZERO:
             made[name] = (sign, factor)
-        elif factor != ZERO:
+        else:
             made[name] = (first, Operation("+" if first == sign else "-", own, factor))
     return made
 
