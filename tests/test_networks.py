@@ -51,12 +51,26 @@ def plain_loop(module, X, Y, criterion, optimizer, epochs):
     return losses
 
 
+def alone(layer):
+    """A linear layer as it is: it is fitted as an equation."""
+    return layer
+
+
+def in_a_network(layer):
+    """A linear layer in a module that is more than it: it is fitted as a network."""
+    return nn.Sequential(layer, nn.Identity())
+
+
+ROADS = pytest.mark.parametrize("held", [alone, in_a_network])
+
+
 # ---- the linear family on a module
 
 
 @pytest.mark.slow
+@ROADS
 @pytest.mark.parametrize("name", LABS)
-def test_a_linear_module_reproduces_the_log_of_the_lab(name):
+def test_a_linear_module_reproduces_the_log_of_the_lab(name, held):
     lab = LABS[name]
     problem, trained = train_lab(lab, epochs=1)
     start = recipe_of(lab).start(trained.design.names, trained.weights.shape[1]).reshape(trained.weights.shape)
@@ -69,7 +83,7 @@ def test_a_linear_module_reproduces_the_log_of_the_lab(name):
     columns, family = trained.design.matrix(problem.data)[:, int(bias) :], problem.target.family.name
     targets = problem.target.encode(problem.data)
     targets = targets if family == "linear" else targets[:, 0].astype(int)
-    stated = state_module(module, columns, targets, {
+    stated = state_module(held(module), columns, targets, {
         "optimizer": "sgd", "lr": lab.lr, "epochs": lab.epochs, "dtype": lab.dtype, "family": family, "loss": lab.loss,
     })  # fmt: skip
     history = stated.problem.train(np.arange(len(columns)), stated.recipe, RunOptions(halt=False)).history
@@ -161,15 +175,16 @@ def test_a_loss_of_ones_own_is_what_is_minimised_and_said_so():
     assert "note.own-loss" in [note.code for note in model.notes]
 
 
+@ROADS
 @pytest.mark.parametrize("loss", ["mse", "sse", "mae", "huber", "msle", "mape"])
-def test_every_loss_is_the_linear_engine_s(loss):
+def test_every_loss_is_the_linear_engine_s(loss, held):
     y = np.abs(NUMBERS) + 1
     table = {"a": X[:, 0], "b": X[:, 1], "y": y}
     chosen = {"loss": loss, "optimizer": "sgd", "lr": 1e-4, "epochs": 20, "standardize": False, "test": "none"}
     start = nn.Linear(2, 1).double()
     flat = np.concatenate([start.bias.detach().numpy(), start.weight.detach().numpy()[0]])
     linear = descend.fit("y ~ a + b", table, init=flat, **chosen)
-    network = descend.fit("y ~ a + b", table, hypothesis=start, dtype="float64", **chosen)
+    network = descend.fit("y ~ a + b", table, hypothesis=held(start), dtype="float64", **chosen)
     np.testing.assert_allclose(network.history.loss, linear.history.loss, rtol=1e-9)
 
 
@@ -226,8 +241,9 @@ def test_early_stopping_goes_back_to_the_best_weights():
     assert history.final_loss == history.loss[best]
 
 
-def test_a_sum_over_the_held_out_rows_is_one_over_as_many_as_are_fitted():
-    module = nn.Linear(3, 1)
+@ROADS
+def test_a_sum_over_the_held_out_rows_is_one_over_as_many_as_are_fitted(held):
+    module = held(nn.Linear(3, 1))
     chosen = {"patience": 9, "validation": 0.25, "epochs": 1, "lr": 1e-6, "dtype": "float64", "test": "none"}
     mean, total = (descend.fit(module, X, NUMBERS, loss=loss, **chosen).history for loss in ("mse", "sse"))
     assert total.loss[0] == pytest.approx(180 * mean.loss[0], rel=1e-12)
@@ -524,8 +540,8 @@ def test_a_checkpoint_is_of_its_columns_and_its_module_and_of_no_more_epochs(cho
             descend.fit("y ~ a", table, epochs=epochs, **chosen, **kept)
         assert caught.value.code == f"option.{code}"
     kept["checkpoint"] = tmp_path / "module.safetensors"
-    descend.fit(nn.Linear(3, 1), X, NUMBERS, epochs=3, **kept)
-    for module in (nn.Linear(3, 1), nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))):
+    descend.fit(in_a_network(nn.Linear(3, 1)), X, NUMBERS, epochs=3, **kept)
+    for module in (in_a_network(nn.Linear(3, 1)), nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))):
         with pytest.raises(DescendError) as caught:
             descend.fit(module, X, NUMBERS, epochs=3, **kept)
         assert caught.value.code == "option.other-run"
@@ -546,7 +562,7 @@ def test_numbers_and_settings_that_no_network_can_take_are_refused():
     ]
     for arrays, chosen, code in cases:
         with pytest.raises(DescendError) as caught:
-            descend.fit(nn.Linear(3, 1), *arrays, **{"epochs": 1, **chosen})
+            descend.fit(in_a_network(nn.Linear(3, 1)), *arrays, **{"epochs": 1, **chosen})
         assert caught.value.code == code
     assert descend.fit("y ~ a", {"a": X[:, 0], "y": NUMBERS}, hypothesis="mlp(2)", epochs=1, seed=2**70).network
 
@@ -573,7 +589,8 @@ def test_a_file_with_a_class_may_print_hold_dataclasses_and_have_any_ending(tmp_
 
 
 def test_a_class_that_cannot_be_made_is_no_contradiction_in_the_file(noisy, tmp_path):
-    path = descend.fit("y ~ a + b", noisy, hypothesis=nn.Linear(2, 1), epochs=1).save(tmp_path / "net.safetensors")
+    module = in_a_network(nn.Linear(2, 1))
+    path = descend.fit("y ~ a + b", noisy, hypothesis=module, epochs=1).save(tmp_path / "net.safetensors")
     with pytest.raises(DescendError) as caught:
         descend.load(path, module=nn.Linear)
     assert caught.value.code == "model.other-module"
@@ -777,13 +794,16 @@ def test_networks_read_nearly_all_unseen_digits(hypothesis, epochs, least):
     assert tested.scores[0]["hypothesis"]["accuracy"] >= least
 
 
-def test_a_module_at_its_optimum_may_rise_a_little_without_having_diverged():
+@ROADS
+def test_a_module_at_its_optimum_may_rise_a_little_without_having_diverged(held):
     module = nn.Linear(3, 1).double()
     with torch.no_grad():
         module.weight.copy_(torch.tensor([[1.0, -2.0, 0.5]]))
         module.bias.fill_(3.0)
     noise = 0.1 * np.random.default_rng(8).normal(size=240)
-    model = descend.fit(module, X, NUMBERS + noise, optimizer="adam", lr=0.001, epochs=30, dtype="float64", test="none")
+    model = descend.fit(
+        held(module), X, NUMBERS + noise, optimizer="adam", lr=0.001, epochs=30, dtype="float64", test="none"
+    )  # fmt: skip
     assert model.history.stop == "epochs"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from descend.fitting._linear_layer import as_equation
 from descend.fitting.problem import Problem
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 
@@ -61,7 +62,8 @@ class Statement:
 def state_table(formula: str | Formula | Equation, table: Any, recipe: Recipe) -> Statement:
     """State a hypothesis on a table in memory."""
     problem = Problem.of(formula, table, recipe)
-    return Statement(problem, recipe, problem.split(recipe))
+    split = problem.split(recipe)
+    return Statement(*as_equation(problem, recipe, split.train), split)
 
 
 def table_mark(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dict[str, Any]:
@@ -76,6 +78,8 @@ def table_mark(problem: Problem, rows: NDArray[np.int64], recipe: Recipe) -> dic
     if hasattr(recipe.hypothesis, "state_dict") and not isinstance(recipe.hypothesis, type):
         state = recipe.hypothesis.state_dict()
         marks["module"] = _digest(str(recipe.hypothesis).encode(), *(np.array(t.tolist()) for t in state.values()))
+    if problem.layer is not None:
+        marks["module"] = _digest(problem.layer.state())
     return {**recipe.mark(), "formula": problem.hypothesis.text, "rows": int(rows.size), **marks}
 
 

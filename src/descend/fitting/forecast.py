@@ -10,8 +10,10 @@ import numpy as np
 from descend.analysis.forecast import foretell
 from descend.base.arguments import require, require_functions
 from descend.base.errors import OptionError
+from descend.fitting._linear_layer import as_equation
 from descend.fitting.problem import Problem
 from descend.objectives.curve import CurveObjective
+from descend.objectives.networks.build import linear_layer_of
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide
 from descend.solvers.closed_form import ClosedFormRun, whole_epoch
@@ -57,7 +59,7 @@ def forecast(
     'diverges'
     """
     recipe = Recipe.of(recipe, settings)
-    design, objective, start = prepare_forecast(
+    recipe, design, objective, start = prepare_forecast(
         formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
     )
     if isinstance(objective, CurveObjective):
@@ -128,7 +130,7 @@ def trajectory(
     32
     """
     recipe = Recipe.of(recipe, settings)
-    design, objective, start = prepare_forecast(
+    recipe, design, objective, start = prepare_forecast(
         formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
     )
     if isinstance(objective, CurveObjective):
@@ -147,23 +149,29 @@ def trajectory(
 
 def prepare_forecast(
     formula: str | Formula, table: Any, recipe: Recipe, reading: Reading, memory: str | int | None, query: str | None
-) -> tuple[Design, RowsObjective | PartsObjective | CurveObjective, Floats]:
-    """Return the design of a table, the objective over all of its rows, and the start of a run (flat; of zeros where an
-    equation is not linear in its parameters).
+) -> tuple[Recipe, Design, RowsObjective | PartsObjective | CurveObjective, Floats]:
+    """Return the recipe, the design of a table, the objective over all of its rows, and the start of a run (flat; of
+    zeros where an equation is not linear in its parameters).
+
+    The recipe is the given one, or that of an equation where it has a module of one linear layer.
     """
     require_functions(on_read=reading.on_read)
     rows = open_rows(table, formula, memory=memory, scratch=reading.scratch, query=query)
-    if recipe.networked:
-        raise OptionError("option.not-foretold")
     design: Design
     objective: RowsObjective | PartsObjective
+    layer = linear_layer_of(recipe.hypothesis)
+    if recipe.networked and (layer is None or not isinstance(rows, Table)):
+        raise OptionError("option.not-foretold")
     if isinstance(rows, Table):
         problem = Problem.of(formula, rows, recipe)
         everything = np.arange(len(problem.data))
+        problem, recipe = as_equation(problem, recipe, everything)
+        if recipe.networked:
+            raise OptionError("option.not-foretold")
         if problem.hypothesis.curve is not None:
             design = problem.learn_design(everything, recipe)
             over = problem.over_curve(design, everything, recipe)
-            return design, over, np.zeros(over.shape[0])
+            return recipe, design, over, np.zeros(over.shape[0])
         problem.effort(recipe, len(problem.data)).require(recipe)
         design, objective = problem.objective(everything, recipe)
     else:
@@ -172,7 +180,7 @@ def prepare_forecast(
         every = replace(recipe, test="none", patience=None)
         statement = survey_statement(formula, rows, every, reading)
         design, objective = statement.design, statement.objective()
-    return design, objective, recipe.start_of(design, objective.outputs)
+    return recipe, design, objective, recipe.start_of(design, objective.outputs)
 
 
 def _raw_condition(design: Design, objective: RowsObjective | PartsObjective) -> float:

@@ -102,6 +102,7 @@ class Problem:
 
     ``stream`` is a torch Dataset or DataLoader that a network is fitted on, where ``data`` are only its first rows.
     ``base`` is the prediction without a hypothesis (1 x targets or classes), where ``data`` are not all the rows.
+    ``layer`` is the module of one linear layer as which the hypothesis was given.
     """
 
     hypothesis: Hypothesis
@@ -112,6 +113,7 @@ class Problem:
     notes: list[Note]
     stream: Any = None
     base: Floats | None = None
+    layer: Network | None = None
 
     @classmethod
     def of(
@@ -161,10 +163,11 @@ class Problem:
 
     def effort(self, recipe: Recipe, rows: int) -> Effort:
         """Return what a fit of so many of the rows takes."""
-        return Effort.of(rows, self._width, len(self.target.outputs), self.loss, recipe)
+        return Effort.of(rows, self.width, len(self.target.outputs), self.loss, recipe)
 
     @cached_property
-    def _width(self) -> int:
+    def width(self) -> int:
+        """The number of columns of the design."""
         return width_of(self.hypothesis, self.uses, self.data)
 
     def _refits(self, recipe: Recipe) -> float:
@@ -192,13 +195,13 @@ class Problem:
                 self.over_curve(design, rows, recipe),
                 None if held is None else self.over_curve(design, held, recipe),
             )
-            return fit_curve(design, fitted, self._rows(rows), recipe, stops, run, warm)
+            return fit_curve(design, fitted, self.rows_of(rows), recipe, stops, run, warm)
         if recipe.networked:
             sources = partial(self._sources, design, rows, held, recipe)
-            return fit_network(design, self.target, self.loss, self._rows(rows), sources, recipe, run)
+            return fit_network(design, self.target, self.loss, self.rows_of(rows), sources, recipe, run)
         objective = self.over(design, rows, recipe)
         validation = None if held is None else self.over(design, held, recipe).beside(objective)
-        return run_solver(design, objective, self._rows(rows), recipe, validation, run)
+        return run_solver(design, objective, self.rows_of(rows), recipe, validation, run, layer=self.layer)
 
     def over_curve(self, design: Design, rows: Rows, recipe: Recipe) -> CurveObjective:
         """Return the loss of an equation over some of the rows."""
@@ -211,7 +214,7 @@ class Problem:
         """Return an equation that is not linear as it is before its fit on some rows, and the forecast of its run."""
         from descend.fitting._curve import begin_curve
 
-        return begin_curve(design, self.over_curve(design, rows, recipe), self._rows(rows), recipe)
+        return begin_curve(design, self.over_curve(design, rows, recipe), self.rows_of(rows), recipe)
 
     def _sources(
         self, design: Design, rows: Rows, held: Rows | None, recipe: Recipe, network: Network
@@ -277,7 +280,7 @@ class Problem:
         require_finite(objective)
         return objective
 
-    def _rows(self, rows: Rows) -> Columns:
+    def rows_of(self, rows: Rows) -> Columns:
         """Return the columns of some rows, uncopied where they are all of them."""
         return self.data if rows.size == len(self.data) else self.data.take(rows)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from descend.design.matrix import Design
     from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.curve import CurveObjective
+    from descend.objectives.networks.network import Network
     from descend.objectives.objective import OverRows
     from descend.objectives.quadratic import GramObjective
     from descend.objectives.target import Target
@@ -99,8 +100,12 @@ def run_solver(
     validation: OverRows | None = None,
     run: RunOptions = DEFAULT_OPTIONS,
     shown: RowsObjective | None = None,
+    layer: Network | None = None,
 ) -> TrainedProblem:
-    """Fit an equation with a given design and objective; ``data`` and ``shown`` as in ``TrainedProblem``."""
+    """Fit an equation with a given design and objective; ``data`` and ``shown`` as in ``TrainedProblem``.
+
+    layer: the module of one linear layer as which it was given.
+    """
     start = start_values(design, objective, recipe)
     quadratic = quadratic_of(objective, recipe, start)
     forecast = None
@@ -110,5 +115,5 @@ def run_solver(
     history = solve(objective, start, recipe, quadratic, validation, run)
     weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)
     descent = descent_of(quadratic, start, history, recipe)
-    fitted = LinearHypothesis(design, weights)
+    fitted = LinearHypothesis(design, weights, layer=layer)
     return TrainedProblem(fitted, history, objective, data, quadratic, descent, forecast, shown)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from descend.design.matrix import Design
     from descend.model.hypothesis import Stored
     from descend.objectives.losses import Loss
+    from descend.objectives.networks.network import Network
     from descend.objectives.objective import Objective
     from descend.objectives.target import Target
     from descend.tables.columns import Columns
@@ -35,7 +36,10 @@ if TYPE_CHECKING:
 @HYPOTHESES.add
 @dataclass(frozen=True, eq=False)
 class LinearHypothesis:
-    """A linear predictor that is the design's matrix times the weights (columns x outputs)."""
+    """A linear predictor that is the design's matrix times the weights (columns x outputs).
+
+    ``layer`` is the PyTorch module of one linear layer as which it was given.
+    """
 
     name: ClassVar[str] = "linear"
     linear: ClassVar[bool] = True
@@ -46,6 +50,7 @@ class LinearHypothesis:
     weights: Floats
     exact: Floats | None = None
     rest: Floats | None = field(default=None, repr=False)
+    layer: Network | None = field(default=None, repr=False)
 
     @property
     def title(self) -> str:
@@ -53,8 +58,14 @@ class LinearHypothesis:
         return self.design.hypothesis.text
 
     @property
-    def network(self) -> None:
-        """None: there is no network."""
+    def network(self) -> Network | None:
+        """The linear layer as which the hypothesis was given, with the weights that were fitted; else None."""
+        if self.layer is None:
+            return None
+        first = int(self.layer.intercept)
+        state = np.concatenate([self.weights[first:].T.ravel(), self.weights[:first].ravel()])
+        unscaled = replace(self.layer, centre=np.zeros(self.layer.outputs), spread=np.ones(self.layer.outputs))
+        return unscaled.at(state)
 
     @property
     def raw(self) -> Floats:

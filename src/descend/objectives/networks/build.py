@@ -68,6 +68,23 @@ def is_module(hypothesis: Any) -> bool:
     return any(base.__module__ == "torch.nn.modules.module" and base.__name__ == "Module" for base in kind.__mro__)
 
 
+def linear_layer_of(hypothesis: Any) -> torch.nn.Linear | None:
+    """Return the layer of a module that is one linear layer and nothing else, alone or in a Sequential; else None.
+
+    Its parameters are the layer's own: without hooks, and none that are computed from others.
+    """
+    if not is_module(hypothesis) or isinstance(hypothesis, type):
+        return None
+    from torch import nn
+
+    alone = hypothesis[0] if type(hypothesis) is nn.Sequential and len(hypothesis) == 1 else hypothesis
+    if type(alone) is not nn.Linear:
+        return None
+    hooked = any(module._forward_hooks or module._forward_pre_hooks for module in (hypothesis, alone))
+    own = {name for name, tensor in alone.named_parameters() if tensor.requires_grad}
+    return None if hooked or own != {"weight", *(["bias"] if alone.bias is not None else [])} else alone
+
+
 def class_in_file(text: str) -> Any:
     """Return a module from ``file.py:Class`` or ``file.py:Class(16, dropout=0.1)``: the file is run, so it is the
     user's own choice and never taken from a model, a page or a server.
