@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import descend
-from descend.analysis.certificates import Certificate, certify
+from descend.analysis.certificates import Certificate, certify, certify_minimum
 from descend.base.messages import Note
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.losses import AbsoluteError, BinaryCrossEntropy, CrossEntropy, Huber, SquaredLogError
 from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
+from descend.solvers.search import Search
 
 DIGITS = 40
 
@@ -527,3 +528,40 @@ def test_a_gap_under_the_rounding_of_the_loss_is_still_told():
     engine = run.descent.objective
     true = (engine.curvatures[:, None] * engine.offsets(run.weights.ravel()) ** 2).sum() / 2
     assert run.certificate.gap == pytest.approx(true, rel=1e-6, abs=0)
+
+
+# ---------------------------------------------------------------- equations
+
+
+def curve_model(equation, y, **settings):
+    x = np.linspace(0, 6, 60)
+    return descend.fit(equation, {"x": x, "y": y(x) + 0.05 * np.sin(40 * x)}, **settings)
+
+
+def test_a_curve_is_certified_to_be_at_a_minimum_and_never_at_the_lowest(tmp_path):
+    model = curve_model("y = a*exp(-b*x) + c", lambda x: 3 * np.exp(-x))
+    assert model.certificate.kind == "minimum"
+    assert model.certificate.gap is None
+    assert model.certificate.slope == model.history.final_gradient_norm
+    assert descend.load(model.save(tmp_path / "m.safetensors")).certificate == model.certificate
+
+
+@pytest.mark.parametrize(
+    ("equation", "settings"),
+    [
+        ("y = a*b*exp(-c*x)", {}),  # the loss is the same along a direction
+        ("y = a*exp(-b*x) + c", {"lr": 1e-3, "epochs": 3, "init": {"a": 1, "b": 1, "c": 1}}),
+    ],
+)
+def test_what_is_not_shown_to_be_a_minimum_is_not_certified(equation, settings):
+    model = curve_model(equation, lambda x: 3 * np.exp(-x), **settings)
+    assert model.certificate.kind == "none"
+
+
+def test_a_minimum_is_told_by_the_curvature_alone():
+    search = Search(starts=9, reached=4)
+    assert certify_minimum(np.diag([1e-9, 1e9]), 0.0, search) == Certificate("minimum", None, 0.0, 9, 4)
+    assert certify_minimum(np.array([[1.0, 2.0], [2.0, 1.0]]), 0.0, search).kind == "none"
+    assert certify_minimum(np.diag([1.0, 0.0]), 0.0, None).kind == "none"
+    assert certify_minimum(np.array([[1.0, 1 - 1e-12], [1 - 1e-12, 1.0]]), 0.0, None).kind == "none"
+    assert certify_minimum(None, 0.0, search).kind == "none"

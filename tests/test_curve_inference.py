@@ -8,9 +8,11 @@ import pytest
 import statsmodels.api as sm
 from curve_fixtures import NIST, nist, over
 from scipy import stats
+from statsmodels.tools.numdiff import approx_hess
 
 from descend.analysis.curve_inference import Tangents, infer_curve
 from descend.base.messages import Note
+from descend.solvers.curve_minimum import minimise_curve
 
 GRID = np.linspace(0.2, 4, 40)
 NOISE = np.random.default_rng(0).normal(size=40)
@@ -212,3 +214,21 @@ def test_the_reason_why_there_are_no_errors_is_said(equation, settings, arrived,
     assert found.code == code
     assert found.tell()
     assert found.tell("ko")
+
+
+def test_the_information_of_a_likelihood_is_the_observed_one():
+    counts = np.random.default_rng(4).poisson(np.exp(0.5 + 2 * np.exp(-0.7 * GRID))).astype(float)
+    objective = over("y = a + b*exp(-k*x)", {"x": GRID, "y": counts}, family="poisson")  # of the mean's logarithm
+    w = minimise_curve(objective, np.array([0.5, 2, 0.7]))[0].weights
+
+    def minus(w):
+        z = w[0] + w[1] * np.exp(-w[2] * GRID)
+        return (np.exp(z) - counts * z).sum()
+
+    expected = np.sqrt(np.diag(np.linalg.inv(approx_hess(w, minus))))
+    found = infer_curve(objective, w, arrived=True)
+    np.testing.assert_allclose(found.errors.ravel(), expected, rtol=1e-5)
+    J = np.column_stack([np.ones(40), np.exp(-w[2] * GRID), -w[1] * GRID * np.exp(-w[2] * GRID)])
+    mean = np.exp(w[0] + w[1] * np.exp(-w[2] * GRID))
+    other = np.sqrt(np.diag(np.linalg.inv(J.T @ (J * mean[:, None]))))
+    assert np.abs(found.errors.ravel() / other - 1).max() > 0.01  # the expected information gives others

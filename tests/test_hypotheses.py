@@ -90,6 +90,9 @@ class Decay:
     def scores(self, inference, data):
         require_answerable(self, "intervals")
 
+    def profile(self, inference, level, loss, limits, rows):
+        raise ModelError("model.no-profile", title=self.title)
+
     def objective(self, X, Y, loss, l2):
         return DecayLoss(self, X, Y)
 

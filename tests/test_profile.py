@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
+from conftest import called
 from curve_fixtures import NIST, nist, over
 from scipy import optimize, stats
 
+import descend
 from descend.analysis.curve_inference import infer_curve
 from descend.analysis.profile import profile_curve
+from descend.analysis.verification import split_rows
+from descend.base.errors import ModelError, OptionError
 from descend.solvers.curve_minimum import minimise_curve
 
 CURVES = {
@@ -153,3 +159,91 @@ def test_a_lower_loss_that_is_met_on_the_way_is_told():
     found = profile_curve(objective, beside, infer_curve(objective, beside, arrived=True))
     assert found.lower is not None
     assert objective.value(w) <= objective.value(found.lower) < objective.value(beside)
+
+
+# ---------------------------------------------------------------- of a model
+
+
+GRID = np.linspace(0, 6, 60)
+NOISE = np.random.default_rng(3).normal(size=60)
+TABLE = {"x": GRID, "y": 3 * np.exp(-0.8 * GRID) + 0.5 + 0.1 * NOISE, "z": 2 * GRID + NOISE}
+
+
+@pytest.fixture(scope="module")
+def decay():
+    return descend.fit("y = a*exp(-b*x) + c", TABLE)
+
+
+def test_a_model_gives_the_profile_of_the_rows_that_it_was_fitted_on(decay, tmp_path):
+    frame = decay.profile(0.9)
+    rows = ~decay.sample.tested
+    kept = {name: decay.sample.frame[name].to_numpy()[rows] for name in "xy"}
+    expected = scipys(lambda x, a, b, c: a * np.exp(-b * x) + c, kept["x"], kept["y"], decay.weights.ravel(), 0.9)
+    assert frame["name"].to_list() == ["a", "b", "c"]
+    np.testing.assert_allclose(frame["value"], decay.weights.ravel())
+    np.testing.assert_allclose(frame.select("low", "high").to_numpy(), expected, rtol=1e-6)
+    again = descend.load(decay.save(tmp_path / "m.safetensors"))
+    assert again.profile(0.9).equals(frame)
+
+
+def test_a_bound_of_the_fit_ends_the_interval():
+    model = descend.fit("y = a*exp(-b*x) + c", TABLE, bounds={"b": (0.7, None)})
+    assert model.profile()["low"].to_list()[1] == 0.7
+
+
+def test_a_model_that_keeps_fewer_rows_says_how_to_fit_again():
+    model = descend.fit("y = a*exp(-b*x) + c", TABLE, keep_rows=20)
+    with pytest.raises(ModelError, match="48") as caught:
+        model.profile()
+    assert caught.value.code == "model.profile-rows"
+    assert "--keep-rows 60" in caught.value.hint()
+
+
+@pytest.mark.parametrize("formula", ["z ~ x", "z = w*x + b", "z = b - k*x"])
+def test_the_profile_of_a_line_is_its_t_interval(formula):
+    model = descend.fit(formula, TABLE, keep_rows=0)
+    frame = model.profile(0.8)
+    found = stats.linregress(GRID[~held()], TABLE["z"][~held()])
+    reach = stats.t.ppf(0.9, 46) * np.array([found.intercept_stderr, found.stderr])
+    values = np.array([found.intercept, found.slope])
+    named = dict(zip(frame["name"], frame.select("low", "value", "high").rows(), strict=True))
+    line = {"(intercept)": 0, "b": 0, "x": 1, "w": 1, "k": 1}
+    for name, ends in named.items():
+        sign = -1 if name == "k" else 1
+        place = line[name]
+        expected = sign * values[place] + reach[place] * np.array([-1, 0, 1])
+        np.testing.assert_allclose(ends, expected, rtol=1e-8)
+
+
+def held():
+    """Return which rows of the table are held out."""
+    return np.isin(np.arange(60), split_rows(60, "auto", 0).folds[0][1])
+
+
+def test_what_has_no_profile_says_so():
+    model = descend.fit("c ~ x", {"x": GRID, "c": np.where(NOISE + GRID > 3, "yes", "no")})
+    with pytest.raises(ModelError) as caught:
+        model.profile()
+    assert caught.value.code == "model.no-profile"
+    with pytest.raises(OptionError):
+        descend.fit("z ~ x", TABLE).profile(1.5)
+    with pytest.raises(ModelError):
+        descend.fit("z ~ x", TABLE, l2=0.1).profile()
+
+
+@pytest.mark.parametrize("lang", ["en", "ko"])
+def test_the_command_tells_profile_intervals_in_the_place_of_those_of_t(decay, lang, capsys, tmp_path):
+    path = decay.save(tmp_path / "m.safetensors")
+    code, told, _ = called(capsys, "show", str(path), "--inference", "--profile", "--level", "0.9", "--lang", lang)
+    assert code == 0
+    for low, high in decay.profile(0.9).select("low", "high").rows():
+        assert f"{low:.6g}" in told
+        assert f"{high:.6g}" in told
+    code, told, _ = called(capsys, "show", str(path), "--inference", "--profile", "--json", "--lang", lang)
+    facts = json.loads(told)["profile"]
+    assert facts["names"] == ["a", "b", "c"]
+    assert facts["low"] == decay.profile()["low"].to_list()
+    assert facts["level"] == 0.95
+    code, _, error = called(capsys, "show", str(path), "--profile", "--lang", lang)
+    assert code != 0
+    assert "inference" in error

@@ -135,7 +135,7 @@ def _least_squares(objective: CurveLoss, w: Floats, free: NDArray[np.bool_]) -> 
 
 def _likelihood(objective: CurveLoss, w: Floats, free: NDArray[np.bool_]) -> Inference | Note:
     """Return that of a likelihood, by the observed information."""
-    information = objective.gauss_newton(w)[2][np.ix_(free, free)] / objective.share
+    information = objective.hessian(w)[np.ix_(free, free)] / objective.share
     tangents = Tangents.of(objective, w, free)
     lengths = np.where(tangents.lengths > 0, tangents.lengths, 1.0)
     moving = tangents.directions[:, : tangents.rank] / lengths[:, None]

@@ -135,6 +135,7 @@ def evaluate_command(
 def show_command(
     model: o.ModelFile,
     inference: o.Inference = False,
+    profile: o.Profile = False,
     level: o.Level = 0.95,
     json: o.Json = False,
     module: o.Module = None,
@@ -143,16 +144,20 @@ def show_command(
     help: o.Help = False,
 ) -> int:
     """Print a model's equation and facts."""
+    from descend.model.parameter_profile import profile_of
     from descend.report.coefficients import tell_coefficients, tell_inference
     from descend.report.json import model_facts
     from descend.report.terminal import tell_model
 
+    if profile and not inference:
+        raise OptionError("option.no-effect", name="profile", needs="inference")
     loaded = _load(model, module)
+    ends = profile_of(loaded, level) if profile else None
     if json:
-        tell_json(model_facts(loaded, speak()))
+        tell_json(model_facts(loaded, speak(), profile=ends))
     else:
         tell(tell_model(loaded, speak()))
-        tell(tell_inference(loaded, level, speak()) if inference else tell_coefficients(loaded, speak()))
+        tell(tell_inference(loaded, level, speak(), ends) if inference else tell_coefficients(loaded, speak()))
     return 0
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.diagnosis import Evidence
-    from descend.base.typing import Floats
     from descend.objectives.curve import CurveObjective
 
 NEAR = 1e-6  # of a row's share of the loss: so far from the minimum standard errors hold
@@ -35,7 +34,7 @@ def assess_curve(objective: CurveObjective, evidence: Evidence) -> Assessment:
     arrived = history.stop == "optimum" or _is_near(objective, evidence, free)
     hessian = None
     if arrived and w.size <= MOST and objective.rows * float(w.size) ** 2 <= WORK:
-        hessian = _second(objective, w)[np.ix_(free, free)]
+        hessian = objective.hessian(w)[np.ix_(free, free)]
     certificate = certify_minimum(hessian, history.final_gradient_norm, evidence.search)
     inference = infer_curve(objective, w, at_bound=at_bound, arrived=arrived)
     found = replace(evidence, inference=inference if isinstance(inference, Inference) else None)
@@ -49,13 +48,3 @@ def _is_near(objective: CurveObjective, evidence: Evidence, free: NDArray[np.boo
         return False
     step = np.linalg.lstsq(curvature[np.ix_(free, free)], slope[free], rcond=None)[0]
     return float(slope[free] @ step) / 2 <= NEAR * abs(loss) / objective.rows
-
-
-def _second(objective: CurveObjective, w: Floats) -> Floats:
-    """Return the second derivative, by central differences of the exact first one."""
-    made = np.empty((w.size, w.size))
-    for place in range(w.size):
-        step = np.zeros(w.size)
-        step[place] = 1e-5 * (abs(w[place]) or 1.0)
-        made[place] = (objective.gradient(w + step) - objective.gradient(w - step)) / (2 * step[place])
-    return (made + made.T) / 2

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import polars as pl
 
 from descend.base.errors import ModelError, TableError
 from descend.formula.parameter_notes import parameter_notes
@@ -19,7 +20,6 @@ from descend.solvers.closed_form import whole_epoch
 from descend.tables.columns import reading_notes
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
     from descend.analysis.verification import Verification
@@ -78,6 +78,18 @@ class FittedModel(ModelRecord):
         """
         inference = require_inference(self)
         return with_intervals(self, gather_inputs(self, source, missing=missing), inference, level)
+
+    def profile(self, level: float = 0.95) -> pl.DataFrame:
+        """Return the profile interval of every parameter at probability ``level``: name, value, low and high.
+
+        The interval holds the values with which the others can still be fitted well enough (Bates and Watts 1988,
+        chapter 6); an end that the rows do not give is infinite. Of a hypothesis that is linear it is the t interval.
+        Raises ModelError where the fit has no standard errors, or keeps fewer rows than it was fitted on.
+        """
+        from descend.model.parameter_profile import profile_of
+
+        found = profile_of(self, level)
+        return pl.DataFrame({"name": found.names, "value": found.values, "low": found.low, "high": found.high})
 
     def evaluate(self, source: Any, *, missing: str = "error") -> Verification:
         """Test the model on rows that hold the target too, beside the baseline of the rows it was fitted on."""

@@ -13,9 +13,10 @@ from descend.base.errors import ModelError
 from descend.base.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from descend.analysis.inference import Inference
+    from descend.analysis.profile import ProfileIntervals
     from descend.base.container import Tensors
     from descend.base.messages import Note
     from descend.base.typing import Floats
@@ -143,6 +144,21 @@ class FittedHypothesis(Protocol):
         """Return the derivative of the linear predictor of rows times the root of the covariance.
 
         Raises ModelError where the kind has no intervals.
+        """
+        ...
+
+    def profile(
+        self,
+        inference: Inference,
+        level: float,
+        loss: Loss,
+        limits: Mapping[str, tuple[float, float]],
+        rows: Callable[[], tuple[Floats, Floats]],
+    ) -> ProfileIntervals:
+        """Return the profile intervals of the parameters, with the probability ``level``.
+
+        limits: the bounds by parameter. rows: gives those that were fitted, X and Y, where they are needed.
+        Raises ModelError where the kind has none with this loss.
         """
         ...
 

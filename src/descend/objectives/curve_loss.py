@@ -86,6 +86,10 @@ class CurveLoss(ABC):
     def gauss_newton(self, w: Floats) -> tuple[float, Floats, Floats]:
         """Return the loss, its derivative, and J'CJ with C the loss's curvature: the Hessian without f's own."""
 
+    def hessian(self, w: Floats) -> Floats:
+        """Return the second derivative at ``w``; where a subclass has none, J'CJ: the expected information."""
+        return self.gauss_newton(w)[2]
+
     @abstractmethod
     def triangle(self, w: Floats) -> Floats:
         """Return R with R'R the sum over the rows of J'CJ, without the penalty and not divided by their count.

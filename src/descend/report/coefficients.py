@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+    from descend.analysis.profile import ProfileIntervals
     from descend.model.fitted import FittedModel
 
 
@@ -36,8 +37,9 @@ def tell_coefficients(model: FittedModel, lang: str) -> RenderableType:
 def _values(model: FittedModel, lang: str) -> Table:
     """Return the parameters with their values, a column for each output."""
     outputs, digits = model.target.outputs, 6 if model.design.pixels.any() else 10
-    heads = outputs if len(outputs) > 1 else [say("report.coefficient", lang)]
-    grid = grid_of([], heads, first=say("report.column", lang))
+    named = model.design.hypothesis.written
+    heads = outputs if len(outputs) > 1 and not named else [say("report.coefficient", lang)]
+    grid = grid_of([], heads, first=say("report.parameter" if named else "report.column", lang))
     for parameter in model.hypothesis.parameters():
         grid.add_row(parameter.name, *(f"{value:.{digits}g}" for value in np.atleast_1d(parameter.values)))
     return grid
@@ -58,8 +60,13 @@ def _figure(value: float, digits: str) -> str:
     return "–" if np.isnan(value) else f"{value:.{digits}}"
 
 
-def tell_inference(model: FittedModel, level: float, lang: str) -> RenderableType:
-    """Return each coefficient with its standard error, statistic, p-value and interval, or why there are none."""
+def tell_inference(
+    model: FittedModel, level: float, lang: str, profile: ProfileIntervals | None = None
+) -> RenderableType:
+    """Return each coefficient with its standard error, statistic, p-value and interval, or why there are none.
+
+    profile: the profile intervals that take the place of those of t or z.
+    """
     inference = model.inference
     if isinstance(inference, Note):
         return Padding(Text(say("inference.none", lang, reason=inference.tell(lang)), style="yellow"), (1, 0, 0, 1))
@@ -67,19 +74,21 @@ def tell_inference(model: FittedModel, level: float, lang: str) -> RenderableTyp
     kind, facts = "t", {"freedom": inference.freedom, "reference": outputs[0]}
     if inference.freedom is None:
         kind = "contrast" if len(outputs) > 1 else "z"
-        outputs = outputs[-coefficients.shape[1] :]
+    outputs = outputs[-coefficients.shape[1] :]
     title = say("inference.title", lang, kind=say(f"inference.title-{kind}", lang, **facts), level=level)
     statistic = "inference.statistic-t" if kind == "t" else "inference.statistic-z"
     heads = [say(code, lang) for code in ("report.coefficient", "inference.error", statistic)]
     heads += [say(f"inference.{key}", lang) for key in ("p", "low", "high")]
     several = len(outputs) > 1
-    grid = grid_of([say("report.target", lang)] if several else [], heads, first=say("report.column", lang))
+    first = "report.parameter" if model.design.hypothesis.written else "report.column"
+    grid = grid_of([say("report.target", lang)] if several else [], heads, first=say(first, lang))
     statistics, p_values = inference.statistics(coefficients), inference.p_values(coefficients)
     reach = inference.quantile(level) * inference.errors
+    told = iter([] if profile is None else zip(profile.low.tolist(), profile.high.tolist(), strict=True))
     for index, output in enumerate(outputs):
         for row, one in enumerate(model.hypothesis.coefficient_names(index)):
             value, error = one.sign * coefficients[row, index], inference.errors[row, index]
-            ends = value - reach[row, index], value + reach[row, index]
+            ends = next(told, (value - reach[row, index], value + reach[row, index]))
             figures = [(error, "6g"), (one.sign * statistics[row, index], "4g"), (p_values[row, index], "3g")]
             shown = [_figure(figure, digits) for figure, digits in (*figures, *((end, "6g") for end in ends))]
             label = [output if row == 0 else ""] if several else []
@@ -88,4 +97,19 @@ def tell_inference(model: FittedModel, level: float, lang: str) -> RenderableTyp
     if kind == "t":
         spreads = ", ".join(say("inference.spread", lang, spread=value**0.5) for value in inference.variances)
         lines.append(Text(spreads, style="dim"))
+    if profile is not None:
+        lines.append(
+            Text(
+                say(
+                    "inference.profile"
+                    if np.isfinite([profile.low, profile.high]).all()
+                    else "inference.profile-endless",
+                    lang,
+                ),
+                style="dim",
+            )
+        )
+        if profile.lower is not None:
+            at = ", ".join(f"{name} = {value:.8g}" for name, value in zip(profile.names, profile.lower, strict=True))
+            lines.append(Text(say("inference.profile-lower", lang, at=at), style="yellow"))
     return Padding(Group(*lines), (0, 0, 0, 1))

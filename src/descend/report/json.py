@@ -13,12 +13,15 @@ from descend.base.messages import Note, say
 if TYPE_CHECKING:
     from descend.analysis.comparison import Comparison
     from descend.analysis.forecast import Forecast
+    from descend.analysis.profile import ProfileIntervals
     from descend.analysis.verification import Verification
     from descend.model.fitted import FittedModel
 
 
-def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = None) -> dict[str, Any]:
-    """Return everything that the terminal reports of a model, with all digits."""
+def model_facts(
+    model: FittedModel, lang: str = "en", files: list[str] | None = None, profile: ProfileIntervals | None = None
+) -> dict[str, Any]:
+    """Return everything that the terminal reports of a model, with all digits; ``profile`` where it was asked for."""
     history, penalty = model.history, penalty_of(model)
     facts: dict[str, Any] = json_ready(
         {
@@ -51,6 +54,7 @@ def model_facts(model: FittedModel, lang: str = "en", files: list[str] | None = 
             "verification": None if model.verification is None else verification_facts(model.verification, lang),
             "forecast": None if model.forecast is None else forecast_facts(model.forecast),
             "inference": _inference_facts(model, lang),
+            **({} if profile is None else {"profile": asdict(profile)}),
             "findings": [
                 {
                     "code": finding.code,

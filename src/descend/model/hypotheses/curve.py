@@ -20,9 +20,10 @@ from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from descend.analysis.inference import Inference
+    from descend.analysis.profile import ProfileIntervals
     from descend.base.container import Tensors
     from descend.base.typing import Floats
     from descend.design.matrix import Design
@@ -125,6 +126,27 @@ class CurveHypothesis:
         """Return the derivative of the predictor in the parameters, times the root of the covariance."""
         _, J = tangents_at(self.curve, self.design.matrix(data), self.weights.ravel())
         return J @ inference.root
+
+    def profile(
+        self,
+        inference: Inference,
+        level: float,
+        loss: Loss,
+        limits: Mapping[str, tuple[float, float]],
+        rows: Callable[[], tuple[Floats, Floats]],
+    ) -> ProfileIntervals:
+        """Return the profile intervals, for which the other parameters are fitted again on the rows."""
+        from descend.analysis.profile import profile_curve
+
+        objective = CurveObjective(DesignRows(*rows()), self.curve, loss, L2(0.0, np.ones(self.weights.size)))
+        ends = [limits.get(name, (-np.inf, np.inf)) for name in self.curve.parameters]
+        return profile_curve(
+            objective,
+            self.weights.ravel(),
+            inference,
+            level,
+            (np.array([low for low, _ in ends]), np.array([high for _, high in ends])),
+        )
 
     def objective(self, X: Floats, Y: Floats, loss: Loss, l2: float) -> Objective:
         """Return the loss over rows."""

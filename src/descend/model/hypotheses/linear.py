@@ -10,6 +10,7 @@ import numpy as np
 from descend.analysis.refined_least_squares import in_blocks
 from descend.base import stored_fields
 from descend.base.double_double import rounded
+from descend.base.errors import ModelError
 from descend.formula.ast import Coefficient
 from descend.model.equation import equation_lines, written_lines
 from descend.model.hypothesis import HYPOTHESES, Parameter
@@ -18,9 +19,10 @@ from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from descend.analysis.inference import Inference
+    from descend.analysis.profile import ProfileIntervals
     from descend.base.container import Tensors
     from descend.base.messages import Note
     from descend.base.typing import Floats
@@ -127,6 +129,31 @@ class LinearHypothesis:
         if inference.rest is None:
             return inference.scores(self.design.matrix(data))
         return inference.exact_scores(self.design.exact_matrix(data))
+
+    def profile(
+        self,
+        inference: Inference,
+        level: float,
+        loss: Loss,
+        limits: Mapping[str, tuple[float, float]],
+        rows: Callable[[], tuple[Floats, Floats]],
+    ) -> ProfileIntervals:
+        """Return the t intervals of least squares, whose profile they are: its loss is a parabola.
+
+        Of columns of which the rows say nothing they have no ends. Raises ModelError for a likelihood.
+        """
+        from descend.analysis.profile import ProfileIntervals
+
+        if not loss.quadratic:
+            raise ModelError("model.no-profile", title=self.title)
+        raw, reach = self.raw, inference.quantile(level) * inference.errors
+        named = [self.coefficient_names(output) for output in range(raw.shape[1])]
+        values = np.array(
+            [one.sign * raw[row, output] for output, each in enumerate(named) for row, one in enumerate(each)]
+        )
+        reach = np.where(np.isnan(reach), np.inf, reach).T.ravel()
+        names = tuple(one.parameter for each in named for one in each)
+        return ProfileIntervals(names, values, values - reach, values + reach, level)
 
     def objective(self, X: Floats, Y: Floats, loss: Loss, l2: float) -> Objective:
         """Return the loss over rows, with the penalty on the columns' squared weights."""

@@ -17,9 +17,10 @@ from descend.objectives.networks.network import require_torch
 from descend.objectives.networks.serialise import described, kept_tensors, restored
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from descend.analysis.inference import Inference
+    from descend.analysis.profile import ProfileIntervals
     from descend.base.container import Tensors
     from descend.base.typing import Floats
     from descend.design.matrix import Design
@@ -121,6 +122,17 @@ class NetworkHypothesis:
         return self.predictor(self.design.matrix(data))
 
     def scores(self, inference: Inference, data: Columns) -> Floats:
+        """Raise ModelError: there are no intervals."""
+        raise self._refused("intervals")
+
+    def profile(
+        self,
+        inference: Inference,
+        level: float,
+        loss: Loss,
+        limits: Mapping[str, tuple[float, float]],
+        rows: Callable[[], tuple[Floats, Floats]],
+    ) -> ProfileIntervals:
         """Raise ModelError: there are no intervals."""
         raise self._refused("intervals")
 
