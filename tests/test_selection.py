@@ -7,7 +7,7 @@ import pytest
 
 import descend
 from descend.analysis.verification import split_rows
-from descend.base.errors import DescendError, FitError, OptionError
+from descend.base.errors import DescendError, FitError, FormulaError, OptionError
 from descend.fitting.problem import Problem
 from descend.formula.parser import parse
 from descend.solvers.recipe import Recipe
@@ -189,3 +189,32 @@ def test_a_hypothesis_whose_classes_are_separable_is_not_called_unfinished():
     x, z = random.normal(size=(2, 60))
     found = descend.compare({"x": x, "z": z, "c": np.where(x > 0, "yes", "no")}, ["c ~ x", "c ~ z"])
     assert found.verdict != "report.prefer-untrained"
+
+
+def saturating(rows=60):
+    random = np.random.default_rng(4)
+    x = random.uniform(0, 3, rows)
+    return {"x": x, "y": 5 * (1 - np.exp(-1.1 * x)) + random.normal(0, 0.1, rows), "p": (x > 1.5).astype(int)}
+
+
+@pytest.mark.parametrize("settings", [{}, {"bounds": "b=0:5"}, {"init": {"b": 1.0, "c": 2.0}}, {"parameters": ["a"]}])
+def test_a_setting_of_a_parameter_is_heeded_by_the_equations_that_have_it(settings):
+    formulas = ["y ~ x", "y = a + c*x", "y = a*(1 - exp(-b*x))"]
+    comparison = descend.compare(saturating(), formulas, **settings)
+    line, same, curve = comparison.entries
+    assert comparison.best is curve
+    assert line.score == pytest.approx(same.score, rel=1e-9)
+    assert curve.score < line.score / 2
+
+
+def test_a_setting_of_a_parameter_that_no_equation_has_is_an_error():
+    with pytest.raises(FormulaError) as caught:
+        descend.compare(saturating(), ["y ~ x", "y = a*x + b"], fixed="k=1")
+    assert caught.value.code == "formula.declared-unused"
+
+
+@pytest.mark.parametrize("formulas", [["p ~ x", "p = a + b*x"], ["p = a + b*x", "P(p = 1) = sigmoid(a + b*x)"]])
+def test_numbers_and_probabilities_are_not_compared(formulas):
+    with pytest.raises(OptionError) as caught:
+        descend.compare(saturating(), formulas)
+    assert caught.value.code == "option.other-family"

@@ -15,7 +15,9 @@ from descend.base.errors import DesignError, FitError, OptionError
 from descend.fitting._assessment import unfinished
 from descend.fitting._stated import stated
 from descend.fitting.problem import Problem
+from descend.formula.parser import parse
 from descend.objectives.target import choose_family, target_uses
+from descend.solvers.parameter_settings import names_given
 from descend.solvers.recipe import Recipe
 from descend.tables.columns import gather, uses
 from descend.tables.open import header_of, held, open_rows, require_formula
@@ -41,11 +43,13 @@ def compare(
 ) -> Comparison:
     """Score each hypothesis on rows it has not seen, the same folds for all.
 
-    memory: what the table may take ("2GB"; default: half of what is free); the rows are held there.
+    memory: what the table may take ("2GB"; default: half of what is free); the rows are held there. What a setting says
+    of a parameter is heeded by the equations that have it.
 
     Ten folds with 50 rows or more, else every row by itself; ``test`` asks for another number. Rows with a missing
     cell in any of the hypotheses' columns are treated alike for all. Raises DescendError as ``fit`` does, and
-    OptionError for fewer than two hypotheses, for different targets or for a table that does not fit in memory.
+    OptionError for fewer than two hypotheses, for different targets or families, or for a table that does not fit in
+    memory.
 
     >>> import descend
     >>> table = {"hours": [1, 2, 3, 4, 5], "score": [3.1, 4.9, 7.2, 8.8, 11.0]}
@@ -66,12 +70,20 @@ def compare(
     table = held(open_rows(source, memory=memory, header=header_of(None, *formulas)), memory)
     if not isinstance(table, Table):
         raise OptionError("option.scan-compare", name=table.name, rows=table.rows)
-    hypotheses = [stated(formula, table.columns, table.repeated, recipe) for formula in formulas]
+    recipes = _own_recipes(recipe, formulas, table.columns)
+    hypotheses = [
+        stated(formula, table.columns, table.repeated, own) for formula, own in zip(formulas, recipes, strict=True)
+    ]
     outputs = [{name.name for name in hypothesis.outputs} for hypothesis in hypotheses]
     for hypothesis, output in zip(hypotheses, outputs, strict=True):
         if output != outputs[0]:
             raise OptionError("option.other-target", first=hypotheses[0].text, other=hypothesis.text)
-    family = choose_family(hypotheses[0], table, recipe.family, recipe.loss)[0]
+    families = [choose_family(hypothesis, table, recipe.family, recipe.loss)[0] for hypothesis in hypotheses]
+    family = families[0]
+    for hypothesis, other in zip(hypotheses, families, strict=True):
+        if other.name != family.name:
+            texts = {"first": hypotheses[0].text, "other": hypothesis.text}
+            raise OptionError("option.other-family", **texts, family=family.name, wanted=other.name)
     targets = target_uses(hypotheses[0], family)
     wanted = dict(targets)
     for hypothesis in hypotheses:
@@ -79,30 +91,42 @@ def compare(
             if wanted.setdefault(name, use) != use:
                 raise DesignError("design.both-uses", column=name)
     data = gather(wanted, table, missing=recipe.missing, required=targets)
-    problems = [Problem.of(hypothesis, table, recipe, data) for hypothesis in hypotheses]
+    problems = [Problem.of(one, table, own, data) for one, own in zip(hypotheses, recipes, strict=True)]
     rows = len(data)
     test = (str(FOLDS) if rows >= HOLDOUT_FROM else "loo") if recipe.test == "auto" else recipe.test
     split = split_rows(rows, test, recipe.seed, problems[0].codes)
     if split.method == "none":
         raise OptionError("option.test", value=test)
-    for problem in problems:
-        problem.require_feasible(split, recipe)
+    for problem, own in zip(problems, recipes, strict=True):
+        problem.require_feasible(split, own)
     losses, bases, columns, verdicts = [], [], [], []
-    for index, problem in enumerate(problems):
+    for index, (problem, own) in enumerate(zip(problems, recipes, strict=True)):
         if on_fold is not None:
             on_fold(index, len(problems))
-        trained = problem.train(split.train, recipe)
+        trained = problem.train(split.train, own)
         if trained.history.diverged:
             raise FitError("fit.diverged-in-compare", formula=problem.hypothesis.text)
-        truth, predicted, base = problem.predict_unseen(split, trained, recipe)
+        truth, predicted, base = problem.predict_unseen(split, trained, own)
         told = told_base(problem.target, truth, base, split.method)
-        done = not unfinished(problem, trained, recipe)
+        done = not unfinished(problem, trained, own)
         verdicts.append(verdict_of(problem.target, truth, predicted, told, base, finished=done).code if done else LATE)
         losses.append(family.row_errors(problem.target, truth, predicted))
         bases.append(family.row_errors(problem.target, truth, told))
         columns.append(len(trained.weights))
     about = table.name, rows, len(split.folds)
     return _compared(about, family, family.unit(truth), hypotheses, losses, bases[0], columns, verdicts)
+
+
+def _own_recipes(recipe: Recipe, formulas: Sequence[str], columns: Sequence[str]) -> list[Recipe]:
+    """Return the recipe of each hypothesis: without what is said of parameters that only others have.
+
+    A name that no equation has stays with the equations, for the error that tells it.
+    """
+    parsed = [parse(formula) if isinstance(formula, str) else formula for formula in formulas]
+    parameters = [one.parameters_among(columns) for one in parsed]
+    every = {name for names in parameters for name in names}
+    of_equations = every.union(recipe.limits, recipe.held, names_given(recipe.parameters)) if every else every
+    return [recipe.without_parameters(every.difference(names) if names else of_equations) for names in parameters]
 
 
 def _compared(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,7 @@ from descend.solvers.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -194,6 +194,22 @@ class Recipe(Settings):
         """The names that any setting says are parameters."""
         first = [str(name) for name in self.init] if hasattr(self.init, "items") else []
         return tuple(dict.fromkeys([*first, *self.limits, *self.held, *names_given(self.parameters)]))
+
+    def without_parameters(self, names: Collection[str]) -> Recipe:
+        """Return the recipe without what its settings say of some parameters."""
+
+        def kept(found: Mapping[str, Any]) -> dict[str, Any]:
+            return {name: value for name, value in found.items() if name not in names}
+
+        if not set(names) & set(self.declared):
+            return self
+        return replace(
+            self,
+            init=(kept(self.init) or "zeros") if hasattr(self.init, "items") else self.init,
+            bounds=kept(self.limits) or None,
+            fixed=kept(self.held) or None,
+            parameters=[name for name in names_given(self.parameters) if name not in names] or None,
+        )
 
     def make_schedule(self, epochs: int | None = None) -> Schedule:
         """Return the schedule of the learning rate over so many epochs (None: ``length``)."""
