@@ -7,7 +7,7 @@ import pytest
 
 import descend
 from descend import DesignError, FormulaError, parse
-from descend.formula.ast import Coefficient
+from descend.formula.ast import Coefficient, unknowns_of
 from descend.formula.parameter_notes import parameter_notes
 from descend.formula.separable import linear_in
 
@@ -183,6 +183,17 @@ def test_of_many_parameters_a_set_is_found_too():
     assert not any({f"a{index}", f"b{index}"} <= set(found) for index in range(20))
 
 
+@pytest.mark.parametrize("text", ["y = a*e**(-k*x)", "y = a*x + e", "y = a*x**e", "y = a·x*z + e"])
+def test_a_doubted_name_that_is_declared_is_a_parameter(text):
+    hypothesis = resolved(text, declared=[name for name in ("e", "a·x") if name in text])
+    assert "e" in {one.name for one in unknowns_of(hypothesis.written[0])}
+
+
+@pytest.mark.parametrize("text", ["y = a*x + e", "y = a*x**e", "y = a*(e*x)**2"])
+def test_a_parameter_called_e_that_is_no_base_is_not_doubted(text):
+    assert "e" in {one.name for one in unknowns_of(resolved(text).written[0])}
+
+
 def test_text_in_an_equation_is_an_error_and_booleans_are_numbers():
     rows = {"y": [1.0, 3.0, 2.0, 4.5], "group": ["a", "b", "a", "b"], "done": [False, True, False, True]}
     with pytest.raises(DesignError) as caught:
@@ -265,6 +276,9 @@ BAD = [  # the equation, the code, the text before the place that is pointed at,
     ("y = a + b", "formula.no-column", "y = "),
     ("y = a*hour", "formula.parameter-or-column", "y = a*"),
     ("y = X*x + Z", "formula.parameter-or-column", "y = X*x + "),
+    ("y = a*e**(-k*x)", "formula.parameter-or-euler", "y = a*"),
+    ("y = a*exp(e^x)", "formula.parameter-or-euler", "y = a*exp("),
+    ("y = a·x + b*z", "formula.name-or-product", "y = "),
     ("y = a*xx + two", "formula.repeated-column", "y = a*xx + "),
     ("two = a*x", "formula.repeated-column", ""),
     ("y = a*x", "formula.declared-column", "y = a*", "x"),

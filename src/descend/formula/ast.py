@@ -247,6 +247,23 @@ def constant_parts(expression: Expression) -> Iterable[Expression]:
                     yield from constant_parts(side)
 
 
+def bases_of(expression: Expression) -> Iterable[Expression]:
+    """Yield what an expression raises to a power, from the outermost power to the innermost.
+
+    >>> [str(base) for base in bases_of(Apply("log", Operation("**", Name("x"), Number(2.0))))]
+    ['x']
+    """
+    match expression:
+        case Apply(argument=inner):
+            yield from bases_of(inner)
+        case Operation(operator, left, right):
+            if operator == "**" and left is not None:
+                yield left
+            for side in (left, right):
+                if side is not None:
+                    yield from bases_of(side)
+
+
 def functions_of(expression: Expression) -> list[str]:
     """Return the names of the functions in an expression, each once, the outermost first.
 

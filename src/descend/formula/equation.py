@@ -18,6 +18,7 @@ from descend.formula.ast import (
     Name,
     Number,
     Unknown,
+    bases_of,
     fail,
     names_of,
     unknowns_of,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from descend.formula.ast import Term
 
 MAX_PARAMETERS = 200
+EULER = "e"
+MIDDLE_DOT = "·"
 CONSTANTS = {"pi": Number(math.pi, "pi")}
 
 
@@ -164,12 +167,22 @@ class Equation:
                 fail("formula.repeated-column", self.text, name.position, found=name.name)
             if name.name in columns or name.name in CONSTANTS:
                 continue
-            if name.name not in declared and (near := close_to(name.name, unused)):
-                fail("formula.parameter-or-column", self.text, name.position, found=name.name, near=near)
+            if name.name not in declared:
+                self._check_meant(name, unused)
             found.add(name.name)
             if len(found) > MAX_PARAMETERS:
                 fail("formula.too-many-parameters", self.text, name.position, limit=MAX_PARAMETERS)
         return found
+
+    def _check_meant(self, name: Name, unused: Sequence[str]) -> None:
+        """Raise FormulaError for a parameter that may be something else: a column, Euler's number or a product."""
+        if near := close_to(name.name, unused):
+            fail("formula.parameter-or-column", self.text, name.position, found=name.name, near=near)
+        if name.name == EULER and any(name in bases_of(relation.right) for relation in self.relations):
+            fail("formula.parameter-or-euler", self.text, name.position, found=name.name)
+        if MIDDLE_DOT in name.name:
+            product = " * ".join(name.name.split(MIDDLE_DOT))
+            fail("formula.name-or-product", self.text, name.position, found=name.name, product=product)
 
 
 class _ToldApart(Rebuilt):

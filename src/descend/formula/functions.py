@@ -133,6 +133,7 @@ FUNCTIONS.add(
         sql={"postgresql": "ln(nullif(greatest({x}, 0), 0))", "sqlite": "ln({x})"},
         sqlite={"ln": math.log},
         example="log(price)",
+        aliases=("ln",),
         undone_by="exp",
     )
 )
@@ -337,6 +338,7 @@ FUNCTIONS.add(
         sql={"postgresql": SIGMOID_SQL.format(least="least"), "sqlite": SIGMOID_SQL.format(least="min")},
         sqlite={"exp": math.exp},
         example="sigmoid(score)",
+        aliases=("expit",),
         undone_by="logit",
     )
 )
