@@ -266,3 +266,27 @@ def test_parts_that_share_no_nonlinear_parameter_are_found_one_by_one():
     nonlinear = tuple(name for name in curve.parameters if name not in linear)
     batch = Batch(curve.expressions, {"x": X}, Y[:, None], 1.0, linear, nonlinear)
     assert blocks(batch) == [({"a"}, {"b"}), ({"c"}, {"m", "s"})]
+
+
+def test_a_phase_is_within_half_a_turn():
+    year = np.linspace(1950, 2020, 300)
+    for seed in range(4):
+        objective = objective_of("y = a*sin(w*x + p)", {"x": year, "y": 2 * np.sin(3 * year + 1)})
+        a, w, p = minimise_curve(objective, None, seed=seed)[0].weights
+        assert abs(p) <= np.pi + 1e-9
+        np.testing.assert_allclose(a * np.sin(w * year + p), 2 * np.sin(3 * year + 1), atol=1e-8)
+
+
+def test_more_periods_than_the_rows_of_the_search_can_show_are_found():
+    random = np.random.default_rng(0)
+    x = np.linspace(0, 1, 5000)
+    objective = objective_of("y = a*sin(w*x + p)", {"x": x, "y": np.sin(1500 * x) + random.normal(0, 0.3, x.size)})
+    assert minimise_curve(objective, None)[0].weights[1] == pytest.approx(1500, rel=1e-3)
+
+
+def test_an_equation_that_is_defined_nowhere_has_no_minimum():
+    x = np.linspace(0, 1, 20)
+    history, search = minimise_curve(objective_of("y = sqrt(-exp(a*x) - 1)", {"x": x, "y": x}), None)
+    assert history.stop == "stalled"
+    assert np.isnan(history.final_loss)
+    assert search.others == ()

@@ -104,7 +104,7 @@ class Batch:
     def screened(self, draws: Floats) -> Floats:
         """Return the sum of squares of each draw with the linear parameters solved for; inf where it is undefined."""
         size = max(AT_WORK // max(self.size * (len(self.linear) + 2), 1), 1)
-        parts = [draws[first : first + size] for first in range(0, len(draws), size)]
+        parts = [draws[first : first + size] for first in range(0, max(len(draws), 1), size)]
         with np.errstate(all="ignore"):
             return np.concatenate([projected(*self.basis(part))[0] for part in parts])
 

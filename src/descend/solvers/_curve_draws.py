@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from descend.formula.ast import Apply, Expression, Number, Operation, Unknown, names_of, unknowns_of
+from descend.formula.ast import Expression, unknowns_of
 from descend.formula.evaluate import values_of
-from descend.solvers._curve_magnitudes import WAVES, Magnitudes, largest, smallest, spread
+from descend.solvers._curve_magnitudes import Magnitudes, largest, smallest, spread
+from descend.solvers._curve_roles import Roles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from descend.base.typing import Floats
@@ -26,8 +25,8 @@ NEARBY = 0.7  # of the draws
 NEGATIVE = 0.3
 PLACED = 0.6  # of the draws of what is added to an expression: so that the sum is 0 in a row
 EVEN = 0.6  # of the frequencies: evenly, the others by their logarithm
-MOST_PERIODS = 1000
 EXPONENTS = 3.0
+DENSE, SPARSE = 4.0, 25.0  # times as many draws where there is a frequency; periods for as many again
 
 
 class Draws:
@@ -37,26 +36,29 @@ class Draws:
     expression is also drawn so that the sum is 0 in some row: the place of a peak, of a bend. A frequency or a period
     is drawn so that the rows hold from part of a period to as many as they can show, a phase from a whole turn, an
     exponent also evenly.
+
+    periods: how many periods of a wave the rows can show at most.
     """
 
-    def __init__(self, batch: Batch, box: Box) -> None:
-        self.batch, self.box = batch, box
+    def __init__(self, batch: Batch, box: Box, periods: float) -> None:
+        self.batch, self.box, self.periods = batch, box, periods
         analyses = [Magnitudes(batch.columns, measure) for measure in (smallest, largest, spread)]
         self.sizes = [each.of(batch.expressions, batch.targets) for each in analyses]
         self.waves = {name: power for name, power in analyses[-1].waves.items() if name in batch.nonlinear}
-        self.places: dict[str, Expression] = {}
-        self.phases: set[str] = set()
-        self.exponents: set[str] = set()
-        for expression in batch.expressions:
-            self._look(expression, wave=False)
+        self.roles = Roles(batch.expressions)
+
+    @property
+    def crowd(self) -> float:
+        """How many times as many draws it takes as without a frequency, of which each needs some."""
+        return max(DENSE, self.periods / SPARSE) if self.waves else 1.0
 
     def of(self, count: int, random: Random) -> Floats:
         """Return ``count`` draws inside the bounds, draws x nonlinear parameters."""
         names = self.batch.nonlinear
         where, which = _even(count, random), random.integers(1, len(self.sizes), count)
         drawn = {name: self._drawn(name, where, which, random) for name in names}
-        for name, zero in self.places.items():
-            if name in drawn and name not in self.phases:
+        for name, zero in self.roles.places.items():
+            if name in drawn and name not in self.roles.phases:
                 found = self._at_rows(zero, drawn, random.integers(0, len(self.batch.targets), count))
                 placed = np.isfinite(found) & (random.random(count) < PLACED)
                 drawn[name] = np.where(placed, found, drawn[name])
@@ -69,16 +71,16 @@ class Draws:
         draw. which: what is the greatest, the largest value or the range.
         """
         count = len(where)
-        if name in self.phases:
+        if name in self.roles.phases:
             return np.pi * (2 * _even(count, random) - 1)
         sized = self._sized(name, where, which, random)
         one = self.sizes[-1].get(name)
         if name in self.waves and one is not None:
-            most = np.pi * min(self._distinct - 1, MOST_PERIODS)
+            most = 2 * np.pi * max(self.periods, 1.0)
             at, evenly = _even(count, random), random.random(count) < EVEN
             turns = np.where(evenly, 1 + at * (most - 1), most**at)
             return np.asarray(10.0**one * turns ** (1 / self.waves[name]))
-        if name in self.exponents:
+        if name in self.roles.exponents:
             return np.where(random.random(count) < 0.5, EXPONENTS * (2 * _even(count, random) - 1), sized)
         return sized
 
@@ -108,48 +110,6 @@ class Draws:
         mirrored = np.where(draws < low, 2 * low - draws, 2 * high - draws)
         outside = (draws < low) | (draws > high)
         return np.where(outside, np.where(both, even, mirrored), draws)
-
-    @property
-    def _distinct(self) -> int:
-        """The most different values that a column has, at least 2."""
-        return max([2, *(np.unique(column).size for column in self.batch.columns.values())])
-
-    def _look(self, expression: Expression, *, wave: bool) -> None:
-        """Note the parts of parameters; wave: whether the expression is what a wave is of."""
-        match expression:
-            case Apply(function, argument):
-                self._look(argument, wave=function in WAVES)
-            case Operation("+" | "-", left, right) if left is not None:
-                parts = list(_parts(expression, 1.0))
-                for place, (sign, part) in enumerate(parts):
-                    rest = parts[:place] + parts[place + 1 :]
-                    if isinstance(part, Unknown) and any(any(names_of(other)) for _, other in rest):
-                        self.places.setdefault(part.name, _sum([(-sign * other, each) for other, each in rest]))
-                        self.phases |= {part.name} if wave else set()
-                    self._look(part, wave=False)
-            case Operation(operator, left, right):
-                self.exponents |= {unknown.name for unknown in unknowns_of(right)} if operator == "**" else set()
-                for side in (left, right):
-                    if side is not None:
-                        self._look(side, wave=False)
-
-
-def _parts(expression: Expression, sign: float) -> Iterator[tuple[float, Expression]]:
-    """Yield the parts of a sum with their signs."""
-    match expression:
-        case Operation("+" | "-" as operator, left, right):
-            if left is not None:
-                yield from _parts(left, sign)
-            yield from _parts(right, sign if operator == "+" else -sign)
-        case _:
-            yield sign, expression
-
-
-def _sum(parts: list[tuple[float, Expression]]) -> Expression:
-    made: Expression = Number(0.0)
-    for sign, part in parts:
-        made = Operation("+" if sign > 0 else "-", made, part)
-    return made
 
 
 def _even(count: int, random: Random) -> Floats:

@@ -10,6 +10,7 @@ import numpy as np
 from descend.formula.ast import Apply, Expression, Name, Operation, Unknown, names_of, unknowns_of
 from descend.formula.evaluate import values_of
 from descend.formula.visitor import Visitor
+from descend.solvers._curve_roles import WAVES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Measure = Callable[[Floats], float]
     Form = dict[str, float]
 
-WAVES = ("sin", "cos", "tan")
 HOMOGENEOUS = {"sqrt": 0.5, "abs": 1.0, "cbrt": 1 / 3}
 STRONG, ROOT, WEAK = 0, 1, 2
 SAME = 1e-9

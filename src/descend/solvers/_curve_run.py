@@ -10,7 +10,7 @@ import numpy as np
 from descend.formula.separable import linear_in
 from descend.solvers._any_loss import AnyLoss, descend_any_loss, sharpest
 from descend.solvers._curve_end import FLAT, CurveEnd, end_of, flat_directions, rounding, undetermined
-from descend.solvers._levenberg import Box, descend_curve
+from descend.solvers._levenberg import STEPS, Box, CurveDescent, descend_curve
 from descend.solvers._polish import exact_errors, polished
 from descend.solvers._recorder import StepRecorder
 from descend.solvers._scaled_svd import ScaledSVD, lengths
@@ -92,18 +92,37 @@ class CurveRun:
         """The loss as a function of all parameters."""
         return Projection(self.objective) if self.objective.loss.quadratic else AnyLoss(self.objective)
 
-    def _down(self, w: Floats, *, solved: bool) -> tuple[Floats, bool]:
-        """Go down from ``w`` to a minimum; return it, and whether the steps were spent before.
+    def tried(self, w: Floats, origin: Floats, steps: int) -> tuple[Floats, float, bool]:
+        """Go down from ``w`` for at most so many steps, without a polish; return the end, its loss and if it is one.
+
+        origin: where the way to ``w`` began.
+        """
+        found = self._descended(w, solved=True, steps=steps)
+        first = self.whole.system(origin)
+        if not np.isfinite(found.loss) or first is None or found.stop != "still":
+            return found.w, found.loss, False
+        return (
+            found.w,
+            found.loss,
+            end_of(self.objective, first, self._system(found.w), origin, found.w, self.box).arrived,
+        )
+
+    def _descended(self, w: Floats, *, solved: bool, steps: int = STEPS) -> CurveDescent:
+        """Go down from ``w``.
 
         solved: whether the linear parameters that have no bounds are solved for.
         """
-        if self.objective.loss.quadratic:
-            problem = Projection(self.objective, self._linear if solved else ())
-            places = problem.searched
-            note, floor = self._note(places, problem), rounding(self.objective)
-            found = descend_curve(problem, w[places], self.box.at(places), floor=floor, note=note)
-        else:
-            found = descend_any_loss(self.objective, w, self.box, note=self._note(np.arange(w.size), self.whole))
+        if not self.objective.loss.quadratic:
+            note = self._note(np.arange(w.size), self.whole)
+            return descend_any_loss(self.objective, w, self.box, steps=steps, note=note)
+        problem = Projection(self.objective, self._linear if solved else ())
+        places = problem.searched
+        note, floor = self._note(places, problem), rounding(self.objective)
+        return descend_curve(problem, w[places], self.box.at(places), steps=steps, floor=floor, note=note)
+
+    def _down(self, w: Floats, *, solved: bool) -> tuple[Floats, bool]:
+        """Go down from ``w`` to a minimum; return it, and whether the steps were spent before."""
+        found = self._descended(w, solved=solved)
         return self._polished(found.w if np.isfinite(found.w).all() else w), found.stop == "spent"
 
     def _polished(self, w: Floats) -> Floats:

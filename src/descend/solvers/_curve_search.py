@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     Random = np.random.Generator
 
 DRAWS = 2000
-WAVES = 4  # times as many where there is a frequency
+FEW_PERIODS, MORE = 100, 4  # of a wave in the first round, and times as many in each later one
+ROUNDS = 4  # at most
+SURE = 40.0  # rows times the logarithm of a ratio of sums of squares: the best of many frequencies in noise has less
+TINY = float(np.finfo(float).tiny)
 REFINED = 30
 ENOUGH = 3  # draws that led to the best end
 BEAM = 8
@@ -56,27 +59,48 @@ class Ends:
         return cls(descents.origins, descents.draws, descents.solved, descents.losses, ones, len(descents), drawn)
 
 
-def search(batch: Batch, box: Box, random: Random, work: float) -> Ends:
+def search(batch: Batch, box: Box, random: Random, work: float, periods: float) -> Ends:
     """Draw the nonlinear parameters within their box, and go down from the best draws.
 
-    More rounds of draws follow while few of them led to the least sum of squares. work: how many values of parts of the
-    equation may be computed before the last round; the first one is always made.
+    More rounds of draws follow while few of them led to the least sum of squares, or while a wave is no better than the
+    best of so many frequencies is by chance; each has higher frequencies. work: how many values of parts of the
+    equation may be computed; the first round is always made. periods: the most periods of a wave that all rows of the
+    table can show.
     """
-    draws, rounds, drawn = Draws(batch, box), [], 0
+    rounds: list[Ends] = []
+    usual = np.inf
     while True:
-        candidates, count = _candidates(batch, draws, random)
-        drawn += count
-        descents = Descents(batch, candidates, box)
-        descents.keep(_different(descents.draws, descents.losses, 3 * REFINED))
-        for steps, kept in ((SHORT, 2 * REFINED), (MIDDLE, REFINED), (LONG, REFINED)):
-            descents.run(steps)
-            descents.keep(np.argsort(descents.losses, kind="stable")[:kept])
-        descents.draws = _plain(batch, descents.draws, draws.phases)
-        descents.origins = _plain(batch, descents.origins, draws.phases)
-        rounds.append(Ends.of(descents, count))
+        reach = FEW_PERIODS * MORE ** len(rounds)
+        draws = Draws(batch, box, min(periods, reach))
+        ends, loss = _round(batch, draws, random)
+        rounds.append(ends)
+        usual = min(usual, loss)
         found = merged_ends(rounds, ROUNDING * batch.total)
-        if not batch.nonlinear or found.reached[:1].sum() >= ENOUGH or drawn * batch.effort > work:
+        further = bool(draws.waves) and periods > reach
+        by_chance = further and batch.size * np.log(usual / max(found.losses.min(initial=usual), TINY)) < SURE
+        enough = not batch.nonlinear or (found.reached[:1].sum() >= ENOUGH and not by_chance)
+        next_work = (found.drawn + ends.drawn * (MORE if further else 1)) * batch.effort
+        if enough or len(rounds) == ROUNDS or next_work > work:
             return found
+
+
+def _round(batch: Batch, draws: Draws, random: Random) -> tuple[Ends, float]:
+    """Return where a round of draws led, and the sum of squares that a usual draw has."""
+    made = draws.of(round(DRAWS * draws.crowd), random)
+    losses = batch.screened(made)
+    finite = losses[np.isfinite(losses)]
+    candidates, count, parts = made[_different(made, losses, 2 * REFINED)], len(made), blocks(batch)
+    if len(parts) > 1:
+        grown, more = _grown(batch, draws, parts, random)
+        candidates, count = np.concatenate([grown, candidates]), count + more
+    descents = Descents(batch, candidates, draws.box)
+    descents.keep(_different(descents.draws, descents.losses, 3 * REFINED))
+    for steps, kept in ((SHORT, 2 * REFINED), (MIDDLE, REFINED), (LONG, REFINED)):
+        descents.run(steps)
+        descents.keep(np.argsort(descents.losses, kind="stable")[:kept])
+    descents.draws = _plain(batch, descents.draws, draws.roles.phases)
+    descents.origins = _plain(batch, descents.origins, draws.roles.phases)
+    return Ends.of(descents, count), float(np.median(finite)) if finite.size else np.inf
 
 
 def blocks(batch: Batch) -> list[tuple[set[str], set[str]]]:
@@ -92,18 +116,6 @@ def blocks(batch: Batch) -> list[tuple[set[str], set[str]]]:
         if nonlinear:
             found.append((linear, nonlinear))
     return found
-
-
-def _candidates(batch: Batch, draws: Draws, random: Random) -> tuple[Floats, int]:
-    """Return the best draws of all parameters at once and of the equation's parts one by one, and their number."""
-    made = draws.of(DRAWS * (WAVES if draws.waves else 1), random)
-    losses = batch.screened(made)
-    best, count = made[_different(made, losses, 2 * REFINED)], len(made)
-    parts = blocks(batch)
-    if len(parts) > 1:
-        grown, more = _grown(batch, draws, parts, random)
-        best, count = np.concatenate([grown, best]), count + more
-    return best, count
 
 
 def _grown(batch: Batch, draws: Draws, parts: list[tuple[set[str], set[str]]], random: Random) -> tuple[Floats, int]:
@@ -147,7 +159,7 @@ def _plain(batch: Batch, draws: Floats, phases: Collection[str]) -> Floats:
         turn = 2 * np.pi * np.round(made[:, place] / (2 * np.pi))
         changed[:, place] = made[:, place] - turn if name in phases else np.abs(made[:, place])
         with np.errstate(invalid="ignore"):
-            same = np.abs(batch.screened(changed) - losses) <= UNCHANGED * losses
+            same = np.abs(batch.screened(changed) - losses) <= UNCHANGED * losses + UNCHANGED**2 * batch.total
         made = np.where(same[:, None], changed, made)
     return made
 

@@ -28,6 +28,8 @@ ROWS, MORE_ROWS = 200, 4000  # that draws are screened on, and that the best end
 PICKED = 20  # times as many rows are looked at to choose some that are spread over the columns
 BEST = 8  # ends that are compared on more rows
 LAST = 40  # steps there
+FINER = 3.0  # times as many periods as of even steps, at most
+TINY = float(np.finfo(float).tiny)
 SPEED = 1e8  # values that are computed in a second, about: a budget of seconds is one of work
 SHRUNK = 0.75  # a target's share of what stands for its mean where the mean's link is taken: 0 has no logarithm
 
@@ -59,11 +61,11 @@ def drawn_starts(objective: CurveObjective, box: Box, *, seed: int = 0, budget: 
     """
     random = np.random.default_rng(seed)
     some = objective.on(objective.data.take(_some_rows(objective.X, MORE_ROWS, random)))
-    few = _some_rows(some.X, ROWS, random)
+    few, periods = _some_rows(some.X, ROWS, random), _periods(some.X, objective.rows)
     starts, origins, found = [], [], []
     for batch in _batches(some, box):
         inside = box.at(_places(some, batch.nonlinear))
-        ends = search(batch.on(few), inside, random, budget * SPEED)
+        ends = search(batch.on(few), inside, random, budget * SPEED, periods)
         if len(few) < some.rows and len(ends.losses):
             ends = _on_more_rows(batch, ends, inside)
         starts.append(_parameters(some, batch, ends.linear, ends.nonlinear))
@@ -135,6 +137,21 @@ def _parameters(objective: CurveObjective, batch: Batch, linear: Floats, nonline
     w = np.zeros((len(nonlinear), len(objective.curve.parameters)))
     w[:, _places(objective, batch.linear)], w[:, _places(objective, batch.nonlinear)] = linear, nonlinear
     return w
+
+
+def _periods(X: Floats, rows: int) -> float:
+    """Return how many periods of a wave a table's rows can show at most, by some of its rows.
+
+    It is half of how many of the smaller steps of a column fill its range: where they are uneven, some see more.
+    """
+    found = 1.0
+    for column in X.T:
+        steps = np.diff(np.unique(column))
+        if steps.size:
+            finest = min(steps.mean() / max(float(np.quantile(steps, 0.25)), TINY), FINER)
+            all_rows = rows / len(X) if steps.size > len(X) / 2 else 1.0
+            found = max(found, steps.size * finest * all_rows / 2)
+    return found
 
 
 def _places(objective: CurveObjective, names: tuple[str, ...]) -> NDArray[np.int64]:

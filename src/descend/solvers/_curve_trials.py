@@ -10,6 +10,7 @@ import numpy as np
 from descend.formula.exchange import exchangeable
 from descend.formula.separable import linear_in
 from descend.solvers._curve_end import rounding
+from descend.solvers._curve_roles import Roles
 from descend.solvers._curve_run import CurveRun
 from descend.solvers._curve_starts import drawn_starts
 from descend.solvers._recorder import StepRecorder
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from descend.solvers._levenberg import Box
 
 TRIED = 5  # of the ends that draws led to
-MOST_STEPS = 200  # of all trials: after so many none begins
+SHIFT = 1e-9  # of the largest prediction: rounding of a wave far from its beginning
+STEPS = 60  # of each trial
 ALIKE = 1e-7  # of the loss: minima that differ by less are one
 CHANCE = 10.0  # rows times the logarithm of a ratio of losses: what is less, chance does
 
@@ -93,23 +95,22 @@ def tried_starts(objective: CurveObjective, box: Box, *, seed: int, budget: floa
     the best minimum, where it leads there; on a large table, and where it does not, it begins at that minimum.
     """
     drawn = drawn_starts(objective, box, seed=seed, budget=budget)
-    some, steps = drawn.objective, 0
+    some = drawn.objective
     found: list[TriedStart] = []
     for start, origin, reached in zip(drawn.starts[:TRIED], drawn.origins, drawn.reached.tolist(), strict=False):
-        recorder = StepRecorder()
-        w, loss, _, stop = CurveRun(some, box, recorder).go(start, origin)
-        steps += len(recorder)
+        w, loss, arrived = CurveRun(some, box, StepRecorder()).tried(start, origin, STEPS)
         if np.isfinite(loss):
             order = _order(objective, box, w)
-            _add(found, TriedStart(w[order], loss, origin[order], reached, stop == "optimum"), rounding(some))
-        if steps > MOST_STEPS:
-            break
+            w = (w + _turns(some, box, w))[order]
+            _add(found, TriedStart(w, loss, origin[order], reached, arrived), rounding(some))
     found.sort(key=lambda trial: trial.loss)
     first = found[0].w if found else None
     if found and some.rows == objective.rows:
-        w, loss, *_ = CurveRun(some, box, StepRecorder()).go(found[0].origin)
+        origin = found[0].origin
+        w, loss, _ = CurveRun(some, box, StepRecorder()).tried(origin, origin, STEPS)
         leads = loss <= (1 + ALIKE) * found[0].loss + rounding(some)
-        first = found[0].origin if leads and (_order(objective, box, w) == np.arange(w.size)).all() else first
+        origin = origin + _turns(some, box, w)
+        first = origin if leads and (_order(objective, box, w) == np.arange(w.size)).all() else first
     return TriedStarts(some, tuple(found), first, drawn.refined, drawn.drawn)
 
 
@@ -120,6 +121,19 @@ def _add(found: list[TriedStart], trial: TriedStart, least: float) -> None:
             found[place] = replace(other, reached=other.reached + trial.reached)
             return
     found.append(trial)
+
+
+def _turns(objective: CurveObjective, box: Box, w: Floats) -> Floats:
+    """Return the whole turns that bring the phases of waves within half a turn, where the curve stays the same."""
+    made, curve = np.zeros_like(w), objective.predictor(w)
+    phases = Roles(objective.curve.expressions).phases
+    for place, name in enumerate(objective.curve.parameters):
+        if name in phases and box.open[place]:
+            turned = made.copy()
+            turned[place] = -2 * np.pi * np.round(w[place] / (2 * np.pi))
+            if np.abs(objective.predictor(w + turned) - curve).max() <= SHIFT * np.abs(curve).max():
+                made = turned
+    return made
 
 
 def _order(objective: CurveObjective, box: Box, w: Floats) -> NDArray[np.intp]:
