@@ -281,3 +281,19 @@ def test_only_an_equals_sign_of_its_own_makes_an_equation(text):
 def test_a_number_in_the_place_of_every_parameter_leaves_none():
     (right,) = parse("y = a*exp(-b*x) + c").resolve(COLUMNS).written
     assert not any(unknowns_of(substituted(right, FIRST)))
+
+
+@pytest.mark.parametrize("start", ["-", "exp(", "2**"])
+@pytest.mark.parametrize("sign", ["+", "-", "*", "/"])
+def test_an_equation_as_deep_as_may_be_is_handled(start, sign):
+    depth = 58
+    inner = f" {sign} ".join(["a", *["x"] * 200])
+    text = f"y = {start * depth}({inner}){')' * (depth * start.count('('))}"
+    made = parse(text).resolve(COLUMNS)
+    (right,) = made.written
+    assert parse(f"y = {with_numbers(right, {})}").resolve(COLUMNS).written == made.written
+    assert with_numbers(right, {"a": "-2"})
+    assert str(substituted(right, {"a": 2.0}))
+    assert values_of(right, ROWS, {"a": 0.5}).shape == (6,)
+    assert tangents_of(right, ROWS, {"a": 0.5})[1].keys() <= {"a"}
+    assert linear_in(curve_of(right)) == (("a",) if start == "-" else ())
