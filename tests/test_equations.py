@@ -3,6 +3,7 @@
 from itertools import combinations
 from random import Random
 
+import numpy as np
 import pytest
 
 import descend
@@ -46,6 +47,20 @@ def test_an_equation_that_is_linear_in_its_parameters_has_the_terms_of_its_formu
     assert made.coefficients == (tuple(Coefficient(name.strip("-"), -1 if name[0] == "-" else 1) for name in named),)
     assert made.curve is None
     assert made.about == "mean"
+
+
+@pytest.mark.parametrize("text", [text for text in LINEAR if "`" not in text])
+def test_such_an_equation_has_the_figures_of_its_formula_to_the_last_bit(text):
+    random = np.random.default_rng(2)
+    rows = {name: random.uniform(0.5, 3.0, 60) for name in ("y", "x", "z")}
+    right, named = LINEAR[text]
+    made = descend.fit(text, rows)
+    formula = descend.fit(f"{text.split('=')[0]} ~ {right}", rows)
+    found = formula.coefficients.values()
+    values = [-value if name[0] == "-" else value for name, value in zip(named, found, strict=True)]
+    assert [made.coefficients[name.strip("-")] for name in named] == values
+    assert made.verification.scores == formula.verification.scores
+    np.testing.assert_array_equal(made.predict(rows), formula.predict(rows))
 
 
 CURVES = [
