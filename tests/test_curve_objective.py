@@ -7,6 +7,7 @@ from itertools import product
 import mpmath
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from descend.base import threads
 from descend.formula.parser import parse
@@ -152,6 +153,20 @@ def test_blocks_and_threads_give_what_one_block_gives(monkeypatch):
     monkeypatch.setattr(threads._here, "working", True, raising=False)  # no threads: the same blocks, in order
     for one, other in zip(cut, everything(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_the_sums_of_one_block_have_the_same_bits_on_any_number_of_threads():
+    random = np.random.default_rng(3)
+    x = random.uniform(0.3, 3, 30_000)
+    Y = np.column_stack([first(*AT, x, np), second(*AT, x, np)]) + random.normal(0, 0.1, (x.size, 2))
+    objective = CurveObjective(DesignRows(x[:, None], Y), CURVE, LOSSES["mse"], L2(0.0, np.ones(4)))
+    made = []
+    for count in (1, 2, 3):
+        with threadpool_limits(count):
+            made.append([*objective.gauss_newton(W), objective.hessian(W)])
+    for other in made[1:]:
+        for mine, theirs in zip(made[0], other, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 def test_columns_may_lie_in_memory_either_way():

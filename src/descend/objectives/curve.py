@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from descend.objectives.penalties import Penalty
     from descend.objectives.rows import DesignRows
 
+ALONE = 10_000  # numbers whose products the linear algebra library sums on one thread, always in the same order
 AT_WORK = 4  # arrays that an expression holds besides its derivatives, about
 
 
@@ -302,7 +303,7 @@ def _side_by_side(vectors: list[Floats], rows: int) -> Floats:
 def _dot(one: Floats, other: Floats, rows: int) -> float:
     """Return the sum over rows of a product; each factor is a vector, or a number for all rows."""
     if np.ndim(one) and np.ndim(other):
-        return float(one @ other)
+        return float(sum(one[first : first + ALONE] @ other[first : first + ALONE] for first in range(0, rows, ALONE)))
     return float(np.multiply(one, other).sum() if np.ndim(one) or np.ndim(other) else rows * one * other)
 
 
