@@ -160,6 +160,30 @@ def test_a_start_at_a_maximum_of_the_loss_is_no_optimum():
     assert np.cos(history.weights[0]) == pytest.approx(1.0, rel=1e-14)
 
 
+HINGES = {
+    "y = c + a*max(0, x - k)": lambda x, k: 1 + 2 * np.maximum(0, x - k),
+    "y = c + a*min(x, k)": lambda x, k: 1 + 2 * np.minimum(x, k),
+    "y = c + a*abs(x - k)": lambda x, k: 1 + 2 * np.abs(x - k),
+}
+
+
+def test_a_minimum_in_a_kink_of_the_loss_is_one():
+    kinks = 0
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        x, (text, mean) = np.sort(random.uniform(0, 5, random.integers(10, 60))), list(HINGES.items())[seed % 3]
+        y = mean(x, random.uniform(1, 4)) + random.normal(0, 0.5, x.size)
+        objective = objective_of(curve_of(text), x, y)
+        problem = Projection(objective, linear_in(objective.curve))
+        history, _ = minimise_curve(objective, np.array([1.0, 1.0, 2.5]), budget=0.0)
+        k = history.weights[problem.searched[0]]
+        beside = [problem.residual(np.array([k + step])) for step in np.linspace(-1e-3, 1e-3, 201)]
+        assert history.stop == "optimum"
+        assert history.final_loss <= min(r @ r for r in beside) * (1 + 1e-9)
+        kinks += bool(np.abs(x - k).min() < 1e-6)
+    assert kinks > 2
+
+
 def test_a_width_keeps_the_sign_of_its_start():
     x = np.linspace(-3, 3, 50)
     objective = objective_of(curve_of("y = a*exp(-x**2/s**2)"), x, 2 * np.exp(-(x**2) / 1.5**2))

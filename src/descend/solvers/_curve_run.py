@@ -9,6 +9,7 @@ import numpy as np
 
 from descend.formula.separable import linear_in
 from descend.solvers._any_loss import AnyLoss, descend_any_loss, sharpest
+from descend.solvers._corners import has_corners, kink_minimum
 from descend.solvers._curve_end import FLAT, CurveEnd, end_of, flat_directions, rounding, undetermined
 from descend.solvers._levenberg import STEPS, Box, CurveDescent, descend_curve
 from descend.solvers._polish import exact_errors, polished
@@ -76,7 +77,28 @@ class CurveRun:
         last = self._system(w)
         self._note(np.arange(w.size), self.whole)(w, last._replace(loss=self.objective.value(w)))
         facts = end_of(self.objective, first, last, start, w, self.box)
+        if not facts.arrived and has_corners(self.objective.curve) and not self.objective.loss.cornered:
+            w, facts = self._settled(w, facts)
         return w, facts, "epochs" if spent else "optimum" if facts.arrived else "stalled"
+
+    def _settled(self, w: Floats, facts: CurveEnd) -> tuple[Floats, CurveEnd]:
+        """Return the minimum beside ``w`` of an equation with corners, and what is known of it."""
+        problem, places = self._problem(solved=True)
+        at, shown = kink_minimum(problem, w[places], self.box.at(places), self._note(places, problem))
+        system = problem.system(at)
+        if not shown or system is None:
+            return w, facts
+        return problem.parameters(at, system.linear), replace(facts, arrived=True, endless={})
+
+    def _problem(self, *, solved: bool) -> tuple[Searched, NDArray[np.intp]]:
+        """Return the loss as a function of what is searched for, and the places of that among the parameters.
+
+        solved: whether the linear parameters that have no bounds are solved for, where the loss allows it.
+        """
+        if not self.objective.loss.quadratic:
+            return AnyLoss(self.objective), np.arange(self.objective.shape[0])
+        problem = Projection(self.objective, self._linear if solved else ())
+        return problem, problem.searched
 
     def _system(self, w: Floats) -> System:
         """Return the system at an end; of a loss with corners, of the smooth one whose minimum was found last."""
@@ -115,8 +137,7 @@ class CurveRun:
         if not self.objective.loss.quadratic:
             note = self._note(np.arange(w.size), self.whole)
             return descend_any_loss(self.objective, w, self.box, steps=steps, note=note)
-        problem = Projection(self.objective, self._linear if solved else ())
-        places = problem.searched
+        problem, places = self._problem(solved=solved)
         note, floor = self._note(places, problem), rounding(self.objective)
         return descend_curve(problem, w[places], self.box.at(places), steps=steps, floor=floor, note=note)
 
@@ -154,9 +175,7 @@ class CurveRun:
         """Return parameters of a lower loss beside ``w``, a saddle (where two terms are the same) or a maximum."""
         if last.loss <= rounding(self.objective) or self.objective.loss.cornered:
             return None
-        squares = self.objective.loss.quadratic
-        problem: Searched = Projection(self.objective, self._linear) if squares else AnyLoss(self.objective)
-        places = problem.searched if isinstance(problem, Projection) else np.arange(w.size)
+        problem, places = self._problem(solved=True)
         for direction in (*flat_directions(ScaledSVD.of(last.K, rank=FLAT)), *self._downward(w, last)):
             parts = np.divide(np.abs(direction), np.abs(w), out=np.abs(direction), where=w != 0)
             for side in (ASIDE, -ASIDE):
