@@ -41,7 +41,7 @@ def row(entry: dict[str, Any]) -> dict[str, Any]:
     certified, errors = list(entry["coefficients"].values()), list(entry["standard_errors"].values())
     model = descend.fit(entry["formula"], entry["columns"], test="none")
     recipe = Recipe(standardize=False)
-    _, objective, _ = prepare_forecast(entry["formula"], entry["columns"], recipe, Reading(Threads()), None, None)
+    _, _, objective, _ = prepare_forecast(entry["formula"], entry["columns"], recipe, Reading(Threads()), None, None)
     X, y = objective.X, objective.Y[:, 0]
     constant = bool((X[:, 0] == 1).all())
     fitted_peer = LinearRegression(fit_intercept=constant).fit(X[:, int(constant) :], y)
