@@ -155,4 +155,5 @@ def _among(
     """Return the inference of all parameters, of which only some are ``free``."""
     errors = np.full((free.size, 1), np.nan)
     errors[free, 0] = np.where(undetermined, np.nan, np.sqrt(np.square(root).sum(axis=1)))
-    return Inference(spread_out(root, free), variances, errors, freedom)
+    whole = np.ascontiguousarray(spread_out(root, free))  # as a model file gives it back: products to the last bit
+    return Inference(whole, variances, errors, freedom)

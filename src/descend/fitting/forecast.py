@@ -12,6 +12,7 @@ from descend.base.arguments import require, require_functions
 from descend.base.errors import OptionError
 from descend.fitting._linear_layer import as_equation
 from descend.fitting.problem import Problem
+from descend.model.hypotheses.linear import LinearHypothesis
 from descend.objectives.curve import CurveObjective
 from descend.objectives.networks.build import linear_layer_of
 from descend.objectives.quadratic import GramObjective
@@ -66,7 +67,8 @@ def forecast(
         from descend.fitting._curve import forecast_curve
 
         return forecast_curve(objective, recipe)
-    made = foretell(objective, start, recipe, None, design.names)
+    names = LinearHypothesis(design, start.reshape(objective.shape)).column_names
+    made = foretell(objective, start, recipe, None, names)
     if not made.curvatures.size:
         return made
     with np.errstate(over="ignore", divide="ignore"):
@@ -90,13 +92,11 @@ class Trajectory:
         return self.descent.weights(whole_epoch(epoch)).reshape(self.descent.objective.shape)
 
     def coefficients(self, epoch: int) -> dict[str, Any]:
-        """Return the coefficients in the units of the table by column; by output first where there are several."""
-        raw = self.design.to_raw(self.weights(epoch))
-        made = {
-            output: dict(zip(self.design.names, raw[:, index].tolist(), strict=True))
-            for index, output in enumerate(self.outputs)
-        }
-        return made if len(made) > 1 else next(iter(made.values()))
+        """Return the coefficients in the units of the table by column; by output first where there are several.
+
+        Of an equation they are by its parameters.
+        """
+        return LinearHypothesis(self.design, self.weights(epoch)).named(self.outputs)
 
     def epochs_to(self, share: float) -> int | None:
         """Return the first epoch with at most that share of the start's excess loss left; None for never."""

@@ -110,7 +110,8 @@ def run_solver(
     quadratic = quadratic_of(objective, recipe, start)
     forecast = None
     if run.forecasts and (recipe.method != "auto" or quadratic is not None):
-        forecast = foretell(objective, start, recipe, quadratic, design.names)
+        names = LinearHypothesis(design, start.reshape(objective.shape)).column_names
+        forecast = foretell(objective, start, recipe, quadratic, names)
         run.tell_forecast(forecast)
     history = solve(objective, start, recipe, quadratic, validation, run)
     weights = np.asarray(history.weights.reshape(objective.shape), dtype=np.float64)

@@ -19,7 +19,7 @@ from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from descend.analysis.inference import Inference
     from descend.analysis.profile import ProfileIntervals
@@ -91,6 +91,12 @@ class LinearHypothesis:
             return [("-" if one.sign < 0 else "") + one.parameter for each in zip(*named, strict=True) for one in each]
         names = self.design.names
         return list(names) if len(outputs) == 1 else [f"{output}: {name}" for name in names for output in outputs]
+
+    @property
+    def column_names(self) -> list[str]:
+        """A name for each column: the parameter of an equation with one output, else what the column is called."""
+        named = self.design.hypothesis.coefficients
+        return [one.parameter for one in named[0]] if len(named) == 1 else self.design.names
 
     @property
     def finite(self) -> bool:
@@ -168,11 +174,15 @@ class LinearHypothesis:
 
     def coefficients(self, target: Target) -> dict[str, Any]:
         """Return the coefficients in raw units by column (``(intercept)`` too), of an equation by its parameters."""
+        return self.named(target.outputs)
+
+    def named(self, outputs: Sequence[str]) -> dict[str, Any]:
+        """Return the coefficients in raw units as ``coefficients`` does, for outputs of those names."""
         each = self._named()
         if self.design.hypothesis.coefficients:
             found = {name: value for one in each for name, value in one.items()}
             return {name: found[name] for name in self.design.hypothesis.parameters}
-        return dict(zip(target.outputs, each, strict=True)) if len(each) > 1 else each[0]
+        return dict(zip(outputs, each, strict=True)) if len(each) > 1 else each[0]
 
     def _named(self) -> list[dict[str, float]]:
         """Return the coefficients of each output by name, with the signs of the named parameters."""
