@@ -306,6 +306,10 @@ def lone_minimum(reached):
     return searched(starts=30, reached=reached, others=(OtherMinimum(9.0, np.array([1.0, 2.0, 3.0])),))
 
 
+def undefined_start(k):
+    return evidence("y = a*log(x + k) + c", decay(), init={"a": 1, "k": k, "c": 1})
+
+
 def not_at_minimum(stop):
     base = searched()
     return replace(base, history=replace(base.history, stop=stop))
@@ -361,8 +365,9 @@ THRESHOLDS = [  # what builds it, the number at which it is told and the one, ju
     (endless, 1.0, 0.0),
     (endless_line, 0.1, 10),
     (endless_constant, 0.01, 0.02),
-    (other_minimum, 1.99, 2.01),
+    (other_minimum, 1.19, 1.21),
     (lone_minimum, 3, 4),
+    (undefined_start, 0, 1e-3),
     (not_at_minimum, "stalled", "optimum"),
 ]
 NAMES = {leakage_category: "leakage-classes"}
@@ -540,9 +545,15 @@ CASES = {  # the finding: formula, table, settings and the labels of what is off
     "no-effect": ("y = a*exp(-b*x) + c + 0*k*x", decay(), {}, "hold"),
     "correlated-parameters": ("y = a*exp(-b*x) + c", decay(until=0.5), {}, ""),
     "at-bound": ("y = a*exp(-b*x) + c", decay(), {"bounds": {"c": (0.6, None), "b": (0, 9)}}, "free"),
+    "undefined-start": ("y = a*log(x + k) + c", decay(), {"init": {"a": 1, "k": -1, "c": 1}}, ""),
     "endless": ("y = a/(1 + exp(-k*(x - 3))) + b", {"x": GRID, "y": (GRID > 3) + EVEN}, {}, ""),
-    "endless-line": ("y = a*x/(b + x)", {"x": GRID, "y": 2 * GRID + 0.02 * GRID**2}, {}, ""),
-    "endless-constant": ("y = a + exp(-b*(x + 1))", {"x": GRID, "y": 1 - EVEN}, {}, ""),
+    "endless-line": (
+        "y = a + c*x + x**2/(b**2 + x)",
+        {"x": GRID, "y": 1 + 2 * GRID - 0.02 * GRID**2 + EVEN},
+        {},
+        "",
+    ),
+    "endless-constant": ("y = a + x**2/(b**2 + x**2)", {"x": GRID, "y": 1 - 0.1 * GRID + EVEN}, {}, ""),
     "underfit-network": (
         "y ~ other",
         clean(2000),

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.analysis.domain import undefined_facts
 from descend.analysis.forecast import Forecast, local_forecast
-from descend.base.errors import OptionError
+from descend.base.errors import FitError, OptionError
 from descend.fitting.trained import TrainedProblem
 from descend.formula.ast import constant_parts
 from descend.formula.evaluate import undefined, values_of
@@ -76,6 +77,9 @@ def fit_curve(
         given = _start(objective, recipe, bounds)
         start = _drawn(objective, bounds, recipe.seed) if given is None else given
         drawn = dict(zip(objective.curve.parameters, start.tolist(), strict=True)) if given is None else None
+        outside = undefined_facts(objective, start, data)
+        if outside is not None:
+            raise FitError("fit.undefined-start", **outside)
         steepest = _steepest(objective, start, bounds)
         forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
         run.tell_forecast(forecast)

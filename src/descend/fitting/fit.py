@@ -166,4 +166,10 @@ def _diverged(model: Model, trained: TrainedProblem, recipe: Recipe) -> Diverged
             return DivergedError(code, model, stable=stable, safe=0.9 * stable, **values)
     lasting = None if trained.forecast is None else trained.forecast.lasting
     suggestion = history.lr / 10 if lasting is None or lasting > history.lr else lasting / 2
+    if trained.curve is not None and np.isnan(history.loss[-1]):
+        from descend.analysis.domain import undefined_facts
+
+        outside = undefined_facts(trained.curve, history.snapshots[-1].ravel(), trained.data)
+        if outside is not None:
+            return DivergedError("fit.left-domain", model, suggestion=suggestion, **values, **outside)
     return DivergedError("fit.diverged", model, suggestion=suggestion, **values)

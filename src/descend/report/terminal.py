@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from descend.analysis.certificates import Certificate
     from descend.analysis.comparison import Comparison
     from descend.analysis.diagnosis import Finding
     from descend.analysis.forecast import Forecast
@@ -136,15 +137,14 @@ def fit_lines(model: FittedModel, lang: str) -> list[str]:
     if "certificate" in model.hypothesis.refusals:
         lines.append(say(model.hypothesis.refusals["certificate"], lang))
     elif endless:
-        lines.append(say("report.no-optimum", lang))
+        lines.append(say("report.no-optimum" if model.hypothesis.linear else "report.no-minimum", lang))
     elif certificate is not None and certificate.kind == "bound":
         lines.append(say("report.gap", lang, gap=certificate.gap))
     elif certificate is not None and certificate.kind == "minimum":
-        searched = certificate.starts is not None and certificate.starts > 1
-        facts = {"starts": certificate.starts, "reached": certificate.reached}
-        lines.append(say("report.minimum-of-starts" if searched else "report.minimum", lang, **facts))
+        lines.append(_minimum(certificate, lang))
     elif certificate is not None and certificate.kind == "none":
-        lines.append(say("report.not-certified", lang, slope=certificate.slope))
+        shown = "not-certified" if model.hypothesis.linear else "not-shown"
+        lines.append(say(f"report.{shown}", lang, slope=certificate.slope))
     short = history.stop == "stalled" or (history.stop == "epochs" and history.optimizer == "auto")
     if history.stop == "converged" or (short and not endless):
         lines.append(say(f"report.stop-{history.stop}", lang))
@@ -152,6 +152,14 @@ def fit_lines(model: FittedModel, lang: str) -> list[str]:
         best = int(history.validation_loss.argmin())
         lines.append(say("report.stop-early", lang, best=best))
     return lines
+
+
+def _minimum(certificate: Certificate, lang: str) -> str:
+    """Return what is known of a curve's minimum: from how many starts it was reached."""
+    if certificate.starts is None or certificate.reached is None or certificate.starts < 2:
+        return say("report.minimum", lang)
+    which = "all" if certificate.reached == certificate.starts else "some"
+    return say(f"report.minimum-{which}", lang, starts=certificate.starts, reached=certificate.reached)
 
 
 def log_lines(history: History, every: int, lang: str) -> Iterable[str]:

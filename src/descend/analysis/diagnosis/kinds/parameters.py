@@ -22,7 +22,7 @@ PAIRS = 3  # told
 LEADING = 0.1  # of a direction's largest share: what a parameter needs to be named
 LIMIT = 1e-3  # of the spread of the targets, or of the curve itself: a curve that is so near to its limit is that
 ROWS = 1000  # rows that are predicted
-NEAR = 2.0  # times the least loss: a minimum as good as that might be the one that is meant
+NEAR = 1.2  # times the least loss: a minimum as good as that might be the one that is meant
 FEW = 0.1  # of the starts: where no more led to the least loss, a lower one may have been missed
 STARTS = 5  # fewer show nothing of that
 
@@ -87,8 +87,18 @@ def look_at_the_limit(evidence: Evidence) -> list[Sign]:
         return []
     largest = max(abs(share) for share in search.endless.values())
     leading = [name for name, share in search.endless.items() if abs(share) > LEADING * largest]
-    values = {"parameters": listed(leading), "first": leading[0], "limit": _limit(objective, evidence.weights.ravel())}
-    return [Sign(f"endless-{values['limit']}" if values["limit"] else "endless", values)]
+    w, start = evidence.weights.ravel(), evidence.history.snapshots[0].ravel()
+    named = {name: place for place, name in enumerate(objective.curve.parameters)}
+    ways = [f"{name} → {_end(w[named[name]], start[named[name]])}" for name in leading]
+    limit = _limit(objective, w)
+    return [Sign(f"endless-{limit}" if limit else "endless", {"parameters": listed(ways), "first": leading[0]})]
+
+
+def _end(value: float, start: float) -> str:
+    """Return where a parameter goes on to, by where it has come from its start."""
+    if abs(value) < abs(start):
+        return "0"
+    return "∞" if value > 0 else "−∞"
 
 
 def _limit(objective: CurveObjective, w: Floats) -> str:
@@ -115,7 +125,9 @@ def look_at_minima(evidence: Evidence) -> list[Sign]:
     if near and least > 0:
         told = zip(objective.curve.parameters, near[0].parameters.tolist(), strict=True)
         at = listed([f"{name} = {value:.6g}" for name, value in told])
-        return [Sign("other-minimum", {**facts, "other": near[0].loss, "more": near[0].loss / least - 1, "at": at})]
+        return [
+            Sign("other-minimum", {**facts, "other": near[0].loss, "more": 100 * (near[0].loss / least - 1), "at": at})
+        ]
     if search.others and search.starts >= STARTS and search.reached <= FEW * search.starts:
         return [Sign("lone-minimum", {**facts, "other": search.others[0].loss})]
     return []
