@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from descend.base.messages import say
+from descend.objectives.curve import CurveObjective
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.quadratic import GramObjective
 
@@ -124,6 +125,11 @@ def curvatures(surface: Objective, goal: Floats, directions: Floats) -> Floats:
         return np.asarray(np.einsum("ico,c,jco->ij", spread, surface.curvatures, spread))
     if isinstance(surface, RowsObjective) and goal.size <= MOST:
         return np.asarray(directions @ surface.hessian(goal) @ directions.T)
+    if isinstance(surface, CurveObjective):  # without the curve's own bend, which is not positive off a minimum
+        with np.errstate(all="ignore"):
+            bends = np.asarray(directions @ surface.gauss_newton(goal)[2] @ directions.T)
+        if np.isfinite(bends).all():
+            return bends
     return np.zeros((len(directions), len(directions)))
 
 

@@ -25,7 +25,7 @@ class HypothesisPart(PagePart):
         with tag("section", aria_labelledby="hypothesis-title"):
             tag("h2", text=self.say("hypothesis"), id="hypothesis-title")
             self.formula = Field(
-                "text", self.say("formula"), study.formula, self.state, on_typing=self.check, hidden=True,
+                "lines", self.say("formula"), study.formula, self.state, on_typing=self.check, hidden=True,
                 placeholder="score ~ hours", help=self.say("help-formula"),
             ).classes("formula")  # fmt: skip
             self.caret = tag("div", "caret mono", role="status")
@@ -86,8 +86,8 @@ class HypothesisPart(PagePart):
 
     def _suggest(self) -> None:
         """Offer an example of an equation, where the stated formula is of numbers and a number."""
-        profile = self.study.table.profile
-        text = "" if profile is None else example_equation(self.study.formula, profile)
+        profile, chosen = self.study.table.profile, {"family", "loss"} & self.study.settings.keys()
+        text = "" if profile is None or chosen else example_equation(self.study.formula, profile)
         self.suggested.set_visibility(bool(text))
         if self.example._text != text:
             self.example._text = text

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from descend.solvers.optimizers import Optimizer
     from descend.studio.study import Study
 
-OF_PARAMETERS = ("bounds", "fixed", "parameters")  # which only an equation has by name
+OF_EQUATIONS = ("bounds", "fixed", "parameters", "search")  # which say nothing of a formula
+OF_FORMULAS = ("hypothesis",)  # and nothing of an equation
 GIVEN = "given"  # values that no control can show
 
 
@@ -115,7 +116,7 @@ class RecipePart(PagePart):
     def show(self) -> None:
         """Show the current settings."""
         networked = bool(self.study.settings.get("hypothesis"))
-        optimizer = self._optimizer(networked)
+        optimizer, equation = self._optimizer(networked), is_equation(self.study.formula)
         for name, field in self.fields.items():
             row, value = SETTINGS[name], self.study.settings.get(name)
             kind = field._props["kind"]
@@ -129,8 +130,10 @@ class RecipePart(PagePart):
                 field.put(value or row.default)
             else:
                 field.put("" if value is None else str(row.kind.written(value)))
-            if name in OF_PARAMETERS:
-                field.set_visibility(is_equation(self.study.formula))
+            if name in OF_EQUATIONS:
+                field.set_visibility(equation)
+            if name in OF_FORMULAS:
+                field.set_visibility(not equation)
             if name in OF_OPTIMIZERS:
                 has = optimizer is not None and name in optimizer.own()
                 if optimizer is not None and name in optimizer.folded:

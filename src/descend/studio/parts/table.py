@@ -117,8 +117,9 @@ class TablePart(PagePart):
     def _state(self, change: object, column: str) -> None:
         profile = self.study.table.profile
         if profile is not None and callable(change):
-            names = [one.name for one in profile.columns]
-            self.act(self.study.restate(change(self.study.formula, column, names)))
+            made = change(self.study.formula, column, [one.name for one in profile.columns])
+            if made != self.study.formula:
+                self.act(self.study.restate(made))
 
 
 def _bars(column: ColumnProfile, label: str) -> str:

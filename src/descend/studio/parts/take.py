@@ -53,16 +53,28 @@ class TakePart(PagePart):
 
     def _scripts(self, run: Run) -> dict[str, str]:
         """Return the command line and the Python script that repeat a run, where there are any."""
-        file, prepared = self.study.table.file or "table.csv", self.study.sketch.prepared
-        names = None
-        if prepared is not None and prepared.formula == run.formula and not prepared.design.hypothesis.parameters:
-            names = prepared.design.names  # of an equation only a start by name is in its own units
+        file, names = self.study.table.file or "table.csv", self._start_names(run)
         reading = self.study.table.reading
         made = {"python": python_code(file, run.formula, run.settings, reading=reading)}
         try:
             return {"command": command_line(file, run.formula, run.settings, names=names, reading=reading), **made}
         except OptionError as error:
             return {"command": error.tell(self.study.lang), **made}
+
+    def _start_names(self, run: Run) -> list[str] | None:
+        """Return the names by which a start that is given as numbers is written; None where none are known.
+
+        Of an equation a start by name is in its own units, so it is not of weights of standardised columns.
+        """
+        prepared, model = self.study.sketch.prepared, self.study.model
+        if prepared is None or prepared.formula != run.formula:
+            return None
+        if not prepared.design.hypothesis.parameters:
+            return prepared.design.names
+        if model is None or model.formula != run.formula or model.hypothesis.scaled:
+            return None
+        names = model.hypothesis.weight_names(model.target)
+        return names if set(names) <= set(prepared.design.hypothesis.parameters) else None
 
     def _model(self) -> None:
         assert self.study.run is not None

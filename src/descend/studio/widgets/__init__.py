@@ -118,8 +118,9 @@ class Drop(ui.element, component="drop.js"):
 class Field(ui.element, component="field.js", esm=DRAWING):
     """One setting: a label and the browser's own control.
 
-    kind: "text", "number", "select" (with ``options``, pairs of a value and its label), "check" or "range", which while
-        it is dragged sends its value with a serial, and the next one once that has been drawn.
+    kind: "text", "lines" (a text on as many lines as it takes), "number", "select" (with ``options``, pairs of a value
+        and its label), "check" or "range", which while it is dragged sends its value with a serial, and the next one
+        once that has been drawn.
     """
 
     def __init__(

@@ -17,6 +17,10 @@ export default {
              :aria-describedby="help ? id + '-help' : null" @change="changed($event.target.checked)">
       <input v-else-if="kind === 'range'" :id="id" type="range" :min="min" :max="max" :step="step" :value="inner" :disabled="disabled"
              :aria-describedby="help ? id + '-help' : null" @input="slid($event.target.value)" @change="changed($event.target.value)">
+      <textarea v-else-if="kind === 'lines'" ref="lines" :id="id" rows="1" :value="inner" :disabled="disabled"
+                autocomplete="off" autocapitalize="off" spellcheck="false" :placeholder="placeholder"
+                :aria-describedby="help ? id + '-help' : null" @input="typing($event.target.value)"
+                @keydown.enter="entered" @change="changed($event.target.value)"></textarea>
       <input v-else :id="id" type="text" :inputmode="kind === 'number' ? 'decimal' : null" :value="inner" :disabled="disabled"
              autocomplete="off" autocapitalize="off" spellcheck="false" :placeholder="placeholder"
              :aria-describedby="help ? id + '-help' : null"
@@ -36,21 +40,42 @@ export default {
     value(value) {
       this.inner = value;
     },
+    inner() {
+      this.$nextTick(() => this.grow());
+    },
   },
   mounted() {
+    if (this.kind === "lines") {
+      this.watching = new ResizeObserver(() => this.grow());
+      this.watching.observe(this.$el);
+    }
     if (this.kind === "range") this.turns = new Turns((value, serial) => this.$emit("slid", { value, serial }));
   },
   beforeUnmount() {
     this.turns?.end();
+    this.watching?.disconnect();
   },
   methods: {
+    // As high as its text, which is one line without line breaks of its own.
+    grow() {
+      const lines = this.$refs.lines;
+      if (!lines) return;
+      lines.style.height = "auto";
+      lines.style.height = `${lines.scrollHeight + lines.offsetHeight - lines.clientHeight}px`;
+    },
     slid(value) {
       this.inner = value;
       this.turns.send(value);
     },
     typing(value) {
-      this.inner = value;
-      this.$emit("typing", value);
+      this.inner = this.kind === "lines" ? value.replace(/\s*\n\s*/g, " ") : value;
+      this.$emit("typing", this.inner);
+    },
+    // Enter ends the text; within a syllable that is being composed it ends only that.
+    entered(event) {
+      if (event.isComposing) return;
+      event.preventDefault();
+      this.changed(event.target.value);
     },
     changed(value) {
       this.inner = value;

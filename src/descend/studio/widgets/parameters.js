@@ -26,8 +26,9 @@ export default {
           <label :for="id + one.name" :title="one.name">{{ one.name }}</label>
           <input :id="id + one.name" type="range" min="0" :max="steps" step="1" :value="share(one)" :disabled="one.held"
                  :aria-valuetext="spoken(one)" @input="slid(one, $event.target.valueAsNumber)">
-          <input class="parameter-number" type="text" inputmode="decimal" :value="number(one.value)"
-                 :aria-label="labels.number.replace('#', one.name)" @change="typed(one, $event)">
+          <input class="parameter-number" type="text" inputmode="decimal" :value="edited?.name === one.name ? edited.text : number(one.value, 4)"
+                 :aria-label="labels.number.replace('#', one.name)" @input="edited = { name: one.name, text: $event.target.value }" @blur="edited = null"
+                 @change="typed(one, $event)">
           <button type="button" class="hold" :aria-pressed="String(one.held)" :aria-label="labels.hold.replace('#', one.name)"
                   :title="labels['hold-help'].replace('#', one.name)" @click="$emit('hold', { name: one.name, held: !one.held })"
                   ><svg viewBox="0 0 16 16" aria-hidden="true"><path :d="one.held ? 'M5 7V5a3 3 0 0 1 6 0v2' : 'M5 7V4.5a3 3 0 0 1 5.9 -0.8'"/><rect x="3.2" y="7" width="9.6" height="7" rx="1.4"/></svg></button>
@@ -36,7 +37,7 @@ export default {
       <p v-if="more" class="empty">{{ labels.more.replace("#", more) }}</p>
     </section>`,
   data() {
-    return { ...this.first, steps: STEPS, id: `parameters-${Math.random().toString(36).slice(2)}` };
+    return { ...this.first, edited: null, steps: STEPS, id: `parameters-${Math.random().toString(36).slice(2)}` };
   },
   computed: {
     rowsTold() {
@@ -50,7 +51,7 @@ export default {
     this.turns.end();
   },
   methods: {
-    number: text,
+    number: (value, digits) => text(value, digits),
     spoken(one) {
       const parts = { value: text(one.value), low: text(one.low), high: text(one.high) };
       return this.labels.spoken.replace(/#(value|low|high)/g, (_, key) => parts[key]);
@@ -73,7 +74,8 @@ export default {
     },
     typed(one, event) {
       const value = event.target.value.trim() === "" ? NaN : Number(event.target.value.replace(",", "."));
-      if (!Number.isFinite(value)) event.target.value = text(one.value);
+      this.edited = null;
+      if (!Number.isFinite(value)) event.target.value = text(one.value, 4);
       else this.send(one, value);
     },
     send(one, value) {

@@ -22,7 +22,6 @@ from descend.objectives.families import TargetColumn, recognise_family
 from descend.objectives.rows import DesignRows
 from descend.solvers.dispatch import quadratic_of
 from descend.solvers.recipe import Recipe
-from descend.solvers.settings import KEPT_ROWS
 from descend.studio.profile import profile, propose
 from descend.tables.formats import recognise
 from descend.tables.open import read
@@ -45,6 +44,8 @@ if TYPE_CHECKING:
     from descend.tables.table import Table
 
     Key = tuple[Any, ...]
+
+FEW = 500  # rows that suggest the parameters which an equation is shown with before its fit
 
 
 @dataclass(frozen=True)
@@ -230,8 +231,8 @@ class Bench:
 
     def _outset(self, problem: Problem, design: Design, rows: Rows, recipe: Recipe) -> dict[str, Any]:
         """Return what an equation that is not linear begins with, as some of its rows suggest, and the forecast."""
-        if rows.size > KEPT_ROWS:
-            rows = np.sort(np.random.default_rng(recipe.seed).choice(rows, KEPT_ROWS, replace=False))
+        if rows.size > FEW:
+            rows = np.sort(np.random.default_rng(recipe.seed).choice(rows, FEW, replace=False))
         outset, forecast = problem.begin(design, rows, recipe)
         return {"outset": outset, "forecast": forecast}
 
