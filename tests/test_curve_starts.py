@@ -290,3 +290,20 @@ def test_an_equation_that_is_defined_nowhere_has_no_minimum():
     assert history.stop == "stalled"
     assert np.isnan(history.final_loss)
     assert search.others == ()
+
+
+def test_the_minimum_of_some_rows_of_a_large_table_is_not_another_one():
+    random = np.random.default_rng(0)
+    x = random.uniform(0, 10, 20_000)
+    y = 3 * np.exp(-0.7 * x) + 1 + random.normal(0, 0.1, x.size)
+    _, search = minimise_curve(objective_of("y = a*exp(-b*x) + c", {"x": x, "y": y}), None)
+    assert search.others == ()
+    assert search.reached > 3
+
+
+def test_the_minimum_that_a_given_start_led_to_is_told_where_it_was_left():
+    x = np.linspace(0, 1, 60)
+    objective = objective_of("y = a*sin(w*x)", {"x": x, "y": np.sin(20 * x) + 0.2 * np.sin(170 * x)})
+    history, search = minimise_curve(objective, np.array([0.2, 170.0]))
+    assert abs(history.weights[1]) == pytest.approx(20, rel=0.02)
+    assert pytest.approx(170, rel=0.02) in [other.parameters[1] for other in search.others]

@@ -45,11 +45,14 @@ class TriedStart:
 class TriedStarts:
     """The minima that were found, the best first.
 
-    objective: the loss on the rows of the search. first: where a run to the best one begins. refined, drawn: from how
-    many draws the search went down, and from how many these were chosen.
+    objective: the loss on the rows of the search, within a box. whole: whether these are all rows. first: where a run
+    to the best one begins. refined, drawn: from how many draws the search went down, and from how many these were
+    chosen.
     """
 
+    box: Box
     objective: CurveObjective | None = None
+    whole: bool = True
     minima: tuple[TriedStart, ...] = ()
     first: Floats | None = None
     refined: int = 0
@@ -60,32 +63,41 @@ class TriedStarts:
         """The draw that led to the best end."""
         return self.minima[0].origin if self.minima else None
 
-    def reached(self, w: Floats | None) -> int:
-        """Return how many draws led to the minimum ``w``."""
-        return sum(trial.reached for trial in self.minima if w is not None and self._alike(trial, w))
+    def settled(self, w: Floats) -> float:
+        """Return the loss on the rows of the search of the minimum of theirs that is next to ``w``."""
+        assert self.objective is not None
+        if self.whole:
+            return self.objective.value(w)
+        return CurveRun(self.objective, self.box, StepRecorder()).tried(w, w, STEPS)[1]
 
-    def others(self, w: Floats | None, objective: CurveObjective) -> tuple[OtherMinimum, ...]:
-        """Return the minima besides ``w``, with their losses on all rows."""
-        if w is None:
-            return ()
-        found = [trial.w for trial in self.minima if trial.arrived and not self._alike(trial, w)]
-        made = [OtherMinimum(objective.value(other), other) for other in found]
-        return tuple(sorted(made, key=lambda minimum: minimum.loss))
+    def beside(self, w: Floats, objective: CurveObjective, left: Floats | None) -> tuple[int, tuple[OtherMinimum, ...]]:
+        """Return how many draws led to ``w``, and the other minima with their losses on all rows, the best first.
+
+        left: the minimum that a given start led to, where it was left.
+        """
+        if self.objective is None:
+            return 0, ()
+        loss, least = self.settled(w), rounding(self.objective)
+        alike = [abs(trial.loss - loss) <= ALIKE * trial.loss + least for trial in self.minima]
+        reached = sum(trial.reached for trial, same in zip(self.minima, alike, strict=True) if same)
+        others = [trial.w for trial, same in zip(self.minima, alike, strict=True) if trial.arrived and not same]
+        if left is not None and not any(
+            abs(trial.loss - self.settled(left)) <= ALIKE * trial.loss for trial in self.minima
+        ):
+            others.append(left)
+        made = [OtherMinimum(objective.value(other), other) for other in others]
+        return reached, tuple(sorted(made, key=lambda minimum: minimum.loss))
 
     def far_below(self, w: Floats) -> bool:
         """Tell whether there is a minimum that is lower than ``w`` by more than chance does."""
         if self.objective is None or not self.minima or not self.minima[0].arrived:
             return False
-        loss, least = self.objective.value(w), self.minima[0].loss
+        loss, least = self.settled(w), self.minima[0].loss
         if not np.isfinite(loss):
             return True
         with np.errstate(divide="ignore", invalid="ignore"):
             lower = least < loss and loss > rounding(self.objective)
             return bool(lower and self.objective.elements * np.log(loss / least) > CHANCE)
-
-    def _alike(self, trial: TriedStart, w: Floats) -> bool:
-        assert self.objective is not None
-        return bool(abs(trial.loss - self.objective.value(w)) <= ALIKE * trial.loss + rounding(self.objective))
 
 
 def tried_starts(objective: CurveObjective, box: Box, *, seed: int, budget: float) -> TriedStarts:
@@ -95,7 +107,7 @@ def tried_starts(objective: CurveObjective, box: Box, *, seed: int, budget: floa
     the best minimum, where it leads there; on a large table, and where it does not, it begins at that minimum.
     """
     drawn = drawn_starts(objective, box, seed=seed, budget=budget)
-    some = drawn.objective
+    some, whole = drawn.objective, drawn.objective.rows == objective.rows
     found: list[TriedStart] = []
     for start, origin, reached in zip(drawn.starts[:TRIED], drawn.origins, drawn.reached.tolist(), strict=False):
         w, loss, arrived = CurveRun(some, box, StepRecorder()).tried(start, origin, STEPS)
@@ -105,13 +117,13 @@ def tried_starts(objective: CurveObjective, box: Box, *, seed: int, budget: floa
             _add(found, TriedStart(w, loss, origin[order], reached, arrived), rounding(some))
     found.sort(key=lambda trial: trial.loss)
     first = found[0].w if found else None
-    if found and some.rows == objective.rows:
+    if found and whole:
         origin = found[0].origin
         w, loss, _ = CurveRun(some, box, StepRecorder()).tried(origin, origin, STEPS)
         leads = loss <= (1 + ALIKE) * found[0].loss + rounding(some)
         origin = origin + _turns(some, box, w)
         first = origin if leads and (_order(objective, box, w) == np.arange(w.size)).all() else first
-    return TriedStarts(some, tuple(found), first, drawn.refined, drawn.drawn)
+    return TriedStarts(box, some, whole, tuple(found), first, drawn.refined, drawn.drawn)
 
 
 def _add(found: list[TriedStart], trial: TriedStart, least: float) -> None:

@@ -53,17 +53,21 @@ def minimise_curve(
     began, box = perf_counter(), Box.of(bounds, objective.shape[0])
     recorder = StepRecorder(run, MOST_STEPS)
     first = box.clipped(np.ones(objective.shape[0]) if start is None else start.astype(np.float64))
+    if len(recorder):
+        first = recorder.snapshots[0]
     stop: Stop = "interrupted"
-    facts, w, tried = CurveEnd(), None, TriedStarts()
+    facts, w, tried, left = CurveEnd(), None, TriedStarts(box), None
+    own = 1  # starts beside the drawn ones that led to ``w``
     try:
         with np.errstate(all="ignore"), one_blas_thread():
             if start is None and not len(recorder):
                 tried = tried_starts(objective, box, seed=seed, budget=budget)
-                first = first if tried.first is None else tried.first
+                first, own = (first, 1) if tried.first is None else (tried.first, 0)
             w, loss, facts, stop = CurveRun(objective, box, recorder).go(first, tried.origin)
             if start is not None and budget > 0:
                 tried = tried_starts(objective, box, seed=seed, budget=budget)
                 if tried.first is not None and tried.far_below(w):
+                    own, left = 0, w if facts.arrived else None
                     recorder.step(tried.first, *objective.value_and_gradient(tried.first))
                     w, loss, facts, stop = CurveRun(objective, box, recorder).go(tried.first, tried.origin)
     except KeyboardInterrupt:
@@ -72,9 +76,11 @@ def minimise_curve(
     history = recorder.history(stop, NAME, float("nan"))
     if w is not None:  # rounding hides in the losses which of the last steps is the best: it is the last one
         history = replace(history, weights=w, final_loss=loss)
+    with np.errstate(all="ignore"):
+        reached, others = (0, ()) if w is None else tried.beside(w, objective, left)
     search = Search(
-        starts=max(tried.refined, 1), given=start is not None, drawn=tried.drawn,
-        reached=tried.reached(w) if tried.refined else 1, others=tried.others(w, objective),
-        seconds=perf_counter() - began, at_bound=facts.at_bound, undetermined=facts.undetermined, endless=facts.endless,
+        starts=tried.refined + max(own, int(start is not None)), given=start is not None, drawn=tried.drawn,
+        reached=reached + own, others=others, seconds=perf_counter() - began, at_bound=facts.at_bound,
+        undetermined=facts.undetermined, endless=facts.endless,
     )  # fmt: skip
     return history, search
