@@ -91,6 +91,12 @@ def test_a_start_outside_the_domain_is_left_as_it_is():
     np.testing.assert_array_equal(history.weights, [1.0, 5.0])
 
 
+def test_a_start_without_a_derivative_is_left_as_it_is():
+    objective = objective_of(curve_of("y = a*x**b"), [-1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
+    history, _ = minimise_curve(objective, np.array([1.0, 2.0]), budget=0.0)
+    assert (history.stop, history.final_loss) == ("stalled", history.loss[0])
+
+
 def test_parameters_that_only_count_as_a_product_change_as_little_as_can_be_and_are_named():
     x = np.linspace(0.1, 5, 40)
     y = 6 * np.exp(-x)

@@ -54,7 +54,7 @@ class CurveRun:
         start = start if origin is None else origin
         first = self.whole.system(start)
         if first is None:
-            return start, float("nan"), CurveEnd(), "stalled"
+            return start, self.objective.value(start), CurveEnd(), "stalled"
         solved = not self._redundant(start, first)
         w, facts, stop = self._ended(self.recorder.last, start, first, solved=solved)
         if solved and self.objective.loss.quadratic and self._linear and not facts.arrived:

@@ -97,7 +97,7 @@ class TriedStarts:
             return True
         with np.errstate(divide="ignore", invalid="ignore"):
             lower = least < loss and loss > rounding(self.objective)
-            return bool(lower and self.objective.elements * np.log(loss / least) > CHANCE)
+            return bool(lower and self.objective.elements * (np.log(loss) - np.log(least)) > CHANCE)
 
 
 def tried_starts(objective: CurveObjective, box: Box, *, seed: int, budget: float) -> TriedStarts:
