@@ -15,19 +15,24 @@ import numpy as np
 
 from descend.base.threads import one_blas_thread
 from descend.solvers._curve_end import CurveEnd
+from descend.solvers._curve_in_bulk import BulkRun, bulk_end
 from descend.solvers._curve_run import CurveRun
 from descend.solvers._curve_trials import TriedStarts, tried_starts
 from descend.solvers._levenberg import Box
 from descend.solvers._recorder import StepRecorder
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
-from descend.solvers.search import Search
+from descend.solvers.search import OtherMinimum, Search
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from descend.base.typing import Floats
     from descend.objectives.curve import CurveObjective
+    from descend.objectives.curve_loss import CurveLoss
     from descend.solvers.history import History, Stop
 
 NAME = "levenberg-marquardt"
+MANY, FEW = 50_000, 10_000  # rows times outputs from which a run begins at the minimum of few rows, and so few
 MOST_STEPS = 100_000  # that a run which is taken up from a checkpoint can have made
 
 
@@ -49,7 +54,14 @@ def minimise_curve(
     The history has the start and every step of the way from it. It stops at the "optimum", or "stalled" where the
     steps come to an end that is no minimum (the ``Search`` says whether the parameters go on without end), or after a
     thousand steps ("epochs"); an interrupt (Ctrl-C) ends it with what was reached.
+    Of many rows the run begins at the minimum of some of them, as in ``minimise_curve_in_bulk``; where that leads to no
+    minimum of all, every step is of all rows.
     """
+    if objective.rows * objective.outputs > MANY:
+        few = objective.sampled(-(-objective.rows // FEW), seed)
+        found, search = minimise_curve_in_bulk(objective, few, start, bounds, seed=seed, budget=budget, run=run)
+        if found.stop in ("optimum", "interrupted") or search.endless:
+            return found, search
     began, box = perf_counter(), Box.of(bounds, objective.shape[0])
     recorder = StepRecorder(run, MOST_STEPS)
     first = box.clipped(np.ones(objective.shape[0]) if start is None else start.astype(np.float64))
@@ -84,3 +96,57 @@ def minimise_curve(
         undetermined=facts.undetermined, endless=facts.endless,
     )  # fmt: skip
     return history, search
+
+
+def minimise_curve_in_bulk(
+    objective: CurveLoss,
+    few: CurveObjective,
+    start: Floats | None,
+    bounds: tuple[Floats, Floats] | None = None,
+    *,
+    seed: int = 0,
+    budget: float = 2.0,
+    run: RunOptions = DEFAULT_OPTIONS,
+) -> tuple[History, Search]:
+    """Return the same over rows that are too many to be held at once, by few readings of them.
+
+    few: some of the rows, drawn at random. Their minimum is searched for as by ``minimise_curve``, and the run begins
+    there; the history is of the loss over all rows. Its loss is not finite where the equation is defined for the few
+    rows at that minimum, but not for all.
+    """
+    began, box = perf_counter(), Box.of(bounds, objective.shape[0])
+    near, search = minimise_curve(few, start, bounds, seed=seed, budget=budget)
+    if near.stop == "interrupted":
+        return near, search
+    recorder = StepRecorder(run, MOST_STEPS)
+    first = recorder.last if len(recorder) else near.weights
+    stop: Stop = "interrupted"
+    facts, w = CurveEnd(), None
+
+    def told(w: Floats, loss: float, gradient: Floats) -> None:
+        if not np.array_equal(w, recorder.last):
+            recorder.step(w, loss, np.where(box.free(w, gradient), gradient, 0.0))
+
+    try:
+        with np.errstate(all="ignore"), one_blas_thread():
+            at, smooth, spent = BulkRun(objective, few, box).go(first, told)
+            w, loss = at.w, objective.value(at.w) if objective.loss.cornered else at.loss
+            if at.finite:
+                facts = bulk_end(smooth, few, near.weights, at, box)
+            stop = "epochs" if spent else "optimum" if facts.arrived else "stalled"
+    except KeyboardInterrupt:
+        if not len(recorder):
+            raise
+    history = recorder.history(stop, NAME, float("nan"))
+    if w is not None:  # rounding hides in the losses which of the last steps is the best: it is the last one
+        history = replace(history, weights=w, final_loss=loss)
+    return history, replace(
+        search, others=_of_all(search.others, near.final_loss, history.final_loss),
+        seconds=perf_counter() - began, at_bound=facts.at_bound, undetermined=facts.undetermined,
+        endless=facts.endless or search.endless,
+    )  # fmt: skip
+
+
+def _of_all(others: Sequence[OtherMinimum], few: float, whole: float) -> tuple[OtherMinimum, ...]:
+    """Return other minima with losses as all rows have them, about: by the loss of the least one."""
+    return tuple(replace(other, loss=other.loss * whole / few) for other in others) if few > 0 else tuple(others)
