@@ -274,3 +274,44 @@ def test_what_mends_a_fit_of_an_equation_is_made_by_apply(csv, capsys):
     assert "stands at its bound" not in out
     model = descend.fit(text, csv)
     assert f"{model.coefficients['b']:.6g}" in out
+
+
+def panel(model):
+    return model.plot().axes[0]
+
+
+def bands_of(model):
+    return [each for each in panel(model).collections if type(each).__name__ == "FillBetweenPolyCollection"]
+
+
+@pytest.mark.parametrize(("kind", "bands"), [("curve", 2), ("several", 4), ("probability", 1), ("counts", 1)])
+def test_the_picture_of_an_equation_has_the_bands_that_its_intervals_have(kind, bands):
+    model = fitted(kind)
+    drawn = bands_of(model)
+    assert len(drawn) == bands
+    if kind != "curve":
+        return
+    corners = np.concatenate([path.vertices for path in drawn[1].get_paths()])
+    at = corners[np.abs(corners[:, 0] - corners[500, 0]) < 1e-9]
+    expected = model.intervals({"hours": [corners[500, 0]]}).to_dicts()[0]
+    assert at[:, 1].min() == pytest.approx(expected["score_mean_low"], rel=1e-9)
+    assert at[:, 1].max() == pytest.approx(expected["score_mean_high"], rel=1e-9)
+
+
+def test_a_formula_s_picture_has_no_band_and_a_fit_without_errors_none():
+    assert not [
+        each for each in panel(descend.fit("score ~ hours", TABLE)).collections if "Fill" in type(each).__name__
+    ]
+    early = fitted("curve", optimizer="adam", lr=0.01, epochs=3, init={"a": 1, "b": 1})
+    assert not bands_of(early)
+
+
+def test_a_curve_over_magnitudes_is_drawn_on_a_logarithmic_axis_with_points_to_match():
+    dose = 10 ** RANDOM.uniform(-3, 3, 80)
+    effect = 4 + 88 / (1 + (dose / 2.5) ** -1.3) + RANDOM.normal(size=80)
+    table = {"dose": dose, "effect": effect}
+    drawn = panel(descend.fit("effect = low + (top - low)/(1 + (dose/mid)**(-slope))", table))
+    assert drawn.get_xscale() == "log"
+    x = drawn.lines[0].get_xdata()
+    np.testing.assert_allclose(np.diff(np.log(x)), np.diff(np.log(x))[0], rtol=1e-6)
+    assert panel(descend.fit(CURVE, TABLE)).get_xscale() == "linear"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.messages import say
+from descend.report._band import SMOOTH, alone, by_magnitude, draw_band, grid_along
 from descend.report._effects import FINE, averaged_along, by_strength, predicted_along, widened
 from descend.report._points import scatter_rows
 from descend.report.frames import COLOURS, GREY, name_axes, name_ticks
@@ -52,14 +53,20 @@ def _curve(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
         groups = [(level, level, 0) for level in model.design.levels[split]]
     else:
         groups = [("", None, 0)]
+    one = alone(kept, column)
+    wide = one and by_magnitude(x)
     for index, (label, level, output) in enumerate(groups):
         colour = COLOURS[index % len(COLOURS)]
         mine = np.ones(x.size, dtype=bool) if level is None else (kept.columns.labels[str(split)] == level).to_numpy()
         if not mine.any():
             continue
         scatter_rows(axes, x[mine], kept.truth[mine, output], kept.tested[mine], colour, kept.size)
-        grid = np.linspace(x[mine].min(), x[mine].max(), FINE)  # only over the rows of the group
+        grid = grid_along(x[mine], SMOOTH if one else FINE, logarithmic=wide)  # only over the rows of the group
+        if one:
+            draw_band(axes, kept, column, grid, output, colour, lang)
         axes.plot(grid, averaged_along(kept, column, grid, mine)[:, output], color=colour, lw=2, label=label)
+    if wide:
+        axes.set_xscale("log")
     others = len(kept.columns.numbers) - len(target.columns) > 1 or len(categories) > (split is not None)
     told = target.columns[0] if len(target.columns) == 1 else ", ".join(target.columns)
     name_axes(
@@ -75,9 +82,13 @@ def _probabilities(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
     """Draw each class's probability along one number, the rows beside it; a curve for each value of another column."""
     target = kept.model.target
     x = kept.columns.numbers[column]
-    grid = np.linspace(x.min(), x.max(), FINE)
-    alone = len(target.outputs) == 1  # of two classes one probability gives the other
-    shown = range(1, 2) if alone else range(len(target.levels))
+    single = len(target.outputs) == 1  # of two classes one probability gives the other
+    one = single and alone(kept, column)
+    wide = one and by_magnitude(x)
+    grid = grid_along(x, SMOOTH if one else FINE, logarithmic=wide)
+    if one:
+        draw_band(axes, kept, column, grid, 1, COLOURS[1], lang)
+    shown = range(1, 2) if single else range(len(target.levels))
     for dash, (told, held) in zip(DASHES, _splits(kept, column), strict=False):
         probabilities = predicted_along(kept, {column: grid}, held)
         for index in shown:
@@ -87,17 +98,19 @@ def _probabilities(axes: Axes, kept: PlotRows, column: str, lang: str) -> None:
     codes, spread = kept.truth[:, 0].astype(int), np.random.default_rng(0).uniform(-1, 1, x.size)
     for index, level in enumerate(target.levels):
         mine = codes == index
-        middle, room = (float(index), 0.045) if alone else (-0.05 * (index + 1), 0.018)
+        middle, room = (float(index), 0.045) if single else (-0.05 * (index + 1), 0.018)
         height = middle + room * spread[mine]
         named = f"{target.columns[0]} = {level}"
         scatter_rows(
             axes, _spread_out(x)[mine], height, kept.tested[mine], COLOURS[index % len(COLOURS)], kept.size, named
         )
     values = np.unique(x)
-    if values.size <= FEW:
+    if wide:
+        axes.set_xscale("log")
+    elif values.size <= FEW:
         axes.set_xticks(values)
     axes.set_yticks(np.linspace(0, 1, 6))
-    chance = say("plot.probability", lang, column=target.columns[0], level=target.levels[1]) if alone else ""
+    chance = say("plot.probability", lang, column=target.columns[0], level=target.levels[1]) if single else ""
     name_axes(axes, say("plot.data", lang), column, chance, lang)
 
 

@@ -32,7 +32,7 @@ def loss_by_epoch(axes: Axes, history: History, lang: str) -> None:
     if positive.size and positive.max() > 10 * positive.min():
         axes.set_yscale("log")
         axes.set_ylim(bottom=max(positive.min(), positive[0] * 1e-16) / 2)  # what is less is rounding
-    key = "iteration" if history.optimizer == "auto" and np.isnan(history.lr) else "epoch"
+    key = "iteration" if np.isnan(history.lr) else "epoch"
     if few:
         axes.locator_params(axis="x", integer=True)
     name_axes(axes, say(f"plot.loss-by-{key}", lang), say(f"plot.{key}", lang), say("plot.loss", lang), lang)
