@@ -307,3 +307,12 @@ def test_the_minimum_that_a_given_start_led_to_is_told_where_it_was_left():
     history, search = minimise_curve(objective, np.array([0.2, 170.0]))
     assert abs(history.weights[1]) == pytest.approx(20, rel=0.02)
     assert pytest.approx(170, rel=0.02) in [other.parameters[1] for other in search.others]
+
+
+@pytest.mark.parametrize("text", ["y = a*sqrt(x + b)", "y = a*(x + b)**c"])
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_a_minimum_on_the_edge_of_the_domain_is_reached(text, noise):
+    x = np.linspace(-1, 1, 30)
+    y = 2 * np.sqrt(x + 1) + np.random.default_rng(1).normal(0, noise, 30)
+    history, _ = minimise_curve(objective_of(text, {"x": x, "y": y}), None)
+    assert history.final_loss <= np.square(y - 2 * np.sqrt(x + 1)).mean() + 1e-8

@@ -120,6 +120,8 @@ class CurveRun:
         origin: where the way to ``w`` began.
         """
         found = self._descended(w, solved=True, steps=steps)
+        if found.stop == "undefined":
+            return w, np.inf, False
         first = self.whole.system(origin)
         if not np.isfinite(found.loss) or first is None or found.stop != "still":
             return found.w, found.loss, False

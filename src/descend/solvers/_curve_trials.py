@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TRIED = 5  # of the ends that draws led to
 SHIFT = 1e-9  # of the largest prediction: rounding of a wave far from its beginning
+BESIDE = (1e-9, 1e-6, 1e-3)  # of a parameter
 STEPS = 60  # of each trial
 ALIKE = 1e-7  # of the loss: minima that differ by less are one
 CHANCE = 10.0  # rows times the logarithm of a ratio of losses: what is less, chance does
@@ -110,7 +111,10 @@ def tried_starts(objective: CurveObjective, box: Box, *, seed: int, budget: floa
     some, whole = drawn.objective, drawn.objective.rows == objective.rows
     found: list[TriedStart] = []
     for start, origin, reached in zip(drawn.starts[:TRIED], drawn.origins, drawn.reached.tolist(), strict=False):
-        w, loss, arrived = CurveRun(some, box, StepRecorder()).tried(start, origin, STEPS)
+        run = CurveRun(some, box, StepRecorder())
+        start, origin = _off_the_edge(run, start), _off_the_edge(run, origin)
+        origin = start if run.whole.system(origin) is None else origin
+        w, loss, arrived = run.tried(start, origin, STEPS)
         if np.isfinite(loss):
             order = _order(objective, box, w)
             w = (w + _turns(some, box, w))[order]
@@ -120,10 +124,28 @@ def tried_starts(objective: CurveObjective, box: Box, *, seed: int, budget: floa
     if found and whole:
         origin = found[0].origin
         w, loss, _ = CurveRun(some, box, StepRecorder()).tried(origin, origin, STEPS)
-        leads = loss <= (1 + ALIKE) * found[0].loss + rounding(some)
-        origin = origin + _turns(some, box, w)
+        leads = np.isfinite(loss) and loss <= (1 + ALIKE) * found[0].loss + rounding(some)
+        origin = origin + _turns(some, box, w) if leads else origin
         first = origin if leads and (_order(objective, box, w) == np.arange(w.size)).all() else first
     return TriedStarts(box, some, whole, tuple(found), first, drawn.refined, drawn.drawn)
+
+
+def _off_the_edge(run: CurveRun, w: Floats) -> Floats:
+    """Return ``w``, or parameters beside it where it is on the edge of the equation's domain: there is no slope there.
+
+    A place that is drawn at a row is on the edge where the equation has the root of x - m.
+    """
+    if run.whole.system(w) is not None:
+        return w
+    places = Roles(run.objective.curve.expressions).places
+    for aside in BESIDE:
+        for place, name in enumerate(run.objective.curve.parameters):
+            for side in (aside, -aside) if name in places else ():
+                moved = w.copy()
+                moved[place] += side * (abs(w[place]) or 1.0)
+                if run.whole.system(moved) is not None:
+                    return moved
+    return w
 
 
 def _add(found: list[TriedStart], trial: TriedStart, least: float) -> None:
