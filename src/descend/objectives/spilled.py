@@ -13,21 +13,25 @@ import tempfile
 import threading
 import weakref
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from descend.base.errors import OptionError
+from descend.base.reductions import total_of
+from descend.base.threads import at_work, block_rows, map_slices
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from descend.base.typing import Floats
     from descend.objectives.sufficient_statistics import Sums
+
+Answer = TypeVar("Answer")
 
 SHUFFLED_BYTES = 1_000_000  # of a block: rows that stay together until they are gathered with those of other blocks
 GATHERED_BYTES = 64_000_000  # of the blocks that are gathered, and their rows shuffled
@@ -127,51 +131,88 @@ class SpilledObjective(RowsObjective):
 
     def shuffled(self, random: np.random.Generator) -> tuple[NDArray[np.int64], int]:
         """Return blocks of rows in an order drawn at random, and a seed for the order in which their rows are taken."""
-        blocks = -(-self.rows // self._together)
-        return random.permutation(blocks), int(random.integers(2**63))
+        return blocks_in_order(self.data, random)
 
     def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[RowsObjective]:
         """Yield the objective of each ``size`` rows of the shuffled blocks, many blocks being gathered at a time."""
-        blocks, seed = order
-        random = np.random.default_rng(seed)
-        some = max(GATHERED_BYTES // (self._together * self.X[:1].nbytes), 1)
-        X, Y = self.X[:0], self.Y[:0]
-        for first in range(0, blocks.size, some):
-            chosen = np.concatenate([self._rows_of(block) for block in blocks[first : first + some]])
-            mixed = random.permutation(chosen.size)
-            X = np.concatenate([X, self._gathered(self.X, chosen)[mixed]])
-            Y = np.concatenate([Y, self._gathered(self.Y, chosen)[mixed]])
-            whole = len(X) // size * size
-            for start in range(0, whole, size):
-                yield self._of(X[start : start + size], Y[start : start + size])
-            X, Y = X[whole:], Y[whole:]
-        if len(X) and not drop_last:
-            yield self._of(X, Y)
-
-    @property
-    def _together(self) -> int:
-        return max(SHUFFLED_BYTES // max(self.X[:1].nbytes, 1), 1)
-
-    def _rows_of(self, block: int) -> NDArray[np.int64]:
-        return np.arange(block * self._together, min((block + 1) * self._together, self.rows))
-
-    def _gathered(self, numbers: Floats, chosen: NDArray[np.int64]) -> Floats:
-        """Copy rows block by block and release the pages of each block."""
-        made = np.empty((chosen.size, numbers.shape[1]), numbers.dtype)
-        for start in range(0, chosen.size, self._together):
-            rows = chosen[start : start + self._together]
-            numbers.take(rows, axis=0, out=made[start : start + rows.size], mode="clip")
-            if self.spill is not None:
-                self.spill.reading(slice(int(rows[0]), int(rows[-1]) + 1))
-        return made
-
-    def _of(self, X: Floats, Y: Floats) -> RowsObjective:
-        return RowsObjective(DesignRows(X, Y), self.loss, self.outputs, self.penalty)
+        read = None if self.spill is None else self.spill.reading
+        for rows in gathered(self.data, order, size, read, drop_last=drop_last):
+            yield RowsObjective(rows, self.loss, self.outputs, self.penalty)
 
     def _block(self, rows: slice) -> DesignRows:
         if self.spill is not None:
             self.spill.reading(rows)
         return super()._block(rows)
+
+
+@dataclass(frozen=True)
+class SpilledRows:
+    """The rows of a spill as parts that can be asked: consecutive rows of the file, which the threads share."""
+
+    spill: Spill
+
+    def ask(self, question: Callable[[DesignRows], Answer]) -> Iterator[Answer]:
+        """Yield the answer of each part, in the order of the file."""
+        spill, data = self.spill, self.spill.data
+
+        def task(rows: slice) -> Answer:
+            spill.reading(rows)
+            return question(data.part(rows))
+
+        return map_slices(at_work(task), spill.rows, block_rows(spill.columns + spill.targets))
+
+    def total(self, question: Callable[[DesignRows], Any]) -> tuple[NDArray[Any], ...]:
+        """Return the sums of all parts' answers, numbers or arrays."""
+        return total_of(self.ask(question))
+
+    def release(self) -> None:
+        """Do nothing: the file goes with its last user."""
+
+
+def blocks_in_order(data: DesignRows, random: np.random.Generator) -> tuple[NDArray[np.int64], int]:
+    """Return the blocks of spilled rows in an order drawn at random, and a seed for the order of their rows."""
+    return random.permutation(-(-len(data) // _together(data))), int(random.integers(2**63))
+
+
+def gathered(
+    data: DesignRows, order: Any, size: int, read: Callable[[slice], None] | None, *, drop_last: bool
+) -> Iterator[DesignRows]:
+    """Yield ``size`` rows at a time of blocks in the ``order`` of ``blocks_in_order``, many being gathered at a time.
+
+    read: is told of each block whose rows were copied.
+    """
+    blocks, seed = order
+    random = np.random.default_rng(seed)
+    together = _together(data)
+    some = max(GATHERED_BYTES // (together * data.X[:1].nbytes), 1)
+    X, Y = data.X[:0], data.Y[:0]
+    for first in range(0, blocks.size, some):
+        starts = blocks[first : first + some] * together
+        chosen = np.concatenate([np.arange(start, min(start + together, len(data))) for start in starts])
+        mixed = random.permutation(chosen.size)
+        X = np.concatenate([X, _copied(data.X, chosen, together, read)[mixed]])
+        Y = np.concatenate([Y, _copied(data.Y, chosen, together, read)[mixed]])
+        whole = len(X) // size * size
+        for start in range(0, whole, size):
+            yield DesignRows(X[start : start + size], Y[start : start + size])
+        X, Y = X[whole:], Y[whole:]
+    if len(X) and not drop_last:
+        yield DesignRows(X, Y)
+
+
+def _together(data: DesignRows) -> int:
+    return max(SHUFFLED_BYTES // max(data.X[:1].nbytes, 1), 1)
+
+
+def _copied(numbers: Floats, chosen: NDArray[np.int64], together: int, read: Callable[[slice], None] | None) -> Floats:
+    """Copy rows block by block, and tell who releases the pages of each block."""
+    made = np.empty((chosen.size, numbers.shape[1]), numbers.dtype)
+    for start in range(0, chosen.size, together):
+        rows = chosen[start : start + together]
+        numbers.take(rows, axis=0, out=made[start : start + rows.size], mode="clip")
+        if read is not None:
+            read(slice(int(rows[0]), int(rows[-1]) + 1))
+    return made
 
 
 def _require_room(folder: str, size: int) -> None:
