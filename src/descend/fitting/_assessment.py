@@ -40,10 +40,10 @@ def assess(problem: Problem, trained: TrainedProblem, recipe: Recipe) -> tuple[F
     """
     fitted, forecast, history = trained.hypothesis, trained.forecast, trained.history
     evidence = _evidence(problem, trained, recipe)
-    if evidence.curve is not None:
+    if trained.curve is not None:
         from descend.fitting._curve_assessment import assess_curve
 
-        return fitted, assess_curve(evidence.curve, evidence)
+        return fitted, assess_curve(trained.curve, evidence)
     findings = diagnose(evidence)
     if not np.isfinite(history.final_loss) or history.stop in ("diverged", "interrupted"):
         return fitted, Assessment(findings=findings, forecast=forecast)
@@ -86,7 +86,7 @@ def rows_of_fit(statement: Statement, trained: TrainedProblem) -> FittedRows:
 
 def _errors(problem: Problem, trained: TrainedProblem) -> Floats | None:
     """Return the errors by which a transformed target's mean is predicted; None where its prediction is the mean."""
-    rows = trained.curve or trained.shown or trained.whole
+    rows = trained.shown or cast("CurveObjective | None", trained.curve) or trained.whole
     if rows is None or not medians(problem.target):
         return None
     errors = kept_errors(rows.Y, trained.hypothesis.predictor(rows.X.astype(np.float64)))

@@ -1,4 +1,4 @@
-"""The fit of an equation in named parameters on rows in memory."""
+"""The fit of an equation in named parameters, on rows in memory or in parts."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import numpy as np
 from descend.analysis.domain import undefined_facts
 from descend.analysis.forecast import Forecast, local_forecast
 from descend.base.errors import FitError, OptionError
+from descend.fitting._defined import require_defined
 from descend.fitting.trained import TrainedProblem
-from descend.formula.ast import constant_parts
-from descend.formula.evaluate import undefined, values_of
 from descend.formula.rebuilt import held_at
 from descend.model.hypotheses.curve import CurveHypothesis
 from descend.objectives.curve import CurveObjective
 from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
-from descend.solvers.curve_minimum import minimise_curve
+from descend.solvers.curve_minimum import minimise_curve, minimise_curve_in_bulk
 from descend.solvers.dispatch import take_epochs
 from descend.solvers.optimizers import OPTIMIZERS
 from descend.solvers.rates import local_curvature
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.formula.ast import Hypothesis
+    from descend.objectives.curve_loss import CurveLoss
     from descend.objectives.losses import Loss
     from descend.solvers.optimizers import Optimizer
     from descend.solvers.recipe import Recipe
@@ -48,7 +48,7 @@ def curve_objective(hypothesis: Hypothesis, X: Floats, Y: Floats, loss: Loss, re
 
 def fit_curve(
     design: Design,
-    objective: CurveObjective,
+    objective: CurveLoss,
     data: Columns,
     recipe: Recipe,
     validation: CurveObjective | None,
@@ -57,45 +57,56 @@ def fit_curve(
 ) -> TrainedProblem:
     """Fit an equation on rows, whose columns are ``data``; raises OptionError, FitError.
 
-    warm: parameters near the minimum, of a fit on nearly the same rows; nothing else is then tried.
+    warm: parameters near the minimum, of a fit on nearly the same rows; nothing else is then tried. Where
+    the rows are too many to hold, ``data`` are those at hand.
     """
     if recipe.dtype == "float32":
         raise OptionError("option.curve-float64")
+    few = objective.at_hand
     bounds = _bounds(objective, recipe)
-    require_defined(objective, data)
+    require_defined(objective.curve, few.X, data)
     search, drawn = None, None
     if recipe.method == "auto":
         named = not isinstance(recipe.init, str) or recipe.init != "zeros"
         forecast = Forecast(reason=f"forecast.curve-{'given' if named else 'search'}", asked=False)
         run.tell_forecast(forecast)
         if warm is not None:
-            history, search = minimise_curve(objective, warm, bounds, budget=0.0, run=run)
+            history, search = minimise_curve(few, warm, bounds, budget=0.0, run=run)
+        elif few is not objective:
+            start = _start(few, recipe, bounds)
+            history, search = minimise_curve_in_bulk(
+                objective, few, start, bounds, seed=recipe.seed, budget=recipe.search, run=run
+            )
         else:
-            start = _start(objective, recipe, bounds)
-            history, search = minimise_curve(objective, start, bounds, seed=recipe.seed, budget=recipe.search, run=run)
+            start = _start(few, recipe, bounds)
+            history, search = minimise_curve(few, start, bounds, seed=recipe.seed, budget=recipe.search, run=run)
     else:
-        given = _start(objective, recipe, bounds)
-        start = _drawn(objective, bounds, recipe.seed) if given is None else given
+        given = _start(few, recipe, bounds)
+        start = _drawn(few, bounds, recipe.seed) if given is None else given
         drawn = dict(zip(objective.curve.parameters, start.tolist(), strict=True)) if given is None else None
-        outside = undefined_facts(objective, start, data)
+        outside = undefined_facts(few, start, data)
         if outside is not None:
             raise FitError("fit.undefined-start", **outside)
-        steepest = _steepest(objective, start, bounds)
+        steepest = _steepest(few, start, bounds) * _times(objective, few)
         forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
         run.tell_forecast(forecast)
         optimizer = _optimizer(recipe, steepest)
         history = take_epochs(objective, start, optimizer, recipe, validation, bounds=bounds, run=run)
     fitted = CurveHypothesis(design, history.weights.reshape(-1, 1), recipe.held, drawn)
-    return TrainedProblem(fitted, history, objective, data, forecast=forecast, search=search)
+    return TrainedProblem(
+        fitted, history, objective, data, forecast=forecast, shown=None if few is objective else few, search=search
+    )
 
 
-def forecast_curve(objective: CurveObjective, recipe: Recipe) -> Forecast:
+def forecast_curve(objective: CurveLoss, recipe: Recipe) -> Forecast:
     """Return what is known of an equation's run, of sgd where the recipe names no optimizer, before its first step."""
+    few = objective.at_hand
     recipe = replace(recipe, optimizer="sgd") if recipe.method == "auto" else recipe
     bounds = _bounds(objective, recipe)
-    given = _start(objective, recipe, bounds)
-    start = _drawn(objective, bounds, recipe.seed) if given is None else given
-    return local_forecast(local_curvature(objective, start), _steepest(objective, start, bounds), recipe)
+    given = _start(few, recipe, bounds)
+    start = _drawn(few, bounds, recipe.seed) if given is None else given
+    steepest = _steepest(few, start, bounds) * _times(objective, few)
+    return local_forecast(local_curvature(objective, start), steepest, recipe)
 
 
 def begin_curve(
@@ -107,7 +118,7 @@ def begin_curve(
     or the least that a short search finds.
     """
     bounds = _bounds(objective, recipe)
-    require_defined(objective, data)
+    require_defined(objective.curve, objective.X, data)
     start = _start(objective, recipe, bounds)
     if recipe.method == "auto":
         forecast = Forecast(reason="forecast.curve", asked=False)
@@ -121,7 +132,7 @@ def begin_curve(
     return CurveHypothesis(design, start.reshape(-1, 1), recipe.held), forecast
 
 
-def _bounds(objective: CurveObjective, recipe: Recipe) -> tuple[Floats, Floats] | None:
+def _bounds(objective: CurveLoss, recipe: Recipe) -> tuple[Floats, Floats] | None:
     """Return the least and the greatest value of each parameter, None where none is bounded."""
     limits = recipe.limits
     if not limits:
@@ -181,7 +192,12 @@ def _steepest(objective: CurveObjective, start: Floats, bounds: tuple[Floats, Fl
     few = _few(objective)
     way = minimise_curve(few, start, bounds, budget=0.0)[0].snapshots
     looked = way[np.unique(np.linspace(0, len(way) - 1, LOOKS).astype(np.int64))]
-    return float(np.nanmax([local_curvature(few, w) for w in looked]))
+    return float(np.nanmax([local_curvature(few, w) for w in looked])) * _times(objective, few)
+
+
+def _times(objective: CurveLoss, few: CurveLoss) -> float:
+    """Return how many times the loss of a few rows that of all of them is, about: 1 for a mean."""
+    return objective.share * objective.elements / (few.share * few.elements)
 
 
 def _optimizer(recipe: Recipe, steepest: float) -> Optimizer:
@@ -192,14 +208,3 @@ def _optimizer(recipe: Recipe, steepest: float) -> Optimizer:
     decay = recipe.weight_decay or 0.0
     safe = 1 / (steepest + decay) if steepest + decay > 0 and np.isfinite(steepest) else 0.01
     return recipe.make_optimizer(safe if usual is None else usual)
-
-
-def require_defined(objective: CurveObjective, data: Columns) -> None:
-    """Raise UndefinedError where a part of the equation without parameters is not defined in a row."""
-    columns = {name: objective.X[:, place] for place, name in enumerate(objective.curve.columns)}
-    for expression in objective.curve.expressions:
-        for part in constant_parts(expression):
-            values = np.broadcast_to(values_of(part, columns), objective.rows)
-            if not np.isfinite(values).all():
-                row = int(np.argmin(np.isfinite(values)))
-                raise undefined(part, term=str(part), file=data.file(row), line=data.line(row))

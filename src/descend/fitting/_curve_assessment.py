@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.analysis.diagnosis import Evidence
-    from descend.objectives.curve import CurveObjective
+    from descend.objectives.curve_loss import CurveLoss
 
 NEAR = 1e-6  # of a row's share of the loss: so far from the minimum standard errors hold
 WORK = 2e11  # operations of a Hessian, at most
 
 
-def assess_curve(objective: CurveObjective, evidence: Evidence) -> Assessment:
+def assess_curve(objective: CurveLoss, evidence: Evidence) -> Assessment:
     """Return what is known of a fit; of one that diverged or was interrupted only the findings."""
     history, w = evidence.history, evidence.weights.ravel()
     if not evidence.sound or not np.isfinite(history.final_loss) or history.stop in ("diverged", "interrupted"):
@@ -41,7 +41,7 @@ def assess_curve(objective: CurveObjective, evidence: Evidence) -> Assessment:
     return Assessment(None, certificate, inference, diagnose(found), evidence.forecast)
 
 
-def _is_near(objective: CurveObjective, evidence: Evidence, free: NDArray[np.bool_]) -> bool:
+def _is_near(objective: CurveLoss, evidence: Evidence, free: NDArray[np.bool_]) -> bool:
     """Tell whether a run of epochs ended so near to the minimum that its standard errors hold, by a Newton step."""
     loss, slope, curvature = objective.gauss_newton(evidence.weights.ravel())
     if not np.isfinite(curvature).all():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from descend.base.threads import block_rows
+from descend.fitting._defined import require_defined
 from descend.fitting.survey.survey import LAYERS, complete_columns, filled_columns
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.penalties import L2
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.fitting.survey.survey import Plan
+    from descend.formula.ast import Curve
     from descend.objectives.losses import Loss
     from descend.objectives.target import Target
     from descend.tables.columns import Columns
@@ -30,25 +32,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a part's fitted rows become a loss's X and Y; it is sent to the worker that reads the part."""
+    """How a part's fitted rows become a loss's X and Y; it is sent to the worker that reads the part.
+
+    ``curve`` is an equation in the parameters that are not held, whose columns X then has as they are in the table.
+    """
 
     plan: Plan
     design: Design
     target: Target
     loss: Loss
+    curve: Curve | None = None
 
     def __call__(self, part: Part) -> RowsObjective:
         """Read a part and return the loss over its fitted rows, as one of many parts."""
-        data, keys = self._ready(part)
-        return self._over(data, np.flatnonzero(keys >= self.plan.draw.held))
+        rows = self.fitted(part)
+        nothing = L2(0.0, np.zeros(rows.X.shape[1]))
+        return RowsObjective(rows, self.loss, len(self.target.outputs), nothing, part=True)
 
-    def by_layer(self, part: Part) -> tuple[RowsObjective, NDArray[np.int64]]:
-        """Return the same with the rows sorted by their layers, and how many each layer has."""
+    def fitted(self, part: Part) -> DesignRows:
+        """Read a part and return its fitted rows."""
+        data, keys = self._ready(part)
+        return self._rows(data, np.flatnonzero(keys >= self.plan.draw.held))
+
+    def by_layer(self, part: Part) -> tuple[DesignRows, NDArray[np.int64]]:
+        """Return the same sorted by their layers, and how many each layer has."""
         data, keys = self._ready(part)
         fitted = np.flatnonzero(keys >= self.plan.draw.held)
         layers = (keys[fitted] % LAYERS).astype(np.uint8)
         order = np.argsort(layers, kind="stable")  # by counting, as these are bytes
-        return self._over(data, fitted[order]), np.bincount(layers, minlength=LAYERS)
+        return self._rows(data, fitted[order]), np.bincount(layers, minlength=LAYERS)
 
     def by_block(self, part: Part) -> Iterator[HeldBlock]:
         """Yield the rows in blocks that stay in the processor's cache, each written over the one before."""
@@ -72,12 +84,14 @@ class Encoding:
         keys = self.plan.draw.keys(part.first, part.rows)
         return data, keys if len(data) == part.rows else keys[data.rows]
 
-    def _over(self, data: Columns, rows: NDArray[np.int64]) -> RowsObjective:
-        X = self.design.matrix(data).take(rows, axis=0)  # rows lie together, the cells of columns do not
+    def _rows(self, data: Columns, rows: NDArray[np.int64]) -> DesignRows:
         Y = self._targets(data).take(rows, axis=0)
-        return RowsObjective(
-            DesignRows(X, Y), self.loss, len(self.target.outputs), L2(0.0, np.zeros(X.shape[1])), part=True
-        )
+        if self.curve is None:
+            return DesignRows(self.design.matrix(data).take(rows, axis=0), Y)  # rows lie together, cells of columns not
+        X = self.design.matrix(data, out=np.empty((len(self.curve.columns), len(data))).T)
+        X = X.T.take(rows, axis=1).T  # the cells of a column lie together: they are what an equation computes with
+        require_defined(self.curve, X, data, rows)
+        return DesignRows(X, Y)
 
     def _targets(self, data: Columns) -> Floats:
         Y = self.target.encode(data)

@@ -27,7 +27,7 @@ from descend.fitting.survey.survey import Plan, Survey
 from descend.fitting.trained import run_solver
 from descend.objectives.partitioned import PartsObjective
 from descend.objectives.rereading import RereadObjective
-from descend.objectives.spilled import Spill, SpilledObjective
+from descend.objectives.spilled import Spill, SpilledObjective, SpilledRows
 from descend.objectives.target import Target
 from descend.solvers.effort import Effort
 from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
@@ -37,6 +37,7 @@ from descend.tables.row_sampling import EXACT_BELOW, LOOKED_AT, Draw
 from descend.tables.scans.collect import collect
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from descend.design.matrix import Design
@@ -44,11 +45,12 @@ if TYPE_CHECKING:
     from descend.formula.ast import Hypothesis
     from descend.formula.equation import Equation
     from descend.formula.formula import Formula
+    from descend.objectives.curve_parts import CurvePartsObjective
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.losses import Loss
     from descend.solvers.recipe import Recipe
     from descend.tables.columns import Use
-    from descend.tables.scan import Scan
+    from descend.tables.scan import Part, Scan
 
 FEW, FEW_CELLS = 200_000, 4_000_000  # at most so many rows, and cells, are kept to start a search from
 REREAD_COLUMNS = 100  # with more columns their products take longer than reading the file
@@ -84,6 +86,10 @@ class ScanStatement(Statement):
     def train(self, run: RunOptions = DEFAULT_OPTIONS) -> TrainedProblem:
         """Fit on all rows that are not held back."""
         fitted = self.split.train
+        if self.problem.hypothesis.curve is not None:
+            from descend.fitting._curve import fit_curve
+
+            return fit_curve(self.design, self.over_curve(), self.problem.data.take(fitted), self.recipe, None, run)
         shown = self.problem.over(self.design, fitted, self.recipe)
         data = self.problem.data.take(fitted)
         return run_solver(self.design, self.objective(shown), data, self.recipe, run=run, shown=shown)
@@ -93,7 +99,7 @@ class ScanStatement(Statement):
 
         ``few`` is the loss over those that were kept: from there the optimum of a file's rows is a few readings away.
         """
-        columns, loss, recipe = list(self.result.plan.wanted), self.problem.loss, self.recipe
+        loss, recipe = self.problem.loss, self.recipe
         encode = Encoding(self.result.plan, self.design, self.problem.target, loss)
         side = len(self.design.names)  # as many rows as columns: the time of readings is not counted
         Effort.of(side, side, len(self.problem.target.outputs), loss, recipe).require(recipe)
@@ -102,20 +108,44 @@ class ScanStatement(Statement):
         outputs, width = len(self.problem.target.outputs), len(self.design.names)
         penalty = recipe.penalty(self.design.penalised)
         about = loss, outputs, penalty, width, targets, self.result.survey.fitted, sums
-        reread = Rereading(self.reading, partial(Encoded, encode), lambda: self.result.scan.parts(columns))
+        reread = Rereading(self.reading, partial(Encoded, encode), self._parts)
         doubles = recipe.batch_size is None and recipe.arithmetic == "float64"
         if doubles and loss.quadratic:
             return PartsObjective(reread, *about)
         if recipe.batch_size is None:
-            holding = self.reading.workers.hold(encode, self.result.scan.parts(columns))
+            holding = self.reading.workers.hold(encode, self._parts())
             if holding is not None:
                 return PartsObjective(holding, *about)
         if doubles and few is not None and recipe.method == "auto" and self._read_quickly(loss, width):
             return RereadObjective(reread, *about, resident=few)
-        spill = Spill(self.reading.scratch, self.result.survey.layers, width, targets, recipe.arithmetic)
-        for part, layers in self.reading.each("spilling", encode.by_layer, self.result.scan.parts(columns)):
-            spill.write(part.data, layers)
+        spill = self._spilled(encode, recipe.arithmetic)
         return SpilledObjective(spill.data, loss, outputs, penalty, spill=spill, sums=sums)
+
+    def over_curve(self) -> CurvePartsObjective:
+        """Return the loss of an equation over the rows, prepared for as many readings as the solver needs."""
+        from descend.objectives.curve_parts import CurvePartsObjective, SpilledCurve
+
+        few = self.problem.over_curve(self.design, self.split.train, self.recipe)
+        encode = Encoding(self.result.plan, self.design, self.problem.target, self.problem.loss, few.curve)
+        about = few.curve, few.loss, few.penalty, few.targets, self.result.survey.fitted, few
+        if self.recipe.batch_size is None:
+            holding = self.reading.workers.hold(encode.fitted, self._parts())
+            if holding is not None:
+                return CurvePartsObjective(holding, *about)
+        if self.recipe.method == "auto" and self.result.scan.quick and not few.loss.cornered:
+            return CurvePartsObjective(Rereading(self.reading, encode.fitted, self._parts), *about)
+        return SpilledCurve(SpilledRows(self._spilled(encode, "float64")), *about)
+
+    def _parts(self) -> Iterable[Part]:
+        return self.result.scan.parts(list(self.result.plan.wanted))
+
+    def _spilled(self, encode: Encoding, dtype: str) -> Spill:
+        """Write the design of the rows to a file."""
+        width, targets = len(self.design.names), max(len(self.result.plan.expressions), 1)
+        spill = Spill(self.reading.scratch, self.result.survey.layers, width, targets, dtype)
+        for rows, layers in self.reading.each("spilling", encode.by_layer, self._parts()):
+            spill.write(rows, layers)
+        return spill
 
     def _read_quickly(self, loss: Loss, width: int) -> bool:
         """Return whether reading the file three times takes less time than writing the design to a file."""
@@ -191,6 +221,7 @@ def _plan(outline: Outline, scan: Scan, recipe: Recipe, reading: Reading) -> Pla
     family, targets, width = outline.family, tuple(outline.target_uses), len(outline.wanted)
     target = None if family.classes else Target(family, outline.hypothesis.targets, targets, ())
     squared = recipe.loss in ("auto", "mse", "sse") and family.solved and recipe.batch_size is None
+    squared = squared and outline.hypothesis.curve is None
     layered = not squared or recipe.arithmetic != "float64"
     few = max(min(FEW_CELLS // width, FEW), LOOKED_AT) if layered else LOOKED_AT
     drawn = partial(Draw.of, scan.rows, share_of(recipe.test), recipe.seed, columns=width, looked_at=few)

@@ -169,7 +169,7 @@ def _diverged(model: Model, trained: TrainedProblem, recipe: Recipe) -> Diverged
     if trained.curve is not None and np.isnan(history.loss[-1]):
         from descend.analysis.domain import undefined_facts
 
-        outside = undefined_facts(trained.curve, history.snapshots[-1].ravel(), trained.data)
+        outside = undefined_facts(trained.curve.at_hand, history.snapshots[-1].ravel(), trained.data)
         if outside is not None:
             return DivergedError("fit.left-domain", model, suggestion=suggestion, **values, **outside)
     return DivergedError("fit.diverged", model, suggestion=suggestion, **values)

@@ -13,7 +13,7 @@ from descend.base.errors import OptionError
 from descend.fitting._linear_layer import as_equation
 from descend.fitting.problem import Problem
 from descend.model.hypotheses.linear import LinearHypothesis
-from descend.objectives.curve import CurveObjective
+from descend.objectives.curve_loss import CurveLoss
 from descend.objectives.networks.build import linear_layer_of
 from descend.objectives.quadratic import GramObjective
 from descend.objectives.wide import is_wide
@@ -63,7 +63,7 @@ def forecast(
     recipe, design, objective, start = prepare_forecast(
         formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
     )
-    if isinstance(objective, CurveObjective):
+    if isinstance(objective, CurveLoss):
         from descend.fitting._curve import forecast_curve
 
         return forecast_curve(objective, recipe)
@@ -133,7 +133,7 @@ def trajectory(
     recipe, design, objective, start = prepare_forecast(
         formula, table, recipe, Reading(Threads(), scratch, on_read), memory, query
     )
-    if isinstance(objective, CurveObjective):
+    if isinstance(objective, CurveLoss):
         raise OptionError("option.no-trajectory", found=design.hypothesis.text)
     if not objective.loss.quadratic:
         raise OptionError("option.no-trajectory", found=objective.loss.name)
@@ -149,7 +149,7 @@ def trajectory(
 
 def prepare_forecast(
     formula: str | Formula, table: Any, recipe: Recipe, reading: Reading, memory: str | int | None, query: str | None
-) -> tuple[Recipe, Design, RowsObjective | PartsObjective | CurveObjective, Floats]:
+) -> tuple[Recipe, Design, RowsObjective | PartsObjective | CurveLoss, Floats]:
     """Return the recipe, the design of a table, the objective over all of its rows, and the start of a run (flat; of
     zeros where an equation is not linear in its parameters).
 
@@ -179,6 +179,9 @@ def prepare_forecast(
 
         every = replace(recipe, test="none", patience=None)
         statement = survey_statement(formula, rows, every, reading)
+        if statement.problem.hypothesis.curve is not None:
+            whole = statement.over_curve()
+            return recipe, statement.design, whole, np.zeros(whole.shape[0])
         design, objective = statement.design, statement.objective()
     return recipe, design, objective, recipe.start_of(design, objective.outputs)
 

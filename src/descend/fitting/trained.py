@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from descend.design.matrix import Design
     from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.curve import CurveObjective
+    from descend.objectives.curve_loss import CurveLoss
     from descend.objectives.networks.network import Network
     from descend.objectives.objective import OverRows
     from descend.objectives.quadratic import GramObjective
@@ -46,12 +47,12 @@ class TrainedProblem:
 
     hypothesis: FittedHypothesis
     history: History
-    over: OverRows | ModuleObjective | CurveObjective
+    over: OverRows | ModuleObjective | CurveLoss
     data: Columns
     quadratic: GramObjective | None = None
     descent: ClosedFormRun | None = None
     forecast: Forecast | None = None
-    shown: RowsObjective | None = None
+    shown: RowsObjective | CurveObjective | None = None
     search: Search | None = None
 
     @property
@@ -70,9 +71,9 @@ class TrainedProblem:
         return cast("OverRows", self.over)
 
     @property
-    def curve(self) -> CurveObjective | None:
+    def curve(self) -> CurveLoss | None:
         """The objective of an equation that is not linear in its parameters, None of any other hypothesis."""
-        return None if self.design.hypothesis.curve is None else cast("CurveObjective", self.over)
+        return None if self.design.hypothesis.curve is None else cast("CurveLoss", self.over)
 
     @property
     def whole(self) -> RowsObjective | None:

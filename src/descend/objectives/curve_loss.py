@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.formula.ast import Curve
+    from descend.objectives.curve import CurveObjective
     from descend.objectives.losses import Loss
     from descend.objectives.penalties import Penalty
 
@@ -45,6 +46,10 @@ class CurveLoss(ABC):
         @property
         def penalty(self) -> Penalty:
             """What is added to the loss of the rows."""
+
+        @property
+        def at_hand(self) -> CurveObjective:
+            """The loss over the rows that are in memory: all of them, or some drawn at random."""
 
         @property
         def rows(self) -> int:
@@ -86,9 +91,9 @@ class CurveLoss(ABC):
     def gauss_newton(self, w: Floats) -> tuple[float, Floats, Floats]:
         """Return the loss, its derivative, and J'CJ with C the loss's curvature: the Hessian without f's own."""
 
+    @abstractmethod
     def hessian(self, w: Floats) -> Floats:
-        """Return the second derivative at ``w``; where a subclass has none, J'CJ: the expected information."""
-        return self.gauss_newton(w)[2]
+        """Return the second derivative at ``w``, parameters x parameters."""
 
     @abstractmethod
     def triangle(self, w: Floats) -> Floats:

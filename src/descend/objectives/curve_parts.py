@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 
 import numpy as np
 
+from descend.base.reductions import total_of
 from descend.objectives.curve import CurveObjective, joined_tangents, stacked
 from descend.objectives.curve_loss import CurveLoss, TangentSums
 from descend.objectives.penalties import L2
@@ -36,6 +37,23 @@ Answer = TypeVar("Answer")
 REMEMBERED = 4  # answers: a solver ends at one of its last points, where the certificate and the errors are asked for
 
 
+class _End(NamedTuple):
+    """What is asked where a run ends: sums over the rows, and triangular factors of them."""
+
+    hessian: Floats
+    triangle: Floats
+    tangents: TangentSums
+
+
+def _end_of(objective: CurveObjective, w: Floats) -> _End:
+    tangents = objective.tangents(w)
+    if objective.loss.quadratic:
+        triangle = np.asarray(stacked(tangents.triangles) * np.sqrt(2.0))  # the square's second derivative
+    else:
+        triangle = objective.triangle(w)
+    return _End(objective.hessian(w), triangle, tangents)
+
+
 @dataclass(frozen=True)
 class CurveQuestion(Generic[Answer]):
     """A question about the loss of an equation over a part's rows."""
@@ -54,7 +72,8 @@ class CurveQuestion(Generic[Answer]):
 class CurvePartsObjective(CurveLoss):
     """loss(f(x; parameters), Y) over the rows of all parts, plus a ``penalty`` on the parameters.
 
-    ``targets`` is how many targets Y has, ``rows`` how many rows all parts have. The last answers are remembered: they
+    ``targets`` is how many targets Y has, ``rows`` how many rows all parts have, ``at_hand`` the loss over
+    some of them, drawn at random, that are in memory. The last answers are remembered: they
     may have cost a reading of a file.
     """
 
@@ -64,6 +83,7 @@ class CurvePartsObjective(CurveLoss):
     penalty: Penalty
     targets: int
     rows: int
+    at_hand: CurveObjective
     known: deque[tuple[str, Floats, Any]] = field(
         default_factory=lambda: deque(maxlen=REMEMBERED), init=False, compare=False, repr=False
     )
@@ -89,28 +109,35 @@ class CurvePartsObjective(CurveLoss):
             bends = curvature * self.share + np.diag(self.penalty.curvatures)
         return self._whole(value, w), self._slope(slope, w), np.asarray(bends)
 
+    def hessian(self, w: Floats) -> Floats:
+        """Return the second derivative at ``w``, parameters x parameters."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(self._end(w).hessian * self.share + np.diag(self.penalty.curvatures))
+
     def triangle(self, w: Floats) -> Floats:
         """Return R with R'R the sum over the rows of J'CJ, from the parts' own."""
-        if self.loss.quadratic:
-            return np.asarray(stacked(self.tangents(w).triangles) * np.sqrt(2.0))  # the square's second derivative
-        found = self._seen("triangle", w)
-        if found is None:
-            found = self._note("triangle", w, stacked(list(self._ask(partial(CurveObjective.triangle, w=w)))))
-        return np.asarray(found)
+        return self._end(w).triangle
 
     def tangents(self, w: Floats) -> TangentSums:
         """Return the triangular factors of the derivative, and the sums of squares, from the parts' own."""
-        found = self._seen("tangents", w)
-        if found is None:
-            found = self._note("tangents", w, joined_tangents(list(self._ask(partial(CurveObjective.tangents, w=w)))))
-        return TangentSums(*found)
+        return self._end(w).tangents
 
     def target_squares(self) -> float:
         """Return the sum of the squared targets."""
         for kind, _, found in self.known:
-            if kind == "tangents":
-                return float(found.targets.sum())
+            if kind == "end":
+                return float(found.tangents.targets.sum())
         return float(self.holding.total(CurveQuestion(self.curve, self.loss, CurveObjective.target_squares))[0])
+
+    def _end(self, w: Floats) -> _End:
+        """Return what is asked where a run ends, all of it from one reading, remembered or asked for."""
+        found = self._seen("end", w)
+        if found is None:
+            parts = list(self._ask(partial(_end_of, w=w)))
+            tangents = joined_tangents([part.tangents for part in parts])
+            triangle, (hessian,) = stacked([part.triangle for part in parts]), total_of(part.hessian for part in parts)
+            found = self._note("end", w, _End(hessian, triangle, tangents))
+        return cast("_End", found)
 
     def _whole(self, total: Any, w: Floats) -> float:
         with np.errstate(over="ignore", invalid="ignore"):

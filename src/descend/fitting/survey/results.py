@@ -84,9 +84,10 @@ class SurveyResult:
             variances = np.maximum(np.diag(products) / self.survey.fitted - np.square(moved), 0.0)
             spreads = bounded_deviations(np.sqrt(variances), low, high, self.survey.fitted)
             sizes = np.hypot(spreads, means)
+        straight = self.plan.hypothesis.curve is None  # an equation takes its columns as they are
         return plain.scaled(
-            self.survey.fitted, means, sizes, spreads, standardize=recipe.standardize, ddof=recipe.ddof,
-            settle=recipe.method == "auto",
+            self.survey.fitted, means, sizes, spreads, standardize=recipe.standardize and straight, ddof=recipe.ddof,
+            settle=recipe.method == "auto" and straight,
         )  # fmt: skip
 
     def kept_rows(self) -> tuple[Columns, int]:
