@@ -10,6 +10,7 @@ import numpy as np
 from descend.analysis.domain import undefined_facts
 from descend.analysis.forecast import Forecast, local_forecast
 from descend.base.errors import FitError, OptionError
+from descend.base.threads import one_blas_thread
 from descend.fitting._defined import require_defined
 from descend.fitting.trained import TrainedProblem
 from descend.formula.rebuilt import held_at
@@ -91,7 +92,8 @@ def fit_curve(
         forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
         run.tell_forecast(forecast)
         optimizer = _optimizer(recipe, steepest)
-        history = take_epochs(objective, start, optimizer, recipe, validation, bounds=bounds, run=run)
+        with one_blas_thread():  # products so small take longer by several
+            history = take_epochs(objective, start, optimizer, recipe, validation, bounds=bounds, run=run)
     fitted = CurveHypothesis(design, history.weights.reshape(-1, 1), recipe.held, drawn)
     return TrainedProblem(
         fitted, history, objective, data, forecast=forecast, shown=None if few is objective else few, search=search
