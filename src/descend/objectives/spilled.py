@@ -74,7 +74,7 @@ class Spill:
 
     def write(self, data: DesignRows, layers: NDArray[np.int64]) -> None:
         """Append rows to their layers; they are sorted by layer, and ``layers`` are how many each gets."""
-        X, Y = data.X.astype(self.dtype, copy=False), data.Y.astype(self.dtype, copy=False)
+        X, Y = np.ascontiguousarray(data.X, self.dtype), np.ascontiguousarray(data.Y, self.dtype)
         lengths = np.sqrt(np.einsum("ij,ij->i", X, X))
         self.longest = max(self.longest, float(lengths.max(initial=0.0)))
         ends = np.cumsum(layers)
