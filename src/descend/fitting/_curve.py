@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from descend.design.matrix import Design
     from descend.formula.ast import Hypothesis
     from descend.objectives.curve_loss import CurveLoss
+    from descend.objectives.curve_parts import CurveOverRows
     from descend.objectives.losses import Loss
     from descend.solvers.optimizers import Optimizer
     from descend.solvers.recipe import Recipe
@@ -49,7 +50,7 @@ def curve_objective(hypothesis: Hypothesis, X: Floats, Y: Floats, loss: Loss, re
 
 def fit_curve(
     design: Design,
-    objective: CurveLoss,
+    objective: CurveOverRows,
     data: Columns,
     recipe: Recipe,
     validation: CurveObjective | None,
@@ -100,7 +101,7 @@ def fit_curve(
     )
 
 
-def forecast_curve(objective: CurveLoss, recipe: Recipe) -> Forecast:
+def forecast_curve(objective: CurveOverRows, recipe: Recipe) -> Forecast:
     """Return what is known of an equation's run, of sgd where the recipe names no optimizer, before its first step."""
     few = objective.at_hand
     recipe = replace(recipe, optimizer="sgd") if recipe.method == "auto" else recipe

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.formula.formula import Formula
+    from descend.objectives.curve_parts import CurveOverRows
     from descend.objectives.in_memory import RowsObjective
     from descend.objectives.partitioned import PartsObjective
     from descend.tables.executors import OnRead
@@ -149,7 +150,7 @@ def trajectory(
 
 def prepare_forecast(
     formula: str | Formula, table: Any, recipe: Recipe, reading: Reading, memory: str | int | None, query: str | None
-) -> tuple[Recipe, Design, RowsObjective | PartsObjective | CurveLoss, Floats]:
+) -> tuple[Recipe, Design, RowsObjective | PartsObjective | CurveOverRows, Floats]:
     """Return the recipe, the design of a table, the objective over all of its rows, and the start of a run (flat; of
     zeros where an equation is not linear in its parameters).
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from descend.design.matrix import Design
     from descend.model.hypothesis import FittedHypothesis
     from descend.objectives.curve import CurveObjective
-    from descend.objectives.curve_loss import CurveLoss
+    from descend.objectives.curve_parts import CurveOverRows
     from descend.objectives.networks.network import Network
     from descend.objectives.objective import OverRows
     from descend.objectives.quadratic import GramObjective
@@ -47,7 +47,7 @@ class TrainedProblem:
 
     hypothesis: FittedHypothesis
     history: History
-    over: OverRows | ModuleObjective | CurveLoss
+    over: OverRows | ModuleObjective | CurveOverRows
     data: Columns
     quadratic: GramObjective | None = None
     descent: ClosedFormRun | None = None
@@ -71,9 +71,9 @@ class TrainedProblem:
         return cast("OverRows", self.over)
 
     @property
-    def curve(self) -> CurveLoss | None:
+    def curve(self) -> CurveOverRows | None:
         """The objective of an equation that is not linear in its parameters, None of any other hypothesis."""
-        return None if self.design.hypothesis.curve is None else cast("CurveLoss", self.over)
+        return None if self.design.hypothesis.curve is None else cast("CurveOverRows", self.over)
 
     @property
     def whole(self) -> RowsObjective | None:

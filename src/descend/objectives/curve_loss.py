@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.formula.ast import Curve
-    from descend.objectives.curve import CurveObjective
     from descend.objectives.losses import Loss
     from descend.objectives.penalties import Penalty
 
@@ -46,10 +45,6 @@ class CurveLoss(ABC):
         @property
         def penalty(self) -> Penalty:
             """What is added to the loss of the rows."""
-
-        @property
-        def at_hand(self) -> CurveObjective:
-            """The loss over the rows that are in memory: all of them, or some drawn at random."""
 
         @property
         def rows(self) -> int:

@@ -185,3 +185,6 @@ class SpilledCurve(CurvePartsObjective):
         spill = self.holding.spill
         for rows in gathered(spill.data, order, size, spill.reading, drop_last=drop_last):
             yield CurveObjective(rows, self.curve, self.loss, self.penalty)
+
+
+CurveOverRows = CurveObjective | CurvePartsObjective  # each has the loss over rows in memory ``at_hand``
