@@ -17,7 +17,7 @@ from descend.base.reductions import total_of
 from descend.objectives.curve import CurveObjective, joined_tangents, stacked
 from descend.objectives.curve_loss import CurveLoss, TangentSums
 from descend.objectives.penalties import L2
-from descend.objectives.spilled import blocks_in_order, gathered
+from descend.objectives.spilled import batches_of_blocks, blocks_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -183,7 +183,7 @@ class SpilledCurve(CurvePartsObjective):
     def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[CurveObjective]:
         """Yield the objective of each ``size`` rows of the shuffled blocks, many blocks being gathered at a time."""
         spill = self.holding.spill
-        for rows in gathered(spill.data, order, size, spill.reading, drop_last=drop_last):
+        for rows in batches_of_blocks(spill.data, order, size, spill.reading, drop_last=drop_last):
             yield CurveObjective(rows, self.curve, self.loss, self.penalty)
 
 

@@ -136,7 +136,7 @@ class SpilledObjective(RowsObjective):
     def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[RowsObjective]:
         """Yield the objective of each ``size`` rows of the shuffled blocks, many blocks being gathered at a time."""
         read = None if self.spill is None else self.spill.reading
-        for rows in gathered(self.data, order, size, read, drop_last=drop_last):
+        for rows in batches_of_blocks(self.data, order, size, read, drop_last=drop_last):
             yield RowsObjective(rows, self.loss, self.outputs, self.penalty)
 
     def _block(self, rows: slice) -> DesignRows:
@@ -174,7 +174,7 @@ def blocks_in_order(data: DesignRows, random: np.random.Generator) -> tuple[NDAr
     return random.permutation(-(-len(data) // _together(data))), int(random.integers(2**63))
 
 
-def gathered(
+def batches_of_blocks(
     data: DesignRows, order: Any, size: int, read: Callable[[slice], None] | None, *, drop_last: bool
 ) -> Iterator[DesignRows]:
     """Yield ``size`` rows at a time of blocks in the ``order`` of ``blocks_in_order``, many being gathered at a time.
