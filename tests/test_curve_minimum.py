@@ -190,6 +190,15 @@ def test_a_minimum_in_a_kink_of_the_loss_is_one():
     assert kinks > 2
 
 
+def test_a_valley_that_gauss_newton_creeps_along_is_gone_to_its_end():
+    x = np.array([80.0, 90.0, 1.0, 230.0, 40.0])
+    objective = objective_of(curve_of("y = a*b*c + d*x"), x, 40 + 1.5 * x + 100 * np.sin(x), "sse", 0.1)
+    history, _ = minimise_curve(objective, np.array([0.05, -0.4, -3.0, -3.0]), budget=0.0)
+    assert history.stop == "optimum"
+    np.testing.assert_allclose(objective.gradient(history.weights), 0, atol=1e-6)
+    np.testing.assert_allclose(np.abs(history.weights[:3]), np.abs(history.weights[0]), rtol=1e-8)
+
+
 def test_a_width_keeps_the_sign_of_its_start():
     x = np.linspace(-3, 3, 50)
     objective = objective_of(curve_of("y = a*exp(-x**2/s**2)"), x, 2 * np.exp(-(x**2) / 1.5**2))

@@ -12,7 +12,7 @@ from descend.solvers._any_loss import AnyLoss, descend_any_loss, sharpest
 from descend.solvers._corners import has_corners, kink_minimum
 from descend.solvers._curve_end import FLAT, CurveEnd, end_of, flat_directions, rounding, undetermined
 from descend.solvers._levenberg import STEPS, Box, CurveDescent, descend_curve
-from descend.solvers._polish import exact_errors, polished
+from descend.solvers._polish import exact_errors, newton_minimum, polished
 from descend.solvers._recorder import StepRecorder
 from descend.solvers._scaled_svd import ScaledSVD, lengths
 from descend.solvers._separable import Projection
@@ -79,7 +79,7 @@ class CurveRun:
         facts = end_of(self.objective, first, last, start, w, self.box)
         if not facts.arrived and has_corners(self.objective.curve) and not self.objective.loss.cornered:
             w, facts = self._settled(w, facts)
-        return w, facts, "epochs" if spent else "optimum" if facts.arrived else "stalled"
+        return w, facts, "optimum" if facts.arrived else "epochs" if spent else "stalled"
 
     def _settled(self, w: Floats, facts: CurveEnd) -> tuple[Floats, CurveEnd]:
         """Return the minimum beside ``w`` of an equation with corners, and what is known of it."""
@@ -146,7 +146,10 @@ class CurveRun:
     def _down(self, w: Floats, *, solved: bool) -> tuple[Floats, bool]:
         """Go down from ``w`` to a minimum; return it, and whether the steps were spent before."""
         found = self._descended(w, solved=solved)
-        return self._polished(found.w if np.isfinite(found.w).all() else w), found.stop == "spent"
+        w, spent = found.w if np.isfinite(found.w).all() else w, found.stop == "spent"
+        if spent and not self.objective.loss.cornered and self._bends_are_cheap:
+            w = newton_minimum(self.objective, w, self.box)
+        return self._polished(w), spent
 
     def _polished(self, w: Floats) -> Floats:
         if self.objective.loss.cornered and sharpest(self.objective, w) != self.objective.loss:
@@ -190,7 +193,7 @@ class CurveRun:
     def _downward(self, w: Floats, last: System) -> Floats:
         """Return the directions, in rows, in which the loss bends down; none of a table whose Hessian takes long."""
         free = self.box.free(w, last.K.T @ last.r)
-        if not free.any() or self.objective.Y.size * w.size**2 > HESSIAN_CELLS:
+        if not free.any() or not self._bends_are_cheap:
             return np.empty((0, w.size))
         scale = lengths(last.K[:, free])
         bends = self.objective.hessian(w)[np.ix_(free, free)] / np.outer(scale, scale)
@@ -201,6 +204,10 @@ class CurveRun:
         made = np.zeros((int(down.sum()), w.size))
         made[:, free] = (vectors[:, down] / scale[:, None]).T
         return made
+
+    @property
+    def _bends_are_cheap(self) -> bool:
+        return self.objective.Y.size * self.objective.shape[0] ** 2 <= HESSIAN_CELLS
 
     def _as_signed(self, w: Floats, start: Floats) -> Floats:
         """Return a minimum as low with the signs of ``start``: of a width that is squared either sign will do."""

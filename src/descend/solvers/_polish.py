@@ -25,6 +25,7 @@ NEAR = 1e-3  # of the parameters: a longer step is not one of the last
 SHRINKING = 0.95  # of the step before: what does not become shorter is rounding, or leads nowhere
 ROUNDING = 2.0**-52  # of the parameters: the last step
 RISE = 1e-9  # of the loss: more is not rounding
+NEWTON_STEPS, NEWTON_HALVINGS = 50, 20
 AT_WORK = 60  # arrays that exact arithmetic holds, about
 
 
@@ -58,6 +59,32 @@ def polished(problem: Searched, w: Floats, box: Box, residuals: Residuals | None
     if first is None or system is None or not system.loss <= first.loss + RISE * abs(first.loss):
         return w
     return at
+
+
+def newton_minimum(objective: CurveObjective, w: Floats, box: Box) -> Floats:
+    """Return the parameters after Newton steps with the exact Hessian that lower the loss; ``w`` where it bends down.
+
+    They are for a valley along which the residuals bend the loss more than the slopes do: there Gauss-Newton creeps.
+    """
+    with np.errstate(all="ignore"):
+        loss = objective.value(w)
+        for _ in range(NEWTON_STEPS):
+            slope, bends = objective.gradient(w), objective.hessian(w)
+            free = box.free(w, slope)
+            scale = np.sqrt(np.abs(np.diag(bends)[free]))
+            if not free.any() or not (np.isfinite(bends).all() and scale.all()):
+                break
+            values, vectors = np.linalg.eigh(bends[np.ix_(free, free)] / np.outer(scale, scale))
+            if values[0] <= 0:
+                break
+            move = np.zeros_like(w)
+            move[free] = -(vectors @ ((vectors.T @ (slope[free] / scale)) / values)) / scale
+            tried = (box.clipped(w + move / 2**halving) for halving in range(NEWTON_HALVINGS))
+            there = next((other for other in tried if objective.value(other) < loss), None)
+            if there is None:
+                break
+            w, loss = there, objective.value(there)
+    return w
 
 
 def exact_errors(objective: CurveObjective, w: Floats) -> Floats:
