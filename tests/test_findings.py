@@ -887,3 +887,49 @@ def test_the_chance_of_overdispersion_is_even_where_there_is_none():
         means = descend.fit("y ~ x", {"x": x, "y": y}, family="poisson", test="none").predict({"x": x})
         chances.append(FAMILIES["poisson"].overdispersion(y[:, None], means[:, None], 2)[1])
     assert kstest(chances, "uniform").pvalue > 0.01
+
+
+# ---------------------------------------------------------------- the errors of curves
+
+
+def curve_codes(y):
+    """Return the findings of y = a*exp(-b*x) + c on 200 rows."""
+    x = np.linspace(0, 6, 200)
+    base = evidence("y = a*exp(-b*x) + c", {"x": x, "y": 3 * np.exp(-0.8 * x) + 0.5 + y(x)})
+    return {finding.code.removeprefix("finding."): finding for finding in diagnose(base)}
+
+
+QUIET = 0.1 * np.random.default_rng(6).normal(size=200)
+
+
+def test_errors_of_a_curve_that_are_as_they_should_be_are_not_told():
+    assert curve_codes(lambda x: QUIET) == {}
+
+
+def test_a_row_far_from_a_curve_is_told_with_what_the_curve_gives_there():
+    found = curve_codes(lambda x: QUIET + 1.5 * (np.arange(200) == 50))
+    assert set(found) == {"outliers"}
+    seen, expected = found["outliers"].values["rows"].split(": ")[1].split(", ")
+    x = np.linspace(0, 6, 200)[50]
+    assert float(expected) == pytest.approx(3 * np.exp(-0.8 * x) + 0.5, abs=0.1)
+    assert float(seen) - float(expected) == pytest.approx(1.5, abs=0.3)
+    assert [fix.settings for fix in found["outliers"].fixes] == [{"loss": "huber"}]
+
+
+def test_errors_of_a_curve_that_grow_are_told():
+    assert "heteroscedastic" in curve_codes(lambda x: QUIET * np.exp(3 - x))
+
+
+def test_errors_of_a_curve_that_follow_one_another_are_told():
+    found = curve_codes(lambda x: QUIET / 3 + 0.2 * np.sin(6 * x))
+    assert "autocorrelated" in found
+    assert found["autocorrelated"].fixes == ()
+    for lang in ("en", "ko"):
+        assert "descend plot" in found["autocorrelated"].remedy(lang)
+
+
+def test_errors_of_a_curve_that_has_not_arrived_say_nothing():
+    table = decay(200)
+    table["y"][50] += 3
+    base = evidence("y = a*exp(-b*x) + c", table, lr=1e-4, epochs=3, init={"a": 1, "b": 1, "c": 1})
+    assert "finding.outliers" not in [finding.code for finding in diagnose(base)]

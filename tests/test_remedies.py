@@ -36,6 +36,7 @@ def empty(t, name, every=3):
     return {**t, name: np.where(np.arange(len(t[name])) % every == 0, np.nan, t[name])}
 
 
+GRID = np.linspace(0.1, 6, 60)
 ERRORS = {  # the error: formula, table, settings, the labels of what is offered, the formula after the first
     "table.missing": ("y ~ x", empty(clean(), "x"), {}, "drop mean", "y ~ x"),
     "table.missing in the target": ("y ~ x", empty(clean(), "y"), {}, "drop", "y ~ x"),
@@ -71,6 +72,13 @@ ERRORS = {  # the error: formula, table, settings, the labels of what is offered
     "option.loss-family": ("y ~ x", clean(), {"family": "linear", "loss": "cross_entropy"}, "own-loss", "y ~ x"),
     "option.no-effect": ("y ~ x", clean(), {"gamma": 0.5}, "reset", "y ~ x"),
     "fit.diverged": ("y ~ x", clean(), {"lr": 30, "batch_size": 8, "epochs": 200}, "rate optimum", "y ~ x"),
+    "fit.left-domain": (
+        "y = a*log(u - k) + c",
+        {"u": GRID, "y": 2 - 0.8 * np.log(GRID) + 0.1 * np.sin(40 * GRID)},
+        {"lr": 0.5, "epochs": 50, "init": {"a": 1, "k": 0, "c": 1}},
+        "rate optimum",
+        "y = a*log(u - k) + c",
+    ),
     "fit.diverged-stable": ("y ~ x + z", clean(), {"lr": 3, "epochs": 900}, "best-rate optimum", "y ~ x + z"),
     "fit.diverged-stable-raw": (
         MASS,

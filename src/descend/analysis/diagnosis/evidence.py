@@ -10,6 +10,7 @@ import numpy as np
 
 from descend.analysis.diagnosis.subsample import Subsample
 from descend.objectives.in_memory import RowsObjective
+from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from descend.tables.columns import Columns
 
 Seen = TypeVar("Seen")
-Need = Literal["run", "classes", "design", "equation", "curve", "minimum"]
+Need = Literal["run", "classes", "design", "equation", "errors", "curve", "minimum"]
+MOST = 20_000_000  # numbers of a curve's derivative: of more the errors are not looked at
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,46 @@ class Evidence:
             return frozenset({"run", "classes"})
         ever: Need = "design" if self.curve is None else "curve"
         sound: Need = "equation" if self.curve is None else "minimum"
-        return frozenset({"run", ever, "classes", sound} if self.sound else {"run", ever})
+        if not self.sound:
+            return frozenset({"run", ever})
+        errors: set[Need] = {"errors"} if self._has_errors else set()
+        return frozenset({"run", ever, "classes", sound} | errors)
+
+    @property
+    def _has_errors(self) -> bool:
+        """Whether there are errors that resemble those of least squares: of a curve at its minimum only."""
+        if self.curve is None:
+            return True
+        arrived = self.history.stop in ("optimum", "converged")
+        numbers = self.curve.rows * self.curve.outputs * len(self.weights)
+        return arrived and self.curve.outputs == 1 and self.curve.loss.quadratic and numbers <= MOST
+
+    @cached_property
+    def linearised(self) -> RowsObjective:
+        """The rows of least squares at the fit: those of a design, or a curve's tangents with its errors.
+
+        At a curve's minimum its errors are those of least squares on its tangents (Bates and Watts 1988, section 2.3).
+        """
+        if self.curve is None:
+            return self.objective
+        w = self.weights.ravel()
+        Z, J = self.curve.linearised(w)
+        rows = DesignRows(J[:, 0], self.curve.Y - Z + J[:, 0] @ self.weights, self.curve.data.weight)
+        return RowsObjective(rows, self.curve.loss, 1, self.curve.penalty.scaled(0.0))
+
+    @cached_property
+    def linearised_sample(self) -> Subsample:
+        """The rows of least squares that are looked at closely."""
+        return self.sample if self.curve is None else Subsample.of(self.linearised)
+
+    def expected(self, data: Columns, weights: Floats) -> Floats:
+        """Return what is predicted of rows: with the weights of least squares, or by a curve as it is."""
+        X = self.design.matrix(data)
+        if self.curve is None:
+            return self.target.predict(X @ weights)
+        from descend.objectives.curve import predictor_of
+
+        return self.target.predict(predictor_of(self.curve.curve, X, self.weights.ravel()))
 
     @property
     def sound(self) -> bool:

@@ -87,8 +87,9 @@ class FindingKind:
 
     look: sees it; kinds that are seen together share one. stage: of the road, in whose order findings are told.
     needs: "run": what any run leaves; "classes": the target's classes; "design": the columns of a linear hypothesis,
-    whatever its run came to; "equation": finite weights too; "curve": an equation that is not linear in its parameters,
-    whatever its run came to; "minimum": finite parameters too. A network has the first two only.
+    whatever its run came to; "equation": finite weights too; "errors": those of least squares, of a curve at its
+    minimum too; "curve": an equation that is not linear in its parameters, whatever its run came to; "minimum": finite
+    parameters too. A network has the first two only.
     offers: the changes that mend it, the best first. unless: the kinds beside which it has nothing to say.
     unfinished: it says that the fit ended before it had arrived; endless: that there is nowhere to arrive.
     """

@@ -38,7 +38,7 @@ def find_bend(evidence: Evidence, sample: Subsample, errors: Floats) -> Bend | N
     """Return the column whose square explains most, by the partial F test (all columns held), None where none does."""
     from scipy.special import fdtrc
 
-    straight, targets = _straight(evidence), len(evidence.target.outputs)
+    straight, targets = [] if evidence.curve is not None else _straight(evidence), len(evidence.target.outputs)
     if not straight:
         return None
     squares, freedom = float(errors @ errors), errors.size - sample.basis.shape[1] - 1

@@ -34,7 +34,7 @@ def far_on_their_scale(
     far = np.ones(rows.size, dtype=bool)
     if rows.size and scale == "spread":
         far &= _in_spread(evidence, sample, output, rows)
-    if not rows.size or not isinstance(evidence.target.expressions[output], Name):
+    if not rows.size or evidence.curve is not None or not isinstance(evidence.target.expressions[output], Name):
         return far
     truth = evidence.data.numbers[evidence.target.columns[output]]
     counts = truth.min() >= 0 and bool((truth == np.floor(truth)).all())
@@ -47,7 +47,7 @@ def far_on_their_scale(
 
 def _fitted(evidence: Evidence, sample: Subsample, y: Floats) -> Floats:
     weights = sample.root @ (sample.basis.T @ y[sample.chosen])
-    return np.asarray(evidence.objective.X.astype(np.float64, copy=False) @ weights)
+    return np.asarray(evidence.linearised.X.astype(np.float64, copy=False) @ weights)
 
 
 def _poisson(evidence: Evidence, sample: Subsample, y: Floats, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -78,7 +78,7 @@ def _in_spread(evidence: Evidence, sample: Subsample, output: int, rows: NDArray
     """Compare errors with a spread whose logarithm is linear in the columns (Harvey 1976), fitted to the other rows."""
     from scipy.special import stdtr
 
-    X, y = evidence.objective.X, evidence.objective.Y[:, output]
+    X, y = evidence.linearised.X, evidence.linearised.Y[:, output]
     others = sample.among(~np.isin(sample.chosen, rows))
     wider = others.wider(np.ones(len(X))[others.chosen])
     weights = others.root @ (others.basis.T @ others.Y[:, output])

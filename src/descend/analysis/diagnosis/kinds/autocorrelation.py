@@ -42,9 +42,10 @@ def look_at_neighbours(evidence: Evidence) -> list[Sign]:
     Only where a column orders the rows in time: distinct dates, or numbers that rise by even steps from row to row.
     The column itself, as a term, is the remedy where with it the errors are alike no more.
     """
-    sample, loss = evidence.sample, evidence.objective.loss
-    drawn = evidence.rows > sample.rows or not sample.factored or evidence.design.pixels.any()
-    if drawn or not loss.quadratic or sample.rows < ROWS:
+    if not evidence.over.loss.quadratic or evidence.design.pixels.any():
+        return []
+    sample = evidence.linearised_sample
+    if evidence.rows > sample.rows or not sample.factored or sample.rows < ROWS:
         return []
     clock = _clock(evidence)
     if clock is None:
@@ -56,9 +57,13 @@ def look_at_neighbours(evidence: Evidence) -> list[Sign]:
         if told is None or told["chance"] >= ALIKE or told["correlation"] < MATERIAL:
             continue
         values: dict[str, Any] = {"column": column, "target": name, **told}
-        added = None if time is None else _tested(evidence, sample.wider(time[sample.chosen]), output, order, time)
+        added = None
+        if time is not None and evidence.curve is None:
+            added = _tested(evidence, sample.wider(time[sample.chosen]), output, order, time)
         if added is not None and added["chance"] > APART:
             values |= {"term": quoted(column), "remedy": "finding.autocorrelated.time"}
+        if evidence.curve is not None and column in evidence.design.uses:
+            values["remedy"] = "finding.autocorrelated.curve"
         found.append(Sign("autocorrelated", values))
     return found
 
@@ -100,7 +105,7 @@ def _tested(
     None where too few rows are left over, or nothing but rounding. more: one more column of all rows, which the sample
     has as its last.
     """
-    X, y = evidence.objective.X, evidence.objective.Y[:, output].astype(np.float64)
+    X, y = evidence.linearised.X, evidence.linearised.Y[:, output].astype(np.float64)
     weights = sample.root @ (sample.basis.T @ sample.Y[:, output])
     errors = y - X @ weights[: X.shape[1]]
     if more is not None:
@@ -176,6 +181,11 @@ def _add_time(case: Case) -> list[Change]:
 
 FINDINGS.add(
     FindingKind(
-        "autocorrelated", look_at_neighbours, "residuals", offers=_add_time, unless=("curvature", "missing-code")
+        "autocorrelated",
+        look_at_neighbours,
+        "residuals",
+        needs="errors",
+        offers=_add_time,
+        unless=("curvature", "missing-code"),
     )
 )

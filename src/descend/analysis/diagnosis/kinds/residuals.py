@@ -21,6 +21,7 @@ from descend.formula.notation import quoted
 
 if TYPE_CHECKING:
     from descend.analysis.diagnosis.evidence import Evidence
+    from descend.analysis.diagnosis.remedies.case import Offer
     from descend.analysis.diagnosis.subsample import Subsample
     from descend.base.typing import Floats, Rows
 
@@ -70,9 +71,10 @@ def look_at_residuals(evidence: Evidence) -> list[Sign]:
     A bend or an uneven spread counts only if it is there without the outliers too. An outlier counts only if it is one
     after the bend is fitted, and compared with a spread that is allowed to change.
     """
-    sample = evidence.sample
-    few = sample.rows < ROWS or evidence.design.pixels.any() or not sample.factored
-    if few or not evidence.objective.loss.quadratic:
+    if not evidence.over.loss.quadratic or evidence.design.pixels.any():
+        return []
+    sample = evidence.linearised_sample
+    if sample.rows < ROWS or not sample.factored:
         return []
     found: list[Sign] = []
     for output, name in enumerate(evidence.target.outputs):
@@ -91,7 +93,7 @@ def look_at_residuals(evidence: Evidence) -> list[Sign]:
         if bend is not None and apart.any():
             bend = None if again is None else find_bend(evidence, others, again.errors)
         if bend is not None and outlying:
-            column = squared(evidence, evidence.objective.X[:, bend.column].astype(np.float64))
+            column = squared(evidence, evidence.linearised.X[:, bend.column].astype(np.float64))
             curved = _Errors.of(sample.wider(column[sample.chosen]), output, name)
             outlying = [] if curved is None else _outliers(evidence, sample, curved, column)[0]
         uneven = _uneven(evidence, others, again) if bend is None and again is not None else []
@@ -113,7 +115,7 @@ def _outliers(
     """
     from scipy.special import stdtr
 
-    plain, X = sample, evidence.objective.X
+    plain, X = sample, evidence.linearised.X
     if column is not None:
         sample = sample.wider(column[sample.chosen])
     if sample.whole:
@@ -122,7 +124,7 @@ def _outliers(
         leverage = np.square(sample.basis).sum(axis=1)
     else:
         weights = (sample.root @ (sample.basis.T @ sample.Y[:, left.output])).astype(X.dtype)
-        every = evidence.objective.Y[:, left.output] - X @ weights[: X.shape[1]]
+        every = evidence.linearised.Y[:, left.output] - X @ weights[: X.shape[1]]
         if column is not None:
             every -= weights[-1] * column
         squares, freedom = float(every @ every), every.size - sample.basis.shape[1]
@@ -145,7 +147,7 @@ def _outliers(
     data = evidence.data.take(shown)
     truth = evidence.target.truth(data)[:, left.output]
     weights = plain.root @ (plain.basis.T @ plain.Y)
-    expected = evidence.target.predict(evidence.design.matrix(data) @ weights)[:, left.output]
+    expected = evidence.expected(data, weights)[:, left.output]
     lines = [f"{data.line(row)}: {truth[row]:.6g}, {expected[row]:.6g}" for row in range(shown.size)]
     values = {
         "target": left.name,
@@ -161,6 +163,8 @@ def _influential(evidence: Evidence, sample: Subsample, left: _Errors, outliers:
 
     Returns also their positions among the fitted rows.
     """
+    if evidence.curve is not None:  # its tangents are no columns that could be named
+        return [], np.empty(0, dtype=np.int64)
     rank = sample.basis.shape[1]
     leverage = np.square(sample.basis).sum(axis=1)
     least = max(LEVERAGE, LEVERAGE_OF_EVEN * rank / leverage.size)
@@ -202,7 +206,7 @@ def _uneven(evidence: Evidence, sample: Subsample, left: _Errors) -> list[Sign]:
     values = {"target": left.name, "chance": chance * targets, "share": share}
     expression = evidence.target.expressions[left.output]
     truth = evidence.data.numbers[evidence.target.columns[left.output]]
-    alone = isinstance(expression, Name) and "~" not in expression.name and targets == 1
+    alone = evidence.curve is None and isinstance(expression, Name) and "~" not in expression.name and targets == 1
     if alone and not evidence.design.hypothesis.written and float(explained @ left.fitted) > 0 and truth.min() > 0:
         logs = np.log(truth[sample.chosen])
         other = _evenness(sample, logs - sample.basis @ (sample.basis.T @ logs))
@@ -235,9 +239,11 @@ def _evenness(sample: Subsample, errors: Floats) -> tuple[Floats, float, float] 
     return explained, share, float(chdtrc(directions, share * sizes.size))
 
 
-FINDINGS.add(FindingKind("outliers", look_at_residuals, "residuals", offers=huber))
-FINDINGS.add(FindingKind("high-leverage", look_at_residuals, "residuals"))
-FINDINGS.add(FindingKind("heteroscedastic", look_at_residuals, "residuals", offers=predict_logarithm))
-FINDINGS.add(
-    FindingKind("curvature", look_at_residuals, "residuals", offers=bend_column("column"), unless=("missing-code",))
-)
+def _kind(name: str, offers: Offer | None = None, *unless: str) -> None:
+    FINDINGS.add(FindingKind(name, look_at_residuals, "residuals", needs="errors", offers=offers, unless=unless))
+
+
+_kind("outliers", huber)
+_kind("high-leverage")
+_kind("heteroscedastic", predict_logarithm)
+_kind("curvature", bend_column("column"), "missing-code")
