@@ -11,7 +11,7 @@ from scipy.optimize import curve_fit, minimize
 from scipy.special import expit
 
 import descend
-from descend.base.errors import DescendError, OptionError, UndefinedError
+from descend.base.errors import DescendError, FitError, OptionError, UndefinedError
 from descend.fitting import _statement_scan as scans
 from descend.tables import open as opening
 
@@ -203,6 +203,28 @@ def test_a_row_in_which_the_equation_is_not_defined_is_named_with_its_file(frame
         assert caught.value.values["file"].endswith(name)
         assert caught.value.values["line"] == line
         assert caught.value.values["term"] == "log(z)"
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_row_for_which_the_parameters_of_the_others_are_none_is_named(ending, tmp_path):
+    random = np.random.default_rng(3)
+    x = random.uniform(1, 5, ROWS)
+    keys = scans.Draw.of(ROWS, None, 0).keys(0, ROWS)
+    row = int(np.flatnonzero(keys >= keys.max() - 9)[-1])  # one that is fitted and not kept
+    x[row] = 0.2  # the others are of a curve that begins at 0.95
+    y = 2 + 3 * np.log(np.maximum(x - 0.95, 1e-3)) + 0.01 * random.normal(size=ROWS)
+    frame, path = pl.DataFrame({"x": x, "y": y}), tmp_path / f"rows.{ending}"
+    frame.write_csv(path) if ending == "csv" else frame.write_parquet(path, row_group_size=700)
+    with pytest.raises(FitError) as caught:
+        in_parts("y = a + b * log(x - c)", path)
+    assert caught.value.code == "fit.undefined-row"
+    assert caught.value.values["file"].endswith(path.name)
+    assert caught.value.values["line"] == row + 1 + (ending == "csv")
+    assert caught.value.values["part"] == "log(x - c)"
+    settings = {"bounds": {"c": (None, 0.19)}, "init": {"a": 1, "b": 1, "c": 0}}
+    assert_same(
+        in_parts("y = a + b * log(x - c)", path, **settings), descend.fit("y = a + b * log(x - c)", frame, **settings)
+    )
 
 
 def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(files, tmp_path):

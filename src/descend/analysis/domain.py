@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def undefined_facts(objective: CurveObjective, w: Floats, data: Columns) -> dict[str, Any] | None:
-    """Return where a curve is not defined at its parameters: the ``part``, the row's ``line``, the values ``at`` it.
+    """Return where a curve is not defined at its parameters: the ``part``, the row's ``file`` and ``line``, the values
+    ``at`` it.
 
     None where it is defined in every row, or where the parameters are no numbers. data: the objective's rows.
     """
@@ -27,5 +28,5 @@ def undefined_facts(objective: CurveObjective, w: Floats, data: Columns) -> dict
         found = undefined_part(expression, columns, named)
         if found is not None:
             at = ", ".join(f"{name} = {value:.6g}" for name, value in found.at.items())
-            return {"part": str(found.part), "line": data.line(found.row), "at": at}
+            return {"part": str(found.part), "file": data.file(found.row), "line": data.line(found.row), "at": at}
     return None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from descend.base.threads import block_rows
 from descend.fitting._defined import require_defined
 from descend.fitting.survey.survey import LAYERS, complete_columns, filled_columns
+from descend.objectives.curve import CurveObjective
 from descend.objectives.in_memory import RowsObjective
 from descend.objectives.penalties import L2
 from descend.objectives.rereading import Around, HeldBlock
@@ -53,6 +54,17 @@ class Encoding:
         """Read a part and return its fitted rows."""
         data, keys = self._ready(part)
         return self._rows(data, np.flatnonzero(keys >= self.plan.draw.held))
+
+    def undefined_at(self, w: Floats, part: Part) -> dict[str, Any] | None:
+        """Return the facts of a fitted row in which the equation is not defined at ``w``; None where there is none."""
+        from descend.analysis.domain import undefined_facts
+
+        assert self.curve is not None
+        data, keys = self._ready(part)
+        fitted = np.flatnonzero(keys >= self.plan.draw.held)
+        nothing = L2(0.0, np.ones(len(self.curve.parameters)))
+        objective = CurveObjective(self._rows(data, fitted), self.curve, self.loss, nothing, part=True)
+        return undefined_facts(objective, w, data.take(fitted))
 
     def by_layer(self, part: Part) -> tuple[DesignRows, NDArray[np.int64]]:
         """Return the same sorted by their layers, and how many each layer has."""

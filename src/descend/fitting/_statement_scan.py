@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.analysis.verification import HOLDOUT_FROM, Split, is_share
-from descend.base.errors import OptionError
+from descend.base.errors import FitError, OptionError
 from descend.design.encodings.image import ImageCode
 from descend.fitting._encoding import Encoded, Encoding
 from descend.fitting._statement import Statement, state_table
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.fitting.trained import TrainedProblem
-    from descend.formula.ast import Hypothesis
+    from descend.formula.ast import Curve, Hypothesis
     from descend.formula.equation import Equation
     from descend.formula.formula import Formula
     from descend.objectives.curve_parts import CurvePartsObjective
@@ -89,7 +90,11 @@ class ScanStatement(Statement):
         if self.problem.hypothesis.curve is not None:
             from descend.fitting._curve import fit_curve
 
-            return fit_curve(self.design, self.over_curve(), self.problem.data.take(fitted), self.recipe, None, run)
+            objective, data = self.over_curve(), self.problem.data.take(fitted)
+            trained = fit_curve(self.design, objective, data, self.recipe, None, run)
+            if not np.isfinite(trained.history.loss[-1]):
+                self._require_defined(objective.curve, trained.history.snapshots[-1])
+            return trained
         shown = self.problem.over(self.design, fitted, self.recipe)
         data = self.problem.data.take(fitted)
         return run_solver(self.design, self.objective(shown), data, self.recipe, run=run, shown=shown)
@@ -100,7 +105,7 @@ class ScanStatement(Statement):
         ``few`` is the loss over those that were kept: from there the optimum of a file's rows is a few readings away.
         """
         loss, recipe = self.problem.loss, self.recipe
-        encode = Encoding(self.result.plan, self.design, self.problem.target, loss)
+        encode = self._encoding()
         side = len(self.design.names)  # as many rows as columns: the time of readings is not counted
         Effort.of(side, side, len(self.problem.target.outputs), loss, recipe).require(recipe)
         sums = self.result.sums(self.design)
@@ -126,7 +131,7 @@ class ScanStatement(Statement):
         from descend.objectives.curve_parts import CurvePartsObjective, SpilledCurve
 
         few = self.problem.over_curve(self.design, self.split.train, self.recipe)
-        encode = Encoding(self.result.plan, self.design, self.problem.target, self.problem.loss, few.curve)
+        encode = self._encoding(few.curve)
         about = few.curve, few.loss, few.penalty, few.targets, self.result.survey.fitted, few
         if self.recipe.batch_size is None:
             holding = self.reading.workers.hold(encode.fitted, self._parts())
@@ -135,6 +140,16 @@ class ScanStatement(Statement):
         if self.recipe.method == "auto" and self.result.scan.quick and not few.loss.cornered:
             return CurvePartsObjective(Rereading(self.reading, encode.fitted, self._parts), *about)
         return SpilledCurve(SpilledRows(self._spilled(encode, "float64")), *about)
+
+    def _encoding(self, curve: Curve | None = None) -> Encoding:
+        return Encoding(self.result.plan, self.design, self.problem.target, self.problem.loss, curve)
+
+    def _require_defined(self, curve: Curve, w: Floats) -> None:
+        """Read the rows, and raise FitError for the first in which an equation is not defined at ``w``."""
+        task = partial(self._encoding(curve).undefined_at, w)
+        for facts in self.reading.each("rereading", task, self._parts()):
+            if facts is not None:
+                raise FitError("fit.undefined-row", **facts)
 
     def _parts(self) -> Iterable[Part]:
         return self.result.scan.parts(list(self.result.plan.wanted))
