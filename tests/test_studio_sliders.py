@@ -79,9 +79,8 @@ def test_the_loss_of_values_set_by_hand_is_that_of_the_rows(fitted):
     grid = sliders.scene.picture.grid
     wanted = values["a"] * np.exp(-0.7 * grid) + values["c"]
     np.testing.assert_allclose(moment["data"]["lines"][0], wanted, atol=1e-3)
-    place = dict(zip(sliders.scene.plane.chosen, moment["place"], strict=True))
-    if not sliders.scene.plane.turned:
-        assert place == pytest.approx({0: values["a"], 1: 0.7})
+    assert moment["place"] == pytest.approx([list(values.values())[at] for at in sliders.scene.plane.chosen])
+    assert sliders.scene.plane.names == ["abc"[at] for at in sliders.scene.plane.chosen]
 
 
 def test_the_equation_has_the_values_set_by_hand(fitted):

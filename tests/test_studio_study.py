@@ -148,6 +148,34 @@ def test_what_follows_a_slider_is_what_is_then_fitted(loop, study, csv):
     assert made["loss"] == pytest.approx(study.model.history.final_loss, rel=1e-6)
 
 
+@pytest.mark.slow
+def test_an_equation_is_shown_before_its_fit_and_settings_of_its_parameters_go_along(loop, study, csv):
+    async def journey():
+        await study.open(str(csv), csv.name)
+        await fitted(study)
+        await study.restate("y = p * exp(q * a) + r * b", fixed="r=0.5", bounds="q=-1:1")
+        assert (study.view.fitted, study.stale, study.live) == (False, False, False)
+        assert "optimizer" not in study.settings
+        before = shown(study)
+        await fitted(study)
+        assert study.view.fitted
+        assert study.error is None
+        await study.restate("y = p * exp(q * a)")
+        assert study.settings == {"bounds": "q=-1.0:1.0"}
+        await fitted(study)
+        await study.restate("y ~ a")
+        await fitted(study)
+        return before
+
+    before = loop.run(journey())
+    assert before["last"] == 0
+    assert before["plane"]["all"] == [{"at": 0, "name": "p"}, {"at": 1, "name": "q"}]
+    assert study.settings == {"optimizer": "sgd", "lr": "auto", "epochs": 100}
+    assert [run.formula for run in study.runs.rows][-3:] == [
+        "y = p * exp(q * a) + r * b", "y = p * exp(q * a)", "y ~ a"
+    ]  # fmt: skip
+
+
 def test_the_rows_are_not_prepared_again_for_what_a_slider_can_tell(loop, study, csv):
     async def journey():
         await opened(study, csv)

@@ -1,7 +1,8 @@
 """The plane over which a path is drawn: two parameters (of a network two directions), and the loss on it.
 
 Where the valley of the loss lies across the parameters and is thin, the plane is turned into the valley's own axes: on
-a grid along the parameters a valley thinner than the grid would fall apart into minima that are not there.
+a grid along the parameters a valley thinner than the grid would fall apart into minima that are not there. The
+parameters of an equation that is not linear stay the axes: they have units of their own, and the valley is bent.
 """
 
 from __future__ import annotations
@@ -86,8 +87,11 @@ def plane_over(
     grain = _grain(surface, held[0], bends)
     points = np.concatenate([goal[None], held])[:, picked]
     half = np.abs(points - points[0]).max(axis=0)
+    if isinstance(surface, CurveObjective):
+        bends = _no_steeper(bends, half, grain)
+        grain = _grain(surface, held[0], bends)
     half = _at_least(np.where(half > ROUNDING * grain, half, 0.0), bends, grain, points[0])
-    turns = _turns(bends * np.outer(half, half))
+    turns = not isinstance(surface, CurveObjective) and _turns(bends * np.outer(half, half))
     if turns:
         _, vectors = np.linalg.eigh(bends)  # the flattest first
         vectors = vectors * np.where(vectors[np.abs(vectors).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)
@@ -189,6 +193,12 @@ def _grain(surface: Objective, start: Floats, bends: Floats) -> Floats:
     with np.errstate(all="ignore"):
         steps = np.sqrt(2 * abs(surface.value(start)) / np.diag(bends))
     return np.where(np.isfinite(steps), steps, 0.0)
+
+
+def _no_steeper(bends: Floats, half: Floats, grain: Floats) -> Floats:
+    """Return the second derivatives, smaller where they would tell more of a way's loss than there is at its start."""
+    share = np.divide(grain, half, out=np.ones_like(half), where=(half > grain) & (grain > 0))
+    return np.asarray(bends * np.outer(share, share))
 
 
 def _at_least(half: Floats, bends: Floats, grain: Floats, goal: Floats) -> Floats:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.objectives.quadratic import GramObjective
-from descend.report.plane import Plane, heights_of, losses_on, parameter_names, plane_over, principal_plane
+from descend.report.plane import Plane, curvatures, heights_of, losses_on, parameter_names, plane_over, principal_plane
 from descend.studio.short_numbers import encoded, points
 
 if TYPE_CHECKING:
@@ -33,14 +33,22 @@ def plane_of(view: View, chosen: Sequence[int] | None, lang: str) -> Plane:
     start, goal = view.path[0], view.goal
     if not view.hypothesis.readable:
         return principal_plane(view.path, goal, lang)
-    away = np.abs(np.nan_to_num(goal - start, posinf=0.0, neginf=0.0))
-    order = np.argsort(-away, kind="stable")
+    order = np.argsort(-_moved(view), kind="stable")
     picked = [index for index in dict.fromkeys(chosen or []) if 0 <= index < goal.size]
     picked += [int(index) for index in order if int(index) not in picked]
     picked = picked[:2] if chosen else sorted(picked[:2])
     held = np.concatenate([start[None], _flow(view, start)])
     names = parameter_names(view.hypothesis, view.target, lang)
     return plane_over(view.surface, names, picked, goal, held, lang, even=True)
+
+
+def _moved(view: View) -> Floats:
+    """Return how far each parameter goes from the start to the goal; of an equation by how much that tells."""
+    away: Floats = np.abs(np.nan_to_num(view.goal - view.path[0], posinf=0.0, neginf=0.0))
+    if view.hypothesis.linear:
+        return away
+    bends = np.diag(curvatures(view.surface, view.goal, np.eye(view.goal.size)))
+    return np.asarray(away * np.sqrt(np.maximum(bends, 0.0))) if bends.any() else away
 
 
 def contours(view: View, plane: Plane) -> dict[str, Any]:
