@@ -64,6 +64,7 @@ def test_the_sliders_stand_at_the_fit_inside_their_ranges(fitted):
         assert one["value"] == pytest.approx(sliders.fit[name], rel=1e-6)
     assert [one["log"] for one in told.values()] == [False, True, False]
     assert not sliders.by_hand
+    assert sliders.sampled is None
 
 
 def test_the_loss_of_values_set_by_hand_is_that_of_the_rows(fitted):
@@ -178,6 +179,16 @@ def test_where_the_curve_is_not_defined_there_is_no_loss(tmp_path):
 )
 def test_scales_are_neither_linear_nor_added(equation, scales):
     assert scales_of(parse(equation).resolve(["x", "y"])) == scales
+
+
+def test_a_loss_over_some_of_the_rows_says_so(tmp_path):
+    decay(2500).write_csv(tmp_path / "long.csv")
+    bench = Bench(10_000)
+    bench.open(str(tmp_path / "long.csv"))
+    assert view_of_outset(bench.prepare(DECAY, {"test": "none"})).sampled
+    done = bench.fit(DECAY, {"test": "none"}, str(tmp_path / "m"))
+    sliders = Sliders(Scene.of(view_of(load(done.path)), "", None, "en"), {}, {})
+    assert sliders.sampled == len(sliders.scene.view.rows.X) == 2000
 
 
 # before the fit

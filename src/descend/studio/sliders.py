@@ -75,8 +75,8 @@ class Sliders:
     @property
     def sampled(self) -> int | None:
         """Over how many rows the loss is, where these are not all of them."""
-        rows = self.scene.view.rows
-        return int((~rows.tested).sum()) if len(rows.X) < rows.columns.table.rows else None
+        view = self.scene.view
+        return int((~view.rows.tested).sum()) if view.sampled else None
 
     @property
     def loss(self) -> float:

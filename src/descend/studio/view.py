@@ -60,6 +60,7 @@ class View:
     ``path`` holds the parameters (flat) at the epochs ``path_epoch`` and ``goal`` those at the centre of the plane;
     ``surface`` is the loss as a function of them. ``end`` is the epoch of the final parameters: the last one, or the
     best one of a run that went back to its best. ``fitted`` is False of an equation before its fit.
+    ``sampled`` says whether ``surface`` is of the shown rows alone and these are not all that are fitted.
     """
 
     hypothesis: FittedHypothesis
@@ -77,6 +78,7 @@ class View:
     end: int
     any_epoch: bool = True
     fitted: bool = True
+    sampled: bool = False
     forecast: tuple[float, LossCurve] | None = None
 
     @property
@@ -135,6 +137,7 @@ def view_of(model: Model) -> View:
         diverged=model.history.diverged,
         end=run.end,
         any_epoch=False,
+        sampled=bool((~rows.tested).sum() < model.fitted_rows),
     )
 
 
@@ -169,6 +172,7 @@ def view_of_outset(prepared: Prepared) -> View | None:
         diverged=False,
         end=0,
         fitted=False,
+        sampled=bool(fitted.sum() < prepared.fitted_rows),
     )
 
 
