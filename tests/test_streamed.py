@@ -719,7 +719,7 @@ print(model.fitted_rows, int(told["VmHWM"].split()[0]) // 1024)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="the peak of a process is read from /proc")
-@pytest.mark.parametrize("formula", ["y ~ .", "won ~ ."])
+@pytest.mark.parametrize("formula", ["y ~ .", "won ~ .", "y = a * exp(b * x0) + c * x1 + d * x2 + e"])
 def test_a_table_larger_than_its_allowance_takes_a_fraction_of_its_size(formula, tmp_path):
     path = tmp_path / "large.parquet"
     random, rows = np.random.default_rng(0), 2_000_000
