@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import orjson
 import polars as pl
 import pytest
 
@@ -144,6 +145,21 @@ def test_a_value_beyond_the_range_widens_it(fitted):
     sliders.move("a", 400.0)
     (one, *_) = sliders.told()
     assert one["low"] < 400 < one["high"]
+
+
+@pytest.mark.parametrize("formula", [DECAY, LINE, "y = a * log(x + k)**p"])
+@pytest.mark.parametrize("bounds", [None, "first=0:"])
+def test_whatever_is_typed_the_ends_of_a_slider_are_numbers(fitted, formula, bounds):
+    first = parse(formula).parameters_among(["x", "y"])[0]
+    settings = {"bounds": bounds.replace("first", first)} if bounds else {}
+    sliders = fitted(formula, **settings)
+    for name in sliders.fit:
+        for value in (1e308, -1e308, 0.0, 1e-308, -5e-324, 1e16, 5.0):
+            assert sliders.move(name, value)
+            orjson.dumps([sliders.told(), sliders.moment(), sliders.equation("en")])
+            for one in sliders.told():
+                assert -np.inf < one["low"] < one["high"] < np.inf
+                assert not one["log"] or one["low"] * one["high"] > 0
 
 
 def test_an_epoch_brings_its_own_values(fitted):

@@ -27,6 +27,7 @@ CHANGE = 2.0  # of the predictions, in spreads of the truth, from the middle of 
 PROBABILITY = 0.25  # of two classes the spread that stands for the truth's
 DECADES = 1.0  # to either side of a logarithmic slider's middle
 DOUBLINGS = 40  # of a step that is looked for
+SMALLEST, LARGEST = 1e-150, 1e150  # of the ends of a slider: their products and widths are numbers too
 HARDLY = 1e-12  # a share of a parameter that is its rounding
 
 
@@ -125,13 +126,14 @@ class Sliders:
         return {name: value for name, value in self.values.items() if name not in self.held}
 
     def _weights(self, values: Mapping[str, float]) -> Floats:
-        return self.scene.view.hypothesis.with_parameters(values).weights
+        with np.errstate(all="ignore"):
+            return self.scene.view.hypothesis.with_parameters(values).weights
 
     def _slider(self, name: str) -> Slider:
         """Return the slider of a parameter about its value."""
         value, view = self.values[name], self.scene.view
         low, high = self.limits.get(name, (-np.inf, np.inf))
-        log = value != 0 and name in scales_of(view.design.hypothesis) and isfinite(value)
+        log = SMALLEST < abs(value) < LARGEST and name in scales_of(view.design.hypothesis)
         if not isfinite(value):
             low, high, log = -1.0, 1.0, False
         elif isfinite(low) and isfinite(high):
@@ -142,7 +144,8 @@ class Sliders:
         else:
             reach = self._reach(name)
             low, high = max(low, value - reach), min(high, value + reach)
-        return Slider(name, *_rounded(low, high), log=log, held=name in self.held)
+        low, high = _rounded(low, high, log=log)
+        return Slider(name, low, high, log=log and low * high > 0, held=name in self.held)
 
     def _reach(self, name: str) -> float:
         """Return how far a parameter moves until the predictions have moved by CHANGE spreads of the truth."""
@@ -151,7 +154,8 @@ class Sliders:
         if name in self.held:
             return usual
         view = self.scene.view
-        before = view.predicted(self._weights(self.values), view.rows.X)
+        with np.errstate(all="ignore"):
+            before = view.predicted(self._weights(self.values), view.rows.X)
         classes = view.target.family.classes
         wanted = CHANGE * (PROBABILITY if classes else float(np.std(view.rows.truth)) or 1.0)
 
@@ -219,9 +223,16 @@ class _Added(Visitor[frozenset[str]]):
         return self.visit(left) | self.visit(right) | frozenset(plain)
 
 
-def _rounded(low: float, high: float) -> tuple[float, float]:
-    """Return the ends of a slider with few digits."""
-    if not high > low:
-        return low - 1.0, high + 1.0
-    unit = 10.0 ** (np.floor(np.log10(high - low)) - 2)
-    return tuple(float(f"{np.round(end / unit) * unit:.12g}") if isfinite(unit) else end for end in (low, high))  # type: ignore[return-value]
+def _rounded(low: float, high: float, *, log: bool) -> tuple[float, float]:
+    """Return the ends of a slider with few digits, finite and apart."""
+    low, high = max(low, -LARGEST), min(high, LARGEST)
+    if log:
+        low, high = float(f"{low:.3g}"), float(f"{high:.3g}")
+    elif high - low > SMALLEST:
+        unit = 10.0 ** (np.floor(np.log10(high - low)) - 2)
+        low, high = (float(f"{np.round(end / unit) * unit:.12g}") for end in (low, high))
+    if high - low > SMALLEST:
+        return low, high
+    middle = min(max(low, -LARGEST / 2), LARGEST / 2)
+    apart = max(abs(middle), 1.0) / 2
+    return middle - apart, middle + apart
