@@ -313,3 +313,36 @@ def test_batches_of_an_equation_are_refused_on_a_cluster(files, local):
     with pytest.raises(DescendError) as caught:
         descend.fit("y = a * exp(-b * x) + c", str(files / "some"), cluster=local, batch_size=100, epochs=2)
     assert caught.value.code == "option.cluster-batches"
+
+
+@pytest.mark.parametrize("missing", ["drop", "mean"])
+def test_missing_cells_are_treated_as_in_memory(missing, frame, tmp_path):
+    gone = (pl.col("number") * 7919) % 100 < 3
+    bad = frame.with_row_index("number").with_columns(x=pl.when(~gone).then("x")).drop("number")
+    bad.write_parquet(tmp_path / "bad.parquet", row_group_size=700)
+    settings = {"init": START, "missing": missing}
+    whole = descend.fit("y = a * exp(-b * x) + c", bad, test="none", **settings)
+    parts = in_parts("y = a * exp(-b * x) + c", tmp_path / "bad.parquet", test="none", **settings)
+    np.testing.assert_allclose(parts.raw, whole.raw, rtol=1e-9)
+    assert parts.fitted_rows == whole.fitted_rows
+
+
+def test_the_probability_of_a_class_by_its_name_is_fitted_part_by_part(frame, tmp_path):
+    named = frame.with_columns(kind=pl.when(pl.col("won") == 1).then(pl.lit("won")).otherwise(pl.lit("lost")))
+    named.write_csv(tmp_path / "named.csv")
+    equation = "P(kind = lost) = 1 - sigmoid(a * exp(-b * x) + c)"
+    assert_same(in_parts(equation, tmp_path / "named.csv", init=START), descend.fit(equation, named, init=START))
+
+
+@pytest.mark.slow
+def test_a_row_in_which_an_equation_is_not_defined_is_named_on_a_cluster_too(frame, local, tmp_path):
+    cells = np.abs(frame["z"].to_numpy()) + 0.1
+    row = int(np.flatnonzero(scans.Draw.of(ROWS, None, 0).keys(0, ROWS) >= KEPT)[-1])
+    cells[row] = 0.0
+    frame.with_columns(z=pl.Series(cells)).write_parquet(tmp_path / "bad.parquet", row_group_size=700)
+    with pytest.raises(UndefinedError) as caught:
+        descend.fit(
+            "y = a * exp(-b * x) + c * log(z)", str(tmp_path / "bad.parquet"), init=START, cluster=local, test="none"
+        )
+    assert caught.value.values["line"] == row + 1
+    assert caught.value.values["file"].endswith("bad.parquet")
