@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import beyond, calls, curves, digits, epochs, exactness, minibatches, planted, startup, studio
+from benchmarks import beyond, calls, curves, decay, digits, epochs, exactness, minibatches, planted, startup, studio
 from benchmarks.climbing import REPEATS, Caps, run, say
 from benchmarks.contest import Absent
 from benchmarks.pairs import measure
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 CASES: dict[str, Callable[[int], list[Case]]] = {
     "calls": calls.cases,
+    "decay": decay.cases,
     "startup": startup.cases,
     "epochs": epochs.cases,
     "minibatches": minibatches.cases,
