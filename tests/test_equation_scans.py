@@ -346,3 +346,17 @@ def test_a_row_in_which_an_equation_is_not_defined_is_named_on_a_cluster_too(fra
         )
     assert caught.value.values["line"] == row + 1
     assert caught.value.values["file"].endswith("bad.parquet")
+
+
+def test_a_bent_valley_of_the_loss_is_gone_along_from_the_minimum_of_few_rows(tmp_path):
+    random = np.random.default_rng(0)
+    x = random.uniform(0, 1.2, ROWS)
+    y = 50 * np.exp(-2 * x / 1000) + 1e-4 * random.normal(size=ROWS)  # nearly a line: two parameters hardly told apart
+    frame = pl.DataFrame({"x": x, "y": y})
+    frame.write_parquet(tmp_path / "rows.parquet", row_group_size=700)
+    equation, init = "y = a * exp(-b * (x + 1000) / 1000) + c", {"a": 300, "b": 2.0, "c": 0}
+    whole = descend.fit(equation, frame, init=init)
+    parts = in_parts(equation, tmp_path / "rows.parquet", init=init)
+    assert parts.history.stop == "optimum"
+    assert parts.history.final_loss == pytest.approx(whole.history.final_loss, rel=1e-11)
+    np.testing.assert_allclose(parts.raw, whole.raw, rtol=1e-6)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from descend.formula.separable import linear_in
 from descend.solvers._any_loss import SMOOTHING, AnyLoss, certainty
 from descend.solvers._curve_end import CurveEnd, end_of
 from descend.solvers._scaled_svd import ScaledSVD
@@ -128,8 +129,26 @@ class BulkRun:
             found = self.sums(there)
             if found.finite and found.loss <= most:
                 return found
+            solved = self._solved_for(found) if seen and found.finite else None
+            if solved is not None and solved.loss < at.loss:
+                return solved
             move = move / 2
         return None
+
+    def _solved_for(self, at: CurveSums) -> CurveSums | None:
+        """Return the sums where the linear parameters are those of the least loss beside the others.
+
+        None where there are none. A step of the others along a bent valley of the loss leaves it, and this leads back.
+        """
+        names = zip(self.objective.curve.parameters, self.box.open, strict=True)
+        linear = set(linear_in(self.objective.curve)) if self.objective.loss.quadratic else set()
+        places = np.array([name in linear and unbounded for name, unbounded in names])
+        if not places.any():
+            return None
+        move = np.zeros_like(at.w)
+        svd = ScaledSVD.of(at.curvature[np.ix_(places, places)])
+        move[places] = -svd.solve(at.gradient[places])
+        return self.sums(at.w + move)
 
     def _step(self, at: CurveSums, own: Floats, free: NDArray[np.bool_]) -> Floats:
         """Return the step of the free parameters: Newton's with the equation's ``own`` curvature, or Gauss-Newton's."""
