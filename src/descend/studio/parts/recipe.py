@@ -131,9 +131,9 @@ class RecipePart(PagePart):
             else:
                 field.put("" if value is None else str(row.kind.written(value)))
             if name in OF_EQUATIONS:
-                field.set_visibility(equation)
+                field.set_visibility(equation or value is not None)
             if name in OF_FORMULAS:
-                field.set_visibility(not equation)
+                field.set_visibility(not equation or value is not None)
             if name in OF_OPTIMIZERS:
                 has = optimizer is not None and name in optimizer.own()
                 if optimizer is not None and name in optimizer.folded:
