@@ -59,11 +59,12 @@ def _minus_one(_a: Floats, _b: Floats, _value: Floats) -> Floats:
 
 
 def _power_by_base(a: Floats, b: Floats, value: Floats) -> Floats:
-    """Return b a^(b - 1): from the value, or by another power where that is 0 or has lost digits."""
+    """Return b a^(b - 1): from the value, or by another power where that is 0, infinite or has lost digits."""
     if np.ndim(b) == 0 and b == 2:
         return np.asarray(2 * a)
     slope = np.asarray(b * (value / a))
-    lost = ~(np.abs(value) > TINY) | np.equal(a, 0)
+    size = np.abs(value)
+    lost = ~((size > TINY) & (size < np.inf)) | np.equal(a, 0)
     return np.where(lost, _scaled_power(b, a, b - 1), slope) if lost.any() else slope
 
 
