@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from descend.objectives.curve_loss import CurveLoss
     from descend.objectives.curve_parts import CurveOverRows
     from descend.objectives.losses import Loss
+    from descend.solvers.history import History
     from descend.solvers.optimizers import Optimizer
     from descend.solvers.recipe import Recipe
     from descend.solvers.run_options import RunOptions
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 FEW = 20_000  # rows by which a rate is chosen
 SHORT = 0.3  # seconds of a search for parameters that are only to be looked at
+ASIDE = 1.0137  # times the parameters: a negative base has a value where its exponent is whole, and no slope
 LOOKS = 20  # points on a way at which the curvature is looked at
 
 
@@ -82,13 +84,16 @@ def fit_curve(
         else:
             start = _start(few, recipe, bounds)
             history, search = minimise_curve(few, start, bounds, seed=recipe.seed, budget=recipe.search, run=run)
+            _require_arrived(few, history, data)
     else:
         given = _start(few, recipe, bounds)
         start = _drawn(few, bounds, recipe.seed) if given is None else given
         drawn = dict(zip(objective.curve.parameters, start.tolist(), strict=True)) if given is None else None
         outside = undefined_facts(few, start, data)
+        if outside is None and given is None and not np.isfinite(few.value_and_gradient(start)[1]).all():
+            outside = undefined_facts(few, ASIDE * start, data)
         if outside is not None:
-            raise FitError("fit.undefined-start", **outside)
+            raise FitError(f"fit.undefined-{'everywhere' if given is None else 'start'}", **outside)
         steepest = _steepest(few, start, bounds) * _times(objective, few)
         forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
         run.tell_forecast(forecast)
@@ -190,12 +195,23 @@ def _few(objective: CurveObjective) -> CurveObjective:
     return objective.sampled(-(-objective.rows // FEW)) if objective.rows > FEW else objective
 
 
+def _require_arrived(objective: CurveObjective, history: History, data: Columns) -> None:
+    """Raise FitError where a search found no parameters at which the equation, and its slope, is defined."""
+    if np.isfinite(history.final_loss) and np.isfinite(history.final_gradient_norm):
+        return
+    w = history.weights.ravel()
+    outside = undefined_facts(objective, w, data) or undefined_facts(objective, ASIDE * w, data)
+    if outside is not None:
+        raise FitError("fit.undefined-everywhere", **outside)
+
+
 def _steepest(objective: CurveObjective, start: Floats, bounds: tuple[Floats, Floats] | None) -> float:
     """Return the largest curvature on the way that a solver takes from a start to a minimum, over at most FEW rows."""
     few = _few(objective)
     way = minimise_curve(few, start, bounds, budget=0.0)[0].snapshots
     looked = way[np.unique(np.linspace(0, len(way) - 1, LOOKS).astype(np.int64))]
-    return float(np.nanmax([local_curvature(few, w) for w in looked])) * _times(objective, few)
+    found = [curvature for curvature in (local_curvature(few, w) for w in looked) if not np.isnan(curvature)]
+    return float(max(found, default=np.nan)) * _times(objective, few)
 
 
 def _times(objective: CurveLoss, few: CurveLoss) -> float:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from descend.tables.table import Table
 
 REFITS = 2e10  # operations of the refits that leave out one row each: about 15 seconds
+REFIT_SEARCH = 0.2  # seconds of a search for a refit that may not start from the parameters of all rows
 REFIT = 1e7  # operations that a refit of classes takes besides those of its rows
 FOLDS = 10  # folds, where leaving out single rows would take too long
 LAID = 4_000_000  # cells of a design matrix that is kept for all refits
@@ -356,5 +357,18 @@ class Problem:
                 return self.target.predict(self.matrix(design, test) @ weights)
         warm = None if trained is None or self.hypothesis.curve is None else trained.weights.ravel()
         again = self.train(fitted, recipe, warm=warm)
+        if warm is not None and trained is not None and _leaves_more_open(again, trained, fitted.size):
+            again = self.train(fitted, replace(recipe, search=min(recipe.search, REFIT_SEARCH)))
         made = self.target.predict(again.hypothesis.predictor(self.matrix(again.design, test)))
         return np.full_like(made, np.nan) if again.history.diverged else made
+
+
+def _leaves_more_open(again: TrainedProblem, trained: TrainedProblem, rows: int) -> bool:
+    """Return whether a refit of an equation that started from the fit of all rows leaves open what those determine.
+
+    Along such directions it stays where the rows that are left out have put it, so that it has not left them out.
+    """
+    if again.search is None or trained.search is None:
+        return False
+    few = rows * again.over.outputs < again.weights.size
+    return few or len(again.search.undetermined) > len(trained.search.undetermined)

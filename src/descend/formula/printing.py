@@ -138,8 +138,9 @@ class _WithNumbers(_AsWritten):
 
 
 def _number(text: str) -> _Text:
-    """Return a number, which may have a minus before it."""
-    return _Text(text.lstrip(f"-{MINUS}"), OPERAND, text.startswith(("-", MINUS)))
+    """Return a number, which may have a minus before it; 0 has none."""
+    size = text.lstrip(f"-{MINUS}")
+    return _Text(size, OPERAND, text != size and size != "0")
 
 
 def _is(expression: Expression, operator: str) -> bool:

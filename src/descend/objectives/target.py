@@ -129,6 +129,8 @@ def choose_family(hypothesis: Hypothesis, table: Table, asked: str, loss: str) -
     if named is not None or loss != "auto":
         family = family_of_loss(loss) if named is None else named
         family.require(hypothesis, columns)
+        if named is None and hypothesis.written and not family.classes and not family.link.outer:
+            return family, Note("family.equation", {"columns": ", ".join(columns)})
         return family, Note(
             "family.by-loss" if named is None else "family.asked", {"family": family.name, "loss": loss}
         )

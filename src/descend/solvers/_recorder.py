@@ -197,7 +197,8 @@ class StepRecorder(Recorder):
     def _judge(self, epoch: int, w: Floats, loss: float, slope: float, held_out: float | None) -> None:
         self.last = w
         alike = not self._shown or abs(loss - self.least) <= LOSS_ROUNDING * abs(loss)
-        if not epoch or (not slope >= self.slope if alike else loss < self.least):
+        lower = loss < self.least or (np.isnan(self.least) and not np.isnan(loss))
+        if not epoch or (not slope >= self.slope if alike else lower):
             self.best, self.least, self.slope = w, loss, slope
 
     def end(self) -> tuple[Floats, float, float]:

@@ -88,7 +88,9 @@ def bounds_of(value: Any) -> Bounds:
     made: Bounds = {}
     for name, ends in _entries(value, "bounds").items():
         low, high = _ends(ends)
-        if isnan(low) or isnan(high) or not low < high:
+        if low >= high:
+            raise OptionError("option.bounds-order", name=name, low=low, high=high)
+        if isnan(low) or isnan(high):
             raise OptionError("option.bounds", value=f"{name}={ends}")
         made[name] = low, high
     return made

@@ -114,7 +114,9 @@ class Family(ABC):
     def require_levels(self, column: str, levels: Sequence[str]) -> None:
         """Raise DesignError for classes that are more than the family tells apart."""
         if self.most_levels is not None and len(levels) > self.most_levels:
-            raise DesignError("design.not-two", column=column, count=len(levels), levels=", ".join(levels[:5]))
+            raise DesignError(
+                "design.not-two", column=column, count=len(levels), levels=", ".join(levels[:5]), first=levels[0]
+            )
 
     @abstractmethod
     def encode(self, target: TargetFields, data: Columns) -> Floats:

@@ -91,6 +91,7 @@ def look_at_the_limit(evidence: Evidence) -> list[Sign]:
     named = {name: place for place, name in enumerate(objective.curve.parameters)}
     ways = [f"{name} → {_end(w[named[name]], start[named[name]])}" for name in leading]
     limit = _limit(objective, w)
+    limit = "" if limit == "line" and evidence.target.family.link.outer else limit  # a line under a link is none
     return [Sign(f"endless-{limit}" if limit else "endless", {"parameters": listed(ways), "first": leading[0]})]
 
 
@@ -121,7 +122,7 @@ def look_at_minima(evidence: Evidence) -> list[Sign]:
     if search is None:
         return []
     facts = {"starts": search.starts, "reached": search.reached, "loss": least}
-    near = [other for other in search.others if other.loss <= NEAR * least]
+    near = [other for other in search.others if least <= other.loss <= NEAR * least]
     if near and least > 0:
         told = zip(objective.curve.parameters, near[0].parameters.tolist(), strict=True)
         at = listed([f"{name} = {value:.6g}" for name, value in told])
