@@ -370,5 +370,5 @@ def _leaves_more_open(again: TrainedProblem, trained: TrainedProblem, rows: int)
     """
     if again.search is None or trained.search is None:
         return False
-    few = rows * again.over.outputs < again.weights.size
+    few = rows * len(again.design.hypothesis.targets) < again.weights.size
     return few or len(again.search.undetermined) > len(trained.search.undetermined)
