@@ -173,6 +173,7 @@ HINGES = {
 }
 
 
+@pytest.mark.slow
 def test_a_minimum_in_a_kink_of_the_loss_is_one():
     kinks = 0
     for seed in range(30):
@@ -262,6 +263,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 def test_the_minimum_within_bounds_is_no_higher_than_scipy_s_in_200_problems():
     stopped = 0
     for seed in range(200):

@@ -268,6 +268,7 @@ def test_parts_that_share_no_nonlinear_parameter_are_found_one_by_one():
     assert blocks(batch) == [({"a"}, {"b"}), ({"c"}, {"m", "s"})]
 
 
+@pytest.mark.slow
 def test_a_phase_is_within_half_a_turn():
     year = np.linspace(1950, 2020, 300)
     for seed in range(4):

@@ -212,6 +212,7 @@ def test_every_kind_has_a_history_that_can_be_gone_back_in(kind):
     np.testing.assert_array_equal(end.predict(TABLE), model.predict(TABLE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_taken_up_again_where_it_stopped(kind, tmp_path, monkeypatch):
     monkeypatch.setattr("descend.solvers.checkpoint.EVERY", 0.0)
@@ -224,6 +225,7 @@ def test_every_kind_is_taken_up_again_where_it_stopped(kind, tmp_path, monkeypat
     assert resumed.coefficients == whole.coefficients
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_drawn(kind, tmp_path):
     figure = fitted(kind).plot(tmp_path / "m.png")
@@ -231,6 +233,7 @@ def test_every_kind_is_drawn(kind, tmp_path):
     assert figure.axes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lang", ["en", "ko"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_told_by_every_command(kind, lang, csv, capsys):

@@ -73,6 +73,7 @@ def survives(text):
         assert error.caret in str(error)
 
 
+@pytest.mark.slow
 @many
 @given(st.text(max_size=60))
 @example("\ud800 = a*x")
@@ -121,6 +122,7 @@ trees = st.recursive(
 )
 
 
+@pytest.mark.slow
 @many
 @given(trees)
 def test_a_printed_equation_is_read_as_the_same_tree(tree):
@@ -230,6 +232,7 @@ def test_what_is_recognised_as_linear_has_the_factors_of_its_parameters_as_slope
     assert not [one for _, factor in found.values() for one in unknowns_of(factor)]
 
 
+@pytest.mark.slow
 @many
 @given(smooth, st.permutations(list(FIRST)))
 def test_the_slope_in_a_linear_parameter_does_not_change_with_the_linear_ones(tree, order):

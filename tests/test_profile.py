@@ -66,6 +66,7 @@ def profiled(equation, table, start, level=0.95, bounds=None, **settings):
     return profile_curve(objective, history.weights, inference, level, bounds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "level"), [("Misra1a", 0.95), ("BoxBOD", 0.95), ("DanWood", 0.99), ("MGH09", 0.95), ("Rat43", 0.8)]
 )
@@ -153,6 +154,7 @@ def test_equations_without_shared_parameters_have_each_their_own_profile():
     np.testing.assert_allclose(both.high, [*one.high, *other.high], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_lower_loss_that_is_met_on_the_way_is_told():
     objective, w, _ = nist("MGH09")
     beside = w * np.array([1, 1, 1.5, 1])

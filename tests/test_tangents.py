@@ -120,6 +120,7 @@ def cornered(expression, named):
     return False
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(expressions)
 def test_derivatives_of_any_expression_are_mpmaths(expression):
