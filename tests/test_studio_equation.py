@@ -79,7 +79,7 @@ def test_typing_an_equation_shows_sliders_that_move_the_curve_and_the_loss(studi
     page.get_by_role("button", name=DECAY).click()
     expect(page.get_by_label("Formula")).to_have_value(DECAY, timeout=WAIT)
     expect(page.locator(".parameters")).to_be_visible(timeout=WAIT)
-    expect(page.get_by_role("button", name=DECAY)).to_be_hidden()
+    expect(page.get_by_role("button", name=DECAY, exact=True)).to_be_hidden()
     expect(page.locator(".runs tr.current")).to_contain_text(DECAY, timeout=WAIT)
     expect(page.get_by_role("button", name="x", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_role("button", name="Predict y")).to_have_attribute("aria-pressed", "true")

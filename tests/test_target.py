@@ -169,7 +169,7 @@ def test_logistic_for_more_than_two_classes_is_an_error_that_counts_them():
     with pytest.raises(DesignError) as caught:
         learnt("kind", "logistic")
     assert caught.value.code == "design.not-two"
-    assert caught.value.values == {"column": "kind", "count": 3, "levels": "a, b, c"}
+    assert caught.value.values == {"column": "kind", "count": 3, "levels": "a, b, c", "first": "a"}
 
 
 def test_text_asked_to_be_linear_is_an_error_that_shows_a_cell():

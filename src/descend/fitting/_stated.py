@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from descend.base.errors import OptionError
 from descend.formula.ast import Hypothesis
-from descend.formula.equation import through
+from descend.formula.equation import Equation, through
+from descend.formula.formula import Formula
 from descend.formula.parser import parse
 from descend.objectives.families import FAMILIES
 from descend.objectives.target import family_of_loss
@@ -14,8 +15,6 @@ from descend.objectives.target import family_of_loss
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from descend.formula.equation import Equation
-    from descend.formula.formula import Formula
     from descend.solvers.recipe import Recipe
 
 
@@ -26,7 +25,7 @@ def stated(
 
     Raises FormulaError, and OptionError for settings of an equation's parameters where a formula has none.
     """
-    parsed = parse(formula) if isinstance(formula, str) else formula
+    parsed = formula if isinstance(formula, Formula | Equation | Hypothesis) else parse(formula)
     if isinstance(parsed, Hypothesis):
         return parsed
     held = (*recipe.limits, *recipe.held)
