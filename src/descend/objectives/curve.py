@@ -13,6 +13,7 @@ from descend.base.threads import block_rows, map_slices, summed
 from descend.formula.curvatures import curvatures_of
 from descend.formula.evaluate import values_of
 from descend.formula.tangents import tangents_of
+from descend.objectives._base import HeldRows
 from descend.objectives.curve_loss import CurveLoss, TangentSums
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ AT_WORK = 4  # arrays that an expression holds besides its derivatives, about
 
 
 @dataclass(frozen=True)
-class CurveObjective(CurveLoss):
+class CurveObjective(HeldRows, CurveLoss):
     """loss(f(x; parameters), Y) over rows in memory.
 
     curve: the expressions, one an output, with the names of its columns (those of ``data.X``, in order) and of its
@@ -45,16 +46,6 @@ class CurveObjective(CurveLoss):
     part: bool = False
 
     @property
-    def X(self) -> Floats:
-        """The columns, rows x columns."""
-        return self.data.X
-
-    @property
-    def Y(self) -> Floats:
-        """The targets, rows x targets."""
-        return self.data.Y
-
-    @property
     def at_hand(self) -> CurveObjective:
         """Itself: all rows are."""
         return self
@@ -63,16 +54,6 @@ class CurveObjective(CurveLoss):
     def rows(self) -> int:
         """The number of rows."""
         return len(self.data)
-
-    @property
-    def targets(self) -> int:
-        """The number of targets."""
-        return int(self.Y.shape[1])
-
-    @property
-    def share(self) -> float:
-        """What one element's loss counts for: 1 where these rows are a part of more, as in ``CurveLoss`` otherwise."""
-        return 1.0 if self.part else super().share
 
     def predictor(self, w: Floats) -> Floats:
         """Return the linear predictor, rows x outputs."""
@@ -90,7 +71,7 @@ class CurveObjective(CurveLoss):
             return (np.array([(self.loss.value(Z, self.Y[rows]) * self._weight(rows)).sum()]),)
 
         (total,) = summed(part, self.rows, self._block_rows)
-        return float(total[0]) * self.share + float(self.penalty.value(w[:, None]))
+        return self._whole(total[0], w)
 
     def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
         """Return both from one reading of the rows."""
@@ -101,7 +82,7 @@ class CurveObjective(CurveLoss):
             return total, self._gradient(slopes, pull)
 
         total, gradient = summed(part, self.rows, self._block_rows)
-        return self._penalised(w, total, gradient)
+        return self._whole(total[0], w), self._slope(gradient, w)
 
     def gauss_newton(self, w: Floats) -> tuple[float, Floats, Floats]:
         """Return the loss, its derivative, and J'CJ with C the loss's curvature: the Hessian without f's own.
@@ -116,7 +97,7 @@ class CurveObjective(CurveLoss):
             return total, self._gradient(slopes, pull), self._crossed(slopes, bends, len(Z))
 
         total, gradient, curvature = summed(part, self.rows, self._block_rows)
-        return *self._penalised(w, total, gradient), self._bent(curvature)
+        return self._whole(total[0], w), self._slope(gradient, w), self._bent(curvature)
 
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w`` (parameters x parameters): J'CJ, and slopes times the curve's own."""
@@ -171,12 +152,7 @@ class CurveObjective(CurveLoss):
 
     def sampled(self, every: int, seed: int = 0) -> CurveObjective:
         """Return the loss over one row out of ``every`` so many neighbours, drawn at random."""
-        size = self.rows // every
-        return self.on(self.data.take(np.arange(size) * every + np.random.default_rng(seed).integers(0, every, size)))
-
-    def shuffled(self, random: np.random.Generator) -> Any:
-        """Return an order of the rows drawn at random."""
-        return random.permutation(self.rows)
+        return self.on(self.data.one_in(every, seed))
 
     def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[CurveObjective]:
         """Yield the objective of each ``size`` rows in an order; the last, smaller one too unless ``drop_last``."""
@@ -193,12 +169,9 @@ class CurveObjective(CurveLoss):
 
     def _pulled(self, Z: Floats, rows: slice) -> tuple[Floats, Floats]:
         """Return the sum of the losses of some rows, and their slopes, with the weights."""
-        Y = self.Y[rows]
-        if self.data.weight is None:
-            total, pull = self.loss.total_and_slope(Z, Y)
-            return np.array([total]), pull
-        weight = self.data.weight[rows]
-        return np.array([(self.loss.value(Z, Y) * weight).sum()]), self.loss.slope(Z, Y) * weight
+        weight = None if self.data.weight is None else self.data.weight[rows]
+        total, pull = self._total_and_slope(Z, self.Y[rows], weight)
+        return np.array([total]), pull
 
     def _bends(self, Z: Floats, rows: slice) -> list[Floats]:
         """Return the loss's curvature of each output with the weights: a vector, or a number for all rows."""
@@ -233,13 +206,6 @@ class CurveObjective(CurveLoss):
     @cached_property
     def _places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.curve.parameters)}
-
-    def _penalised(self, w: Floats, total: Floats, gradient: Floats) -> tuple[float, Floats]:
-        value = float(total[0]) * self.share + float(self.penalty.value(w[:, None]))
-        return value, gradient * self.share + self.penalty.gradient(w[:, None], w.dtype).ravel()
-
-    def _bent(self, curvature: Floats) -> Floats:
-        return np.asarray(curvature * self.share + np.diag(self.penalty.curvatures))
 
     def _weight(self, rows: slice) -> Floats | float:
         return 1.0 if self.data.weight is None else self.data.weight[rows]

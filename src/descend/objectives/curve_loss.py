@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Self
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from descend.objectives._base import LossOverRows
 
 if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.formula.ast import Curve
-    from descend.objectives.losses import Loss
-    from descend.objectives.penalties import Penalty
 
 
 class TangentSums(NamedTuple):
@@ -25,34 +26,18 @@ class TangentSums(NamedTuple):
     targets: Floats
 
 
-class CurveLoss(ABC):
+class CurveLoss(LossOverRows):
     """The loss of an equation over rows plus a penalty on its parameters ``w`` (flat, in the order of the curve's).
 
     A subclass is a frozen dataclass: over rows in memory, or in parts that are read or held elsewhere. A loss that is
     not finite says that an expression is not defined there.
     """
 
-    if TYPE_CHECKING:  # fields or properties of a subclass: a property here would be taken for a field's default
+    if TYPE_CHECKING:
 
         @property
         def curve(self) -> Curve:
             """The expressions, with the names of their columns and parameters."""
-
-        @property
-        def loss(self) -> Loss:
-            """The loss of an element."""
-
-        @property
-        def penalty(self) -> Penalty:
-            """What is added to the loss of the rows."""
-
-        @property
-        def rows(self) -> int:
-            """The number of rows."""
-
-        @property
-        def targets(self) -> int:
-            """The number of targets."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,23 +49,9 @@ class CurveLoss(ABC):
         """The number of expressions."""
         return len(self.curve.expressions)
 
-    @property
-    def elements(self) -> int:
-        """Rows times targets: what a mean is divided by."""
-        return max(self.rows * self.targets, 1)
-
-    @property
-    def share(self) -> float:
-        """What one element's loss counts for: 1 over rows and targets for a mean."""
-        return 1 / self.elements if self.loss.mean else 1.0
-
     @abstractmethod
     def value(self, w: Floats) -> float:
         """Return the loss at ``w``; not finite where it overflows or is not defined."""
-
-    @abstractmethod
-    def value_and_gradient(self, w: Floats) -> tuple[float, Floats]:
-        """Return the loss and its derivative from one reading of the rows."""
 
     @abstractmethod
     def gauss_newton(self, w: Floats) -> tuple[float, Floats, Floats]:
@@ -105,15 +76,21 @@ class CurveLoss(ABC):
     def tangents(self, w: Floats) -> TangentSums:
         """Return the triangular factors of the derivative, and the sums of squares."""
 
-    def gradient(self, w: Floats) -> Floats:
-        """Return the derivative at ``w``."""
-        return self.value_and_gradient(w)[1]
-
     def curvature_limit(self) -> None:
         """Return None: the curvature has no limit that is known."""
         return
 
-    def under(self, loss: Loss) -> Self:
-        """Return the same rows under another loss; one that only measures them has no penalty."""
-        penalty = self.penalty.scaled(0.0) if loss.measure else self.penalty
-        return replace(self, loss=loss, penalty=penalty)  # type: ignore[type-var]
+    def _whole(self, total: Any, w: Floats) -> float:
+        """Return the loss from its sum over the rows."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(total) * self.share + float(self.penalty.value(w[:, None]))
+
+    def _slope(self, total: Floats, w: Floats) -> Floats:
+        """Return the derivative from its sum over the rows."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(total * self.share + self.penalty.gradient(w[:, None], w.dtype).ravel())
+
+    def _bent(self, total: Floats) -> Floats:
+        """Return the second derivative from its sum over the rows."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(total * self.share + np.diag(self.penalty.curvatures))

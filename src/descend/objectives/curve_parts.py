@@ -105,14 +105,11 @@ class CurvePartsObjective(CurveLoss):
     def gauss_newton(self, w: Floats) -> tuple[float, Floats, Floats]:
         """Return the loss, its derivative, and J'CJ with C the loss's curvature."""
         value, slope, curvature = self._total("gauss_newton", CurveObjective.gauss_newton, w)
-        with np.errstate(over="ignore", invalid="ignore"):
-            bends = curvature * self.share + np.diag(self.penalty.curvatures)
-        return self._whole(value, w), self._slope(slope, w), np.asarray(bends)
+        return self._whole(value, w), self._slope(slope, w), self._bent(curvature)
 
     def hessian(self, w: Floats) -> Floats:
         """Return the second derivative at ``w``, parameters x parameters."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(self._end(w).hessian * self.share + np.diag(self.penalty.curvatures))
+        return self._bent(self._end(w).hessian)
 
     def triangle(self, w: Floats) -> Floats:
         """Return R with R'R the sum over the rows of J'CJ, from the parts' own."""
@@ -138,14 +135,6 @@ class CurvePartsObjective(CurveLoss):
             triangle, (hessian,) = stacked([part.triangle for part in parts]), total_of(part.hessian for part in parts)
             found = self._note("end", w, _End(hessian, triangle, tangents))
         return cast("_End", found)
-
-    def _whole(self, total: Any, w: Floats) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return float(total) * self.share + float(self.penalty.value(w[:, None]))
-
-    def _slope(self, total: Floats, w: Floats) -> Floats:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(total * self.share + self.penalty.gradient(w[:, None], w.dtype).ravel())
 
     def _seen(self, kind: str, w: Floats) -> Any:
         """Return what is remembered of a kind at ``w``, None where nothing is."""

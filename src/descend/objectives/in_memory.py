@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from descend.base.threads import QUIET, block_rows, map_slices, summed
-from descend.objectives._base import RowsBase
+from descend.objectives._base import HeldRows, RowsBase
 from descend.objectives.rows import DesignRows
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ BATCHES_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
-class RowsObjective(RowsBase):
+class RowsObjective(HeldRows, RowsBase):
     """loss(X W, Y) over the rows, plus a ``penalty`` on W.
 
     ``data`` are the rows; W has ``outputs`` columns. The arithmetic runs in X's dtype. Where ``every`` is above 1, only
@@ -36,16 +36,6 @@ class RowsObjective(RowsBase):
     penalty: Penalty
     every: int = 1
     part: bool = False
-
-    @property
-    def X(self) -> Floats:
-        """The design matrix, rows x columns."""
-        return self.data.X
-
-    @property
-    def Y(self) -> Floats:
-        """The targets, rows x targets."""
-        return self.data.Y
 
     @property
     def columns(self) -> int:
@@ -62,11 +52,6 @@ class RowsObjective(RowsBase):
         return len(self.X) // self.every
 
     @property
-    def targets(self) -> int:
-        """The number of targets."""
-        return int(self.Y.shape[1])
-
-    @property
     def cells(self) -> int:
         """How many numbers X has, of a sample too."""
         return int(self.X.size)
@@ -77,32 +62,9 @@ class RowsObjective(RowsBase):
         return self.X.dtype
 
     @property
-    def share(self) -> float:
-        """What one element's loss counts for: 1 where these rows are a part of more, as in ``RowsBase`` otherwise."""
-        return 1.0 if self.part else super().share
-
-    @property
     def heaviest(self) -> float:
         """The largest weight of a row."""
         return 1.0 if self.data.weight is None else float(self.data.weight.max())
-
-    def weighted(self, weights: Floats) -> RowsObjective:
-        """Return the same with each row counting for its weight (rows,), as if it stood there so many times.
-
-        For a mean the weights are scaled to a mean of 1, so that those of a batch say how much the batch counts for.
-        """
-        weights = np.asarray(weights, dtype=np.float64)
-        if self.loss.mean:
-            weights = weights / weights.mean()
-        if (weights == 1).all():
-            return self
-        return replace(self, data=replace(self.data, weight=weights[:, None].astype(self.X.dtype)))
-
-    def beside(self, other: RowsObjective) -> RowsObjective:
-        """Return the same with a loss that can be held against that of ``other`` rows: a sum counts for as many."""
-        if self.loss.mean or self.rows == other.rows:
-            return self
-        return self.weighted(np.full(len(self.X), other.rows / self.rows))
 
     def in_memory(self) -> RowsObjective:
         """Return itself: the rows of this part have been read."""
@@ -266,10 +228,6 @@ class RowsObjective(RowsBase):
         with np.errstate(**QUIET):
             return np.asarray(X @ X.T)
 
-    def shuffled(self, random: np.random.Generator) -> Any:
-        """Return an order of the rows drawn at random."""
-        return random.permutation(self.rows)
-
     def batches(self, size: int, order: Any, *, drop_last: bool = False) -> Iterator[RowsObjective]:
         """Yield the objective of each ``size`` rows in an order; the last, smaller one too unless ``drop_last``.
 
@@ -297,14 +255,7 @@ class RowsObjective(RowsBase):
         size = len(self.X) // every
         if size * self.X[0].nbytes > GATHERED_BYTES:
             return replace(self, every=every)
-        chosen = np.arange(size) * every + np.random.default_rng(seed).integers(0, every, size)
-        return replace(self, data=self.data.take(chosen))
-
-    def _total_and_slope(self, Z: Floats, Y: Floats, weights: Floats | None) -> tuple[Any, Floats]:
-        """Return the sum of the losses and the derivative in Z, each row by its weight."""
-        if weights is None:
-            return self.loss.total_and_slope(Z, Y)
-        return (self.loss.value(Z, Y) * weights).sum(), self.loss.slope(Z, Y) * weights
+        return replace(self, data=self.data.one_in(every, seed))
 
     def _block(self, rows: slice) -> DesignRows:
         if self.every > 1:

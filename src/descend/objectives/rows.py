@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import DTypeLike, NDArray
 
     from descend.base.typing import Floats
@@ -36,6 +37,11 @@ class DesignRows:
         """Return the rows at some places, copied."""
         weight, offset = _some(self.weight, places), _some(self.offset, places)
         return DesignRows(self.X.take(places, axis=0), self.Y.take(places, axis=0), weight, offset)
+
+    def one_in(self, every: int, seed: int) -> DesignRows:
+        """Return one row out of ``every`` so many neighbours, drawn at random, copied."""
+        size = len(self) // every
+        return self.take(np.arange(size) * every + np.random.default_rng(seed).integers(0, every, size))
 
     def astype(self, dtype: DTypeLike) -> DesignRows:
         """Return the same rows in another dtype."""
