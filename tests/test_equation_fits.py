@@ -318,3 +318,13 @@ def test_a_curve_over_magnitudes_is_drawn_on_a_logarithmic_axis_with_points_to_m
     x = drawn.lines[0].get_xdata()
     np.testing.assert_allclose(np.diff(np.log(x)), np.diff(np.log(x))[0], rtol=1e-6)
     assert panel(descend.fit(CURVE, TABLE)).get_xscale() == "linear"
+
+
+def test_the_sum_of_squares_over_rows_held_out_from_a_curve_counts_for_as_many_as_are_fitted():
+    settings = {"optimizer": "sgd", "lr": 1e-6, "epochs": 5, "patience": 5, "test": "none", "init": {"a": 80, "b": 0.3}}
+    of_sums = descend.fit(CURVE, TABLE, loss="sse", **settings)
+    of_means = descend.fit(CURVE, TABLE, loss="mse", **settings)
+    fitted = of_sums.fitted_rows
+    assert fitted < 80
+    np.testing.assert_allclose(of_sums.history.validation_loss[0] / fitted, of_means.history.validation_loss[0])
+    np.testing.assert_allclose(of_sums.history.loss[0] / fitted, of_means.history.loss[0])

@@ -192,10 +192,8 @@ class Problem:
         if self.hypothesis.curve is not None:
             from descend.fitting._curve import fit_curve
 
-            fitted, stops = (
-                self.over_curve(design, rows, recipe),
-                None if held is None else self.over_curve(design, held, recipe),
-            )
+            fitted = self.over_curve(design, rows, recipe)
+            stops = None if held is None else self.over_curve(design, held, recipe).beside(fitted)
             return fit_curve(design, fitted, self.rows_of(rows), recipe, stops, run, warm)
         if recipe.networked:
             sources = partial(self._sources, design, rows, held, recipe)
