@@ -18,7 +18,7 @@ from descend.model.hypotheses.curve import CurveHypothesis
 from descend.objectives.curve import CurveObjective
 from descend.objectives.penalties import L2
 from descend.objectives.rows import DesignRows
-from descend.solvers.curve_minimum import minimise_curve, minimise_curve_in_bulk
+from descend.solvers.curve_minimum import box_of, minimise_curve, minimise_curve_in_bulk
 from descend.solvers.dispatch import take_epochs
 from descend.solvers.optimizers import OPTIMIZERS
 from descend.solvers.rates import local_curvature
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from descend.base.typing import Floats
     from descend.design.matrix import Design
     from descend.formula.ast import Hypothesis
-    from descend.objectives.curve_loss import CurveLoss
     from descend.objectives.curve_parts import CurveOverRows
     from descend.objectives.losses import Loss
     from descend.solvers.history import History
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
     from descend.solvers.recipe import Recipe
     from descend.solvers.run_options import RunOptions
     from descend.tables.columns import Columns
+
+    Bounds = tuple[Floats, Floats]
 
 FEW = 20_000  # rows by which a rate is chosen
 SHORT = 0.3  # seconds of a search for parameters that are only to be looked at
@@ -67,7 +68,7 @@ def fit_curve(
     if recipe.dtype == "float32":
         raise OptionError("option.curve-float64")
     few = objective.at_hand
-    bounds = _bounds(objective, recipe)
+    bounds = box_of(recipe.limits, objective.curve.parameters)
     require_defined(objective.curve, few.X, data)
     search, drawn = None, None
     if recipe.method == "auto":
@@ -77,29 +78,29 @@ def fit_curve(
         if warm is not None:
             history, search = minimise_curve(few, warm, bounds, budget=0.0, run=run)
         elif few is not objective:
-            start = _start(few, recipe, bounds)
+            start = _given(few, recipe, bounds)
             history, search = minimise_curve_in_bulk(
                 objective, few, start, bounds, seed=recipe.seed, budget=recipe.search, run=run
             )
         else:
-            start = _start(few, recipe, bounds)
+            start = _given(few, recipe, bounds)
             history, search = minimise_curve(few, start, bounds, seed=recipe.seed, budget=recipe.search, run=run)
             _require_arrived(few, history, data)
     else:
-        given = _start(few, recipe, bounds)
-        start = _drawn(few, bounds, recipe.seed) if given is None else given
-        drawn = dict(zip(objective.curve.parameters, start.tolist(), strict=True)) if given is None else None
+        start, is_given = _start(few, recipe, bounds)
+        drawn = None if is_given else dict(zip(objective.curve.parameters, start.tolist(), strict=True))
         outside = undefined_facts(few, start, data)
-        if outside is None and given is None and not np.isfinite(few.value_and_gradient(start)[1]).all():
+        if outside is None and not is_given and not np.isfinite(few.value_and_gradient(start)[1]).all():
             outside = undefined_facts(few, ASIDE * start, data)
         if outside is not None:
-            raise FitError(f"fit.undefined-{'everywhere' if given is None else 'start'}", **outside)
-        steepest = _steepest(few, start, bounds) * _times(objective, few)
-        forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
+            raise FitError(f"fit.undefined-{'start' if is_given else 'everywhere'}", **outside)
+        forecast, steepest = _foretold(objective, start, recipe, bounds)
         run.tell_forecast(forecast)
-        optimizer = _optimizer(recipe, steepest)
         with one_blas_thread():  # products so small take longer by several
-            history = take_epochs(objective, start, optimizer, recipe, validation, bounds=bounds, run=run)
+            history = take_epochs(
+                objective, start, _optimizer(recipe, steepest), recipe, validation,
+                bounds=bounds if recipe.limits else None, run=run,
+            )  # fmt: skip
     fitted = CurveHypothesis(design, history.weights.reshape(-1, 1), recipe.held, drawn)
     return TrainedProblem(
         fitted, history, objective, data, forecast=forecast, shown=None if few is objective else few, search=search
@@ -108,13 +109,9 @@ def fit_curve(
 
 def forecast_curve(objective: CurveOverRows, recipe: Recipe) -> Forecast:
     """Return what is known of an equation's run, of sgd where the recipe names no optimizer, before its first step."""
-    few = objective.at_hand
     recipe = replace(recipe, optimizer="sgd") if recipe.method == "auto" else recipe
-    bounds = _bounds(objective, recipe)
-    given = _start(few, recipe, bounds)
-    start = _drawn(few, bounds, recipe.seed) if given is None else given
-    steepest = _steepest(few, start, bounds) * _times(objective, few)
-    return local_forecast(local_curvature(objective, start), steepest, recipe)
+    bounds = box_of(recipe.limits, objective.curve.parameters)
+    return _foretold(objective, _start(objective.at_hand, recipe, bounds)[0], recipe, bounds)[0]
 
 
 def begin_curve(
@@ -125,32 +122,41 @@ def begin_curve(
     Its parameters are those that the run begins with. Of a run to the optimum they are those that the recipe gives,
     or the least that a short search finds.
     """
-    bounds = _bounds(objective, recipe)
+    bounds = box_of(recipe.limits, objective.curve.parameters)
     require_defined(objective.curve, objective.X, data)
-    start = _start(objective, recipe, bounds)
     if recipe.method == "auto":
         forecast = Forecast(reason="forecast.curve", asked=False)
-        if start is None:
+        given = _given(objective, recipe, bounds)
+        if given is None:
             start = minimise_curve(objective, None, bounds, seed=recipe.seed, budget=SHORT)[0].weights
+        else:
+            start = given
     else:
-        if start is None:
-            start = _drawn(objective, bounds, recipe.seed, budget=SHORT)
-        steepest = _steepest(objective, start, bounds)
-        forecast = local_forecast(local_curvature(objective, start), steepest, recipe)
+        start, _ = _start(objective, recipe, bounds, budget=SHORT)
+        forecast, _ = _foretold(objective, start, recipe, bounds)
     return CurveHypothesis(design, start.reshape(-1, 1), recipe.held), forecast
 
 
-def _bounds(objective: CurveLoss, recipe: Recipe) -> tuple[Floats, Floats] | None:
-    """Return the least and the greatest value of each parameter, None where none is bounded."""
-    limits = recipe.limits
-    if not limits:
-        return None
-    ends = [limits.get(name, (-np.inf, np.inf)) for name in objective.curve.parameters]
-    return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
+def _start(objective: CurveObjective, recipe: Recipe, bounds: Bounds, budget: float = 2.0) -> tuple[Floats, bool]:
+    """Return the parameters that a run of epochs begins with, and whether the recipe gives them.
+
+    Where it gives none they are drawn about those of the least loss, each times a factor between 1/2 and 3/2: a run
+    needs parameters of the right magnitudes, and starts off the minimum so that it can be seen.
+    """
+    given = _given(objective, recipe, bounds)
+    if given is not None:
+        return given, True
+    found = minimise_curve(_few(objective), None, bounds, seed=recipe.seed, budget=budget)[0].weights
+    factors = np.random.default_rng(recipe.seed).uniform(0.5, 1.5, found.size)
+    for share in (1.0, 0.5, 0.25, 0.1):  # nearer where the equation is not defined
+        start = np.clip(found * (1 + share * (factors - 1)), *bounds)
+        if np.isfinite(objective.value(start)):
+            return start, False
+    return found, False
 
 
-def _start(objective: CurveObjective, recipe: Recipe, bounds: tuple[Floats, Floats] | None) -> Floats | None:
-    """Return the parameters that a run begins with, None where they are to be found.
+def _given(objective: CurveObjective, recipe: Recipe, bounds: Bounds) -> Floats | None:
+    """Return the parameters that the recipe gives, None where they are to be found.
 
     Where only some are given, the others are those of the least loss beside these. Raises OptionError for values that
     are not of the equation's parameters, or outside of their bounds.
@@ -162,37 +168,34 @@ def _start(objective: CurveObjective, recipe: Recipe, bounds: tuple[Floats, Floa
         return recipe.start(list(names), 1)
     given = {name: value for name, value in recipe.init.items() if name not in recipe.held}
     start = replace(recipe, init=given).start(list(names), 1)
-    if bounds is not None:
-        for name, value, low, high in zip(names, start, *bounds, strict=True):
-            if name in given and not low <= value <= high:
-                raise OptionError("option.init-bounds", name=name, value=value, low=low, high=high)
+    for name, value, low, high in zip(names, start, *bounds, strict=True):
+        if name in given and not low <= value <= high:
+            raise OptionError("option.init-bounds", name=name, value=value, low=low, high=high)
     missing = [place for place, name in enumerate(names) if name not in given]
     if missing:
-        rest = replace(objective, curve=held_at(objective.curve, given), penalty=objective.penalty.scaled(0.0))
-        rest = replace(rest, penalty=L2(0.0, np.ones(len(missing))))
-        within = None if bounds is None else (bounds[0][missing], bounds[1][missing])
+        curve, nothing = held_at(objective.curve, given), L2(0.0, np.ones(len(missing)))
+        rest, within = replace(objective, curve=curve, penalty=nothing), (bounds[0][missing], bounds[1][missing])
         start[missing] = minimise_curve(rest, None, within, seed=recipe.seed)[0].weights
     return start
-
-
-def _drawn(objective: CurveObjective, bounds: tuple[Floats, Floats] | None, seed: int, budget: float = 2.0) -> Floats:
-    """Return a start drawn about the parameters of the least loss: each times a factor between 1/2 and 3/2.
-
-    A run of an optimizer needs parameters of the right magnitudes, and starts off the minimum so that it can be seen.
-    """
-    found = minimise_curve(_few(objective), None, bounds, seed=seed, budget=budget)[0].weights
-    factors = np.random.default_rng(seed).uniform(0.5, 1.5, found.size)
-    for share in (1.0, 0.5, 0.25, 0.1, 0.0):  # nearer where the equation is not defined
-        start = found * (1 + share * (factors - 1))
-        start = start if bounds is None else np.clip(start, *bounds)
-        if np.isfinite(objective.value(start)):
-            return np.asarray(start)
-    return np.asarray(found)
 
 
 def _few(objective: CurveObjective) -> CurveObjective:
     """Return the loss over at most FEW rows."""
     return objective.sampled(-(-objective.rows // FEW)) if objective.rows > FEW else objective
+
+
+def _foretold(objective: CurveOverRows, start: Floats, recipe: Recipe, bounds: Bounds) -> tuple[Forecast, float]:
+    """Return the forecast of a run of epochs, and the largest curvature on a way from its start to a minimum.
+
+    The way is the one that a solver takes over at most FEW rows.
+    """
+    few = _few(objective.at_hand)
+    way = minimise_curve(few, start, bounds, budget=0.0)[0].snapshots
+    looked = way[np.unique(np.linspace(0, len(way) - 1, LOOKS).astype(np.int64))]
+    found = [curvature for curvature in (local_curvature(few, w) for w in looked) if not np.isnan(curvature)]
+    times = objective.share * objective.elements / (few.share * few.elements)  # 1 for a mean
+    steepest = float(max(found, default=np.nan)) * times
+    return local_forecast(local_curvature(objective, start), steepest, recipe), steepest
 
 
 def _require_arrived(objective: CurveObjective, history: History, data: Columns) -> None:
@@ -203,20 +206,6 @@ def _require_arrived(objective: CurveObjective, history: History, data: Columns)
     outside = undefined_facts(objective, w, data) or undefined_facts(objective, ASIDE * w, data)
     if outside is not None:
         raise FitError("fit.undefined-everywhere", **outside)
-
-
-def _steepest(objective: CurveObjective, start: Floats, bounds: tuple[Floats, Floats] | None) -> float:
-    """Return the largest curvature on the way that a solver takes from a start to a minimum, over at most FEW rows."""
-    few = _few(objective)
-    way = minimise_curve(few, start, bounds, budget=0.0)[0].snapshots
-    looked = way[np.unique(np.linspace(0, len(way) - 1, LOOKS).astype(np.int64))]
-    found = [curvature for curvature in (local_curvature(few, w) for w in looked) if not np.isnan(curvature)]
-    return float(max(found, default=np.nan)) * _times(objective, few)
-
-
-def _times(objective: CurveLoss, few: CurveLoss) -> float:
-    """Return how many times the loss of a few rows that of all of them is, about: 1 for a mean."""
-    return objective.share * objective.elements / (few.share * few.elements)
 
 
 def _optimizer(recipe: Recipe, steepest: float) -> Optimizer:

@@ -24,7 +24,7 @@ from descend.solvers.run_options import DEFAULT_OPTIONS, RunOptions
 from descend.solvers.search import OtherMinimum, Search
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from descend.base.typing import Floats
     from descend.objectives.curve import CurveObjective
@@ -34,6 +34,17 @@ if TYPE_CHECKING:
 NAME = "levenberg-marquardt"
 MANY, FEW = 50_000, 10_000  # rows times outputs from which a run begins at the minimum of few rows, and so few
 MOST_STEPS = 100_000  # that a run which is taken up from a checkpoint can have made
+
+
+def box_of(limits: Mapping[str, tuple[float, float]], names: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return the least and the greatest value of each parameter, infinite where it has no bound.
+
+    >>> low, high = box_of({"b": (0.0, 5.0)}, ["a", "b"])
+    >>> low.tolist(), high.tolist()
+    ([-inf, 0.0], [inf, 5.0])
+    """
+    ends = [limits.get(name, (-np.inf, np.inf)) for name in names]
+    return np.array([low for low, _ in ends]), np.array([high for _, high in ends])
 
 
 def minimise_curve(
@@ -85,9 +96,7 @@ def minimise_curve(
     except KeyboardInterrupt:
         if not len(recorder):
             recorder.note(first, objective.value(first), float("nan"))
-    history = recorder.history(stop, NAME, float("nan"))
-    if w is not None:  # rounding hides in the losses which of the last steps is the best: it is the last one
-        history = replace(history, weights=w, final_loss=loss)
+    history = _ended(recorder, stop, None if w is None else (w, loss))
     with np.errstate(all="ignore"):
         reached, others = (0, ()) if w is None else tried.beside(w, objective, left)
     search = Search(
@@ -137,14 +146,21 @@ def minimise_curve_in_bulk(
     except KeyboardInterrupt:
         if not len(recorder):
             raise
-    history = recorder.history(stop, NAME, float("nan"))
-    if w is not None:  # rounding hides in the losses which of the last steps is the best: it is the last one
-        history = replace(history, weights=w, final_loss=loss)
+    history = _ended(recorder, stop, None if w is None else (w, loss))
     return history, replace(
         search, others=_of_all(search.others, near.final_loss, history.final_loss),
         seconds=perf_counter() - began, at_bound=facts.at_bound, undetermined=facts.undetermined,
         endless=facts.endless or search.endless,
     )  # fmt: skip
+
+
+def _ended(recorder: StepRecorder, stop: Stop, end: tuple[Floats, float] | None) -> History:
+    """Return the history of a run and its end, parameters and loss, where it came to one.
+
+    Rounding hides in the losses which of the last steps is the best: it is the last one.
+    """
+    history = recorder.history(stop, NAME, float("nan"))
+    return history if end is None else replace(history, weights=end[0], final_loss=end[1])
 
 
 def _of_all(others: Sequence[OtherMinimum], few: float, whole: float) -> tuple[OtherMinimum, ...]:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from descend.formula.ast import Curve
     from descend.model.hypothesis import Stored
     from descend.objectives.losses import Loss
-    from descend.objectives.objective import Objective
     from descend.objectives.target import Target
     from descend.tables.columns import Columns
 
@@ -137,18 +136,13 @@ class CurveHypothesis:
     ) -> ProfileIntervals:
         """Return the profile intervals, for which the other parameters are fitted again on the rows."""
         from descend.analysis.profile import profile_curve
+        from descend.solvers.curve_minimum import box_of
 
-        objective = CurveObjective(DesignRows(*rows()), self.curve, loss, L2(0.0, np.ones(self.weights.size)))
-        ends = [limits.get(name, (-np.inf, np.inf)) for name in self.curve.parameters]
-        return profile_curve(
-            objective,
-            self.weights.ravel(),
-            inference,
-            level,
-            (np.array([low for low, _ in ends]), np.array([high for _, high in ends])),
-        )
+        objective = self.objective(*rows(), loss, 0.0)
+        box = box_of(limits, self.curve.parameters)
+        return profile_curve(objective, self.weights.ravel(), inference, level, box)
 
-    def objective(self, X: Floats, Y: Floats, loss: Loss, l2: float) -> Objective:
+    def objective(self, X: Floats, Y: Floats, loss: Loss, l2: float) -> CurveObjective:
         """Return the loss over rows."""
         return CurveObjective(DesignRows(X, Y), self.curve, loss, L2(l2, np.ones(self.weights.size)))
 
@@ -160,9 +154,7 @@ class CurveHypothesis:
     def numbers(self) -> dict[str, float]:
         """Every parameter's value, those that were held too, in the order of the equation."""
         found = dict(zip(self.curve.parameters, self.weights.ravel().tolist(), strict=True)) | dict(self.held)
-        curve = self.design.hypothesis.curve
-        assert curve is not None
-        return {name: found[name] for name in curve.parameters}
+        return {name: found[name] for name in self.design.hypothesis.parameters}
 
     def coefficients(self, target: Target) -> dict[str, Any]:
         """Return the parameters by name."""

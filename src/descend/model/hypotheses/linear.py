@@ -152,13 +152,10 @@ class LinearHypothesis:
 
         if not loss.quadratic:
             raise ModelError("model.no-profile", title=self.title)
-        raw, reach = self.raw, inference.quantile(level) * inference.errors
-        named = [self.coefficient_names(output) for output in range(raw.shape[1])]
-        values = np.array(
-            [one.sign * raw[row, output] for output, each in enumerate(named) for row, one in enumerate(each)]
-        )
+        reach = inference.quantile(level) * inference.errors
         reach = np.where(np.isnan(reach), np.inf, reach).T.ravel()
-        names = tuple(one.parameter for each in named for one in each)
+        named = [one for each in self._named() for one in each.items()]
+        names, values = tuple(name for name, _ in named), np.array([value for _, value in named])
         return ProfileIntervals(names, values, values - reach, values + reach, level)
 
     def objective(self, X: Floats, Y: Floats, loss: Loss, l2: float) -> Objective:
@@ -198,8 +195,7 @@ class LinearHypothesis:
         Of an equation its parameters, a number each.
         """
         if self.design.hypothesis.coefficients:
-            found = {name: value for each in self._named() for name, value in each.items()}
-            return [Parameter(name, np.asarray(found[name])) for name in self.design.hypothesis.parameters]
+            return [Parameter(name, np.asarray(value)) for name, value in self.named(()).items()]
         named = zip(self.design.names, self.design.pixels, self.raw, strict=True)
         return [Parameter(name, values) for name, pixel, values in named if not pixel]
 
