@@ -6,11 +6,11 @@ The races time engines on a design that is made already; here everything from th
 from __future__ import annotations
 
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from benchmarks.clock import timed
 from benchmarks.data import binary, linear
 from benchmarks.pairs import Case, Peer
 
@@ -41,11 +41,11 @@ def _numbers(what: str, X: Floats, y: Floats) -> list[Case]:
     from descend import DescentRegressor
 
     peers = (
-        Peer("LinearRegression().fit", ("sklearn",), _seconds(partial(_sklearn, "LinearRegression", X, y))),
-        Peer("Ridge(1e-9).fit", ("sklearn",), _seconds(partial(_sklearn, "Ridge", X, y, alpha=1e-9))),
+        Peer("LinearRegression().fit", ("sklearn",), timed(partial(_sklearn, "LinearRegression", X, y))),
+        Peer("Ridge(1e-9).fit", ("sklearn",), timed(partial(_sklearn, "Ridge", X, y, alpha=1e-9))),
     )
     calls = {"DescentRegressor().fit": lambda: DescentRegressor().fit(X, y), **_fits(X, y)}
-    return [Case(f"{what}: {name}", _seconds(call), peers) for name, call in calls.items()]
+    return [Case(f"{what}: {name}", timed(call), peers) for name, call in calls.items()]
 
 
 def _classes(what: str, X: Floats, y: Floats) -> list[Case]:
@@ -56,12 +56,12 @@ def _classes(what: str, X: Floats, y: Floats) -> list[Case]:
         Peer(
             f"LogisticRegression({solver}).fit",
             ("sklearn",),
-            _seconds(partial(_sklearn, "LogisticRegression", X, y, solver=solver, **settings)),
+            timed(partial(_sklearn, "LogisticRegression", X, y, solver=solver, **settings)),
         )
         for solver in ("lbfgs", "newton-cholesky")
     )
     calls = {"DescentClassifier().fit": lambda: DescentClassifier().fit(X, y), **_fits(X, y.astype(int))}
-    return [Case(f"{what}: {name}", _seconds(call), peers) for name, call in calls.items()]
+    return [Case(f"{what}: {name}", timed(call), peers) for name, call in calls.items()]
 
 
 def _fits(X: Floats, y: Any) -> dict[str, Callable[[], Any]]:
@@ -79,12 +79,3 @@ def _sklearn(name: str, X: Floats, y: Floats, **settings: Any) -> Any:
     import sklearn.linear_model
 
     return getattr(sklearn.linear_model, name)(**settings).fit(X, y)
-
-
-def _seconds(call: Callable[[], Any]) -> Callable[[], float]:
-    def timed() -> float:
-        started = perf_counter()
-        call()
-        return perf_counter() - started
-
-    return timed

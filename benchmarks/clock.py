@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 from contextlib import contextmanager
 from statistics import median
-from time import sleep
-from typing import TYPE_CHECKING
+from time import perf_counter, sleep
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,3 +48,14 @@ def in_turn(runs: list[Callable[[], float]], repeats: int) -> list[float]:
     """Return each one's median seconds, run in turn so that all meet the same machine."""
     rounds = [[after_a_pause(run) for run in runs] for _ in range(repeats)]
     return [median(times) for times in zip(*rounds, strict=True)]
+
+
+def timed(call: Callable[[], Any]) -> Callable[[], float]:
+    """Return a function that makes a call and returns the seconds it took."""
+
+    def seconds() -> float:
+        started = perf_counter()
+        call()
+        return perf_counter() - started
+
+    return seconds

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.clock import timed
 from benchmarks.pairs import Case, Peer
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def _cases(rows: int) -> list[Case]:
     y = 3 * np.exp(-0.7 * x) + 1 + random.normal(0, 0.1, rows)
     table = {"x": x, "y": y}
     peers = (
-        Peer("curve_fit, as it comes", ("scipy",), _seconds(lambda: _curve_fit(x, y))),
-        Peer("curve_fit, with derivatives", ("scipy",), _seconds(lambda: _curve_fit(x, y, jac=_slopes))),
+        Peer("curve_fit, as it comes", ("scipy",), timed(lambda: _curve_fit(x, y))),
+        Peer("curve_fit, with derivatives", ("scipy",), timed(lambda: _curve_fit(x, y, jac=_slopes))),
     )
     given = {"init": dict(zip("abc", START, strict=True)), "search": 0.0}
     calls: dict[str, Callable[[], Any]] = {
@@ -42,7 +42,7 @@ def _cases(rows: int) -> list[Case]:
         "without a start, no test": lambda: descend.fit(EQUATION, table, test="none"),
         "without a start, tested on unseen rows": lambda: descend.fit(EQUATION, table),
     }
-    return [Case(f"{rows:,} rows: descend.fit {name}", _seconds(call), peers) for name, call in calls.items()]
+    return [Case(f"{rows:,} rows: descend.fit {name}", timed(call), peers) for name, call in calls.items()]
 
 
 def _curve_fit(x: Floats, y: Floats, **settings: Any) -> Any:
@@ -58,12 +58,3 @@ def _values(x: Floats, a: float, b: float, c: float) -> Floats:
 def _slopes(x: Floats, a: float, b: float, c: float) -> Floats:  # noqa: ARG001
     falling = np.exp(-b * x)
     return np.stack([falling, -a * x * falling, np.ones_like(x)], axis=1)
-
-
-def _seconds(call: Callable[[], Any]) -> Callable[[], float]:
-    def timed() -> float:
-        started = perf_counter()
-        call()
-        return perf_counter() - started
-
-    return timed

@@ -108,6 +108,11 @@ class Forecast:
         return condition_of(self.curvatures)
 
     @property
+    def risky(self) -> bool:
+        """Whether the rate that is asked for may diverge on a way from an equation's start to a minimum."""
+        return self.rate is not None and self.lasting is not None and self.rate >= self.lasting
+
+    @property
     def hopeless(self) -> bool:
         """Whether the run that is asked for is certain to diverge or to stall."""
         if not self.asked:
@@ -153,11 +158,10 @@ def local_forecast(first: float, steepest: float, recipe: Recipe) -> Forecast:
     here, lasting = (
         largest_stable_rate(curvature + decay, recipe.momentum, recipe.nesterov) for curvature in (first, steepest)
     )
+    made = Forecast(local=here, lasting=lasting, rate=recipe.rate, batch_size=recipe.batch_size)
     if recipe.rate is not None:
-        reason = "forecast.curve-descends" if recipe.rate < lasting else "forecast.curve-beyond"
-    else:
-        reason = "forecast.curve-local" if lasting < LOWER * here else "forecast.curve-start"
-    return Forecast(local=here, lasting=lasting, rate=recipe.rate, batch_size=recipe.batch_size, reason=reason)
+        return replace(made, reason=f"forecast.curve-{'beyond' if made.risky else 'descends'}")
+    return replace(made, reason=f"forecast.curve-{'local' if lasting < LOWER * here else 'start'}")
 
 
 def foresee(objective: GramObjective, start: Floats, optimizer: SGD, epochs: int, names: Sequence[str]) -> Outlook:

@@ -267,7 +267,7 @@ class Setting:
     panel: the panel of a command's help that lists the option; "": there is no option.
     word: the option's name where it differs from the setting's.
     commands: the commands that take the option. control: the page's control; None: there is none.
-    owner: "optimizer" or "schedule" for a setting that only some of these have.
+    owner: "optimizer" or "schedule" for a setting that only some of these have, "equation" for one of its parameters.
     lacking: the error code for one without it, by default ``option.no-effect``.
     stepwise: whether it applies only to a run epoch by epoch.
     """

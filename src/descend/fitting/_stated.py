@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from descend.base.errors import OptionError
 from descend.formula.ast import Hypothesis
-from descend.formula.equation import Equation, through
+from descend.formula.equation import Equation, of_family
 from descend.formula.formula import Formula
 from descend.formula.parser import parse
 from descend.objectives.families import FAMILIES
 from descend.objectives.target import family_of_loss
+from descend.solvers.settings import OF_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,10 +30,8 @@ def stated(
     if isinstance(parsed, Hypothesis):
         return parsed
     held = (*recipe.limits, *recipe.held)
-    hypothesis = parsed.resolve(columns, repeated, recipe.declared, held)
-    if hypothesis.about == "mean" and (outer := _outer(recipe)):
-        hypothesis = through(hypothesis, outer, held)
-    for name in ("bounds", "fixed", "parameters"):
+    hypothesis = of_family(parsed.resolve(columns, repeated, recipe.declared, held), _outer(recipe), held)
+    for name in OF_PARAMETERS:
         if getattr(recipe, name) is not None and not hypothesis.written:
             raise OptionError("option.equation-only", name=name, formula=hypothesis.text)
     return hypothesis

@@ -221,6 +221,11 @@ def through(hypothesis: Hypothesis, outer: str, held: Collection[str] = ()) -> H
     )
 
 
+def of_family(hypothesis: Hypothesis, outer: str, held: Collection[str] = ()) -> Hypothesis:
+    """Return a resolved hypothesis with the function of its family's link; that of a probability it has already."""
+    return through(hypothesis, outer, held) if hypothesis.about == "mean" and outer else hypothesis
+
+
 def _linear(
     expressions: tuple[Expression, ...],
 ) -> tuple[tuple[Term, ...], bool, tuple[tuple[Coefficient, ...], ...]] | None:

@@ -21,7 +21,7 @@ from descend.base.errors import ModelError, OptionError
 from descend.base.messages import Note, has
 from descend.base.version import __version__
 from descend.design.matrix import Design
-from descend.formula.equation import through
+from descend.formula.equation import of_family
 from descend.formula.parser import parse
 from descend.model.fitted import FittedModel
 from descend.model.hypothesis import HYPOTHESES, Stored
@@ -205,8 +205,7 @@ def _hypothesis(header: dict[str, Any], columns: list[str]) -> Hypothesis:
     family = stored_fields.facts(header["target"]).get("family")
     outer = FAMILIES[stored_fields.one_of(family, [*FAMILIES])].link.outer
     held = names if stored_fields.flag(found["curve"]) else ()
-    hypothesis = parsed.resolve(columns, declared=names, held=held)
-    return through(hypothesis, outer, held) if hypothesis.about == "mean" and outer else hypothesis
+    return of_family(parsed.resolve(columns, declared=names, held=held), outer, held)
 
 
 def _kind_of(header: dict[str, Any]) -> type[FittedHypothesis]:

@@ -98,17 +98,8 @@ def tell_inference(
         spreads = ", ".join(say("inference.spread", lang, spread=value**0.5) for value in inference.variances)
         lines.append(Text(spreads, style="dim"))
     if profile is not None:
-        lines.append(
-            Text(
-                say(
-                    "inference.profile"
-                    if np.isfinite([profile.low, profile.high]).all()
-                    else "inference.profile-endless",
-                    lang,
-                ),
-                style="dim",
-            )
-        )
+        code = "profile" if np.isfinite([profile.low, profile.high]).all() else "profile-endless"
+        lines.append(Text(say(f"inference.{code}", lang), style="dim"))
         if profile.lower is not None:
             at = ", ".join(f"{name} = {value:.8g}" for name, value in zip(profile.names, profile.lower, strict=True))
             lines.append(Text(say("inference.profile-lower", lang, at=at), style="yellow"))

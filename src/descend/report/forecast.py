@@ -31,7 +31,7 @@ def forecast_line(forecast: Forecast, lang: str) -> Text:
         return Text(outlook_sentence(forecast, outlook, lang), style=style)
     if bound is not None:
         return Text(bound_sentence(bound, lang), style="bold red" if bound.prospect == "stalls" else "")
-    return Text(_reason(forecast, lang), style="bold red" if forecast.reason == "forecast.curve-beyond" else "")
+    return Text(_reason(forecast, lang), style="bold red" if forecast.risky else "")
 
 
 def outlook_sentence(forecast: Forecast, outlook: Outlook, lang: str) -> str:

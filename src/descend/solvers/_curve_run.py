@@ -125,11 +125,8 @@ class CurveRun:
         first = self.whole.system(origin)
         if not np.isfinite(found.loss) or first is None or found.stop != "still":
             return found.w, found.loss, False
-        return (
-            found.w,
-            found.loss,
-            end_of(self.objective, first, self._system(found.w), origin, found.w, self.box).arrived,
-        )
+        end = end_of(self.objective, first, self._system(found.w), origin, found.w, self.box)
+        return found.w, found.loss, end.arrived
 
     def _descended(self, w: Floats, *, solved: bool, steps: int = STEPS) -> CurveDescent:
         """Go down from ``w``.

@@ -122,6 +122,12 @@ def _own(name: str, default: Any, kind: Kind, control: Control | None = None, **
     return _row(default, kind, commands=EVERY, needs=needs, control=control, owner="optimizer", stepwise=True, **more)
 
 
+def _of_parameters(kind: Kind, example: str, **more: Any) -> Any:
+    """Return the field of a setting that only equations have: it is said of their parameters, by name."""
+    control = Control("text", example)
+    return _row(None, kind, "hypothesis", EVERY, needs=(LINEAR,), control=control, owner="equation", **more)
+
+
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Settings:
     """The settings and their defaults, in the order of the command line and the page; ``Recipe`` tells what they mean.
@@ -176,13 +182,9 @@ class Settings:
     init: Any = _row(
         "zeros", Start(lambda: STARTS, "option.init"), commands=FORETOLD, needs=(LINEAR,), control=Control("select")
     )
-    bounds: Any = _row(None, ParameterBounds(), "hypothesis", EVERY, needs=(LINEAR,), control=Control("text", "b=0:5"))
-    fixed: Any = _row(
-        None, ParameterValues(), "hypothesis", EVERY, needs=(LINEAR,), control=Control("text", "a=1"), word="fix"
-    )
-    parameters: Any = _row(
-        None, ParameterNames(), "hypothesis", EVERY, needs=(LINEAR,), control=Control("text", "a, b")
-    )
+    bounds: Any = _of_parameters(ParameterBounds(), "b=0:5")
+    fixed: Any = _of_parameters(ParameterValues(), "a=1", word="fix")
+    parameters: Any = _of_parameters(ParameterNames(), "a, b")
     seed: int = _row(0, Whole(), commands=EVERY)
     missing: str = _row("error", Text(_policies, "option.missing"), "table", TABLES, control=Control("select"))
     test: str | float = _row("auto", Text(others=("float",)), "testing", ("fit", "compare"))
@@ -208,6 +210,7 @@ SETTINGS: dict[str, Setting] = {
 }
 OF_OPTIMIZERS = tuple(name for name, row in SETTINGS.items() if row.owner == "optimizer")
 OF_SCHEDULES = tuple(name for name, row in SETTINGS.items() if row.owner == "schedule")
+OF_PARAMETERS = tuple(name for name, row in SETTINGS.items() if row.owner == "equation")
 OF_A_RUN = tuple(name for name, row in SETTINGS.items() if row.stepwise)
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.typing import Floats
-    from descend.design.matrix import Block, Design
+    from descend.design.blocks import Block
+    from descend.design.matrix import Design
     from descend.objectives.in_memory import RowsObjective
 
 ROWS = 20_000  # of a sample: an effect that a test does not find in so many rows is too small to matter

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from descend.base.typing import Floats
-    from descend.design.matrix import Block
+    from descend.design.blocks import Block
     from descend.fitting.survey.survey import Plan
     from descend.formula.ast import Expression
     from descend.tables.databases.query import QueryScan

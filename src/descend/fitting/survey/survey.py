@@ -16,9 +16,10 @@ import polars as pl
 from descend.base.double_double import add, pair
 from descend.base.errors import DesignError, FitError
 from descend.base.threads import block_rows
+from descend.design.blocks import blocks_of
 from descend.design.encodings.levels import LevelCode, category_of, level_list
 from descend.design.encodings.number import NumberCode
-from descend.design.matrix import INTERCEPT, blocks_of
+from descend.design.matrix import INTERCEPT
 from descend.formula.ast import Arithmetic, Name
 from descend.formula.evaluate import values_of
 from descend.tables.columns import Columns, gather
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 
     from descend.base.double_double import Pair
     from descend.base.typing import Floats
+    from descend.design.blocks import Block
     from descend.design.encodings import FactorEncoding
     from descend.design.encodings.image import ImageCode
     from descend.design.encodings.poly import PolyCode
-    from descend.design.matrix import Block
     from descend.formula.ast import Expression, Factor, Hypothesis
     from descend.objectives.target import Target
     from descend.tables.columns import Use

@@ -9,7 +9,7 @@ from descend.base.setting import Flag
 from descend.formula.parser import is_equation
 from descend.solvers.optimizers import OPTIMIZERS
 from descend.solvers.recipe import NETWORKS
-from descend.solvers.settings import LINEAR, OF_OPTIMIZERS, SETTINGS, is_default
+from descend.solvers.settings import LINEAR, OF_OPTIMIZERS, OF_PARAMETERS, SETTINGS, is_default
 from descend.studio.parts.part import PagePart
 from descend.studio.widgets import Field, tag
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from descend.solvers.optimizers import Optimizer
     from descend.studio.study import Study
 
-OF_EQUATIONS = ("bounds", "fixed", "parameters", "search")  # which say nothing of a formula
+OF_EQUATIONS = (*OF_PARAMETERS, "search")  # which say nothing of a formula
 OF_FORMULAS = ("hypothesis",)  # and nothing of an equation
 GIVEN = "given"  # values that no control can show
 
